@@ -1,0 +1,114 @@
+// Package rwmutex keeps results in a map under a sync.RWMutex.
+//
+//	p, err := pool.New(ctx, fn, rwmutex.New[int](), nil)
+//
+// # Durability
+//
+// None: results live in this process's memory until they are deleted.
+//
+// # Visibility
+//
+// A result is visible to every goroutine as soon as Put has returned.
+//
+// # Cost
+//
+// A Put locks the whole map, and so do the Gets that meet one. A loop over All
+// takes the read lock for a few hundred results at a time, so that it never
+// holds up a writer for long. The map does not shrink when results are deleted;
+// its room is used again.
+//
+// # When to use
+//
+// When you want the container that everybody can read and debug. Package dense
+// is several times faster and smaller for the IDs that a pool gives out.
+package rwmutex
+
+import (
+	"context"
+	"iter"
+	"sync"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+// A Store is a [store.ResultStore] in a map under a sync.RWMutex. It ignores
+// the contexts that it is given, since it never waits for anything but its lock.
+// Make one with [New].
+type Store[R any] struct {
+	mu sync.RWMutex
+	m  map[store.ID]store.Result[R] // guarded by mu
+}
+
+// New returns an empty store.
+func New[R any]() *Store[R] {
+	return &Store[R]{m: make(map[store.ID]store.Result[R])}
+}
+
+// Put implements [store.ResultStore].
+func (s *Store[R]) Put(_ context.Context, res store.Result[R]) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, held := s.m[res.ID]; held {
+		return store.ErrExists
+	}
+	s.m[res.ID] = res
+	return nil
+}
+
+// Get implements [store.ResultStore].
+func (s *Store[R]) Get(_ context.Context, id store.ID) (store.Result[R], error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	res, held := s.m[id]
+	if !held {
+		return store.Result[R]{}, store.ErrNotFound
+	}
+	return res, nil
+}
+
+// Delete implements [store.ResultStore].
+func (s *Store[R]) Delete(_ context.Context, id store.ID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.m, id)
+	return nil
+}
+
+// chunk is how many results All copies under one read lock. A writer waits for
+// at most one chunk, about ten microseconds; larger chunks measure no faster.
+const chunk = 256
+
+// All implements [store.ResultStore].
+//
+// One range over the map goes on across many short read locks: Go lets a map
+// change during a range, as long as no change is concurrent with a step of it,
+// and yields each entry that stays exactly once.
+func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
+	return func(yield func(store.Result[R], error) bool) {
+		var buf []store.Result[R]
+		flush := func() bool { // called without the lock
+			for _, res := range buf {
+				if !yield(res, nil) {
+					return false
+				}
+			}
+			buf = buf[:0]
+			return true
+		}
+
+		s.mu.RLock()
+		for _, res := range s.m {
+			buf = append(buf, res)
+			if len(buf) < chunk {
+				continue
+			}
+			s.mu.RUnlock()
+			if !flush() {
+				return
+			}
+			s.mu.RLock()
+		}
+		s.mu.RUnlock()
+		flush()
+	}
+}

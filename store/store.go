@@ -1,0 +1,178 @@
+// Package store defines where a pool keeps the results of its tasks.
+//
+// A store is anything with the four methods of [ResultStore]. Four come with
+// this module, and they are swapped with one argument of pool.New:
+//
+//   - [github.com/resultpool/resultpool/store/dense]: an array indexed by ID;
+//     the one to start with.
+//   - [github.com/resultpool/resultpool/store/rwmutex]: a map under a
+//     sync.RWMutex.
+//   - [github.com/resultpool/resultpool/store/syncmap]: a sync.Map.
+//   - [github.com/resultpool/resultpool/store/xsync]: an xsync map.
+//
+// # Writing a store
+//
+// Implement [ResultStore], read its numbered clauses, and prove them with
+// package storetest in one line:
+//
+//	func TestConformance(t *testing.T) { storetest.Run(t, newStore) }
+//
+// Two further interfaces are optional: [BatchPutter] for a store that writes
+// many results at the price of one, and [IDReserver] for a store that outlives
+// the pool or serves more than one.
+//
+// # How long results live
+//
+// A store keeps every result until somebody deletes it: a program that submits
+// for ever and never deletes runs out of memory. Delete what you have read:
+//
+//	v, err := p.Get(ctx, id)
+//	st.Delete(ctx, id)
+//
+// or sweep now and then:
+//
+//	for res, err := range st.All(ctx) {
+//		if err != nil {
+//			return err
+//		}
+//		use(res)
+//		st.Delete(ctx, res.ID)
+//	}
+package store
+
+import (
+	"context"
+	"errors"
+	"iter"
+)
+
+// An ID names a task and its result. A pool gives IDs out in increasing order,
+// in the order in which it accepts tasks, and never gives one out twice. The
+// zero ID is never given out.
+//
+// IDs are dense: a pool of its own store starts at 1 and leaves no gaps. A
+// store may be faster for dense IDs but must take any ID other than 0.
+type ID uint64
+
+// A Result is the outcome of one task.
+//
+// Err is nil if the task's function returned a nil error. Otherwise Err is that
+// error, with the Value that came with it, or one of the pool's own: a
+// *PanicError, ErrGoexit or ErrNotRun.
+type Result[R any] struct {
+	ID    ID
+	Value R
+	Err   error
+}
+
+// A ResultStore keeps the outcome of every task that a pool accepts. All of its
+// methods may be called from any number of goroutines at once.
+//
+// Package storetest checks each clause under the number that it has here.
+//
+//  1. When Put returns nil, every Get of that ID that starts afterwards, on any
+//     goroutine, returns that Result until it is deleted: the same ID, the same
+//     Value, an Err that matches the same errors under [errors.Is], and the
+//     Value also where there is an Err beside it.
+//  2. Put of an ID that is held changes nothing and returns an error matching
+//     [ErrExists]. Of several concurrent Puts of one ID exactly one returns nil.
+//  3. Get of an ID that is not held returns an error matching [ErrNotFound].
+//  4. After Delete has returned nil, the ID is not held and may be put again.
+//     Delete of an ID that is not held returns nil and changes nothing.
+//  5. A loop over All yields each Result that is held from its beginning to its
+//     end exactly once. It may or may not yield one that is put or deleted
+//     meanwhile, yields none twice unless it was deleted and put again, and
+//     none that was never put. There is no order.
+//  6. The body of a loop over All may call every method of the store, loop over
+//     All again, break, return and panic: no lock is held while it runs.
+//  7. A Result is held until it is deleted. A store does not evict.
+//  8. Every ID from 1 to the largest uint64 can be held.
+//  9. A method that has to wait returns when ctx is done. With a ctx that is
+//     done, a method either does its work or returns an error matching
+//     ctx.Err() or context.Cause(ctx) and changes nothing. A store that never
+//     waits may ignore ctx.
+//  10. Two stores share nothing.
+//
+// An ID of 0 is outside the contract: a pool never uses it.
+//
+// Any error of Put that matches neither ErrExists nor [ErrRejected] means "not
+// now": a pool holds the result and tries again, for as long as it takes. So a
+// Put that returned such an error may be repeated, and if the first attempt did
+// store the Result after all, the second returns ErrExists.
+//
+// A store never retries and never logs. Who calls it decides.
+type ResultStore[R any] interface {
+	// Put stores res under res.ID.
+	Put(ctx context.Context, res Result[R]) error
+
+	// Get returns the Result that is held under id.
+	Get(ctx context.Context, id ID) (Result[R], error)
+
+	// Delete forgets the Result that is held under id, if there is one.
+	Delete(ctx context.Context, id ID) error
+
+	// All returns the Results that are held, as a weakly consistent sequence:
+	// see clauses 5 and 6. If the store fails, the last pair has a non-nil
+	// error and a Result that means nothing; every other pair's error is nil.
+	All(ctx context.Context) iter.Seq2[Result[R], error]
+}
+
+// A BatchPutter is a [ResultStore] that stores many results at the price of
+// one, as a database does in one transaction. It is optional: a store that is
+// not a BatchPutter is given its results one by one.
+//
+// Today a pool uses it where many results arise at the same moment: those of
+// the tasks that it did not run, after a cancel.
+type BatchPutter[R any] interface {
+	// PutBatch stores every Result of res, or none of them and returns an
+	// error: for ErrExists, ErrRejected and every other error as Put would for
+	// one of them. It does not keep res after it has returned.
+	PutBatch(ctx context.Context, res []Result[R]) error
+}
+
+// An IDReserver is a [ResultStore] that hands out ranges of IDs, so that they
+// stay unique over restarts and over several pools on one store. It is
+// optional: over a store that is not an IDReserver a pool counts from 1, so
+// such a store must belong to that one pool and must be empty when it is made.
+// (Otherwise the results of the new tasks are refused with ErrExists. None is
+// overwritten, and the pool's Stop hands them back.)
+type IDReserver interface {
+	// ReserveIDs returns the first of n consecutive IDs that no call of it has
+	// returned before, in this process or an earlier one on the same data. Each
+	// call's range is above all the ranges before it. n is at least 1. IDs that
+	// a pool does not get to use are never used.
+	ReserveIDs(ctx context.Context, n uint64) (first ID, err error)
+}
+
+// ErrNotFound is returned by Get for an ID that is not held.
+var ErrNotFound = errors.New("store: result not found")
+
+// ErrExists is returned by Put for an ID that is held. A store never overwrites.
+var ErrExists = errors.New("store: result already exists")
+
+// ErrRejected is returned by Put for a Result that this store can never take,
+// for example because it is too large or cannot be encoded. A pool does not
+// retry it: it stores, under the same ID, a result whose Err says so.
+var ErrRejected = errors.New("store: result rejected")
+
+// Snapshot copies all that st holds into a map that the caller owns.
+//
+// It is as consistent as st.All: what is put or deleted while it runs may or may
+// not be in it. It returns context.Cause(ctx) if ctx is done before it has
+// finished, or the first error of st; the map is then nil.
+func Snapshot[R any](ctx context.Context, st ResultStore[R]) (map[ID]Result[R], error) {
+	all := make(map[ID]Result[R])
+	for res, err := range st.All(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		all[res.ID] = res
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return all, nil
+}

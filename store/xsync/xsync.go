@@ -1,0 +1,79 @@
+// Package xsync keeps results in an xsync.MapOf, the concurrent hash map of
+// github.com/puzpuzpuz/xsync.
+//
+//	p, err := pool.New(ctx, fn, xsync.New[int](), nil)
+//
+// # Durability
+//
+// None: results live in this process's memory until they are deleted.
+//
+// # Visibility
+//
+// A result is visible to every goroutine as soon as Put has returned.
+//
+// # Cost
+//
+// Get takes no lock. Put locks one bucket of a few entries and allocates one
+// entry. Growing the table copies it, with all writers waiting or helping. A
+// loop over All locks one bucket at a time while it copies its entries.
+//
+// # When to use
+//
+// When several goroutines write and read at once and your IDs are not dense, for
+// example because several pools share one store of yours that is built on it.
+package xsync
+
+import (
+	"context"
+	"iter"
+
+	"github.com/puzpuzpuz/xsync/v3"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+// A Store is a [store.ResultStore] in an xsync.MapOf. It ignores the contexts
+// that it is given, since it waits for nothing but a bucket's lock. Make one
+// with [New].
+type Store[R any] struct {
+	m *xsync.MapOf[store.ID, store.Result[R]]
+}
+
+// New returns an empty store.
+func New[R any]() *Store[R] {
+	return &Store[R]{m: xsync.NewMapOf[store.ID, store.Result[R]]()}
+}
+
+// Put implements [store.ResultStore].
+func (s *Store[R]) Put(_ context.Context, res store.Result[R]) error {
+	if _, held := s.m.LoadOrStore(res.ID, res); held {
+		return store.ErrExists
+	}
+	return nil
+}
+
+// Get implements [store.ResultStore].
+func (s *Store[R]) Get(_ context.Context, id store.ID) (store.Result[R], error) {
+	res, held := s.m.Load(id)
+	if !held {
+		return store.Result[R]{}, store.ErrNotFound
+	}
+	return res, nil
+}
+
+// Delete implements [store.ResultStore].
+func (s *Store[R]) Delete(_ context.Context, id store.ID) error {
+	s.m.Delete(id)
+	return nil
+}
+
+// All implements [store.ResultStore].
+func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
+	return func(yield func(store.Result[R], error) bool) {
+		for _, res := range s.m.Range {
+			if !yield(res, nil) {
+				return
+			}
+		}
+	}
+}
