@@ -1,0 +1,80 @@
+// Package pool runs tasks on a bounded number of goroutines and turns every
+// accepted task into exactly one result in a [store.ResultStore].
+//
+//	p, err := pool.New(ctx, resize, dense.New[Thumb](), &pool.Options{Workers: 8})
+//	…
+//	id, err := p.Submit(ctx, file)
+//	…
+//	thumb, err := p.Get(ctx, id)
+//	…
+//	err = p.Stop(ctx)
+//
+// The task function, here resize, has the form
+//
+//	func(ctx context.Context, in T) (R, error)
+//
+// with any T and R. For tasks that are closures there is [Call]; to run one
+// function over a slice there is [Map], which needs no pool.
+//
+// # Guarantees
+//
+// Submit returns a nil error if and only if exactly one result for that task is
+// handed to the store before [Pool.Done] is closed, whether the function
+// returned, failed, panicked, called Goexit or was never run. The result is
+// stored before anything that waits for it wakes. The pool calls the function at
+// most once for each task.
+//
+// When Done is closed, no goroutine of the pool is left. After the pool's context
+// is cancelled, no task is started, and all goroutines end at once but for those
+// in a task or in the store: a function that ignores its context cannot be killed
+// in Go.
+//
+// No more tasks run at once than there are workers, also during [Pool.Resize]. A
+// panic in a task is a result, not a crash.
+//
+// Tasks start in the order of their IDs. Nothing is promised about the order in
+// which they end or their results are stored, and nothing survives the process
+// that the store does not keep.
+//
+// # What becomes of a task
+//
+//	the function returned a nil error   its value
+//	… an error                          the error, and the value that came with it
+//	… never: it panicked                a *PanicError with value and stack
+//	… never: it called Goexit           ErrGoexit
+//	it was cancelled before its start   ErrNotRun, wrapping the cause
+//
+// # Stores that fail
+//
+// A worker whose Put fails tries again, after pauses that grow to one second, and
+// holds its slot meanwhile. So a store that is down slows intake and then blocks
+// it, and nothing is lost when it comes back. [Stats].Unsaved says how many
+// results wait.
+//
+// A result that the store can never take ([store.ErrRejected], or a panic in Put)
+// is stored as a result whose Err says so. What cannot be saved at all, or not
+// before the pool is cancelled, is handed back by Stop in an [UnsavedError]. The
+// context of a Put does not end with the task's; once the pool is cancelled, the
+// store has five seconds for each call.
+//
+// # Shutting down
+//
+// [Pool.Stop] runs all that was accepted. Cancelling the pool's context runs none
+// of what waits. Resize(0) and then Stop lets running tasks finish and runs none
+// of what waits. Stop waits for the end in each case, as long as its own context
+// lets it.
+//
+// # Inside a task
+//
+// A task may use its own pool, with the context that it was given: by that the
+// pool knows it, and returns an error where waiting would be a deadlock.
+// Submit returns [ErrQueueFull] rather than wait for room; Stop, [Pool.Wait] and
+// [Pool.Get] of a task that has not ended return [ErrInTask].
+//
+// # More behaviour
+//
+// Retries, timeouts, rate limits and tracing are functions around the task
+// function, not options; see the examples. Memory is the user's as well: stored
+// results live until they are deleted from the store. See package store for the
+// ways to delete as one reads.
+package pool

@@ -1,0 +1,107 @@
+package pool
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+// Errors of submitting. After any of them the task was not accepted: it will not
+// run, and nothing is stored for it.
+var (
+	// ErrClosed is returned by Submit and its kin after Stop, and after the
+	// cancel of the pool's context, whose cause it then wraps.
+	ErrClosed = errors.New("pool: closed")
+
+	// ErrQueueFull is returned where waiting for room is not wanted or would
+	// never end: by TrySubmit, and by Submit and SubmitAll inside a task of the
+	// same pool.
+	ErrQueueFull = errors.New("pool: queue is full")
+
+	// ErrNilTask is returned for a nil task, where T is a func, pointer,
+	// interface or channel type.
+	ErrNilTask = errors.New("pool: nil task")
+
+	// ErrNoWorkers is returned after Resize(0), until workers are added, and
+	// for a negative number of workers.
+	ErrNoWorkers = errors.New("pool: no workers")
+)
+
+// Errors of New and Map.
+var (
+	// ErrNilFunc is returned for a nil task function.
+	ErrNilFunc = errors.New("pool: nil task function")
+
+	// ErrNilStore is returned for a nil store, also a nil pointer in the
+	// interface.
+	ErrNilStore = errors.New("pool: nil store")
+)
+
+// Errors in a Result, beside those of the task functions.
+var (
+	// ErrNotRun is the Err of a task that was accepted and never started. It
+	// wraps the reason: the cause of the pool's cancel, or [ErrNoWorkers].
+	ErrNotRun = errors.New("pool: task not run")
+
+	// ErrGoexit is the Err of a task that called runtime.Goexit, as
+	// testing.T.FailNow does.
+	ErrGoexit = errors.New("pool: task called runtime.Goexit")
+)
+
+// ErrInTask is returned by Stop, Wait and Get inside a task of the same pool,
+// where waiting would be waiting for oneself.
+var ErrInTask = errors.New("pool: would wait for its own task")
+
+// errNilContext is not exported: nobody handles it, one mends the call.
+var errNilContext = errors.New("pool: nil context; use context.Background() if there is none")
+
+// A PanicError is the Err of a task that panicked.
+type PanicError struct {
+	Value any    // what was passed to panic
+	Stack []byte // of the goroutine, as runtime/debug.Stack formats it
+}
+
+// Error gives the value without the stack.
+func (e *PanicError) Error() string { return fmt.Sprintf("pool: recovered panic: %v", e.Value) }
+
+// Unwrap returns the value if it is an error, and nil otherwise.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// An UnsavedError hands back the results that the store would not take. [Pool.Stop]
+// returns it, in place of nil or of the cause of a cancel, which Err then wraps
+// as well:
+//
+//	var unsaved *pool.UnsavedError[Thumb]
+//	if err := p.Stop(ctx); errors.As(err, &unsaved) {
+//		for _, res := range unsaved.Results {
+//			// keep res somewhere else
+//		}
+//	}
+type UnsavedError[R any] struct {
+	Results []store.Result[R] // each with its ID; in no particular order
+	Err     error             // the store's first refusal
+}
+
+func (e *UnsavedError[R]) Error() string {
+	if len(e.Results) == 1 {
+		return fmt.Sprintf("pool: the result of task %d could not be saved: %v", e.Results[0].ID, e.Err)
+	}
+	return fmt.Sprintf("pool: %d results could not be saved: %v", len(e.Results), e.Err)
+}
+
+// Unwrap returns Err.
+func (e *UnsavedError[R]) Unwrap() error { return e.Err }
+
+// closedBy is ErrClosed with the cause of a cancel, if there was one.
+func closedBy(cause error) error {
+	if cause == nil {
+		return ErrClosed
+	}
+	return fmt.Errorf("%w: %w", ErrClosed, cause)
+}
+
+func notRunBecause(cause error) error { return fmt.Errorf("%w: %w", ErrNotRun, cause) }

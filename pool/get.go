@@ -1,0 +1,131 @@
+package pool
+
+import (
+	"context"
+	"errors"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+// Get waits for the task with that ID and returns its value and its error, as
+// the store has them: what the task's function returned, a *[PanicError],
+// [ErrGoexit] or [ErrNotRun].
+//
+// Get blocks while the task waits or runs, or its result waits for a store that
+// fails, until ctx is done; the error is then context.Cause(ctx). It returns an
+// error matching [store.ErrNotFound] at once for an ID that was never given out
+// or whose result was deleted, the store's error if the store cannot be read, and
+// the value with an [UnsavedError] if the store would not take it.
+//
+// Inside a task, with the task's context, Get of a task that has not ended
+// returns [ErrInTask]: all workers could be waiting for each other.
+func (p *Pool[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
+	var zero R
+	if ctx == nil {
+		return zero, errNilContext
+	}
+	res, err := p.saver.store.Get(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		if err := p.await(ctx, id); err != nil {
+			return zero, err
+		}
+		if res, err := p.saver.givenUp(id); err != nil {
+			return res.Value, err
+		}
+		// Its result was stored before it was settled; if it is not there now,
+		// it was deleted.
+		res, err = p.saver.store.Get(ctx, id)
+	}
+	if err != nil {
+		return zero, err
+	}
+	return res.Value, res.Err
+}
+
+// await returns when the task with that ID is not pending.
+func (p *Pool[T, R]) await(ctx context.Context, id store.ID) error {
+	inTask := p.inTask(ctx)
+	p.mu.Lock()
+	if !p.pendingLocked(id) {
+		p.mu.Unlock()
+		return nil
+	}
+	if inTask {
+		p.mu.Unlock()
+		return ErrInTask
+	}
+	settled := p.getters[id]
+	if settled == nil {
+		settled = make(chan struct{})
+		p.getters[id] = settled // until the task is settled, also if ctx ends before
+	}
+	p.mu.Unlock()
+
+	select {
+	case <-settled:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// pendingLocked reports whether the task with that ID was accepted and is not
+// settled. It costs a look at every worker; Get asks only for results that are
+// not stored yet.
+func (p *Pool[T, R]) pendingLocked(id store.ID) bool {
+	if p.queue.Contains(uint64(id)) {
+		return true
+	}
+	for w := range p.crew {
+		if w.id == id && id != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Results returns a copy of all that is stored, which the caller owns. It does
+// not wait for tasks: call [Pool.Wait] or [Pool.Stop] first to have the results
+// of all. What is stored or deleted meanwhile may or may not be in it. No worker
+// is held up.
+//
+// The error is context.Cause(ctx) or the store's; see [store.Snapshot]. To use
+// results one by one, without a copy of all, range over the store's All.
+func (p *Pool[T, R]) Results(ctx context.Context) (map[store.ID]store.Result[R], error) {
+	if ctx == nil {
+		return nil, errNilContext
+	}
+	return store.Snapshot(ctx, p.saver.store)
+}
+
+// Wait waits until no task waits or runs, and all results are stored. Intake
+// stays open: Wait returns nil at the first such moment, and tasks may have come
+// in since. After Resize(0), tasks that wait do so until there are workers again.
+//
+// The error is context.Cause(ctx) if ctx is done first, or [ErrInTask] inside a
+// task, with the task's context.
+func (p *Pool[T, R]) Wait(ctx context.Context) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	if p.inTask(ctx) {
+		return ErrInTask
+	}
+	p.mu.Lock()
+	if p.quietLocked() {
+		p.mu.Unlock()
+		return nil
+	}
+	if p.quiet == nil {
+		p.quiet = make(chan struct{})
+	}
+	quiet := p.quiet
+	p.mu.Unlock()
+
+	select {
+	case <-quiet:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

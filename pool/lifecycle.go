@@ -1,0 +1,232 @@
+package pool
+
+import (
+	"container/list"
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/resultpool/resultpool/internal/queue"
+	"github.com/resultpool/resultpool/store"
+)
+
+// lifecycle is all that changes in a pool, guarded by Pool.mu.
+//
+// A pool walks one way, and may skip what is in the middle:
+//
+//	open       closed == nil                  tasks come in and run
+//	draining   closed != nil, abort == nil    none comes in; those that wait run
+//	aborting   abort != nil                   those that wait are not run
+//	ended      ended                          nothing is left
+//
+// A task walks one way too: it waits in queue, is held by a worker, which runs
+// it and saves its result, and is settled. In an aborting pool it is settled
+// straight from the queue, by the reaper. A task is pending while its ID is in
+// queue or is a worker's, and at any moment when mu is free
+//
+//	accepted = settled (all outcomes) + queue.Len() + running
+//
+// A submitter that finds no room joins submitters and sleeps. Whoever makes room
+// moves the first submitter's tasks into the queue and wakes it when all are in,
+// so no room is lost to a sleeper and tasks keep the order in which they came:
+//
+//	submitters is empty, or the queue is full
+//
+// No worker sleeps while there is work for it, because work arrives in accept
+// and Resize alone, and both end in wakeLocked.
+//
+// mu is the innermost lock. No task, no method of the store or of a context that
+// is not the standard library's, and no channel operation runs under it.
+type lifecycle[T, R any] struct {
+	closed  error // nil while open; then what Submit returns
+	abort   error // nil while tasks that wait are to run; then why they are not
+	cause   error // the cause of the cancel, if there was one
+	ended   bool
+	verdict error // of Stop; set with ended, and immutable from then on
+
+	queue      *queue.Queue[T]
+	submitters list.List // of *submission[T], in order of arrival
+	accepted   uint64
+	settled    [outcomes]uint64
+
+	target  int                     // how many workers there may be
+	crew    map[*worker[R]]struct{} // those there are; more than target until the surplus leave
+	running int                     // workers that hold a task
+	idle    int                     // workers that sleep, or wake and do not hold mu yet
+	waking  int                     // see wakeLocked
+	work    sync.Cond               // with mu; idle workers sleep on it
+	reaping bool                    // the reaper's goroutine is there
+
+	getters map[store.ID]chan struct{} // closed when that task is settled
+	quiet   chan struct{}              // closed when nothing waits or runs; nil if nobody asks
+
+	unwatch func() bool // takes back the call of onCancel; false if it is on its way
+	watched bool        // onCancel has run or was taken back
+}
+
+func newLifecycle[T, R any](o Options) lifecycle[T, R] {
+	return lifecycle[T, R]{
+		queue:   queue.New[T](o.Queue),
+		target:  o.Workers,
+		crew:    make(map[*worker[R]]struct{}),
+		getters: make(map[store.ID]chan struct{}),
+	}
+}
+
+// Stop ends the pool gently: it takes no more tasks, runs all that it has
+// accepted, stores their results, and waits until that is done and no goroutine
+// of the pool is left.
+//
+// Submits that wait for room return [ErrClosed]. Stop may be called any number
+// of times, also at once; all calls wait for the same end and return the same:
+//
+//   - nil if every accepted task was run and its result stored;
+//   - the cause of the cancel, if the pool's context was cancelled before the
+//     end: tasks that had not started then have [ErrNotRun] for a result;
+//   - an error matching ErrNotRun and [ErrNoWorkers], if tasks were left waiting
+//     by Resize(0): they have that result too;
+//   - an [UnsavedError] with the results that the store would not take, if any.
+//
+// ctx bounds the waiting only. If it is done first, Stop returns its cause and
+// the pool goes on draining: call Stop again, or cancel the pool's context to
+// run no more of the tasks that wait. That cancels the tasks that run as well,
+// but a function that ignores its context cannot be killed in Go, nor can a
+// store: Stop and Done wait for it.
+//
+// Inside a task, with the task's context, Stop returns [ErrInTask] at once; the
+// pool is stopping all the same.
+func (p *Pool[T, R]) Stop(ctx context.Context) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	p.mu.Lock()
+	wake := p.closeLocked(nil)
+	ended := p.endLocked()
+	p.mu.Unlock()
+	closeAll(wake)
+	if ended {
+		p.release()
+	}
+
+	if !p.inTask(ctx) {
+		select {
+		case <-p.done:
+		case <-ctx.Done():
+		}
+	}
+	select {
+	case <-p.done: // also if ctx is done as well
+		return p.verdict
+	default:
+	}
+	if p.inTask(ctx) {
+		return ErrInTask
+	}
+	return context.Cause(ctx)
+}
+
+// Resize changes how many tasks may run at once. Surplus workers leave after the
+// task they hold; no task is interrupted. Resize never waits.
+//
+// After Resize(0) running tasks finish, waiting ones wait, and Submit, also one
+// that was blocked, returns [ErrNoWorkers] until workers are added again. On a
+// pool that is being stopped, Resize(0) leaves the waiting tasks unrun; see
+// [Pool.Stop].
+//
+// The error is ErrNoWorkers if workers is negative, or [ErrClosed] if the pool
+// has ended or runs no more tasks. Nothing changes then.
+func (p *Pool[T, R]) Resize(workers int) error {
+	if workers < 0 {
+		return fmt.Errorf("%w: Resize(%d), want 0 or more", ErrNoWorkers, workers)
+	}
+	p.mu.Lock()
+	if p.ended || p.abort != nil {
+		defer p.mu.Unlock()
+		return p.closed
+	}
+	p.target = workers
+	var wake []chan struct{}
+	if workers == 0 {
+		wake = p.refuseLocked(ErrNoWorkers)
+	}
+	if p.closed != nil {
+		wake = append(wake, p.closeLocked(nil)...) // nobody may be left to drain it
+	}
+	p.work.Broadcast() // surplus workers leave
+	p.wakeLocked()
+	p.mu.Unlock()
+	closeAll(wake)
+	return nil
+}
+
+// onCancel runs on a goroutine of its own once the pool's context is done.
+func (p *Pool[T, R]) onCancel() {
+	cause := context.Cause(p.ctx)
+	p.saver.cancelled()
+	p.mu.Lock()
+	p.watched = true
+	wake := p.closeLocked(cause)
+	ended := p.endLocked()
+	p.mu.Unlock()
+	closeAll(wake)
+	if ended {
+		p.release()
+	}
+}
+
+// closeLocked closes intake, and, if there is a cause to cancel or there are no
+// workers left to drain the queue, has the tasks in it settled unrun. It returns
+// channels that the caller must close when mu is free.
+func (p *Pool[T, R]) closeLocked(cause error) []chan struct{} {
+	switch {
+	case cause != nil:
+		p.cause, p.abort = cause, cause
+		p.closed = closedBy(cause)
+	case p.closed == nil:
+		p.closed = ErrClosed
+	}
+	if p.abort == nil && p.target == 0 && p.queue.Len() > 0 {
+		p.abort = ErrNoWorkers
+	}
+	if p.abort != nil && p.queue.Len() > 0 && !p.reaping {
+		p.reaping = true
+		go p.reap(new(reaper))
+	}
+	p.work.Broadcast() // idle workers leave
+	return p.refuseLocked(p.closed)
+}
+
+// endLocked reports whether the pool has just ended. If so, the caller must
+// call release when mu is free.
+func (p *Pool[T, R]) endLocked() bool {
+	if p.ended || p.closed == nil || p.queue.Len() > 0 || len(p.crew) > 0 || p.reaping {
+		return false
+	}
+	if !p.watched && !p.unwatch() {
+		return false // onCancel's goroutine will be here in a moment, and end it
+	}
+	p.ended, p.watched = true, true
+	switch {
+	case p.cause != nil:
+		p.verdict = p.saver.verdict(p.cause)
+	case p.abort != nil:
+		p.verdict = p.saver.verdict(notRunBecause(p.abort))
+	default:
+		p.verdict = p.saver.verdict(nil)
+	}
+	return true
+}
+
+// release tells the world that the pool has ended. It is called once, by the
+// last to leave.
+func (p *Pool[T, R]) release() {
+	p.cancel(ErrClosed)
+	p.saver.release()
+	close(p.done)
+}
+
+func closeAll(chans []chan struct{}) {
+	for _, c := range chans {
+		close(c)
+	}
+}

@@ -1,0 +1,45 @@
+package pool
+
+import (
+	"fmt"
+	"runtime"
+)
+
+// Options configures a pool. The zero value, and a nil *Options, mean the
+// defaults. A negative number is an error of New that names the field.
+type Options struct {
+	// Workers is how many tasks may run at once. 0 means runtime.GOMAXPROCS(0).
+	// A worker's goroutine is started when there is first a task for it, and
+	// kept. See [Pool.Resize] for changing the number later.
+	Workers int
+
+	// Queue is how many accepted tasks may wait for a worker, beside those that
+	// run. 0 means 1024. There is no unbounded queue: a Submit that finds it
+	// full waits. Memory is taken as the queue fills. Map ignores it.
+	Queue int
+}
+
+// defaultQueue is large enough that workers on small tasks seldom run dry while
+// a submitter is off the processor, and small enough not to hide a backlog.
+const defaultQueue = 1024
+
+// withDefaults returns a copy with nothing left to decide.
+func (o *Options) withDefaults() (Options, error) {
+	var opts Options
+	if o != nil {
+		opts = *o
+	}
+	if opts.Workers < 0 {
+		return opts, fmt.Errorf("%w: Workers is %d, want 0 (GOMAXPROCS) or more", ErrNoWorkers, opts.Workers)
+	}
+	if opts.Queue < 0 {
+		return opts, fmt.Errorf("pool: Queue is %d, want 0 (%d) or more", opts.Queue, defaultQueue)
+	}
+	if opts.Workers == 0 {
+		opts.Workers = runtime.GOMAXPROCS(0)
+	}
+	if opts.Queue == 0 {
+		opts.Queue = defaultQueue
+	}
+	return opts, nil
+}

@@ -1,0 +1,93 @@
+package pool
+
+import (
+	"context"
+	"sync"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+// A Pool runs tasks of type T and stores their results of type R. Make one with
+// [New]. All of its methods may be called from any number of goroutines at once.
+type Pool[T, R any] struct {
+	fn      func(context.Context, T) (R, error)
+	nilable bool // a T can be nil, and nil is no task
+
+	parent  context.Context // New's; it is asked directly, since onCancel may be late
+	ctx     context.Context // ends with parent, and with cause ErrClosed when the pool has ended
+	cancel  context.CancelCauseFunc
+	taskCtx context.Context // ctx, recognized by inTask
+
+	saver *saver[R]
+	ids   *ids
+	done  chan struct{} // closed by release
+
+	mu sync.Mutex
+	lifecycle[T, R]
+}
+
+// New returns a pool that runs fn over the tasks it is given and puts the
+// results into st.
+//
+// ctx is the context of the whole pool. When it is done, the pool takes no more
+// tasks, does not start those that wait, cancels the context of those that run,
+// and ends; see [Pool.Stop] for the gentle way. Tasks see ctx's values. If ctx
+// is done already, the pool is closed from the start.
+//
+// A pool with nil opts has GOMAXPROCS workers and room for 1024 waiting tasks.
+//
+// The error is [ErrNilFunc], [ErrNilStore], one that names the field of opts
+// that is wrong, or the store's if it is a [store.IDReserver] that cannot
+// reserve IDs. New starts no goroutine, and it blocks only to reserve IDs.
+//
+// Every pool must be ended, by Stop or by ctx, or its idle workers stay for ever.
+func New[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), st store.ResultStore[R], opts *Options) (*Pool[T, R], error) {
+	switch {
+	case ctx == nil:
+		return nil, errNilContext
+	case fn == nil:
+		return nil, ErrNilFunc
+	case isNilStore(st):
+		return nil, ErrNilStore
+	}
+	o, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	ids, err := newIDs(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+
+	p := &Pool[T, R]{
+		fn:        fn,
+		nilable:   canBeNil[T](),
+		parent:    ctx,
+		ids:       ids,
+		done:      make(chan struct{}),
+		lifecycle: newLifecycle[T, R](o),
+	}
+	p.ctx, p.cancel = context.WithCancelCause(ctx)
+	p.taskCtx = context.WithValue(p.ctx, taskOf[T, R]{p}, true)
+	p.saver = newSaver(p.ctx, st)
+	p.work.L = &p.mu
+
+	p.mu.Lock() // onCancel may run at once, and uses unwatch
+	defer p.mu.Unlock()
+	p.unwatch = context.AfterFunc(p.ctx, p.onCancel)
+	return p, nil
+}
+
+// Done returns a channel that is closed when the pool has ended: it takes no
+// tasks, the result of every accepted one is stored or handed back by Stop, and
+// no goroutine of the pool is left. It stays open until Stop is called or the
+// pool's context is done.
+func (p *Pool[T, R]) Done() <-chan struct{} { return p.done }
+
+// taskOf is the key under which a task's context carries its pool.
+type taskOf[T, R any] struct{ p *Pool[T, R] }
+
+// inTask reports whether ctx is, or comes from, that of one of the pool's tasks.
+func (p *Pool[T, R]) inTask(ctx context.Context) bool {
+	return ctx.Value(taskOf[T, R]{p}) != nil
+}

@@ -1,0 +1,41 @@
+package pool
+
+// Stats is what a pool has done and is doing, at one moment. In every Stats
+//
+//	Submitted = Succeeded + Failed + Panicked + NotRun + Queued + Running
+type Stats struct {
+	Submitted uint64 // tasks accepted since New
+
+	Succeeded uint64 // the function returned a nil error, and the result is saved
+	Failed    uint64 // the function returned an error or called runtime.Goexit
+	Panicked  uint64 // the function panicked
+	NotRun    uint64 // the task was never started; see ErrNotRun
+
+	Queued  uint64 // tasks that wait for a worker
+	Running uint64 // tasks that run, or whose result is being stored
+
+	// Unsaved is how many results the store has refused so far: those that wait
+	// for another try, which are among Running, and those given up, which Stop
+	// hands back. Anything but 0 means trouble with the store.
+	Unsaved uint64
+
+	Workers int // how many tasks may run at once; see Resize
+}
+
+// Stats returns the numbers of this moment. It does not block.
+func (p *Pool[T, R]) Stats() Stats {
+	unsaved := p.saver.waiting()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return Stats{
+		Submitted: p.accepted,
+		Succeeded: p.settled[succeeded],
+		Failed:    p.settled[failed],
+		Panicked:  p.settled[panicked],
+		NotRun:    p.settled[notRun],
+		Queued:    uint64(p.queue.Len()),
+		Running:   uint64(p.running),
+		Unsaved:   unsaved,
+		Workers:   p.target,
+	}
+}
