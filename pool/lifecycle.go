@@ -179,7 +179,7 @@ func (p *Pool[T, R]) onCancel() {
 // channels that the caller must close when mu is free.
 func (p *Pool[T, R]) closeLocked(cause error) []chan struct{} {
 	switch {
-	case cause != nil:
+	case cause != nil && p.cause == nil:
 		p.cause, p.abort = cause, cause
 		p.closed = closedBy(cause)
 	case p.closed == nil:

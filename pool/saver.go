@@ -89,12 +89,11 @@ func notStored(taskErr, refusal error) error {
 	return fmt.Errorf("pool: the task's error (%v) was not stored: %w", taskErr, refusal)
 }
 
-// persist tries until res is stored, cannot be, or the pool is cancelled, and
-// then once more.
+// persist tries until res is stored or cannot be, or the pool is cancelled. A
+// pause that the cancel cuts short is followed by one more attempt.
 func (s *saver[R]) persist(res store.Result[R], again bool) (fate, error) {
-	last := s.pool.Err() != nil
 	f, err := s.put(res)
-	if f == failing && !last {
+	if f == failing && s.pool.Err() == nil {
 		f, err = s.retry(res)
 		again = true
 	}
@@ -109,8 +108,7 @@ func (s *saver[R]) retry(res store.Result[R]) (fate, error) {
 	defer s.addRetrying(-1)
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		s.sleep(pause)
-		last := s.pool.Err() != nil
-		if f, err := s.put(res); f != failing || last {
+		if f, err := s.put(res); f != failing || s.pool.Err() != nil {
 			return f, err
 		}
 	}

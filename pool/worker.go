@@ -109,15 +109,22 @@ func protect[T, R any](ctx context.Context, fn func(context.Context, T) (R, erro
 // next settles the task that w holds, if any, and gives it another, for which it
 // waits. It returns false if the worker has left the crew.
 func (p *Pool[T, R]) next(w *worker[R]) (in T, ok bool) {
+	var cause error
+	if p.parent.Err() != nil { // onCancel may not have run yet
+		cause = context.Cause(p.parent)
+	}
 	var wake []chan struct{}
 	p.mu.Lock()
+	if cause != nil {
+		wake = p.closeLocked(cause)
+	}
 	if !w.started {
 		w.started = true
 		p.waking = max(0, p.waking-1)
 	}
 	if w.id != 0 {
 		p.running--
-		wake = p.settleLocked(w.id, w.outcome)
+		wake = append(wake, p.settleLocked(w.id, w.outcome)...)
 		w.id = 0
 	}
 	for !p.surplusLocked() {

@@ -1,0 +1,691 @@
+package pool_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/rwmutex"
+)
+
+// The tests in this file go through the life-cycle table of docs/design.md, row
+// by row. The comment of each test gives the row, and its subtests the cells.
+
+// errCause is why the tests cancel a pool.
+var errCause = errors.New("cause of the cancel")
+
+// busyPool returns a pool whose one worker runs a task that waits for gate, with
+// two tasks waiting in the queue and room for a third. It must be called in a
+// bubble.
+func busyPool(t *testing.T, st ...store.ResultStore[int]) (p taskPool, gate chan struct{}, running, queued, queued2 store.ID) {
+	t.Helper()
+	p = newPool(t, &pool.Options{Workers: 1, Queue: 3}, st...)
+	gate = make(chan struct{})
+	running = submit(t, p, gated(gate, 1))
+	synctest.Wait()
+	queued = submit(t, p, value(2))
+	queued2 = submit(t, p, value(3))
+	t.Cleanup(func() { // before newPool's
+		select {
+		case <-gate:
+		default:
+			close(gate)
+		}
+	})
+	return p, gate, running, queued, queued2
+}
+
+// normal: queued tasks run, running ones run, Submit is accepted and returns id,
+// nil; the store has the value, or the task's error and the value beside it.
+func TestNormal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, gate, running, queued, _ := busyPool(t)
+		failing := submit(t, p, func(context.Context) (int, error) { return 4, io.ErrUnexpectedEOF })
+		assert.Equal(t, []store.ID{1, 2, 4}, []store.ID{running, queued, failing})
+		close(gate)
+		require.NoError(t, p.Wait(t.Context()))
+
+		assert.Equal(t, store.Result[int]{ID: running, Value: 1}, held(t, p, running))
+		assert.Equal(t, store.Result[int]{ID: queued, Value: 2}, held(t, p, queued))
+		assert.Equal(t, store.Result[int]{ID: failing, Value: 4, Err: io.ErrUnexpectedEOF}, held(t, p, failing))
+		v, err := p.Get(t.Context(), failing)
+		assert.Equal(t, 4, v)
+		assert.Equal(t, io.ErrUnexpectedEOF, err)
+		assert.Equal(t, pool.Stats{Submitted: 4, Succeeded: 3, Failed: 1, Workers: 1}, p.Stats())
+	})
+}
+
+// Submit(ctx), queue full: waits for room, Stop, the pool's cancel or its own
+// ctx; returns nil / ErrClosed / ctx's cause; nothing is stored on an error.
+func TestSubmitQueueFull(t *testing.T) {
+	// Each case ends the wait of a Submit in its own way.
+	cases := []struct {
+		name string
+		end  func(p taskPool, gate chan struct{}, cancel context.CancelCauseFunc)
+		want []error // all of which the error matches; none: it is nil
+	}{
+		{"room", func(_ taskPool, gate chan struct{}, _ context.CancelCauseFunc) { close(gate) }, nil},
+		{"Stop", func(p taskPool, _ chan struct{}, _ context.CancelCauseFunc) { _ = p.Stop(doneContext()) }, []error{pool.ErrClosed}},
+		{"cancel of the pool", func(p taskPool, _ chan struct{}, _ context.CancelCauseFunc) { p.cancel(errCause) }, []error{pool.ErrClosed, errCause}},
+		{"its own ctx", func(_ taskPool, _ chan struct{}, cancel context.CancelCauseFunc) { cancel(io.EOF) }, []error{io.EOF}},
+		{"Resize(0)", func(p taskPool, _ chan struct{}, _ context.CancelCauseFunc) { _ = p.Resize(0) }, []error{pool.ErrNoWorkers}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, gate, _, _, _ := busyPool(t)
+				submit(t, p, value(0)) // fills the queue
+				ctx, cancel := context.WithCancelCause(t.Context())
+				defer cancel(nil)
+				var id store.ID
+				submitted := call(func() (err error) { id, err = p.Submit(ctx, value(42)); return err })
+				synctest.Wait()
+				_, returned := submitted()
+				require.False(t, returned, "Submit returned while the queue was full")
+
+				c.end(p, gate, cancel)
+				synctest.Wait()
+				err, returned := submitted()
+				require.True(t, returned, "Submit is still blocked")
+				if c.want == nil {
+					require.NoError(t, err)
+					v, err := p.Get(t.Context(), id)
+					assert.NoError(t, err)
+					assert.Equal(t, 42, v)
+					return
+				}
+				for _, want := range c.want {
+					assert.ErrorIs(t, err, want)
+				}
+				assert.Zero(t, id)
+				assert.EqualValues(t, 4, p.Stats().Submitted)
+				p.cancel(nil)
+				if !isClosed(gate) {
+					close(gate)
+				}
+				<-p.Done()
+				assert.Equal(t, 4, holds(t, p))
+			})
+		})
+	}
+}
+
+// Submit with a ctx already done: ctx's cause, never accepted; nothing stored.
+func TestSubmitDoneContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, nil)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(io.EOF)
+		for range 100 {
+			id, err := p.Submit(ctx, value(1))
+			require.Equal(t, io.EOF, err)
+			require.Zero(t, id)
+			ids, err := p.SubmitAll(ctx, []task{value(1), value(2)})
+			require.Equal(t, io.EOF, err)
+			require.Empty(t, ids)
+		}
+		require.NoError(t, p.Stop(t.Context()))
+		assert.Equal(t, pool.Stats{Workers: runtime.GOMAXPROCS(0)}, p.Stats())
+		assert.Zero(t, holds(t, p))
+	})
+}
+
+// Stop(ctx): queued tasks all run, running ones finish; later Submits get
+// ErrClosed at once, blocked ones wake with it; nil when all is done; everything
+// is in the store before it returns.
+func TestStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, gate, running, queued, queued2 := busyPool(t)
+		queued3 := submit(t, p, value(4)) // fills the queue
+		blocked := call(func() error { _, err := p.Submit(t.Context(), value(5)); return err })
+		synctest.Wait()
+		stopped := call(func() error {
+			err := p.Stop(t.Context())
+			assert.Equal(t, 4, holds(t, p), "results when Stop returned")
+			assert.True(t, isClosed(p.Done()), "Done is open after Stop has returned")
+			return err
+		})
+		synctest.Wait()
+		_, returned := stopped()
+		assert.False(t, returned, "Stop returned while a task ran")
+		err, returned := blocked()
+		assert.True(t, returned, "a blocked Submit did not wake at Stop")
+		assert.Equal(t, pool.ErrClosed, err)
+		_, err = p.Submit(t.Context(), value(6))
+		assert.Equal(t, pool.ErrClosed, err)
+		_, err = p.TrySubmit(value(6))
+		assert.Equal(t, pool.ErrClosed, err)
+		_, err = p.SubmitAll(t.Context(), []task{value(6)})
+		assert.Equal(t, pool.ErrClosed, err)
+
+		close(gate)
+		synctest.Wait()
+		err, returned = stopped()
+		assert.True(t, returned)
+		assert.NoError(t, err)
+		for i, id := range []store.ID{running, queued, queued2, queued3} {
+			assert.Equal(t, store.Result[int]{ID: id, Value: i + 1}, held(t, p, id))
+		}
+	})
+}
+
+// Stop ends the context of the tasks when all are done, with ErrClosed for a
+// cause. conc #91: a context that is never cancelled leaks.
+func TestStopEndsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, nil)
+		var ctx context.Context
+		submit(t, p, func(c context.Context) (int, error) { ctx = c; return 0, c.Err() })
+		require.NoError(t, p.Stop(t.Context()))
+		assert.Equal(t, pool.ErrClosed, context.Cause(ctx))
+		assert.NoError(t, held(t, p, 1).Err)
+	})
+}
+
+// Stop's ctx ends: queued and running tasks go on; Submit says ErrClosed; Stop
+// returns ctx's cause and may be called again; results come in until Done.
+func TestStopContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, gate, running, queued, _ := busyPool(t)
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, io.ErrNoProgress)
+		defer cancel()
+		begun := time.Now()
+		assert.Equal(t, io.ErrNoProgress, p.Stop(ctx))
+		assert.Equal(t, time.Second, time.Since(begun))
+		assert.False(t, isClosed(p.Done()))
+		_, err := p.Submit(t.Context(), value(9))
+		assert.Equal(t, pool.ErrClosed, err)
+		assert.Zero(t, holds(t, p))
+
+		close(gate)
+		assert.NoError(t, p.Stop(t.Context()))
+		assert.Equal(t, 3, holds(t, p))
+		assert.Equal(t, 1, held(t, p, running).Value)
+		assert.Equal(t, 2, held(t, p, queued).Value)
+		assert.NoError(t, p.Stop(ctx), "Stop of an ended pool, with a ctx that is done")
+	})
+}
+
+// Stop again, or N at once: the same drain, the same verdict for all.
+func TestStopManyTimes(t *testing.T) {
+	for _, want := range []error{nil, errCause} {
+		t.Run(fmt.Sprint(want), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, gate, _, _, _ := busyPool(t)
+				var stops []func() (error, bool)
+				for range 20 {
+					stops = append(stops, call(func() error { return p.Stop(t.Context()) }))
+				}
+				synctest.Wait()
+				_, err := p.Submit(t.Context(), value(9))
+				assert.ErrorIs(t, err, pool.ErrClosed)
+				if want != nil {
+					p.cancel(want)
+				}
+				synctest.Wait()
+				for _, stop := range stops {
+					_, returned := stop()
+					assert.False(t, returned)
+				}
+				close(gate)
+				synctest.Wait()
+				for _, stop := range append(stops, call(func() error { return p.Stop(t.Context()) })) {
+					synctest.Wait()
+					err, returned := stop()
+					assert.True(t, returned)
+					assert.Equal(t, want, err)
+				}
+				assert.Equal(t, 3, holds(t, p))
+			})
+		})
+	}
+}
+
+// the pool's ctx is cancelled: no queued task starts, each gets a result; the ctx
+// of running ones is cancelled, and their real outcome is kept, however late;
+// Submit says ErrClosed, wrapping the cause; Stop returns the cause; the store has
+// ErrNotRun wrapping the cause.
+func TestCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 2, Queue: 10})
+		gate := make(chan struct{})
+		obeying := submit(t, p, func(ctx context.Context) (int, error) {
+			<-ctx.Done()
+			return 1, context.Cause(ctx)
+		})
+		stubborn := submit(t, p, func(ctx context.Context) (int, error) {
+			<-gate
+			return 2, nil
+		})
+		synctest.Wait()
+		started := false
+		var queued []store.ID
+		for range 10 {
+			queued = append(queued, submit(t, p, func(context.Context) (int, error) { started = true; return 3, nil }))
+		}
+		blocked := call(func() error { _, err := p.Submit(t.Context(), value(4)); return err })
+		waiting := call(func() error { _, err := p.Get(t.Context(), queued[9]); return err })
+		synctest.Wait()
+
+		p.cancel(errCause)
+		_, err := p.Submit(t.Context(), value(5)) // at once, before anything else has run
+		assert.ErrorIs(t, err, pool.ErrClosed)
+		assert.ErrorIs(t, err, errCause)
+		synctest.Wait()
+		for _, id := range queued { // while the stubborn task still runs
+			res := held(t, p, id)
+			assert.ErrorIs(t, res.Err, pool.ErrNotRun)
+			assert.ErrorIs(t, res.Err, errCause)
+			assert.Zero(t, res.Value)
+		}
+		assert.Equal(t, store.Result[int]{ID: obeying, Value: 1, Err: errCause}, held(t, p, obeying))
+		for _, c := range []func() (error, bool){blocked, waiting} {
+			err, returned := c()
+			assert.True(t, returned)
+			assert.ErrorIs(t, err, errCause)
+		}
+		stopped := call(func() error { return p.Stop(t.Context()) })
+		synctest.Wait()
+		_, returned := stopped()
+		assert.False(t, returned, "Stop returned while a task ran")
+		assert.Equal(t, pool.Stats{Submitted: 12, Failed: 1, NotRun: 10, Running: 1, Workers: 2}, p.Stats())
+
+		time.Sleep(time.Hour)
+		close(gate)
+		synctest.Wait()
+		err, returned = stopped()
+		assert.True(t, returned)
+		assert.Equal(t, errCause, err)
+		assert.Equal(t, store.Result[int]{ID: stubborn, Value: 2}, held(t, p, stubborn))
+		assert.False(t, started, "a queued task was started after the cancel")
+		_, err = p.SubmitAll(t.Context(), []task{value(6)})
+		assert.ErrorIs(t, err, pool.ErrClosed)
+		assert.ErrorIs(t, err, errCause)
+	})
+}
+
+// A cancelled pool without anything to do ends by itself.
+func TestCancelIdle(t *testing.T) {
+	for _, tasks := range []int{0, 1, 3} {
+		t.Run(fmt.Sprint(tasks), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPool(t, &pool.Options{Workers: 3})
+				for range tasks {
+					submit(t, p, value(1))
+				}
+				synctest.Wait()
+				p.cancel(errCause)
+				synctest.Wait()
+				assert.True(t, isClosed(p.Done()))
+				assert.Equal(t, errCause, p.Stop(t.Context()))
+				assert.Equal(t, tasks, holds(t, p))
+			})
+		})
+	}
+}
+
+// The cancel comes while the pool drains: the same, and Stop returns the cause.
+func TestCancelWhileStopping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, gate, running, queued, _ := busyPool(t)
+		stopped := call(func() error { return p.Stop(t.Context()) })
+		synctest.Wait()
+		p.cancel(errCause)
+		synctest.Wait()
+		assert.ErrorIs(t, held(t, p, queued).Err, pool.ErrNotRun)
+		_, err := p.Submit(t.Context(), value(9))
+		assert.ErrorIs(t, err, errCause)
+		close(gate)
+		synctest.Wait()
+		err, _ = stopped()
+		assert.Equal(t, errCause, err)
+		assert.NoError(t, held(t, p, running).Err)
+	})
+}
+
+// A cancel that comes after the end changes nothing.
+func TestCancelAfterEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, nil)
+		submit(t, p, value(1))
+		require.NoError(t, p.Stop(t.Context()))
+		p.cancel(errCause)
+		synctest.Wait()
+		assert.NoError(t, p.Stop(t.Context()))
+		_, err := p.Submit(t.Context(), value(1))
+		assert.ErrorIs(t, err, pool.ErrClosed)
+	})
+}
+
+// New with a ctx that is done: closed from the start.
+func TestNewDoneContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		checkGoroutines(t)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(errCause)
+		st := rwmutex.New[int]()
+		p, err := pool.New(ctx, pool.Call[int], st, nil)
+		require.NoError(t, err)
+		_, err = p.Submit(t.Context(), value(1))
+		assert.ErrorIs(t, err, pool.ErrClosed)
+		assert.ErrorIs(t, err, errCause)
+		assert.Equal(t, errCause, p.Stop(t.Context()))
+	})
+}
+
+// the task panics: the worker goes on, Submit is accepted, *PanicError is stored.
+func TestTaskPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 1})
+		id := submit(t, p, func(context.Context) (int, error) { panic(io.ErrShortWrite) })
+		text := submit(t, p, func(context.Context) (int, error) { panic("boom") })
+		after := submit(t, p, value(2))
+		require.NoError(t, p.Stop(t.Context()))
+
+		var panicked *pool.PanicError
+		require.ErrorAs(t, held(t, p, id).Err, &panicked)
+		assert.Equal(t, io.ErrShortWrite, panicked.Value)
+		assert.Contains(t, string(panicked.Stack), "TestTaskPanics")
+		assert.ErrorIs(t, panicked, io.ErrShortWrite)
+		assert.EqualError(t, held(t, p, text).Err, "pool: recovered panic: boom")
+		assert.Nil(t, errors.Unwrap(held(t, p, text).Err))
+		assert.Equal(t, 2, held(t, p, after).Value)
+		assert.Equal(t, pool.Stats{Submitted: 3, Succeeded: 1, Panicked: 2, Workers: 1}, p.Stats())
+	})
+}
+
+// ants #146: when every task panics, a blocked submitter must not wait for
+// anything but the next worker.
+func TestAllTasksPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 2, Queue: 1})
+		begun := time.Now()
+		for range 1000 {
+			submit(t, p, func(context.Context) (int, error) { panic("boom") })
+		}
+		require.NoError(t, p.Stop(t.Context()))
+		assert.Zero(t, time.Since(begun))
+		assert.EqualValues(t, 1000, p.Stats().Panicked)
+		assert.Equal(t, 1000, holds(t, p))
+	})
+}
+
+// the task calls Goexit: the worker is replaced, Submit is accepted, ErrGoexit is
+// stored.
+func TestTaskGoexits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 2})
+		var ids []store.ID
+		for range 10 {
+			ids = append(ids, submit(t, p, func(context.Context) (int, error) { runtime.Goexit(); return 1, nil }))
+		}
+		after := submit(t, p, value(2))
+		require.NoError(t, p.Stop(t.Context()))
+		for _, id := range ids {
+			assert.Equal(t, store.Result[int]{ID: id, Err: pool.ErrGoexit}, held(t, p, id))
+		}
+		assert.Equal(t, 2, held(t, p, after).Value)
+		assert.Equal(t, pool.Stats{Submitted: 11, Succeeded: 1, Failed: 10, Workers: 2}, p.Stats())
+	})
+}
+
+// Resize(n): queued tasks wait, surplus workers leave after their task, Submit is
+// accepted; nil, or ErrNoWorkers if n < 0.
+func TestResize(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 4, Queue: 100})
+		gate := make(chan struct{})
+		for range 20 {
+			submit(t, p, gated(gate, 1))
+		}
+		running := func() uint64 {
+			synctest.Wait()
+			checkStats(t, p.Stats())
+			return p.Stats().Running
+		}
+		next := func() { gate <- struct{}{} }
+		assert.EqualValues(t, 4, running())
+
+		require.NoError(t, p.Resize(2))
+		assert.EqualValues(t, 4, running(), "no task is interrupted")
+		next()
+		assert.EqualValues(t, 3, running(), "a surplus worker leaves after its task")
+		next()
+		assert.EqualValues(t, 2, running())
+		next()
+		assert.EqualValues(t, 2, running())
+		submit(t, p, gated(gate, 1))
+
+		require.NoError(t, p.Resize(6))
+		assert.EqualValues(t, 6, running())
+		assert.Equal(t, 6, p.Stats().Workers)
+
+		assert.ErrorIs(t, p.Resize(-1), pool.ErrNoWorkers)
+		assert.EqualValues(t, 6, running(), "after an error")
+		assert.Equal(t, 6, p.Stats().Workers)
+		close(gate)
+		require.NoError(t, p.Stop(t.Context()))
+		assert.Equal(t, 21, holds(t, p))
+		assert.ErrorIs(t, p.Resize(1), pool.ErrClosed)
+	})
+}
+
+// Idle workers leave at once, and are started again when there is work.
+func TestResizeIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 5})
+		together := func(n int) { // runs n tasks that wait for each other
+			t.Helper()
+			gate := make(chan struct{})
+			for range n {
+				submit(t, p, gated(gate, 1))
+			}
+			synctest.Wait()
+			assert.EqualValues(t, n, p.Stats().Running)
+			close(gate)
+			require.NoError(t, p.Wait(t.Context()))
+		}
+		together(5)
+		require.NoError(t, p.Resize(1))
+		together(1)
+		require.NoError(t, p.Resize(3))
+		together(3)
+		require.NoError(t, p.Resize(0))
+		require.NoError(t, p.Resize(8))
+		together(8)
+	})
+}
+
+// Resize(0): queued tasks wait, running ones finish, Submit says ErrNoWorkers and
+// blocked ones wake with it (see TestSubmitQueueFull); nil.
+func TestResizeToZero(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, gate, running, queued, _ := busyPool(t)
+		assert.NoError(t, p.Resize(0))
+		_, err := p.Submit(t.Context(), value(9))
+		assert.Equal(t, pool.ErrNoWorkers, err)
+		_, err = p.TrySubmit(value(9))
+		assert.Equal(t, pool.ErrNoWorkers, err)
+		_, err = p.SubmitAll(t.Context(), []task{value(9)})
+		assert.Equal(t, pool.ErrNoWorkers, err)
+		close(gate)
+		synctest.Wait()
+		assert.Equal(t, 1, held(t, p, running).Value)
+		assert.Equal(t, 1, holds(t, p))
+		assert.Equal(t, pool.Stats{Submitted: 3, Succeeded: 1, Queued: 2}, p.Stats())
+
+		require.NoError(t, p.Resize(1))
+		require.NoError(t, p.Wait(t.Context()))
+		assert.Equal(t, 2, held(t, p, queued).Value)
+		submit(t, p, value(4))
+		assert.NoError(t, p.Stop(t.Context()))
+	})
+}
+
+// Stop with zero workers: queued tasks get ErrNotRun wrapping ErrNoWorkers,
+// Submit says ErrClosed, Stop returns that error; one result each. It makes no
+// difference which comes first, Stop or Resize(0).
+func TestStopWithoutWorkers(t *testing.T) {
+	for _, first := range []string{"Resize", "Stop"} {
+		t.Run(first+" first", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, gate, running, queued, queued2 := busyPool(t)
+				var stopped func() (error, bool)
+				stop := func() { stopped = call(func() error { return p.Stop(t.Context()) }); synctest.Wait() }
+				resize := func() { require.NoError(t, p.Resize(0)) }
+				if first == "Stop" {
+					stop()
+					resize()
+				} else {
+					resize()
+					stop()
+				}
+				synctest.Wait()
+				for _, id := range []store.ID{queued, queued2} { // while the other still runs
+					assert.ErrorIs(t, held(t, p, id).Err, pool.ErrNotRun)
+					assert.ErrorIs(t, held(t, p, id).Err, pool.ErrNoWorkers)
+				}
+				_, err := p.Submit(t.Context(), value(9))
+				assert.Equal(t, pool.ErrClosed, err)
+				assert.Equal(t, pool.ErrClosed, p.Resize(1), "the queued tasks have their results")
+
+				close(gate)
+				synctest.Wait()
+				err, returned := stopped()
+				assert.True(t, returned)
+				assert.ErrorIs(t, err, pool.ErrNotRun)
+				assert.ErrorIs(t, err, pool.ErrNoWorkers)
+				assert.NoError(t, held(t, p, running).Err)
+				assert.Equal(t, 3, holds(t, p))
+			})
+		})
+	}
+}
+
+// With nothing in the queue, Stop has nothing to complain of.
+func TestStopWithoutWorkersOrTasks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, nil)
+		submit(t, p, value(1))
+		synctest.Wait()
+		require.NoError(t, p.Resize(0))
+		assert.NoError(t, p.Stop(t.Context()))
+	})
+}
+
+// inside a task, with the task's ctx: Stop begins stopping and returns ErrInTask
+// at once; Wait, and Get of a pending id, return ErrInTask; Submit, queue full,
+// returns ErrQueueFull, and nothing is stored.
+func TestInsideTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 1, Queue: 2})
+		begun := time.Now()
+		ended := submit(t, p, value(1))
+		var queued, self store.ID
+		self = submit(t, p, func(ctx context.Context) (int, error) {
+			ctx, cancel := context.WithTimeout(ctx, time.Hour) // derived is as good
+			defer cancel()
+			v, err := p.Get(ctx, ended)
+			assert.NoError(t, err, "Get of a task that has ended")
+			assert.Equal(t, 1, v)
+			_, err = p.Get(ctx, 2)
+			assert.Equal(t, pool.ErrInTask, err, "Get of the task itself")
+			assert.Equal(t, pool.ErrInTask, p.Wait(ctx))
+
+			queued, err = p.Submit(ctx, value(3))
+			assert.NoError(t, err, "Submit with room in the queue")
+			_, err = p.Get(ctx, queued)
+			assert.Equal(t, pool.ErrInTask, err, "Get of a task that waits")
+			ids, err := p.SubmitAll(ctx, []task{value(4), value(5), value(6)})
+			assert.Equal(t, pool.ErrQueueFull, err)
+			assert.Len(t, ids, 1)
+			_, err = p.Submit(ctx, value(7))
+			assert.Equal(t, pool.ErrQueueFull, err)
+			_, err = p.Get(ctx, 99)
+			assert.Equal(t, store.ErrNotFound, err)
+
+			assert.Equal(t, pool.ErrInTask, p.Stop(ctx))
+			_, err = p.Submit(ctx, value(8))
+			assert.Equal(t, pool.ErrClosed, err, "after Stop in a task")
+			return 2, nil
+		})
+		<-p.Done()
+		assert.Zero(t, time.Since(begun), "something waited")
+		assert.EqualValues(t, 2, self)
+		assert.NoError(t, p.Stop(t.Context()))
+		assert.Equal(t, 4, holds(t, p))
+		assert.Equal(t, 3, held(t, p, queued).Value)
+	})
+}
+
+// A pool is known by its own tasks' contexts only: another pool's task may wait.
+func TestInsideTaskOfAnotherPool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := newPool(t, &pool.Options{Workers: 1, Queue: 1})
+		outer := newPool(t, &pool.Options{Workers: 1})
+		submit(t, outer, func(ctx context.Context) (int, error) {
+			var last store.ID
+			for i := range 10 {
+				id, err := inner.Submit(ctx, value(i))
+				assert.NoError(t, err)
+				last = id
+			}
+			v, err := inner.Get(ctx, last)
+			assert.NoError(t, err)
+			assert.Equal(t, 9, v)
+			assert.NoError(t, inner.Wait(ctx))
+			assert.NoError(t, inner.Stop(ctx))
+			return 0, nil
+		})
+		assert.NoError(t, outer.Stop(t.Context()))
+		assert.EqualValues(t, 1, outer.Stats().Succeeded)
+	})
+}
+
+// Get of an id never given out, or deleted: store.ErrNotFound at once.
+func TestGetNotFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, gate, running, queued, _ := busyPool(t)
+		begun := time.Now()
+		for _, id := range []store.ID{0, 4, 99, 1 << 32, 1<<64 - 1} {
+			_, err := p.Get(t.Context(), id)
+			assert.Equal(t, store.ErrNotFound, err, "ID %d", id)
+		}
+		close(gate)
+		require.NoError(t, p.Wait(t.Context()))
+		require.NoError(t, p.st.Delete(t.Context(), running))
+		_, err := p.Get(t.Context(), running)
+		assert.Equal(t, store.ErrNotFound, err)
+		_, err = p.Get(t.Context(), queued)
+		assert.NoError(t, err)
+		require.NoError(t, p.Stop(t.Context()))
+		_, err = p.Get(t.Context(), 99)
+		assert.Equal(t, store.ErrNotFound, err)
+		assert.Zero(t, time.Since(begun))
+	})
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+func doneContext() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
