@@ -1,0 +1,217 @@
+package pool_test
+
+import (
+	"context"
+	"io"
+	"math"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/rwmutex"
+)
+
+// reservingStore is an IDReserver whose answer can be replaced.
+type reservingStore struct {
+	*hookStore
+	reserve func(ctx context.Context, n uint64) (store.ID, error)
+}
+
+func (s *reservingStore) ReserveIDs(ctx context.Context, n uint64) (store.ID, error) {
+	return s.reserve(ctx, n)
+}
+
+// newReservingStore hands out ranges from first on.
+func newReservingStore(first store.ID) *reservingStore {
+	st := &reservingStore{hookStore: &hookStore{ResultStore: rwmutex.New[int]()}}
+	var mu sync.Mutex
+	st.reserve = func(_ context.Context, n uint64) (store.ID, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if n > math.MaxUint64-uint64(first) {
+			return 0, io.ErrShortBuffer
+		}
+		id := first
+		first += store.ID(n)
+		return id, nil
+	}
+	return st
+}
+
+// The IDs are those that the store reserves, also around the numbers at which a
+// smaller counter would turn over.
+func TestReservedIDs(t *testing.T) {
+	for _, first := range []store.ID{1, 1<<31 - 50, 1<<32 - 50, 1<<63 - 50} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPool(t, nil, newReservingStore(first))
+			for i := range 100 {
+				assert.Equal(t, first+store.ID(i), submit(t, p, value(i)))
+			}
+			for i := range 100 {
+				v, err := p.Get(t.Context(), first+store.ID(i))
+				assert.NoError(t, err)
+				assert.Equal(t, i, v)
+			}
+			_, err := p.Get(t.Context(), first-1)
+			assert.Equal(t, store.ErrNotFound, err)
+			assert.NoError(t, p.Stop(t.Context()))
+			assert.Equal(t, 100, holds(t, p))
+		})
+	}
+}
+
+// Two pools on one store, at once, with more tasks than are reserved in one go,
+// from many submitters: every ID is used once.
+func TestReservedIDsOfTwoPools(t *testing.T) {
+	checkGoroutines(t)
+	st := newReservingStore(1)
+	pools := []taskPool{newPool(t, nil, st), newPool(t, nil, st)}
+	const each = 40_000
+	var wg sync.WaitGroup
+	for i, p := range pools {
+		for range 2 {
+			wg.Go(func() {
+				many := make([]task, 100)
+				for j := range many {
+					many[j] = value(i)
+				}
+				for range each / len(many) {
+					ids, err := p.SubmitAll(t.Context(), many)
+					assert.NoError(t, err)
+					assert.Len(t, ids, len(many))
+				}
+			})
+		}
+	}
+	wg.Wait()
+	for _, p := range pools {
+		assert.NoError(t, p.Stop(t.Context()))
+	}
+	assert.Equal(t, 4*each, holds(t, pools[0]))
+	count := 0
+	for res := range st.All(t.Context()) {
+		count += res.Value
+	}
+	assert.Equal(t, 2*each, count, "results of the second pool")
+}
+
+// A store that cannot reserve: an error from New, and from a Submit that needs
+// more; the tasks before it are none the worse, and the next Submit tries again.
+func TestReserveFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := newReservingStore(1)
+		good := st.reserve
+		bad := func(context.Context, uint64) (store.ID, error) { return 0, errDown }
+		st.reserve = bad
+		_, err := pool.New(t.Context(), pool.Call[int], st, nil)
+		assert.ErrorIs(t, err, errDown)
+		assert.ErrorContains(t, err, "pool: reserving IDs")
+
+		st.reserve = good
+		p := newPool(t, nil, st)
+		st.reserve = bad
+		accepted := 0
+		for {
+			if _, err = p.Submit(t.Context(), value(1)); err != nil {
+				break
+			}
+			accepted++
+		}
+		assert.ErrorIs(t, err, errDown)
+		assert.Positive(t, accepted)
+		_, err = p.TrySubmit(value(1))
+		assert.ErrorIs(t, err, errDown)
+		_, err = p.SubmitAll(t.Context(), []task{value(1)})
+		assert.ErrorIs(t, err, errDown)
+		st.reserve = good
+		submit(t, p, value(2))
+		assert.NoError(t, p.Stop(t.Context()))
+		assert.Equal(t, accepted+1, holds(t, p))
+		st.reserve = func(context.Context, uint64) (store.ID, error) { panic("a closed pool needs no IDs") }
+		for range 70_000 {
+			_, err = p.Submit(t.Context(), value(1))
+		}
+		assert.Equal(t, pool.ErrClosed, err)
+	})
+}
+
+// A store that reserves what was given out already is caught: an ID that is used
+// twice would cost a result.
+func TestReserveRepeats(t *testing.T) {
+	for _, again := range []store.ID{0, 1, 7, math.MaxUint64 - 7} {
+		synctest.Test(t, func(t *testing.T) {
+			st := newReservingStore(10)
+			if again == 0 {
+				st.reserve = func(context.Context, uint64) (store.ID, error) { return again, nil }
+				_, err := pool.New(t.Context(), pool.Call[int], st, nil)
+				assert.ErrorContains(t, err, "IDs from 0, want a range above 0")
+				return
+			}
+			p := newPool(t, nil, st)
+			st.reserve = func(context.Context, uint64) (store.ID, error) { return again, nil }
+			many := make([]task, 70_000)
+			for i := range many {
+				many[i] = value(1)
+			}
+			ids, err := p.SubmitAll(t.Context(), many)
+			assert.ErrorContains(t, err, "the store reserved 70000 IDs from")
+			assert.Empty(t, ids)
+			assert.NoError(t, p.Stop(t.Context()))
+		})
+	}
+}
+
+// While one submitter waits for the store to reserve IDs, others do not ask too,
+// and each stops waiting when its ctx ends.
+func TestReserveBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := newReservingStore(1)
+		p := newPool(t, &pool.Options{Queue: 100_000}, st)
+		good, gate, asked := st.reserve, make(chan struct{}), 0
+		st.reserve = func(ctx context.Context, n uint64) (store.ID, error) {
+			asked++
+			select {
+			case <-gate:
+				return good(ctx, n)
+			case <-ctx.Done():
+				return 0, context.Cause(ctx)
+			}
+		}
+		many := make([]task, 60_000)
+		for i := range many {
+			many[i] = value(1)
+		}
+		_, err := p.SubmitAll(t.Context(), many)
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		impatient := call(func() error { _, err := p.SubmitAll(ctx, many[:10_000]); return err })
+		synctest.Wait()
+		var patient []func() (error, bool)
+		for range 3 {
+			patient = append(patient, call(func() error { _, err := p.SubmitAll(t.Context(), many[:10_000]); return err }))
+		}
+		synctest.Wait()
+		assert.Equal(t, 1, asked)
+		cancel(io.EOF)
+		synctest.Wait()
+		err, returned := impatient()
+		assert.True(t, returned)
+		assert.ErrorIs(t, err, io.EOF)
+		assert.Equal(t, 2, asked)
+		close(gate)
+		synctest.Wait()
+		for _, c := range patient {
+			err, returned := c()
+			assert.True(t, returned)
+			assert.NoError(t, err)
+		}
+		assert.Equal(t, 2, asked)
+		assert.NoError(t, p.Stop(t.Context()))
+		assert.Equal(t, 90_000, holds(t, p))
+	})
+}
