@@ -1,0 +1,154 @@
+package pool_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"time"
+
+	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/dense"
+)
+
+// Submit tasks, get their results.
+func Example() {
+	ctx := context.Background()
+	shout := func(_ context.Context, word string) (string, error) {
+		if word == "" {
+			return "", errors.New("nothing to shout")
+		}
+		return strings.ToUpper(word) + "!", nil
+	}
+
+	p, err := pool.New(ctx, shout, dense.New[string](), &pool.Options{Workers: 2})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ids, err := p.SubmitAll(ctx, []string{"ready", "", "go"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, id := range ids {
+		loud, err := p.Get(ctx, id)
+		fmt.Println(id, loud, err)
+	}
+	fmt.Println(p.Stop(ctx))
+	// Output:
+	// 1 READY! <nil>
+	// 2  nothing to shout
+	// 3 GO! <nil>
+	// <nil>
+}
+
+// A pool whose tasks are closures.
+func ExampleCall() {
+	ctx := context.Background()
+	p, err := pool.New(ctx, pool.Call[int], dense.New[int](), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	base := 6
+	id, err := p.Submit(ctx, func(context.Context) (int, error) { return base * 7, nil })
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(p.Get(ctx, id))
+	fmt.Println(p.Stop(ctx))
+	// Output:
+	// 42 <nil>
+	// <nil>
+}
+
+// One function over a slice, with neither pool nor store to look after.
+func ExampleMap() {
+	lengths, err := pool.Map(context.Background(), []string{"a", "bb", "", "dddd"},
+		func(_ context.Context, s string) (int, error) {
+			if s == "" {
+				return 0, errors.New("empty")
+			}
+			return len(s), nil
+		}, nil)
+	fmt.Println(lengths)
+	fmt.Println(err)
+	// Output:
+	// [1 2 0 4]
+	// pool: input 2: empty
+}
+
+// Shut down on a signal: let what was accepted finish, but not for longer than a
+// deadline; after that run no more, and wait only for what is running.
+func ExamplePool_Stop() {
+	sigint, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	ctx, cancel := context.WithCancelCause(context.Background()) // not sigint: that would cancel the tasks
+	defer cancel(nil)
+	p, err := pool.New(ctx, func(_ context.Context, n int) (int, error) { return n * n, nil }, dense.New[int](), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	for n := range 3 {
+		if _, err := p.Submit(sigint, n); err != nil { // a signal ends the wait for room
+			fmt.Println(err)
+			break
+		}
+	}
+	// A server would wait here: <-sigint.Done().
+
+	deadline, cancelDeadline := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancelDeadline()
+	if err = p.Stop(deadline); errors.Is(err, context.DeadlineExceeded) {
+		cancel(errors.New("shutting down"))
+		err = p.Stop(context.Background()) // what runs sees its context end
+	}
+	fmt.Println(err, p.Stats().Succeeded)
+	// Output: <nil> 3
+}
+
+// fullDisk is a store that cannot write for now.
+type fullDisk struct{ store.ResultStore[string] }
+
+func (fullDisk) Put(context.Context, store.Result[string]) error { return errors.New("disk full") }
+
+// A store that fails is tried again until it works. If the pool is cancelled
+// first, Stop hands the results back.
+func ExampleUnsavedError() {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	double := func(_ context.Context, s string) (string, error) { return s + s, nil }
+	p, err := pool.New(ctx, double, fullDisk{dense.New[string]()}, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err := p.Submit(ctx, "ab"); err != nil {
+		fmt.Println(err)
+	}
+
+	deadline, cancelDeadline := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancelDeadline()
+	fmt.Println(p.Stop(deadline), p.Stats().Unsaved)
+	cancel(errors.New("shutting down"))
+	err = p.Stop(context.Background())
+	fmt.Println(err)
+
+	var unsaved *pool.UnsavedError[string]
+	if errors.As(err, &unsaved) {
+		for _, res := range unsaved.Results {
+			fmt.Println("to be kept elsewhere:", res.ID, res.Value, res.Err)
+		}
+	}
+	// Output:
+	// context deadline exceeded 1
+	// pool: the result of task 1 could not be saved: disk full (shutting down)
+	// to be kept elsewhere: 1 abab <nil>
+}
