@@ -32,9 +32,9 @@
 // No more tasks run at once than there are workers, also during [Pool.Resize]. A
 // panic in a task is a result, not a crash.
 //
-// Tasks start in the order of their IDs. Nothing is promised about the order in
-// which they end or their results are stored, and nothing survives the process
-// that the store does not keep.
+// Workers take tasks in the order of their IDs. Nothing is promised about the
+// order in which tasks end or their results are stored, and nothing survives the
+// process that the store does not keep.
 //
 // # What becomes of a task
 //
@@ -54,8 +54,9 @@
 // A result that the store can never take ([store.ErrRejected], or a panic in Put)
 // is stored as a result whose Err says so. What cannot be saved at all, or not
 // before the pool is cancelled, is handed back by Stop in an [UnsavedError]. The
-// context of a Put does not end with the task's; once the pool is cancelled, the
-// store has five seconds for each call.
+// context of a Put does not end with the task's. Once the pool is cancelled, a
+// call may take five seconds; after one that took longer, the contexts of the
+// others are done from the start.
 //
 // # Shutting down
 //
@@ -69,7 +70,8 @@
 // A task may use its own pool, with the context that it was given: by that the
 // pool knows it, and returns an error where waiting would be a deadlock.
 // Submit returns [ErrQueueFull] rather than wait for room; Stop, [Pool.Wait] and
-// [Pool.Get] of a task that has not ended return [ErrInTask].
+// [Pool.Get] of a task that has not ended return [ErrInTask]. The same holds for
+// a store, with the context that its Put is given.
 //
 // # More behaviour
 //

@@ -82,7 +82,7 @@ func (e *PanicError) Unwrap() error {
 //		}
 //	}
 type UnsavedError[R any] struct {
-	Results []store.Result[R] // each with its ID; in no particular order
+	Results []store.Result[R] // in no particular order; all Stops return the same, so do not change it
 	Err     error             // the store's first refusal
 }
 
@@ -96,12 +96,12 @@ func (e *UnsavedError[R]) Error() string {
 // Unwrap returns Err.
 func (e *UnsavedError[R]) Unwrap() error { return e.Err }
 
-// closedBy is ErrClosed with the cause of a cancel, if there was one.
-func closedBy(cause error) error {
-	if cause == nil {
-		return ErrClosed
-	}
-	return fmt.Errorf("%w: %w", ErrClosed, cause)
-}
+// because is an error and the reason for it. Unlike fmt.Errorf, making one calls
+// no method of the reason, which is the user's, so it may be made under a lock.
+type because struct{ what, why error }
 
-func notRunBecause(cause error) error { return fmt.Errorf("%w: %w", ErrNotRun, cause) }
+func (e *because) Error() string   { return fmt.Sprintf("%v: %v", e.what, e.why) }
+func (e *because) Unwrap() []error { return []error{e.what, e.why} }
+
+func closedBecause(cause error) error { return &because{ErrClosed, cause} }
+func notRunBecause(cause error) error { return &because{ErrNotRun, cause} }

@@ -149,6 +149,6 @@ func ExampleUnsavedError() {
 	}
 	// Output:
 	// context deadline exceeded 1
-	// pool: the result of task 1 could not be saved: disk full (shutting down)
+	// pool: the result of task 1 could not be saved: disk full: shutting down
 	// to be kept elsewhere: 1 abab <nil>
 }

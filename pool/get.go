@@ -29,8 +29,8 @@ func (p *Pool[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
 		if err := p.await(ctx, id); err != nil {
 			return zero, err
 		}
-		if res, err := p.saver.givenUp(id); err != nil {
-			return res.Value, err
+		if unsaved := p.saver.givenUp(id); unsaved != nil {
+			return unsaved.Results[0].Value, unsaved
 		}
 		// Its result was stored before it was settled; if it is not there now,
 		// it was deleted.
@@ -65,7 +65,7 @@ func (p *Pool[T, R]) await(ctx context.Context, id store.ID) error {
 	case <-settled:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return causeOf(ctx)
 	}
 }
 
@@ -126,6 +126,6 @@ func (p *Pool[T, R]) Wait(ctx context.Context) error {
 	case <-quiet:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return causeOf(ctx)
 	}
 }

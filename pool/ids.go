@@ -17,9 +17,10 @@ const idBlock = 1 << 16
 // ids is where a pool's IDs come from: 1, 2, 3, …, or, over a store that is an
 // IDReserver, the ranges that it hands out.
 //
-// The store must not be asked with mu held, so a submitter claims an ID for each
+// A task gets its ID when it is moved into the queue, which happens with mu held,
+// when the store must not be asked for more. So a submitter claims an ID for each
 // of its tasks before it looks for room, and asks the store then if there are too
-// few. Whoever moves the tasks into the queue later finds enough:
+// few. Whoever moves the tasks later finds enough:
 //
 //	IDs in ranges = unclaimed + the tasks in submitters
 type ids struct {
@@ -29,7 +30,9 @@ type ids struct {
 	// Guarded by Pool.mu.
 	ranges    []idRange // not given out yet
 	unclaimed uint64
-	highest   uint64 // the last ID of the last range
+	highest   uint64                  // the last ID of the last range
+	intake    context.Context         // ends when Submit is refused; nil without a reserver
+	shut      context.CancelCauseFunc // ends intake, with what Submit is to return
 }
 
 type idRange struct{ first, n uint64 }
@@ -37,7 +40,7 @@ type idRange struct{ first, n uint64 }
 func newIDs[R any](ctx context.Context, st store.ResultStore[R]) (*ids, error) {
 	reserver, ok := st.(store.IDReserver)
 	if !ok {
-		d := new(ids)
+		d := &ids{shut: func(error) {}}
 		return d, d.addLocked(1, math.MaxUint64)
 	}
 	d := &ids{reserver: reserver, turn: semaphore.NewWeighted(1)}
@@ -48,11 +51,28 @@ func newIDs[R any](ctx context.Context, st store.ResultStore[R]) (*ids, error) {
 	return d, d.addLocked(uint64(first), idBlock)
 }
 
-// reserve sees to it that there are n IDs to claim, or were a moment ago.
+// openLocked makes the context that ends when Submit is refused. pool is that of
+// the pool.
+func (d *ids) openLocked(pool context.Context) {
+	if d.reserver != nil {
+		d.intake, d.shut = context.WithCancelCause(pool)
+	}
+}
+
+// reserve sees to it that there are n IDs to claim, or were a moment ago. It
+// blocks while the store does, until ctx is done or Submit is refused.
 func (p *Pool[T, R]) reserve(ctx context.Context, n uint64) error {
 	d := p.ids
-	if d.turn.Acquire(ctx, 1) != nil {
-		return context.Cause(ctx)
+	p.mu.Lock()
+	intake := d.intake
+	p.mu.Unlock()
+	reserving, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(intake, func() { cancel(context.Cause(intake)) })
+	defer stop()
+
+	if err := d.turn.Acquire(reserving, 1); err != nil {
+		return p.reserveError(ctx, intake, err)
 	}
 	defer d.turn.Release(1)
 	p.mu.Lock()
@@ -63,13 +83,29 @@ func (p *Pool[T, R]) reserve(ctx context.Context, n uint64) error {
 	}
 
 	n = max(n, idBlock)
-	first, err := d.reserver.ReserveIDs(ctx, n)
+	first, err := d.reserver.ReserveIDs(reserving, n)
 	if err != nil {
-		return fmt.Errorf("pool: reserving IDs: %w", err)
+		return p.reserveError(ctx, intake, err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return d.addLocked(uint64(first), n)
+}
+
+// reserveError returns why no IDs could be reserved, the most important reason
+// first.
+func (p *Pool[T, R]) reserveError(ctx, intake context.Context, err error) error {
+	if cause := p.cancelCause(); cause != nil {
+		return closedBecause(cause)
+	}
+	switch {
+	case intake.Err() != nil:
+		return context.Cause(intake)
+	case ctx.Err() != nil:
+		return causeOf(ctx)
+	default:
+		return fmt.Errorf("pool: reserving IDs: %w", err)
+	}
 }
 
 // addLocked adds a range from the reserver. It mistrusts it: an ID that is given

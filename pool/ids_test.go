@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"math"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -154,11 +155,7 @@ func TestReserveRepeats(t *testing.T) {
 			}
 			p := newPool(t, nil, st)
 			st.reserve = func(context.Context, uint64) (store.ID, error) { return again, nil }
-			many := make([]task, 70_000)
-			for i := range many {
-				many[i] = value(1)
-			}
-			ids, err := p.SubmitAll(t.Context(), many)
+			ids, err := p.SubmitAll(t.Context(), slices.Repeat([]task{value(1)}, 70_000))
 			assert.ErrorContains(t, err, "the store reserved 70000 IDs from")
 			assert.Empty(t, ids)
 			assert.NoError(t, p.Stop(t.Context()))
@@ -182,10 +179,7 @@ func TestReserveBlocks(t *testing.T) {
 				return 0, context.Cause(ctx)
 			}
 		}
-		many := make([]task, 60_000)
-		for i := range many {
-			many[i] = value(1)
-		}
+		many := slices.Repeat([]task{value(1)}, 60_000)
 		_, err := p.SubmitAll(t.Context(), many)
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -214,4 +208,50 @@ func TestReserveBlocks(t *testing.T) {
 		assert.NoError(t, p.Stop(t.Context()))
 		assert.Equal(t, 90_000, holds(t, p))
 	})
+}
+
+// A submitter that waits for the store to reserve IDs wakes as one does that waits
+// for room, also TrySubmit, which has no context of its own.
+func TestReserveRefused(t *testing.T) {
+	ends := map[string]struct {
+		end  func(p taskPool)
+		want error
+	}{
+		"Stop":      {func(p taskPool) { _ = p.Stop(doneContext()) }, pool.ErrClosed},
+		"cancel":    {func(p taskPool) { p.cancel(errCause) }, errCause},
+		"Resize(0)": {func(p taskPool) { _ = p.Resize(0) }, pool.ErrNoWorkers},
+	}
+	for name, c := range ends {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				st := newReservingStore(1)
+				p := newPool(t, &pool.Options{Queue: 100_000}, st)
+				good := st.reserve
+				_, err := p.SubmitAll(t.Context(), slices.Repeat([]task{value(1)}, 1<<16))
+				require.NoError(t, err)
+				st.reserve = func(ctx context.Context, _ uint64) (store.ID, error) {
+					<-ctx.Done()
+					return 0, ctx.Err()
+				}
+				asking := call(func() error { _, err := p.TrySubmit(value(1)); return err })
+				synctest.Wait()
+				queueing := call(func() error { _, err := p.Submit(context.Background(), value(1)); return err })
+				synctest.Wait()
+				_, returned := asking()
+				assert.False(t, returned)
+				c.end(p)
+				synctest.Wait()
+				for _, submitted := range []func() (error, bool){asking, queueing} {
+					err, returned := submitted()
+					assert.True(t, returned, "still waits for the store")
+					assert.ErrorIs(t, err, c.want)
+				}
+				if name == "Resize(0)" {
+					st.reserve = good
+					require.NoError(t, p.Resize(1))
+					submit(t, p, value(1))
+				}
+			})
+		})
+	}
 }

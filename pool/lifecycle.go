@@ -53,15 +53,16 @@ type lifecycle[T, R any] struct {
 	crew    map[*worker[R]]struct{} // those there are; more than target until the surplus leave
 	running int                     // workers that hold a task
 	idle    int                     // workers that sleep, or wake and do not hold mu yet
-	waking  int                     // see wakeLocked
+	waking  bool                    // one is on its way to the queue; see wakeLocked
 	work    sync.Cond               // with mu; idle workers sleep on it
 	reaping bool                    // the reaper's goroutine is there
 
 	getters map[store.ID]chan struct{} // closed when that task is settled
 	quiet   chan struct{}              // closed when nothing waits or runs; nil if nobody asks
 
-	unwatch func() bool // takes back the call of onCancel; false if it is on its way
-	watched bool        // onCancel has run or was taken back
+	// The pool must not end while onCancel is on its way.
+	unwatch func() bool // takes the call of onCancel back; false if it is too late for that
+	watched bool        // onCancel has run, or was taken back
 }
 
 func newLifecycle[T, R any](o Options) lifecycle[T, R] {
@@ -99,10 +100,13 @@ func (p *Pool[T, R]) Stop(ctx context.Context) error {
 	if ctx == nil {
 		return errNilContext
 	}
+	cause := p.cancelCause()
 	p.mu.Lock()
-	wake := p.closeLocked(nil)
+	wake := p.closeLocked(cause)
 	ended := p.endLocked()
+	shut := p.ids.shut
 	p.mu.Unlock()
+	shut(ErrClosed)
 	closeAll(wake)
 	if ended {
 		p.release()
@@ -122,7 +126,7 @@ func (p *Pool[T, R]) Stop(ctx context.Context) error {
 	if p.inTask(ctx) {
 		return ErrInTask
 	}
-	return context.Cause(ctx)
+	return causeOf(ctx)
 }
 
 // Resize changes how many tasks may run at once. Surplus workers leave after the
@@ -144,10 +148,15 @@ func (p *Pool[T, R]) Resize(workers int) error {
 		defer p.mu.Unlock()
 		return p.closed
 	}
+	if p.target == 0 && workers > 0 && p.closed == nil {
+		p.ids.openLocked(p.ctx)
+	}
 	p.target = workers
 	var wake []chan struct{}
+	shut := func(error) {}
 	if workers == 0 {
 		wake = p.refuseLocked(ErrNoWorkers)
+		shut = p.ids.shut
 	}
 	if p.closed != nil {
 		wake = append(wake, p.closeLocked(nil)...) // nobody may be left to drain it
@@ -155,8 +164,27 @@ func (p *Pool[T, R]) Resize(workers int) error {
 	p.work.Broadcast() // surplus workers leave
 	p.wakeLocked()
 	p.mu.Unlock()
+	shut(ErrNoWorkers)
 	closeAll(wake)
 	return nil
+}
+
+// cancelCause returns the cause of the pool's cancel, or nil if there was none.
+// Those who must not miss a cancel ask for it, since onCancel may be late.
+func (p *Pool[T, R]) cancelCause() error {
+	if p.parent.Err() == nil {
+		return nil
+	}
+	return causeOf(p.parent)
+}
+
+// causeOf returns why ctx is done. (A context that is not the standard library's
+// may be so without an Err.)
+func causeOf(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return context.Canceled
 }
 
 // onCancel runs on a goroutine of its own once the pool's context is done.
@@ -181,7 +209,7 @@ func (p *Pool[T, R]) closeLocked(cause error) []chan struct{} {
 	switch {
 	case cause != nil && p.cause == nil:
 		p.cause, p.abort = cause, cause
-		p.closed = closedBy(cause)
+		p.closed = closedBecause(cause)
 	case p.closed == nil:
 		p.closed = ErrClosed
 	}

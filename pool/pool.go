@@ -32,13 +32,15 @@ type Pool[T, R any] struct {
 // ctx is the context of the whole pool. When it is done, the pool takes no more
 // tasks, does not start those that wait, cancels the context of those that run,
 // and ends; see [Pool.Stop] for the gentle way. Tasks see ctx's values. If ctx
-// is done already, the pool is closed from the start.
+// is done already, the pool is closed from the start, as one that is cancelled a
+// moment later.
 //
 // A pool with nil opts has GOMAXPROCS workers and room for 1024 waiting tasks.
 //
 // The error is [ErrNilFunc], [ErrNilStore], one that names the field of opts
 // that is wrong, or the store's if it is a [store.IDReserver] that cannot
-// reserve IDs. New starts no goroutine, and it blocks only to reserve IDs.
+// reserve IDs, which is all that New blocks for. New starts no worker: that is
+// done when there is first a task for it.
 //
 // Every pool must be ended, by Stop or by ctx, or its idle workers stay for ever.
 func New[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), st store.ResultStore[R], opts *Options) (*Pool[T, R], error) {
@@ -69,7 +71,8 @@ func New[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), 
 	}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	p.taskCtx = context.WithValue(p.ctx, taskOf[T, R]{p}, true)
-	p.saver = newSaver(p.ctx, st)
+	p.saver = newSaver(p.taskCtx, st) // a store that calls back is inside a task
+	p.ids.openLocked(p.ctx)
 	p.work.L = &p.mu
 
 	p.mu.Lock() // onCancel may run at once, and uses unwatch

@@ -13,42 +13,42 @@ const reapBatch = 1024
 // A task stays in the queue until its result is saved, so it is pending until
 // then. Nobody else takes from the queue of an aborting pool, nor adds to it.
 type reaper struct {
-	saving int  // how many tasks are being saved one by one: 1 or 0
-	single bool // PutBatch has failed, or is being called
+	saving    bool // the first task's result is being saved, alone
+	maybeHeld int  // how many results, from the first, a PutBatch may have stored
+	single    bool // PutBatch has failed, or is being called
 }
 
 func (p *Pool[T, R]) reap(r *reaper) {
-	over := false
+	left := false
 	defer func() {
-		if over {
+		if left {
 			return
 		}
-		// The store has called Goexit. What it did not take one by one is with
-		// the saver; a batch is tried again, one by one.
-		p.settleWaiting(r.saving)
-		r.saving = 0
+		// The store has called Goexit. A result that was being saved alone is
+		// with the saver now; those of a batch are tried again, one by one.
+		if r.saving {
+			p.reaped(r)
+		}
 		go p.reap(r)
 	}()
 
-	for {
-		unrun := p.unrun()
-		if len(unrun) == 0 {
-			break
-		}
-		tried := false
+	for unrun := p.unrun(); len(unrun) > 0; unrun = p.unrun() {
 		if p.saver.batch != nil && !r.single {
-			r.single, tried = true, true
-			if p.saver.saveBatch(unrun) {
+			r.single, r.maybeHeld = true, len(unrun)
+			ok, maybeHeld := p.saver.putBatch(unrun)
+			if ok {
+				r.single, r.maybeHeld = false, 0
 				p.settleWaiting(len(unrun))
-				r.single = false
 				continue
+			}
+			if !maybeHeld {
+				r.maybeHeld = 0
 			}
 		}
 		for _, res := range unrun {
-			r.saving = 1
-			p.saver.save(res, tried)
-			p.settleWaiting(1)
-			r.saving = 0
+			r.saving = true
+			p.saver.save(res, r.maybeHeld > 0)
+			p.reaped(r)
 		}
 	}
 
@@ -56,10 +56,17 @@ func (p *Pool[T, R]) reap(r *reaper) {
 	p.reaping = false
 	ended := p.endLocked()
 	p.mu.Unlock()
-	over = true
+	left = true
 	if ended {
 		p.release()
 	}
+}
+
+// reaped settles the first task, whose result was saved alone.
+func (p *Pool[T, R]) reaped(r *reaper) {
+	p.settleWaiting(1)
+	r.saving = false
+	r.maybeHeld = max(0, r.maybeHeld-1)
 }
 
 // unrun returns results for the tasks at the front of the queue.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/resultpool/resultpool/store"
@@ -32,15 +33,21 @@ type saver[R any] struct {
 	putCtx  context.Context // of calls that begin before that
 	expire  context.CancelFunc
 	expires *time.Timer // calls expire; set once, by cancelled
+	hung    atomic.Bool // a call has outlasted its context
 
-	mu       sync.Mutex
-	retrying uint64            // results that wait for another try; guarded by mu
-	unsaved  []store.Result[R] // those given up; guarded by mu
-	why      error             // for the first of them; guarded by mu
+	mu       sync.Mutex       // taken inside Pool.mu, or alone
+	retrying uint64           // results that wait for another try; guarded by mu
+	unsaved  []unsaved[R]     // results that were given up; guarded by mu
+	index    map[store.ID]int // of unsaved, by ID; guarded by mu
+}
+
+type unsaved[R any] struct {
+	res store.Result[R]
+	why error
 }
 
 func newSaver[R any](pool context.Context, st store.ResultStore[R]) *saver[R] {
-	s := &saver[R]{store: st, pool: pool}
+	s := &saver[R]{store: st, pool: pool, index: make(map[store.ID]int)}
 	s.batch, _ = st.(store.BatchPutter[R])
 	s.putCtx, s.expire = context.WithCancel(context.WithoutCancel(pool))
 	return s
@@ -53,31 +60,32 @@ const (
 	stored  fate = iota
 	failing      // not stored; it may be another time
 	refused      // it never will be
-	taken        // the ID is held already
+	taken        // the ID is held: by somebody else's result, or by ours from before
 )
 
 var errPutGoexit = fmt.Errorf("pool: in the store's Put: %w", ErrGoexit)
 
 // save returns when res is stored or among the unsaved. Its caller holds a
 // worker's slot meanwhile: a store that is slow or down slows the pool and in
-// the end its submitters, and nothing piles up. again says that the store was
-// asked to store res before.
-func (s *saver[R]) save(res store.Result[R], again bool) {
-	err := errPutGoexit // what it is if Put does not come back
+// the end its submitters, and nothing piles up.
+//
+// maybeHeld says that an earlier attempt may have stored res, so that finding its
+// ID held is a success.
+func (s *saver[R]) save(res store.Result[R], maybeHeld bool) {
+	why := errPutGoexit // why res is not stored; nil once it is
 	defer func() {
-		if err != nil {
-			s.giveUp(res, err)
+		if why != nil {
+			s.giveUp(res, why)
 		}
 	}()
 
-	f, err2 := s.persist(res, again)
-	err = err2
-	if f != refused {
-		return
-	}
-	instead := store.Result[R]{ID: res.ID, Err: notStored(res.Err, err)}
-	if f, _ := s.persist(instead, false); f == stored {
-		err = nil
+	f, err := s.persist(res, maybeHeld)
+	why = err
+	if f == refused {
+		instead := store.Result[R]{ID: res.ID, Err: notStored(res.Err, err)}
+		if f, _ := s.persist(instead, false); f == stored {
+			why = nil
+		}
 	}
 }
 
@@ -90,15 +98,16 @@ func notStored(taskErr, refusal error) error {
 }
 
 // persist tries until res is stored or cannot be, or the pool is cancelled. A
-// pause that the cancel cuts short is followed by one more attempt.
-func (s *saver[R]) persist(res store.Result[R], again bool) (fate, error) {
+// pause that the cancel cuts short is followed by one more attempt. The error is
+// nil if res is stored.
+func (s *saver[R]) persist(res store.Result[R], maybeHeld bool) (fate, error) {
 	f, err := s.put(res)
 	if f == failing && s.pool.Err() == nil {
 		f, err = s.retry(res)
-		again = true
+		maybeHeld = true
 	}
-	if f == taken && again {
-		return stored, nil // by an attempt that seemed to fail
+	if f == taken && maybeHeld {
+		return stored, nil
 	}
 	return f, err
 }
@@ -116,13 +125,12 @@ func (s *saver[R]) retry(res store.Result[R]) (fate, error) {
 
 // put is one attempt. It does not come back if the store calls Goexit.
 func (s *saver[R]) put(res store.Result[R]) (f fate, err error) {
-	ctx := s.putCtx
-	if s.pool.Err() != nil {
-		var cancel context.CancelFunc
-		ctx, cancel = s.lateCtx()
+	ctx, cancel := s.context()
+	if cancel != nil {
 		defer cancel()
 	}
 	defer func() {
+		s.noteHung(ctx)
 		if r := recover(); r != nil {
 			f, err = refused, putPanicked(r)
 		}
@@ -140,29 +148,47 @@ func (s *saver[R]) put(res store.Result[R]) (f fate, err error) {
 	}
 }
 
-// saveBatch stores all of res in one call, or reports that it did not.
-func (s *saver[R]) saveBatch(res []store.Result[R]) (ok bool) {
-	ctx := s.putCtx
-	if s.pool.Err() != nil {
-		var cancel context.CancelFunc
-		ctx, cancel = s.lateCtx()
+// putBatch is one attempt to store all of res. If it fails, maybeHeld says
+// whether some may be stored all the same.
+func (s *saver[R]) putBatch(res []store.Result[R]) (ok, maybeHeld bool) {
+	ctx, cancel := s.context()
+	if cancel != nil {
 		defer cancel()
 	}
 	defer func() {
+		s.noteHung(ctx)
 		if recover() != nil {
-			ok = false // whoever stores them one by one will see it too
+			ok, maybeHeld = false, true // the Puts to come will show it if it goes on
 		}
 	}()
-	return s.batch.PutBatch(ctx, res) == nil
+	err := s.batch.PutBatch(ctx, res)
+	return err == nil, !errors.Is(err, store.ErrExists) && !errors.Is(err, store.ErrRejected)
 }
 
 func putPanicked(value any) error {
 	return fmt.Errorf("%w: panic in Put: %w", store.ErrRejected, &PanicError{Value: value, Stack: debug.Stack()})
 }
 
-// lateCtx is the context of a call that begins after the cancel.
-func (s *saver[R]) lateCtx() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(s.pool), grace)
+// context is that of one call of the store; cancel may be nil. For a call that
+// begins after the cancel and after one that has hung, it is done from the start:
+// a store that is quick does its work all the same, and one that hangs costs grace
+// once, not for each result.
+func (s *saver[R]) context() (ctx context.Context, cancel context.CancelFunc) {
+	if s.pool.Err() == nil {
+		return s.putCtx, nil
+	}
+	d := grace
+	if s.hung.Load() {
+		d = 0
+	}
+	return context.WithTimeout(context.WithoutCancel(s.pool), d)
+}
+
+// noteHung is called after a call of the store with that context.
+func (s *saver[R]) noteHung(ctx context.Context) {
+	if ctx.Err() != nil {
+		s.hung.Store(true)
+	}
 }
 
 // sleep returns after d, or once the pool is cancelled.
@@ -196,25 +222,23 @@ func (s *saver[R]) addRetrying(n int) {
 func (s *saver[R]) giveUp(res store.Result[R], why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.unsaved = append(s.unsaved, res)
-	if s.why == nil {
-		s.why = why
-	}
+	s.index[res.ID] = len(s.unsaved)
+	s.unsaved = append(s.unsaved, unsaved[R]{res, why})
 }
 
-// given returns the result of a task that was given up, with the reason.
-func (s *saver[R]) givenUp(id store.ID) (store.Result[R], error) {
+// givenUp returns the result with that ID if it was given up, or else nil.
+func (s *saver[R]) givenUp(id store.ID) *UnsavedError[R] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, res := range s.unsaved {
-		if res.ID == id {
-			return res, &UnsavedError[R]{Results: []store.Result[R]{res}, Err: s.why}
-		}
+	i, ok := s.index[id]
+	if !ok {
+		return nil
 	}
-	return store.Result[R]{}, nil
+	u := s.unsaved[i]
+	return &UnsavedError[R]{Results: []store.Result[R]{u.res}, Err: u.why}
 }
 
-// waiting returns how many results the store has been asked to take and has not.
+// waiting returns how many results the store was asked to take and has not.
 func (s *saver[R]) waiting() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -225,12 +249,15 @@ func (s *saver[R]) waiting() uint64 {
 func (s *saver[R]) verdict(otherwise error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case len(s.unsaved) == 0:
+	if len(s.unsaved) == 0 {
 		return otherwise
-	case otherwise == nil:
-		return &UnsavedError[R]{Results: s.unsaved, Err: s.why}
-	default:
-		return &UnsavedError[R]{Results: s.unsaved, Err: fmt.Errorf("%w (%w)", s.why, otherwise)}
 	}
+	e := &UnsavedError[R]{Err: s.unsaved[0].why}
+	if otherwise != nil {
+		e.Err = &because{e.Err, otherwise}
+	}
+	for _, u := range s.unsaved {
+		e.Results = append(e.Results, u.res)
+	}
+	return e
 }

@@ -6,17 +6,19 @@ package pool
 type Stats struct {
 	Submitted uint64 // tasks accepted since New
 
-	Succeeded uint64 // the function returned a nil error, and the result is saved
+	// Tasks that are over: their results are stored, or among those that Stop
+	// will hand back. The first three have run.
+	Succeeded uint64 // the function returned a nil error
 	Failed    uint64 // the function returned an error or called runtime.Goexit
 	Panicked  uint64 // the function panicked
-	NotRun    uint64 // the task was never started; see ErrNotRun
+	NotRun    uint64 // the function was never called; see ErrNotRun
 
 	Queued  uint64 // tasks that wait for a worker
 	Running uint64 // tasks that run, or whose result is being stored
 
-	// Unsaved is how many results the store has refused so far: those that wait
-	// for another try, which are among Running, and those given up, which Stop
-	// hands back. Anything but 0 means trouble with the store.
+	// Unsaved is how many results the store was asked to take and has not: those
+	// that wait for another try, whose tasks are not over, and those that were
+	// given up. Anything but 0 means trouble with the store.
 	Unsaved uint64
 
 	Workers int // how many tasks may run at once; see Resize
@@ -24,7 +26,6 @@ type Stats struct {
 
 // Stats returns the numbers of this moment. It does not block.
 func (p *Pool[T, R]) Stats() Stats {
-	unsaved := p.saver.waiting()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return Stats{
@@ -35,7 +36,7 @@ func (p *Pool[T, R]) Stats() Stats {
 		NotRun:    p.settled[notRun],
 		Queued:    uint64(p.queue.Len()),
 		Running:   uint64(p.running),
-		Unsaved:   unsaved,
+		Unsaved:   p.saver.waiting(),
 		Workers:   p.target,
 	}
 }

@@ -319,7 +319,9 @@ type stressStore struct {
 	s *stress
 }
 
-func (st *stressStore) Put(ctx context.Context, res store.Result[int]) error { return st.s.Put(ctx, res) }
+func (st *stressStore) Put(ctx context.Context, res store.Result[int]) error {
+	return st.s.Put(ctx, res)
+}
 
 // Every kind of outcome does occur in the stress test.
 func TestStressReachesAll(t *testing.T) {

@@ -18,8 +18,9 @@ import (
 //
 // The error is [ErrClosed] once Stop has been called or the pool's context is
 // done, [ErrNoWorkers] after Resize(0), [ErrNilTask], or context.Cause(ctx),
-// also for a ctx that is done to begin with. After any error the task was not
-// accepted: it will not run and nothing will be stored for it.
+// also for a ctx that is done to begin with; over a [store.IDReserver] also the
+// store's. After any error the task was not accepted: it will not run and
+// nothing will be stored for it.
 //
 // Submit may be called from any goroutine. From inside a task, with the task's
 // context, it returns [ErrQueueFull] rather than wait for its own pool.
@@ -149,9 +150,9 @@ type submission[T any] struct {
 // giveUp takes a submission back whose submitter's ctx is done, unless it was
 // completed or refused a moment before.
 func (p *Pool[T, R]) giveUp(ctx context.Context, place *list.Element) {
-	why := context.Cause(ctx)
-	if p.parent.Err() != nil { // perhaps the same: then say the more useful thing
-		why = closedBy(context.Cause(p.parent))
+	why := causeOf(ctx)
+	if cause := p.cancelCause(); cause != nil { // perhaps the same: this says more
+		why = closedBecause(cause)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -167,11 +168,11 @@ func (p *Pool[T, R]) giveUp(ctx context.Context, place *list.Element) {
 // An error means that there is no more to do; late is the cause of a ctx that is
 // done, the least important reason to refuse.
 func (p *Pool[T, R]) lookAt(ctx context.Context) (late, err error) {
-	if p.parent.Err() != nil {
-		return nil, closedBy(context.Cause(p.parent))
+	if cause := p.cancelCause(); cause != nil {
+		return nil, closedBecause(cause)
 	}
 	if ctx.Err() != nil {
-		late = context.Cause(ctx)
+		late = causeOf(ctx)
 	}
 	return late, nil
 }

@@ -76,8 +76,8 @@ func (p *Pool[T, R]) rescue(w *worker[R]) {
 // perform runs the task that w holds, if the pool has not been cancelled.
 func (p *Pool[T, R]) perform(w *worker[R], in T) {
 	w.res = store.Result[R]{ID: w.id}
-	if p.parent.Err() != nil {
-		w.res.Err, w.outcome = notRunBecause(context.Cause(p.parent)), notRun
+	if cause := p.cancelCause(); cause != nil {
+		w.res.Err, w.outcome = notRunBecause(cause), notRun
 		return
 	}
 	w.stage = running
@@ -92,14 +92,17 @@ func (p *Pool[T, R]) save(w *worker[R]) {
 	w.res = store.Result[R]{} // the store's from now on
 }
 
-// protect calls fn and turns a panic into an error.
+// protect calls fn and turns a panic into an error. It does not return if fn
+// calls Goexit.
 func protect[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), in T) (v R, err error, out outcome) {
+	returned := false
 	defer func() {
-		if r := recover(); r != nil {
-			err, out = &PanicError{Value: r, Stack: debug.Stack()}, panicked
+		if !returned { // recover alone would miss panic(nil) under GODEBUG=panicnil=1
+			err, out = &PanicError{Value: recover(), Stack: debug.Stack()}, panicked
 		}
 	}()
 	v, err = fn(ctx, in)
+	returned = true
 	if err != nil {
 		return v, err, failed
 	}
@@ -108,50 +111,35 @@ func protect[T, R any](ctx context.Context, fn func(context.Context, T) (R, erro
 
 // next settles the task that w holds, if any, and gives it another, for which it
 // waits. It returns false if the worker has left the crew.
+//
+// All of that is one critical section, unless somebody has to be woken who waits
+// for the first task and should not wait for the second.
 func (p *Pool[T, R]) next(w *worker[R]) (in T, ok bool) {
-	var cause error
-	if p.parent.Err() != nil { // onCancel may not have run yet
-		cause = context.Cause(p.parent)
-	}
-	var wake []chan struct{}
+	cause := p.cancelCause()
 	p.mu.Lock()
-	if cause != nil {
-		wake = p.closeLocked(cause)
-	}
-	if !w.started {
-		w.started = true
-		p.waking = max(0, p.waking-1)
-	}
-	if w.id != 0 {
-		p.running--
-		wake = append(wake, p.settleLocked(w.id, w.outcome)...)
-		w.id = 0
-	}
+	wake := p.arriveLocked(w, cause)
 	for !p.surplusLocked() {
-		if p.queue.Len() > 0 {
-			it := p.queue.Pop()
-			w.id = store.ID(it.ID)
-			p.running++
-			wake = append(wake, p.refillLocked()...)
-			p.wakeLocked()
+		switch {
+		case p.queue.Len() > 0:
+			in, more := p.takeLocked(w)
 			p.mu.Unlock()
 			closeAll(wake)
-			return it.Task, true
-		}
-		if len(wake) > 0 { // before sleeping; then look again
+			closeAll(more)
+			return in, true
+		case len(wake) > 0:
 			p.mu.Unlock()
 			closeAll(wake)
 			wake = nil
 			p.mu.Lock()
-			continue
+		default:
+			p.idle++
+			p.work.Wait()
+			p.idle--
+			p.waking = false
 		}
-		p.idle++
-		p.work.Wait()
-		p.idle--
-		p.waking = max(0, p.waking-1)
 	}
 	delete(p.crew, w)
-	p.wakeLocked() // it may have been woken for work that it leaves to others
+	p.wakeLocked() // w may have been woken for what it leaves to others
 	ended := p.endLocked()
 	p.mu.Unlock()
 	closeAll(wake)
@@ -159,6 +147,36 @@ func (p *Pool[T, R]) next(w *worker[R]) (in T, ok bool) {
 		p.release()
 	}
 	return in, false
+}
+
+// arriveLocked settles the task that w holds, if any. cause is that of a cancel
+// that onCancel may not have seen yet. It returns the channels to close when mu is
+// free.
+func (p *Pool[T, R]) arriveLocked(w *worker[R], cause error) (wake []chan struct{}) {
+	if cause != nil {
+		wake = p.closeLocked(cause)
+	}
+	if !w.started {
+		w.started = true
+		p.waking = false
+	}
+	if w.id != 0 {
+		p.running--
+		wake = append(wake, p.settleLocked(w.id, w.outcome)...)
+		w.id = 0
+	}
+	return wake
+}
+
+// takeLocked gives w the first task of the queue, which must not be empty. It
+// returns the channels to close when mu is free.
+func (p *Pool[T, R]) takeLocked(w *worker[R]) (in T, wake []chan struct{}) {
+	it := p.queue.Pop()
+	w.id = store.ID(it.ID)
+	p.running++
+	wake = p.refillLocked()
+	p.wakeLocked()
+	return it.Task, wake
 }
 
 // surplusLocked reports whether a worker that holds no task is to leave.
@@ -169,22 +187,21 @@ func (p *Pool[T, R]) surplusLocked() bool {
 }
 
 // wakeLocked sees to it that somebody comes for the tasks that wait: it wakes an
-// idle worker or starts a new one. It must be called after a task has come in
-// and after a worker was allowed more; it does nothing if there is nothing to do.
+// idle worker or starts a new one. It is called whenever a task has come in or
+// been taken, and when there may be more workers.
 //
-// Only one worker is on its way at a time, counted by waking. When it has found
-// a task, it calls wakeLocked for the next. So a burst of tasks does not wake
-// more workers than get to see one. Broadcast wakes workers that waking does not
-// count: they may lower it early, which costs a needless wake-up at worst, since
-// each of them looks at the queue too.
+// One worker is on its way at a time. When it has taken a task, it calls
+// wakeLocked for the next; so a burst of tasks does not wake more workers than
+// find one. Whoever comes to the queue after a wait lowers waking, also if it was
+// woken by a Broadcast: it looks at the queue as well as another.
 func (p *Pool[T, R]) wakeLocked() {
 	switch {
-	case p.waking > 0 || p.queue.Len() == 0 || p.abort != nil:
+	case p.waking || p.queue.Len() == 0 || p.abort != nil:
 	case p.idle > 0:
-		p.waking++
+		p.waking = true
 		p.work.Signal()
 	case len(p.crew) < p.target:
-		p.waking++
+		p.waking = true
 		w := new(worker[R])
 		p.crew[w] = struct{}{}
 		go p.run(w)
