@@ -114,6 +114,43 @@ func ExamplePool_Stop() {
 	// Output: <nil> 3
 }
 
+// End a pool soon, but not in the middle of a task: let those that run finish and
+// leave those that wait unrun.
+func ExamplePool_Resize() {
+	ctx := context.Background()
+	begun, finish := make(chan struct{}, 3), make(chan struct{})
+	slow := func(_ context.Context, n int) (int, error) {
+		begun <- struct{}{}
+		<-finish
+		return n * n, nil
+	}
+	p, err := pool.New(ctx, slow, dense.New[int](), &pool.Options{Workers: 1})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ids, err := p.SubmitAll(ctx, []int{2, 3, 4})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+
+	<-begun // one runs, two wait
+	if err := p.Resize(0); err != nil {
+		fmt.Println(err)
+	}
+	close(finish)
+	fmt.Println(p.Stop(ctx))
+	for _, id := range ids {
+		fmt.Println(p.Get(ctx, id))
+	}
+	// Output:
+	// pool: task not run: pool: no workers
+	// 4 <nil>
+	// 0 pool: task not run: pool: no workers
+	// 0 pool: task not run: pool: no workers
+}
+
 // fullDisk is a store that cannot write for now.
 type fullDisk struct{ store.ResultStore[string] }
 

@@ -101,6 +101,32 @@ func TestReservedIDsOfTwoPools(t *testing.T) {
 	assert.Equal(t, 2*each, count, "results of the second pool")
 }
 
+// The stores of this module can be shared, by pools that follow each other and by
+// pools at the same time.
+func TestStoresAreShared(t *testing.T) {
+	for name, newStore := range stores {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				st := newStore()
+				first := newPool(t, nil, st)
+				id1 := submit(t, first, value(1))
+				require.NoError(t, first.Stop(t.Context()))
+				second, third := newPool(t, nil, st), newPool(t, nil, st)
+				id2, id3 := submit(t, second, value(2)), submit(t, third, value(3))
+				require.NoError(t, second.Stop(t.Context()))
+				require.NoError(t, third.Stop(t.Context()))
+				assert.EqualValues(t, 1, id1)
+				for i, id := range []store.ID{id1, id2, id3} {
+					v, err := second.Get(t.Context(), id) // any of them answers
+					assert.NoError(t, err)
+					assert.Equal(t, i+1, v)
+				}
+				assert.Equal(t, 3, holds(t, first))
+			})
+		})
+	}
+}
+
 // A store that cannot reserve: an error from New, and from a Submit that needs
 // more; the tasks before it are none the worse, and the next Submit tries again.
 func TestReserveFails(t *testing.T) {

@@ -29,16 +29,17 @@ var (
 	stressRounds = flag.Int("stress.rounds", 0, "rounds of TestStress for each store (0: a few seconds' worth)")
 )
 
+var stores = map[string]func() store.ResultStore[int]{
+	"rwmutex": func() store.ResultStore[int] { return rwmutex.New[int]() },
+	"syncmap": func() store.ResultStore[int] { return syncmap.New[int]() },
+	"xsync":   func() store.ResultStore[int] { return xsync.New[int]() },
+	"dense":   func() store.ResultStore[int] { return dense.New[int]() },
+}
+
 // TestStress makes random pools, does everything to them at once, and compares
 // what was accepted with what was stored, ID by ID: none lost, none doubled, none
 // overwritten, each with the outcome of its own task.
 func TestStress(t *testing.T) {
-	stores := map[string]func() store.ResultStore[int]{
-		"rwmutex": func() store.ResultStore[int] { return rwmutex.New[int]() },
-		"syncmap": func() store.ResultStore[int] { return syncmap.New[int]() },
-		"xsync":   func() store.ResultStore[int] { return xsync.New[int]() },
-		"dense":   func() store.ResultStore[int] { return dense.New[int]() },
-	}
 	rounds := *stressRounds
 	if rounds == 0 {
 		rounds = 300

@@ -50,8 +50,9 @@ import (
 // in the order in which it accepts tasks, and never gives one out twice. The
 // zero ID is never given out.
 //
-// IDs are dense: a pool of its own store starts at 1 and leaves no gaps. A
-// store may be faster for dense IDs but must take any ID other than 0.
+// IDs are dense: those of a pool that has its store for itself start at 1 and
+// leave no gaps. A store may be faster for dense IDs but must take any other
+// than 0.
 type ID uint64
 
 // A Result is the outcome of one task.
@@ -136,6 +137,9 @@ type BatchPutter[R any] interface {
 // such a store must belong to that one pool and must be empty when it is made.
 // (Otherwise the results of the new tasks are refused with ErrExists. None is
 // overwritten, and the pool's Stop hands them back.)
+//
+// A store that wraps another hides the optional interfaces of the inner one, also
+// if it embeds it, unless it has the methods too.
 type IDReserver interface {
 	// ReserveIDs returns the first of n consecutive IDs that no call of it has
 	// returned before, in this process or an earlier one on the same data. Each

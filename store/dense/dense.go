@@ -48,6 +48,8 @@ type Store[R any] struct {
 
 	mu       sync.RWMutex
 	segments map[uint64]*segment[R] // by segment.index; guarded by mu
+
+	reserved atomic.Uint64 // the highest ID that ReserveIDs has handed out
 }
 
 // New returns an empty store.
@@ -102,6 +104,12 @@ func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
 	}
 }
 
+// ReserveIDs implements [store.IDReserver], so that several pools can share s, at
+// once or one after the other. It never fails.
+func (s *Store[R]) ReserveIDs(_ context.Context, n uint64) (first store.ID, err error) {
+	return store.ID(s.reserved.Add(n) - n + 1), nil
+}
+
 // find returns the segment for id, or nil. It may be retired by the time that
 // the caller looks into it.
 func (s *Store[R]) find(id store.ID) *segment[R] {
@@ -119,7 +127,7 @@ func (s *Store[R]) findOrAdd(id store.ID) *segment[R] {
 	if seg := s.find(id); seg != nil {
 		return seg
 	}
-	added := &segment[R]{index: uint64(id) >> segmentBits}
+	added := newSegment[R](uint64(id) >> segmentBits)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if seg := s.segments[added.index]; seg != nil {

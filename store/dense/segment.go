@@ -58,6 +58,16 @@ const (
 	retired         // not stored: find another segment
 )
 
+func newSegment[R any](index uint64) *segment[R] {
+	g := &segment[R]{index: index}
+	if index == 0 {
+		// ID 0 is never put. The first segment does not wait for its Delete.
+		g.slots[0].state.Store(deleted)
+		g.deleted.Store(1)
+	}
+	return g
+}
+
 func (g *segment[R]) slot(id store.ID) *slot[R] { return &g.slots[id%segmentSize] }
 
 func (g *segment[R]) put(res store.Result[R]) outcome {

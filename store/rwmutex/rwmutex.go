@@ -27,6 +27,7 @@ import (
 	"context"
 	"iter"
 	"sync"
+	"sync/atomic"
 
 	"github.com/resultpool/resultpool/store"
 )
@@ -37,6 +38,8 @@ import (
 type Store[R any] struct {
 	mu sync.RWMutex
 	m  map[store.ID]store.Result[R] // guarded by mu
+
+	reserved atomic.Uint64 // the highest ID that ReserveIDs has handed out
 }
 
 // New returns an empty store.
@@ -111,4 +114,10 @@ func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
 		s.mu.RUnlock()
 		flush()
 	}
+}
+
+// ReserveIDs implements [store.IDReserver], so that several pools can share s, at
+// once or one after the other. It never fails.
+func (s *Store[R]) ReserveIDs(_ context.Context, n uint64) (first store.ID, err error) {
+	return store.ID(s.reserved.Add(n) - n + 1), nil
 }

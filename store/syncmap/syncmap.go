@@ -26,6 +26,7 @@ import (
 	"context"
 	"iter"
 	"sync"
+	"sync/atomic"
 
 	"github.com/resultpool/resultpool/store"
 )
@@ -33,7 +34,8 @@ import (
 // A Store is a [store.ResultStore] in a sync.Map. It ignores the contexts that
 // it is given, since it never waits. Make one with [New].
 type Store[R any] struct {
-	m sync.Map // of store.ID to store.Result[R]
+	m        sync.Map      // of store.ID to store.Result[R]
+	reserved atomic.Uint64 // the highest ID that ReserveIDs has handed out
 }
 
 // New returns an empty store.
@@ -71,4 +73,10 @@ func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
 			}
 		}
 	}
+}
+
+// ReserveIDs implements [store.IDReserver], so that several pools can share s, at
+// once or one after the other. It never fails.
+func (s *Store[R]) ReserveIDs(_ context.Context, n uint64) (first store.ID, err error) {
+	return store.ID(s.reserved.Add(n) - n + 1), nil
 }

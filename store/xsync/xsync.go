@@ -26,6 +26,7 @@ package xsync
 import (
 	"context"
 	"iter"
+	"sync/atomic"
 
 	"github.com/puzpuzpuz/xsync/v3"
 
@@ -36,7 +37,8 @@ import (
 // that it is given, since it waits for nothing but a bucket's lock. Make one
 // with [New].
 type Store[R any] struct {
-	m *xsync.MapOf[store.ID, store.Result[R]]
+	m        *xsync.MapOf[store.ID, store.Result[R]]
+	reserved atomic.Uint64 // the highest ID that ReserveIDs has handed out
 }
 
 // New returns an empty store.
@@ -76,4 +78,10 @@ func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
 			}
 		}
 	}
+}
+
+// ReserveIDs implements [store.IDReserver], so that several pools can share s, at
+// once or one after the other. It never fails.
+func (s *Store[R]) ReserveIDs(_ context.Context, n uint64) (first store.ID, err error) {
+	return store.ID(s.reserved.Add(n) - n + 1), nil
 }

@@ -1,0 +1,15 @@
+package dense_test
+
+import (
+	"testing"
+
+	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/dense"
+	"github.com/resultpool/resultpool/store/storetest"
+)
+
+func newStore(testing.TB) store.ResultStore[int] { return dense.New[int]() }
+
+func TestConformance(t *testing.T) { storetest.Run(t, newStore) }
+
+func BenchmarkStore(b *testing.B) { storetest.RunBenchmarks(b, newStore) }

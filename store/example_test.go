@@ -1,0 +1,63 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/dense"
+)
+
+// A copy of what is held, for a caller who wants it all at once.
+func ExampleSnapshot() {
+	ctx := context.Background()
+	st := dense.New[string]()
+	_ = st.Put(ctx, store.Result[string]{ID: 1, Value: "one"})
+	_ = st.Put(ctx, store.Result[string]{ID: 2, Value: "two"})
+
+	results, err := store.Snapshot(ctx, st)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_ = st.Delete(ctx, 1) // the copy does not change
+	for _, id := range slices.Sorted(maps.Keys(results)) {
+		fmt.Println(id, results[id].Value)
+	}
+	// Output:
+	// 1 one
+	// 2 two
+}
+
+// A store keeps every result until it is deleted, so a program that runs for long
+// deletes what it has read. The body of the loop may call the store.
+func ExampleResultStore_deleteAsYouRead() {
+	ctx := context.Background()
+	st := dense.New[string]()
+	_ = st.Put(ctx, store.Result[string]{ID: 1, Value: "one"})
+	_ = st.Put(ctx, store.Result[string]{ID: 2, Err: context.Canceled})
+
+	for res, err := range st.All(ctx) {
+		if err != nil {
+			fmt.Println("the store failed:", err)
+			return
+		}
+		if res.Err != nil {
+			fmt.Println(res.ID, "failed:", res.Err)
+		} else {
+			fmt.Println(res.ID, res.Value)
+		}
+		if err := st.Delete(ctx, res.ID); err != nil {
+			fmt.Println("still there:", err)
+		}
+	}
+
+	left, err := store.Snapshot(ctx, st)
+	fmt.Println(len(left), "left,", err)
+	// Unordered output:
+	// 1 one
+	// 2 failed: context canceled
+	// 0 left, <nil>
+}

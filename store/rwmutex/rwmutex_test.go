@@ -1,0 +1,37 @@
+package rwmutex
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+// TestAllReadsInChunks has the first body of a loop let another goroutine delete
+// everything. What the loop still yields it had copied before, under one read
+// lock: that is how many results a writer has to wait for.
+func TestAllReadsInChunks(t *testing.T) {
+	const n = 50 * chunk
+	st := New[int]()
+	for i := range n {
+		assert.NoError(t, st.Put(t.Context(), store.Result[int]{ID: store.ID(i + 1)}))
+	}
+
+	yielded := 0
+	for _, err := range st.All(t.Context()) {
+		assert.NoError(t, err)
+		if yielded++; yielded > 1 {
+			continue
+		}
+		deleted := make(chan struct{})
+		go func() {
+			defer close(deleted)
+			for i := range n {
+				assert.NoError(t, st.Delete(t.Context(), store.ID(i+1)))
+			}
+		}()
+		<-deleted // hangs if a lock is held while the body runs
+	}
+	assert.LessOrEqual(t, yielded, chunk)
+}

@@ -1,0 +1,151 @@
+package storetest
+
+import (
+	"fmt"
+	"math/bits"
+	"math/rand/v2"
+	"runtime"
+	"sync/atomic"
+	"testing"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+// RunBenchmarks measures the stores that newStore makes, used as a pool and its
+// readers use them. The benchmarks are named for benchstat:
+//
+//	op=put/held=H     Put alone
+//	mix=P:G/held=H    P percent Put, G percent Get of results that are held
+//	op=all/held=H     a loop over All; one op is one result that it yields
+//
+// H is how many results the store holds at the start. Several goroutines use the
+// store at once, as many as -cpu says, and share nothing else. Each takes its IDs
+// in blocks from the dense, increasing sequence that a pool would give out, and
+// gets any of the results that it has put or that were there at the start.
+//
+// The store grows with b.N and nothing is deleted, so that ns/op depends on b.N.
+// Compare stores at one fixed number of operations:
+//
+//	go test -run=NONE -bench=Store -benchtime=1000000x -count=10 ./... | tee new.txt
+//	benchstat -col /held new.txt
+func RunBenchmarks(b *testing.B, newStore func(testing.TB) store.ResultStore[int]) {
+	helds := []int{0, 100_000}
+	for _, held := range helds {
+		b.Run(fmt.Sprintf("op=put/held=%d", held), func(b *testing.B) {
+			benchmarkMix(b, newStore(b), held, 100)
+		})
+	}
+	for _, puts := range []int{90, 50, 10} {
+		for _, held := range helds {
+			b.Run(fmt.Sprintf("mix=%d:%d/held=%d", puts, 100-puts, held), func(b *testing.B) {
+				benchmarkMix(b, newStore(b), held, puts)
+			})
+		}
+	}
+	b.Run("op=all/held=100000", func(b *testing.B) {
+		benchmarkAll(b, newStore(b), 100_000)
+	})
+}
+
+func benchmarkMix(b *testing.B, st store.ResultStore[int], held, puts int) {
+	ctx := b.Context()
+	prefill(b, st, held)
+	last := new(atomic.Uint64) // the last ID that a goroutine has taken
+	last.Store(uint64(held))
+	seeds := new(atomic.Uint64)
+
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		w := worker{last: last, held: uint64(held), rng: rand.NewPCG(seeds.Add(1), 0)}
+		for i := 0; pb.Next(); i++ {
+			if w.puts == 0 && held == 0 || (i+1)*puts/100 > i*puts/100 {
+				if err := st.Put(ctx, store.Result[int]{ID: w.take(), Value: i}); err != nil {
+					b.Error(err)
+					return
+				}
+			} else if _, err := st.Get(ctx, w.pick()); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
+
+func benchmarkAll(b *testing.B, st store.ResultStore[int], held int) {
+	ctx := b.Context()
+	prefill(b, st, held)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for left := b.N; left > 0; {
+		before := left
+		for _, err := range st.All(ctx) {
+			if err != nil {
+				b.Fatal(err)
+			}
+			if left--; left == 0 {
+				break
+			}
+		}
+		if n := before - left; left > 0 && n != held {
+			b.Fatalf("All yielded %d results, want %d", n, held)
+		}
+	}
+}
+
+// prefill puts results 1 to n, in batches if st takes them, and leaves no
+// garbage of its own behind.
+func prefill(b *testing.B, st store.ResultStore[int], n int) {
+	b.Helper()
+	ctx := b.Context()
+	res := batch(1, n)
+	if bp, ok := st.(store.BatchPutter[int]); ok {
+		for len(res) > 0 {
+			size := min(1000, len(res))
+			if err := bp.PutBatch(ctx, res[:size]); err != nil {
+				b.Fatal(err)
+			}
+			res = res[size:]
+		}
+	}
+	for _, r := range res {
+		if err := st.Put(ctx, r); err != nil {
+			b.Fatal(err)
+		}
+	}
+	runtime.GC()
+}
+
+// blockSize is how many IDs a worker takes at once: so many that the shared
+// counter is not what is measured.
+const blockSize = 64
+
+// A worker is one goroutine of a benchmark. It knows which IDs it may get.
+type worker struct {
+	last   *atomic.Uint64 // the last ID that any worker has taken
+	held   uint64         // IDs 1 to held were there at the start
+	rng    *rand.PCG
+	blocks []uint64 // the first ID of each block taken
+	puts   uint64   // how many IDs of these blocks were handed to Put
+}
+
+// take returns an ID to put.
+func (w *worker) take() store.ID {
+	if w.puts%blockSize == 0 {
+		w.blocks = append(w.blocks, w.last.Add(blockSize)-blockSize+1)
+	}
+	id := w.blocks[w.puts/blockSize] + w.puts%blockSize
+	w.puts++
+	return store.ID(id)
+}
+
+// pick returns one of the IDs that were there at the start or that take has
+// returned. There must be one.
+func (w *worker) pick() store.ID {
+	i, _ := bits.Mul64(w.rng.Uint64(), w.held+w.puts) // in [0, held+puts), without a division
+	if i < w.held {
+		return store.ID(i + 1)
+	}
+	i -= w.held
+	return store.ID(w.blocks[i/blockSize] + i%blockSize)
+}

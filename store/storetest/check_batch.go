@@ -1,0 +1,201 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync/atomic"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+var batchChecks = []check{
+	{offer: "BatchPutter", name: "equals-puts", run: withBatches(batchEqualsPuts)},
+	{offer: "BatchPutter", name: "all-or-none", run: withBatches(batchAllOrNone)},
+	{offer: "BatchPutter", name: "same-id-twice", run: withBatches(batchSameIDTwice)},
+	{offer: "BatchPutter", name: "does-not-keep", run: withBatches(batchDoesNotKeep)},
+	{offer: "BatchPutter", name: "one-winner", run: withBatches(batchOneWinner)},
+	{offer: "BatchPutter", name: "done-context", run: withBatches(batchDoneContext)},
+}
+
+// A batchScript is a script on a store that is a BatchPutter.
+type batchScript struct {
+	*script
+	st store.BatchPutter[int]
+}
+
+func withBatches(run func(context.Context, *subject, func() batchScript) error) func(context.Context, *subject) error {
+	return func(ctx context.Context, s *subject) error {
+		if _, ok := s.newStore().(store.BatchPutter[int]); !ok {
+			return errNotOffered
+		}
+		return run(ctx, s, func() batchScript {
+			o := s.open(ctx)
+			return batchScript{o, o.st.(store.BatchPutter[int])}
+		})
+	}
+}
+
+// batch returns results for IDs from first on.
+func batch(first store.ID, n int) []store.Result[int] {
+	res := make([]store.Result[int], n)
+	for i := range res {
+		res[i] = result(first+store.ID(i), 0)
+	}
+	return res
+}
+
+func byID(res []store.Result[int]) map[store.ID]store.Result[int] {
+	m := make(map[store.ID]store.Result[int], len(res))
+	for _, r := range res {
+		m[r.ID] = r
+	}
+	return m
+}
+
+func (o batchScript) putBatch(res []store.Result[int]) {
+	if o.err != nil {
+		return
+	}
+	if err := o.st.PutBatch(o.ctx, res); err != nil {
+		o.fail("PutBatch of %d results, none of which is held, returned error %q, want nil", len(res), err)
+	}
+}
+
+func (o batchScript) refuseBatch(res []store.Result[int], why string) {
+	if o.err != nil {
+		return
+	}
+	if err := o.st.PutBatch(o.ctx, res); !errors.Is(err, store.ErrExists) {
+		o.fail("PutBatch of %d results, %s, returned %v, want an error matching store.ErrExists", len(res), why, err)
+	}
+}
+
+func batchEqualsPuts(_ context.Context, s *subject, open func() batchScript) error {
+	for _, n := range []int{0, 1, 2, 1000, s.size(5000, 1)} {
+		o := open()
+		res := batch(1, n)
+		if n > 1 {
+			res[1].Err = fmt.Errorf("wrapped: %w", io.EOF)
+		}
+		want := byID(res)
+		slices.Reverse(res) // nothing says that a batch is in order
+		o.putBatch(res)
+		o.holdsOnly(want)
+		for _, r := range res {
+			o.has(r)
+			o.refuse(result(r.ID, 1))
+		}
+		o.usable(1 << 30)
+		if o.err != nil {
+			return fmt.Errorf("with %d results: %w", n, o.err)
+		}
+	}
+	return nil
+}
+
+func batchAllOrNone(_ context.Context, _ *subject, open func() batchScript) error {
+	const n = 20
+	for at := range n {
+		o := open()
+		res := batch(1, n)
+		held := result(res[at].ID, 1)
+		o.put(held)
+		o.refuseBatch(res, fmt.Sprintf("of which number %d is held", at))
+		o.holdsOnly(map[store.ID]store.Result[int]{held.ID: held})
+		for i, r := range res {
+			if i != at {
+				o.lacks(r.ID)
+			}
+		}
+		o.del(held.ID)
+		o.putBatch(res)
+		o.holdsOnly(byID(res))
+		if o.err != nil {
+			return o.err
+		}
+	}
+	return nil
+}
+
+// batchSameIDTwice puts a batch that cannot be stored whole without overwriting.
+func batchSameIDTwice(_ context.Context, _ *subject, open func() batchScript) error {
+	o := open()
+	res := append(batch(1, 5), result(3, 1))
+	o.refuseBatch(res, "two of which have the same ID")
+	o.holdsOnly(nil)
+	o.putBatch(res[:5])
+	o.holdsOnly(byID(res[:5]))
+	return o.err
+}
+
+func batchDoesNotKeep(_ context.Context, _ *subject, open func() batchScript) error {
+	o := open()
+	res := batch(1, 100)
+	want := byID(res)
+	o.putBatch(res)
+	for i := range res {
+		res[i] = store.Result[int]{ID: 1 << 40, Value: -1, Err: io.EOF}
+	}
+	o.putBatch(append(res[:0], result(200, 0)))
+	want[200] = result(200, 0)
+	for _, r := range want {
+		o.has(r)
+	}
+	o.holdsOnly(want)
+	return o.err
+}
+
+// batchOneWinner has rivals put batches at once that have one ID in common.
+func batchOneWinner(_ context.Context, s *subject, open func() batchScript) error {
+	for range s.size(50, rivals) {
+		o := open()
+		batches := make([][]store.Result[int], rivals)
+		for i := range batches {
+			batches[i] = append(batch(store.ID(100*(i+1)), 5), store.Result[int]{ID: 1, Value: i})
+		}
+		var winner atomic.Int32 // its number plus 1
+		err := parallel(rivals, func(i int) error {
+			switch err := o.st.PutBatch(o.ctx, batches[i]); {
+			case err == nil:
+				if !winner.CompareAndSwap(0, int32(i+1)) {
+					return errors.New("two concurrent PutBatch with an ID in common returned nil, want one")
+				}
+			case !errors.Is(err, store.ErrExists):
+				return fmt.Errorf("one of %d concurrent PutBatch with an ID in common returned error %q, "+
+					"want nil or one matching store.ErrExists", rivals, err)
+			}
+			return nil
+		})
+		switch {
+		case err != nil:
+			return err
+		case winner.Load() == 0:
+			return fmt.Errorf("of %d concurrent PutBatch with an ID in common none returned nil", rivals)
+		}
+		o.holdsOnly(byID(batches[winner.Load()-1]))
+		if o.err != nil {
+			return o.err
+		}
+	}
+	return nil
+}
+
+func batchDoneContext(ctx context.Context, _ *subject, open func() batchScript) error {
+	return withDone(ctx, func(done context.Context) error {
+		o := open()
+		res := batch(1, 20)
+		switch err := o.st.PutBatch(done, res); {
+		case err == nil:
+			o.holdsOnly(byID(res))
+		case refused(done, err):
+			o.holdsOnly(nil)
+		default:
+			o.fail("PutBatch of 20 results, none of which is held, returned error %q, want nil or one matching the context's", err)
+		}
+		o.usable(1 << 30)
+		return o.err
+	})
+}

@@ -1,0 +1,94 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+// A reference is a store that is meant to be right and nothing else. It has the
+// optional interfaces, and the broken stores are made from it.
+type reference struct {
+	mu   sync.Mutex
+	m    map[store.ID]store.Result[int] // guarded by mu
+	last store.ID                       // the last ID that was reserved; guarded by mu
+}
+
+func newReference() *reference {
+	return &reference{m: make(map[store.ID]store.Result[int])}
+}
+
+func (r *reference) Put(ctx context.Context, res store.Result[int]) error {
+	return r.PutBatch(ctx, []store.Result[int]{res})
+}
+
+func (r *reference) PutBatch(_ context.Context, res []store.Result[int]) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	coming := make(map[store.ID]store.Result[int], len(res))
+	for _, one := range res {
+		_, held := r.m[one.ID]
+		_, twice := coming[one.ID]
+		if held || twice {
+			return store.ErrExists
+		}
+		coming[one.ID] = one
+	}
+	maps.Copy(r.m, coming)
+	return nil
+}
+
+func (r *reference) Get(_ context.Context, id store.ID) (store.Result[int], error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if res, held := r.m[id]; held {
+		return res, nil
+	}
+	return store.Result[int]{}, store.ErrNotFound
+}
+
+func (r *reference) Delete(_ context.Context, id store.ID) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.m, id)
+	return nil
+}
+
+func (r *reference) All(ctx context.Context) iter.Seq2[store.Result[int], error] {
+	return func(yield func(store.Result[int], error) bool) {
+		for _, id := range r.sortedIDs() {
+			res, err := r.Get(ctx, id)
+			if errors.Is(err, store.ErrNotFound) {
+				continue // deleted meanwhile
+			}
+			if !yield(res, err) {
+				return
+			}
+		}
+	}
+}
+
+func (r *reference) ReserveIDs(_ context.Context, n uint64) (store.ID, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	first := r.last + 1
+	r.last += store.ID(n)
+	return first, nil
+}
+
+// sortedIDs returns the IDs that are held.
+func (r *reference) sortedIDs() []store.ID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ids := make([]store.ID, 0, len(r.m))
+	for id := range r.m {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
