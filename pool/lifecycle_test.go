@@ -398,7 +398,7 @@ func TestTaskPanics(t *testing.T) {
 		assert.Contains(t, string(panicked.Stack), "TestTaskPanics")
 		assert.ErrorIs(t, panicked, io.ErrShortWrite)
 		assert.EqualError(t, held(t, p, text).Err, "pool: recovered panic: boom")
-		assert.Nil(t, errors.Unwrap(held(t, p, text).Err))
+		assert.NoError(t, errors.Unwrap(held(t, p, text).Err))
 		assert.Equal(t, 2, held(t, p, after).Value)
 		assert.Equal(t, pool.Stats{Submitted: 3, Succeeded: 1, Panicked: 2, Workers: 1}, p.Stats())
 	})

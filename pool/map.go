@@ -88,7 +88,7 @@ func (m *mapping[T, R]) call(i int) {
 			m.crew.Go(m.work) // in place of this goroutine
 		}
 	}()
-	v, err, _ := protect(m.ctx, m.fn, m.in[i])
+	v, _, err := protect(m.ctx, m.fn, m.in[i])
 	m.values[i] = v
 	if err != nil {
 		m.fail(i, err)

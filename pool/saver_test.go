@@ -115,12 +115,12 @@ func TestPutFailsUntilCancel(t *testing.T) {
 		synctest.Wait()
 		close(gate)
 		synctest.Wait()
-		err, returned := stopped()
+		verdict, returned := stopped()
 		require.True(t, returned)
-		assert.ErrorIs(t, err, errCause)
-		assert.ErrorIs(t, err, errDown)
+		assert.ErrorIs(t, verdict, errCause)
+		assert.ErrorIs(t, verdict, errDown)
 		var unsaved *pool.UnsavedError[int]
-		require.ErrorAs(t, err, &unsaved)
+		require.ErrorAs(t, verdict, &unsaved)
 		got := make(map[store.ID]store.Result[int])
 		for _, res := range unsaved.Results {
 			got[res.ID] = res
@@ -135,8 +135,8 @@ func TestPutFailsUntilCancel(t *testing.T) {
 		v, err := p.Get(t.Context(), running)
 		assert.Equal(t, 1, v)
 		assert.ErrorAs(t, err, &unsaved)
-		assert.Equal(t, p.Stop(t.Context()), p.Stop(t.Context()))
-		assert.Contains(t, p.Stop(t.Context()).Error(), "3 results could not be saved: the store is down")
+		assert.Equal(t, verdict, p.Stop(t.Context()))
+		assert.EqualError(t, verdict, "pool: 3 results could not be saved: the store is down: cause of the cancel")
 	})
 }
 

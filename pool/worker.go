@@ -81,7 +81,7 @@ func (p *Pool[T, R]) perform(w *worker[R], in T) {
 		return
 	}
 	w.stage = running
-	w.res.Value, w.res.Err, w.outcome = protect(p.taskCtx, p.fn, in)
+	w.res.Value, w.outcome, w.res.Err = protect(p.taskCtx, p.fn, in)
 }
 
 // save stores the result that w holds.
@@ -94,19 +94,19 @@ func (p *Pool[T, R]) save(w *worker[R]) {
 
 // protect calls fn and turns a panic into an error. It does not return if fn
 // calls Goexit.
-func protect[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), in T) (v R, err error, out outcome) {
+func protect[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), in T) (v R, out outcome, err error) {
 	returned := false
 	defer func() {
 		if !returned { // recover alone would miss panic(nil) under GODEBUG=panicnil=1
-			err, out = &PanicError{Value: recover(), Stack: debug.Stack()}, panicked
+			out, err = panicked, &PanicError{Value: recover(), Stack: debug.Stack()}
 		}
 	}()
 	v, err = fn(ctx, in)
 	returned = true
 	if err != nil {
-		return v, err, failed
+		return v, failed, err
 	}
-	return v, nil, succeeded
+	return v, succeeded, nil
 }
 
 // next settles the task that w holds, if any, and gives it another, for which it
