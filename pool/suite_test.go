@@ -260,13 +260,16 @@ func longestGap(s subject) float64 {
 	last := time.Now()
 	begun := last
 	var wg sync.WaitGroup
-	wg.Go(func() {
+	wg.Go(func() { // one task at a time, so as not to add much to what is copied
+		ran := make(chan struct{})
 		for !copied.Load() {
 			_, _ = s.Submit(func(context.Context) (int, error) {
 				now := time.Now()
 				gap, last = max(gap, now.Sub(last)), now
+				ran <- struct{}{}
 				return 1, nil
 			})
+			<-ran
 		}
 	})
 	s.Copy()

@@ -1,0 +1,85 @@
+// Package bench measures the stores of this module side by side, bare and
+// through a pool. It has benchmarks only:
+//
+//	go test -bench . ./bench
+//
+// To compare, run one number of operations several times, and have benchstat
+// (golang.org/x/perf/cmd/benchstat) make a column of each store:
+//
+//	go test -run=NONE -bench . -benchtime=1000000x -count=6 ./bench > new.txt
+//	benchstat -col /store new.txt
+//
+// A part of a name selects: the left side of the mixes, or one store of one
+// benchmark. The last command measures nothing, but finds races.
+//
+//	go test -run=NONE -bench Store/mix=100:0 ./bench
+//	go test -run=NONE -bench Pool/submit=one/read=none/store=dense ./bench
+//	go test -run=NONE -bench . -benchtime=1x -race ./bench
+//
+// # What is measured
+//
+// BenchmarkStore/mix=PUTS:GETS/held=N/store=…: one Put or Get, in these
+// percentages, by as many goroutines as there are processors (see -cpu). The
+// store holds N results to begin with; held=0 is a new store, but for one result
+// that there is to get. IDs are put in the order in which a pool gives them out,
+// each goroutine taking the next one, which costs what counter=atomic says. IDs
+// to get are drawn evenly from all that are held, so that most are in no cache
+// once the store is large; a program that gets what it has just put is faster.
+// That the right result comes back is checked.
+//
+// BenchmarkPool/submit=…/read=…/store=…: one task that does nothing, from one
+// submitter through two workers into the store, with New and Stop. submit=one is
+// Submit; submit=all is SubmitAll of 256 tasks. With read=get the submitter
+// also gets each result, 1,024 tasks behind, at first while some of them run.
+//
+// BenchmarkStall/held=N/store=…: what a copy of all results (store.Snapshot)
+// does to one that writes meanwhile. See below.
+//
+// BenchmarkCounter/counter=…: taking the next of a row of numbers, by as many
+// goroutines as there are processors.
+//
+// # How it is measured
+//
+// No store sees more than a million operations; then a new one takes its place,
+// with the clock stopped. So the figures hardly depend on -benchtime if that is
+// a million or more, a fast store is not punished for getting further in a
+// second than a slow one, and memory is bounded. With fewer operations the
+// stores are smaller, and held in caches.
+//
+// The collector runs as it does in a program, and is charged to whoever
+// allocates. B/op is what was allocated, not what is kept: a map that grows
+// leaves its old tables behind. It comes in steps for the stores with tables: a
+// round in which no table grows has little.
+//
+// # The longest stall
+//
+// BenchmarkStall does not use b.N, and its ns/op is not shown. One goroutine
+// puts a result and deletes it again, without a pause, so that the store keeps
+// its size and no stall is one of growing; another copies all, several times.
+// For each copy the longest Put or Delete is found:
+//
+//   - max-stall-ns is the least of these, over the copies;
+//   - copy-ns is how long the median copy took.
+//
+// The least of the longest, because a stall that is the store's own is there in
+// every copy, while the operating system, which takes the processor away for
+// milliseconds now and then, spares some. The collector is off during a copy: it
+// has the writer assist it, whatever the store, for longer than most stalls last.
+// So the figure is what the store adds to that, and not the longest pause that a
+// program will see. What lies under a tenth of a millisecond is not the store's
+// either, on most machines: page faults and interrupts take as long.
+//
+// store=naive-rlock is the obvious copy, a map under a sync.RWMutex that is
+// copied under one read lock. It is what the others are to be held against.
+//
+// # Reading the figures
+//
+// Compare columns, not runs of different machines or days. With a spread of more
+// than some ten percent, find out what else runs before believing the median.
+// Two goroutines on two processors, as most small machines have, show little of
+// what a lock costs among thirty-two: run with -cpu=1,2,8,32 on the machine that
+// you are deciding for.
+//
+// Under -race and with -short, stores hold a tenth of the results, and the names
+// say so.
+package bench
