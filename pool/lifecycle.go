@@ -32,11 +32,12 @@ import (
 //
 //	submitters is empty, or the queue is full
 //
-// No worker sleeps while there is work for it, because work arrives in accept
-// and Resize alone, and both end in wakeLocked.
+// No worker sleeps while there is work for it: whoever puts a task into the queue,
+// takes one and leaves others, or allows more workers, calls wakeLocked.
 //
-// mu is the innermost lock. No task, no method of the store or of a context that
-// is not the standard library's, and no channel operation runs under it.
+// Inside mu only the saver's lock is taken. No task runs under it, no method of
+// the store, of an error or of a context that is not the standard library's, and
+// no channel operation.
 type lifecycle[T, R any] struct {
 	closed  error // nil while open; then what Submit returns
 	abort   error // nil while tasks that wait are to run; then why they are not
