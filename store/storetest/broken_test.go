@@ -57,7 +57,8 @@ func TestChecksRejectBrokenStores(t *testing.T) {
 // broken is the reference store with some methods replaced.
 type broken struct {
 	*reference
-	waits    atomic.Int64 // of window
+	waiting  atomic.Bool  // a goroutine is in window
+	waits    atomic.Int64 // how often it has looked
 	put      func(context.Context, store.Result[int]) error
 	get      func(context.Context, store.ID) (store.Result[int], error)
 	del      func(context.Context, store.ID) error
@@ -109,9 +110,17 @@ func (b *broken) ReserveIDs(ctx context.Context, n uint64) (store.ID, error) {
 }
 
 // window leaves others time to come between two steps that should be one: until
-// what they do shows. A store that is used by one goroutine does not wait for ever.
+// what they do shows. One goroutine waits at a time, so that there are others, and
+// a store that only one goroutine uses does not wait for ever.
 func (b *broken) window(shows func() bool) {
-	for !shows() && b.waits.Add(1) < 200_000 {
+	if !b.waiting.CompareAndSwap(false, true) {
+		return
+	}
+	defer b.waiting.Store(false)
+	for range 2000 {
+		if shows() || b.waits.Add(1) > 1_000_000 {
+			return
+		}
 		runtime.Gosched()
 	}
 }
@@ -402,16 +411,19 @@ var brokenStores = []brokenStore{
 		fault:      "a segment is given back with what was just put in it",
 		rejectedBy: "clause=4/concurrent-rounds",
 		breakIt: func(b *broken) {
-			segment := func(id store.ID) []store.ID {
-				return slices.DeleteFunc(b.sortedIDs(), func(other store.ID) bool { return id/1024 != other/1024 })
+			// giveBack drops the segment of id, and reports whether it held something.
+			giveBack := func(id store.ID) (lost bool) {
+				b.locked(func() {
+					n := len(b.m)
+					maps.DeleteFunc(b.m, func(other store.ID, _ store.Result[int]) bool { return other/1024 == id/1024 })
+					lost = len(b.m) < n
+				})
+				return lost
 			}
 			b.del = func(ctx context.Context, id store.ID) error {
 				err := b.reference.Delete(ctx, id)
-				if len(segment(id)) == 0 {
-					b.window(func() bool { return len(segment(id)) > 0 })
-					for _, id := range segment(id) {
-						err = errors.Join(err, b.reference.Delete(ctx, id))
-					}
+				if len(b.sortedIDs()) == 0 {
+					b.window(func() bool { return giveBack(id) })
 				}
 				return err
 			}
@@ -780,8 +792,8 @@ var brokenStores = []brokenStore{
 			b.put = func(ctx context.Context, res store.Result[int]) error {
 				var bigger map[store.ID]store.Result[int]
 				b.locked(func() {
-					if len(b.m) == room {
-						room *= 2
+					if len(b.m) >= room {
+						room += 256
 						bigger = maps.Clone(b.m)
 					}
 				})

@@ -82,18 +82,20 @@ func (o *script) rounds(first store.ID, n, rounds int) {
 }
 
 // concurrentRounds does so on several goroutines, each with IDs of its own that
-// lie among those of the others, so that all of them are deleted at times.
+// lie among those of the others, so that all of them are deleted at times. They
+// start together again and again, so that none is far ahead of the others.
 func concurrentRounds(ctx context.Context, s *subject) error {
 	o := s.open(ctx)
-	const workers, each = 4, 2
-	rounds := s.size(400, workers*each)
-	err := parallel(workers, func(worker int) error {
-		o := o.fork()
-		o.rounds(store.ID(2048+each*worker), each, rounds)
-		return o.err
-	})
-	if err != nil {
-		return err
+	const workers, each, rounds = 4, 2, 20
+	for range s.size(20, workers*each*rounds) {
+		err := parallel(workers, func(worker int) error {
+			o := o.fork()
+			o.rounds(store.ID(2048+each*worker), each, rounds)
+			return o.err
+		})
+		if err != nil {
+			return err
+		}
 	}
 	o.holdsOnly(nil)
 	return o.err

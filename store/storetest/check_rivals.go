@@ -86,36 +86,50 @@ func compete(o *script, id store.ID) error {
 // goroutines would own an ID at once.
 func oneOwner(ctx context.Context, s *subject) error {
 	o := s.open(ctx)
-	const workers, ids = 4, 3
-	rounds := s.size(1000, workers)
-	var owners [ids + 1]atomic.Int64 // by ID: the owner's Value, or 0
-	return parallel(workers, func(worker int) error {
-		o := o.fork()
-		rng := rand.New(rand.NewPCG(uint64(worker), 1))
-		for round := range rounds {
-			id := store.ID(1 + rng.IntN(ids))
-			mine := store.Result[int]{ID: id, Value: 1 + worker + workers*round}
-			err := o.st.Put(o.ctx, mine)
-			if errors.Is(err, store.ErrExists) {
-				runtime.Gosched()
-				continue
+	const workers, tries = 4, 50
+	var l locks
+	for start := range s.size(20, workers*tries) {
+		err := parallel(workers, func(worker int) error {
+			rng := rand.New(rand.NewPCG(uint64(start), uint64(worker)))
+			o := o.fork()
+			for try := range tries {
+				id := store.ID(1 + rng.IntN(len(l)))
+				l.try(o, store.Result[int]{ID: id, Value: 1 + worker + workers*try})
 			}
-			if err != nil {
-				return fmt.Errorf("Put(%d) returned error %q, want nil or one matching store.ErrExists", id, err)
-			}
-			if other := owners[id].Swap(int64(mine.Value)); other != 0 {
-				return fmt.Errorf("Put(%d) of Value %d returned nil, while the Result with Value %d was held", id, mine.Value, other)
-			}
-			o.has(mine)
-			runtime.Gosched() // the others are to come upon a held ID
-			o.refuse(store.Result[int]{ID: id, Value: -1})
-			o.has(mine)
-			owners[id].Store(0)
-			o.del(id)
-			if o.err != nil {
-				return o.err
-			}
+			return o.err
+		})
+		if err != nil {
+			return err
 		}
-		return nil
-	})
+	}
+	o.holdsOnly(nil)
+	return o.err
+}
+
+// locks has the Values by which the IDs from 1 to 3 are owned, or 0.
+type locks [3]atomic.Int64
+
+// try puts mine, and if it then owns the ID it has a look and deletes it.
+func (l *locks) try(o *script, mine store.Result[int]) {
+	if o.err != nil {
+		return
+	}
+	owner := &l[mine.ID-1]
+	switch err := o.st.Put(o.ctx, mine); {
+	case errors.Is(err, store.ErrExists):
+		runtime.Gosched()
+		return
+	case err != nil:
+		o.fail("Put(%d) returned error %q, want nil or one matching store.ErrExists", mine.ID, err)
+		return
+	}
+	if other := owner.Swap(int64(mine.Value)); other != 0 {
+		o.fail("Put(%d) of Value %d returned nil, while the Result with Value %d was held", mine.ID, mine.Value, other)
+	}
+	o.has(mine)
+	runtime.Gosched() // the others are to come upon a held ID
+	o.refuse(store.Result[int]{ID: mine.ID, Value: -1})
+	o.has(mine)
+	owner.Store(0)
+	o.del(mine.ID)
 }

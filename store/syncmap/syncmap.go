@@ -18,8 +18,9 @@
 //
 // # When to use
 //
-// When results are read far more often than written, by many goroutines, and
-// you want nothing but the standard library.
+// When a program is built around sync.Map already, or many processors read
+// results that are seldom written and whose IDs are not dense. Under the mixes of
+// package bench, on two processors, each of the other stores is faster.
 package syncmap
 
 import (

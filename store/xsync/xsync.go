@@ -19,8 +19,8 @@
 //
 // # When to use
 //
-// When several goroutines write and read at once and your IDs are not dense, for
-// example because several pools share one store of yours that is built on it.
+// When several goroutines write and read at once and the IDs are not dense, for
+// example because they are not a pool's.
 package xsync
 
 import (
