@@ -42,8 +42,8 @@ import (
 // A Store is a [store.ResultStore] in an array indexed by ID. It ignores the
 // contexts that it is given, since it never waits. Make one with [New].
 type Store[R any] struct {
-	// newest is the segment with the highest index so far, which nearly every
-	// Put wants, or nil: a short cut past mu.
+	// newest is a short cut past mu to the segment that nearly every Put wants:
+	// that with the highest index since it was last nil.
 	newest atomic.Pointer[segment[R]]
 
 	mu       sync.RWMutex

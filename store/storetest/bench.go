@@ -24,10 +24,10 @@ import (
 // gets any of the results that it has put or that were there at the start.
 //
 // The store grows with b.N and nothing is deleted, so that ns/op depends on b.N.
-// Compare stores at one fixed number of operations:
+// Compare stores at one fixed number of operations, here those of some packages:
 //
 //	go test -run=NONE -bench=Store -benchtime=1000000x -count=10 ./... | tee new.txt
-//	benchstat -col /held new.txt
+//	benchstat -table goos -col pkg new.txt
 func RunBenchmarks(b *testing.B, newStore func(testing.TB) store.ResultStore[int]) {
 	helds := []int{0, 100_000}
 	for _, held := range helds {

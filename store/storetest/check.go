@@ -13,7 +13,7 @@ import (
 // run returns an error that says what it saw and what it wanted. When it returns,
 // none of its goroutines is left. It never takes a testing.T, so that a check can
 // be run against a store that is broken on purpose and be seen to reject it: see
-// the table in broken_test.go, in which every check has its store.
+// the tables in broken_test.go and beside it, in which every check has its store.
 type check struct {
 	clauses []int  // of store.ResultStore, ascending and without gaps
 	offer   string // or else the optional interface that it is about

@@ -1,0 +1,187 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"weak"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+// brokenHolds break the promises of the other clauses, and of several at once.
+var brokenHolds = []brokenStore{
+	{
+		fault:      "the oldest is evicted beyond ten thousand",
+		rejectedBy: "clause=7/no-eviction",
+		breakIt: func(b *broken) {
+			var order []store.ID // guarded by b.mu
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				err := b.reference.Put(ctx, res)
+				b.locked(func() {
+					if order = append(order, res.ID); len(order) > 10_000 {
+						delete(b.m, order[0])
+						order = order[1:]
+					}
+				})
+				return err
+			}
+		},
+	},
+	{
+		fault:      "results are held by weak pointers",
+		rejectedBy: "clause=7/survives-collection",
+		breakIt: func(b *broken) {
+			weakly := make(map[store.ID]weak.Pointer[store.Result[int]]) // guarded by b.mu
+			b.put = func(_ context.Context, res store.Result[int]) error {
+				b.locked(func() { weakly[res.ID] = weak.Make(&res) })
+				return nil
+			}
+			b.get = func(_ context.Context, id store.ID) (res store.Result[int], err error) {
+				b.locked(func() {
+					if p := weakly[id].Value(); p != nil {
+						res = *p
+					} else {
+						err = store.ErrNotFound
+					}
+				})
+				return res, err
+			}
+		},
+	},
+	{
+		fault:      "IDs have 32 bits",
+		rejectedBy: "clause=8/boundaries",
+		breakIt: func(b *broken) {
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				res.ID = store.ID(uint32(res.ID))
+				return b.reference.Put(ctx, res)
+			}
+			b.get = func(ctx context.Context, id store.ID) (store.Result[int], error) {
+				res, err := b.reference.Get(ctx, store.ID(uint32(id)))
+				res.ID = id
+				return res, err
+			}
+		},
+	},
+	{
+		fault:      "IDs above the largest int64 panic",
+		rejectedBy: "clause=8/boundaries",
+		breakIt: func(b *broken) {
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				if int64(res.ID) < 0 {
+					panic("negative ID")
+				}
+				return b.reference.Put(ctx, res)
+			}
+		},
+	},
+	{
+		fault:      "Put with a done context stores and returns an error",
+		rejectedBy: "clause=9/put-with-done-context",
+		breakIt: func(b *broken) {
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				if err := b.reference.Put(ctx, res); err != nil {
+					return err
+				}
+				return ctx.Err()
+			}
+		},
+	},
+	{
+		fault:      "Get with a done context returns an error of its own",
+		rejectedBy: "clause=9/get-with-done-context",
+		breakIt: func(b *broken) {
+			b.get = func(ctx context.Context, id store.ID) (store.Result[int], error) {
+				if ctx.Err() != nil {
+					return store.Result[int]{}, errors.New("interrupted")
+				}
+				return b.reference.Get(ctx, id)
+			}
+		},
+	},
+	{
+		fault:      "Delete with a done context deletes and returns an error",
+		rejectedBy: "clause=9/delete-with-done-context",
+		breakIt: func(b *broken) {
+			b.del = func(ctx context.Context, id store.ID) error {
+				return errors.Join(b.reference.Delete(ctx, id), context.Cause(ctx))
+			}
+		},
+	},
+	{
+		fault:      "All with a done context yields nothing",
+		rejectedBy: "clause=9/all-with-done-context",
+		breakIt: func(b *broken) {
+			b.all = func(ctx context.Context, yield func(store.Result[int], error) bool) {
+				if ctx.Err() == nil {
+					b.reference.All(ctx)(yield)
+				}
+			}
+		},
+	},
+	{
+		fault:      "All ends without a word when the context is cancelled",
+		rejectedBy: "clause=9/cancel-in-body",
+		breakIt: func(b *broken) {
+			b.all = func(ctx context.Context, yield func(store.Result[int], error) bool) {
+				for res, err := range b.reference.All(ctx) {
+					if !yield(res, err) || ctx.Err() != nil {
+						return
+					}
+				}
+			}
+		},
+	},
+	{
+		fault:      "all stores are one",
+		rejectedBy: "clause=10/two-stores",
+		breakIt:    func(b *broken) { b.reference = sharedByAll },
+	},
+	{
+		fault:      "the third Put of an ID brings the first result back",
+		rejectedBy: "clause=1-5/random-operations",
+		breakIt: func(b *broken) {
+			puts := make(map[store.ID][]store.Result[int]) // guarded by b.mu
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				err := b.reference.Put(ctx, res)
+				b.locked(func() {
+					if err == nil {
+						puts[res.ID] = append(puts[res.ID], res)
+					}
+					if past := puts[res.ID]; len(past) == 3 {
+						b.m[res.ID] = past[0]
+					}
+				})
+				return err
+			}
+		},
+	},
+	{
+		fault:      "growing loses what is put meanwhile",
+		rejectedBy: "clause=1-7/concurrent-growth",
+		breakIt: func(b *broken) {
+			room := 256 // guarded by b.mu
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				var bigger map[store.ID]store.Result[int]
+				b.locked(func() {
+					if len(b.m) >= room {
+						room += 256
+						bigger = maps.Clone(b.m)
+					}
+				})
+				if bigger != nil {
+					b.window(func() (shows bool) {
+						b.locked(func() { shows = len(b.m) > len(bigger) })
+						return shows
+					})
+					b.locked(func() { b.m = bigger })
+				}
+				return b.reference.Put(ctx, res)
+			}
+		},
+	},
+}
+
+// sharedByAll is the fault of a store above.
+var sharedByAll = newReference()

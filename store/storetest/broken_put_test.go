@@ -1,0 +1,180 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+// brokenPuts break the promises of clauses 1 and 2.
+var brokenPuts = []brokenStore{
+	{
+		fault:      "the zero value is taken for absent",
+		rejectedBy: "clause=1/round-trip",
+		breakIt: func(b *broken) {
+			b.get = func(ctx context.Context, id store.ID) (store.Result[int], error) {
+				res, err := b.reference.Get(ctx, id)
+				if res.Value == 0 {
+					err = store.ErrNotFound
+				}
+				return res, err
+			}
+		},
+	},
+	{
+		fault:      "the value beside an error is dropped",
+		rejectedBy: "clause=1/value-beside-error",
+		breakIt: func(b *broken) {
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				if res.Err != nil {
+					res.Value = 0
+				}
+				return b.reference.Put(ctx, res)
+			}
+		},
+	},
+	{
+		fault:      "errors become text",
+		rejectedBy: "clause=1/error-identity",
+		breakIt: func(b *broken) {
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				if res.Err != nil {
+					res.Err = errors.New(res.Err.Error())
+				}
+				return b.reference.Put(ctx, res)
+			}
+		},
+	},
+	{
+		fault:      "a wrapped error keeps only the first that it wraps",
+		rejectedBy: "clause=1/error-identity",
+		breakIt: func(b *broken) {
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				for _, s := range sentinels {
+					if errors.Is(res.Err, s) {
+						res.Err = s
+						break
+					}
+				}
+				return b.reference.Put(ctx, res)
+			}
+		},
+	},
+	{
+		fault:      "a result is buffered until the next Put",
+		rejectedBy: "clause=1/seen-by-others",
+		breakIt: func(b *broken) {
+			var mu sync.Mutex
+			var buffer []store.Result[int]
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				mu.Lock()
+				defer mu.Unlock()
+				err := b.PutBatch(ctx, buffer)
+				buffer = []store.Result[int]{res}
+				return err
+			}
+		},
+	},
+	{
+		fault:      "Put overwrites",
+		rejectedBy: "clause=2/put-held-id",
+		breakIt: func(b *broken) {
+			b.put = func(_ context.Context, res store.Result[int]) error {
+				b.locked(func() { b.m[res.ID] = res })
+				return nil
+			}
+		},
+	},
+	{
+		fault:      "Put overwrites and says ErrExists",
+		rejectedBy: "clause=2/put-held-id",
+		breakIt: func(b *broken) {
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				err := b.reference.Put(ctx, res)
+				b.locked(func() { b.m[res.ID] = res })
+				return err
+			}
+		},
+	},
+	{
+		fault:      "Put of the same result succeeds again",
+		rejectedBy: "clause=2/put-held-result",
+		breakIt: func(b *broken) {
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				err := b.reference.Put(ctx, res)
+				if held, _ := b.Get(ctx, res.ID); held == res {
+					return nil
+				}
+				return err
+			}
+		},
+	},
+	{
+		fault:      "Put looks and then stores",
+		rejectedBy: "clause=2/one-winner",
+		breakIt: func(b *broken) {
+			b.put = b.lookThenStore
+		},
+	},
+	{
+		fault:      "losers are told before the result is there",
+		rejectedBy: "clause=2/one-winner",
+		breakIt: func(b *broken) {
+			taken := make(map[store.ID]bool) // guarded by b.mu
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				var late bool
+				b.locked(func() { late, taken[res.ID] = taken[res.ID], true })
+				if late {
+					return store.ErrExists
+				}
+				runtime.Gosched()
+				return b.reference.Put(ctx, res)
+			}
+		},
+	},
+	{
+		fault:      "only the first Put of an ID is atomic",
+		rejectedBy: "clause=2/one-winner-again",
+		breakIt: func(b *broken) {
+			deleted := make(map[store.ID]bool) // guarded by b.mu
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				var again bool
+				b.locked(func() { again = deleted[res.ID] })
+				if again {
+					return b.lookThenStore(ctx, res)
+				}
+				return b.reference.Put(ctx, res)
+			}
+			b.del = func(ctx context.Context, id store.ID) error {
+				b.locked(func() { deleted[id] = true })
+				return b.reference.Delete(ctx, id)
+			}
+		},
+	},
+	{
+		fault:      "Delete deletes twice",
+		rejectedBy: "clause=2/one-owner",
+		breakIt: func(b *broken) {
+			b.del = func(ctx context.Context, id store.ID) error {
+				if err := b.reference.Delete(ctx, id); err != nil {
+					return err
+				}
+				b.window(func() bool { return b.holds(id) })
+				return b.reference.Delete(ctx, id)
+			}
+		},
+	},
+}
+
+// lookThenStore is a Put in two steps between which others may come.
+func (b *broken) lookThenStore(_ context.Context, res store.Result[int]) error {
+	if b.holds(res.ID) {
+		return store.ErrExists
+	}
+	b.window(func() bool { return b.holds(res.ID) })
+	b.locked(func() { b.m[res.ID] = res })
+	return nil
+}
