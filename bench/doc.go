@@ -30,7 +30,7 @@
 // BenchmarkPool/submit=…/read=…/store=…: one task that does nothing, from one
 // submitter through two workers into the store, with New and Stop. submit=one is
 // Submit; submit=all is SubmitAll of 256 tasks. With read=get the submitter
-// also gets each result, 1,024 tasks behind, at first while some of them run.
+// also gets each result, 1,024 tasks later, when most are there.
 //
 // BenchmarkStall/held=N/store=…: what a copy of all results (store.Snapshot)
 // does to one that writes meanwhile. See below.
@@ -67,7 +67,11 @@
 // has the writer assist it, whatever the store, for longer than most stalls last.
 // So the figure is what the store adds to that, and not the longest pause that a
 // program will see. What lies under a tenth of a millisecond is not the store's
-// either, on most machines: page faults and interrupts take as long.
+// either, on most machines: page faults and interrupts take as long. A figure of
+// a whole time slice, about 4 ms on many machines, says that something else was
+// running, or that a writer which slept on a lock was not given a processor at
+// once when it woke: so the more often a copy has its writers sleep, the more
+// likely is one long stall.
 //
 // store=naive-rlock is the obvious copy, a map under a sync.RWMutex that is
 // copied under one read lock. It is what the others are to be held against.

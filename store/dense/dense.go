@@ -13,8 +13,8 @@
 //
 // # Cost
 //
-// A segment of 1,024 results is allocated at once: 32 bytes for each
-// Result[int], the ID taking no room. Put and Get cost a few atomic operations
+// A segment of 1,024 results is allocated at once: 40 bytes for each Result[int],
+// all included; the ID takes no room. Put and Get cost a few atomic operations
 // on the result's own slot, without hashing. Growing copies no results. A loop
 // over All takes no lock that a Put of a new ID needs for long.
 //

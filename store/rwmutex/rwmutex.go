@@ -77,8 +77,8 @@ func (s *Store[R]) Delete(_ context.Context, id store.ID) error {
 	return nil
 }
 
-// chunk is how many results All copies under one read lock. A writer waits for
-// at most one chunk, about ten microseconds; larger chunks measure no faster.
+// chunk is how many results All copies under one read lock: few, since a writer
+// may have to wait for all of them.
 const chunk = 256
 
 // All implements [store.ResultStore].
