@@ -12,10 +12,11 @@
 //
 // # Cost
 //
-// A Put locks the whole map, and so do the Gets that meet one. A loop over All
-// takes the read lock for a few hundred results at a time, so that it never
-// holds up a writer for long. The map does not shrink when results are deleted;
-// its room is used again.
+// A Put locks the whole map, and Gets wait for it. A loop over All takes the read
+// lock for a few hundred results at a time, so a writer waits for milliseconds at
+// worst while a million results are copied, and not until the copy is complete
+// (BenchmarkStall of package bench). The map does not shrink when results are
+// deleted; its room is used again.
 //
 // # When to use
 //
