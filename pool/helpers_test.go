@@ -76,6 +76,9 @@ func poolGoroutines() string {
 	return strings.Join(left, "\n\n")
 }
 
+// workerCount returns how many workers' goroutines there are, in all pools.
+func workerCount() int { return strings.Count(poolGoroutines(), "resultpool/pool.(*Pool[...]).run(") }
+
 // value returns a task that succeeds with v.
 func value(v int) task {
 	return func(context.Context) (int, error) { return v, nil }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -253,7 +254,9 @@ func TestReserveRefused(t *testing.T) {
 				st := newReservingStore(1)
 				p := newPool(t, &pool.Options{Queue: 100_000}, st)
 				good := st.reserve
-				_, err := p.SubmitAll(t.Context(), slices.Repeat([]task{value(1)}, 1<<16))
+				gate := make(chan struct{})
+				defer close(gate) // until then the pool cannot end
+				_, err := p.SubmitAll(t.Context(), append(slices.Repeat([]task{value(1)}, 1<<16-1), gated(gate, 1)))
 				require.NoError(t, err)
 				st.reserve = func(ctx context.Context, _ uint64) (store.ID, error) {
 					<-ctx.Done()
@@ -273,10 +276,69 @@ func TestReserveRefused(t *testing.T) {
 					assert.ErrorIs(t, err, c.want)
 				}
 				if name == "Resize(0)" {
-					st.reserve = good
+					st.reserve = func(ctx context.Context, n uint64) (store.ID, error) {
+						time.Sleep(time.Second)
+						return must(good(ctx, n)), ctx.Err()
+					}
 					require.NoError(t, p.Resize(1))
 					submit(t, p, value(1))
 				}
+			})
+		})
+	}
+}
+
+func must[V any](v V, err error) V {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// The IDs that a submitter has claimed and does not use are there for others.
+func TestReserveNoMoreThanNeeded(t *testing.T) {
+	ends := map[string]func(ctx, inTask context.Context, p taskPool, many []task){
+		"ctx": func(ctx, _ context.Context, p taskPool, many []task) {
+			ctx, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			_, err := p.SubmitAll(ctx, many)
+			assert.Equal(t, context.DeadlineExceeded, err)
+		},
+		"Resize(0)": func(ctx, _ context.Context, p taskPool, many []task) {
+			submitted := call(func() error { _, err := p.SubmitAll(ctx, many); return err })
+			synctest.Wait()
+			assert.NoError(t, p.Resize(0))
+			synctest.Wait()
+			err, _ := submitted()
+			assert.Equal(t, pool.ErrNoWorkers, err)
+			assert.NoError(t, p.Resize(1))
+		},
+		"in a task": func(_, inTask context.Context, p taskPool, many []task) {
+			_, err := p.SubmitAll(inTask, many)
+			assert.Equal(t, pool.ErrQueueFull, err)
+		},
+	}
+	for name, refused := range ends {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				st := newReservingStore(1)
+				p := newPool(t, &pool.Options{Workers: 1, Queue: 1}, st)
+				gate := make(chan struct{})
+				defer close(gate)
+				asked, good := 0, st.reserve
+				st.reserve = func(ctx context.Context, n uint64) (store.ID, error) { asked++; return good(ctx, n) }
+				var inTask context.Context
+				submit(t, p, func(ctx context.Context) (int, error) {
+					inTask = ctx
+					<-gate
+					return 0, nil
+				})
+				synctest.Wait()
+				submit(t, p, value(1)) // fills the queue
+				for range 10 {
+					refused(t.Context(), inTask, p, slices.Repeat([]task{value(1)}, 50_000))
+				}
+				assert.Zero(t, asked, "the store was asked for more IDs")
 			})
 		})
 	}

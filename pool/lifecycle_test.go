@@ -497,6 +497,8 @@ func TestResizeIdle(t *testing.T) {
 		}
 		together(5)
 		require.NoError(t, p.Resize(1))
+		synctest.Wait()
+		assert.Equal(t, 1, workerCount(), "goroutines after Resize(1)")
 		together(1)
 		require.NoError(t, p.Resize(3))
 		together(3)

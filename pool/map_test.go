@@ -101,6 +101,21 @@ func TestMapPanics(t *testing.T) {
 	})
 }
 
+// A worker that a Goexit ends is replaced, also if it is the only one.
+func TestMapGoexits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out, err := pool.Map(t.Context(), []int{0, 1, 2, 3}, func(_ context.Context, i int) (int, error) {
+			if i < 3 {
+				runtime.Goexit()
+			}
+			return i, nil
+		}, &pool.Options{Workers: 1})
+		assert.Equal(t, []int{0, 0, 0, 3}, out)
+		assert.ErrorIs(t, err, pool.ErrGoexit)
+		assert.NotErrorIs(t, err, pool.ErrNotRun)
+	})
+}
+
 // A function may return ErrGoexit as an error, for example that of a result.
 func TestMapReturnsErrGoexit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

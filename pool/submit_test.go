@@ -5,7 +5,6 @@ import (
 	"io"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -42,19 +41,18 @@ func TestTrySubmitQueueFull(t *testing.T) {
 func TestWorkersStartWhenNeeded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, &pool.Options{Workers: 100})
-		workers := func() int { return strings.Count(poolGoroutines(), "resultpool/pool.(*Pool[...]).run(") }
 		assert.Empty(t, poolGoroutines(), "after New")
 		for range 50 {
 			submit(t, p, value(1))
 			synctest.Wait()
 		}
-		assert.Equal(t, 1, workers(), "after tasks one by one")
+		assert.Equal(t, 1, workerCount(), "after tasks one by one")
 		gate := make(chan struct{})
 		for range 7 {
 			submit(t, p, gated(gate, 1))
 		}
 		synctest.Wait()
-		assert.Equal(t, 7, workers(), "with seven tasks that run")
+		assert.Equal(t, 7, workerCount(), "with seven tasks that run")
 		close(gate)
 		require.NoError(t, p.Stop(t.Context()))
 		synctest.Wait()
