@@ -396,7 +396,7 @@ func TestNoAllocations(t *testing.T) {
 	perTask := testing.AllocsPerRun(5, run) / n
 	// A segment of dense is one allocation for 1,024 results, a Submit that finds
 	// the queue full needs a few, and is rare.
-	assert.Less(t, perTask, 0.5)
+	assert.Less(t, perTask, 0.1)
 }
 
 // Time passes in a pool only for what waits: nothing polls.
@@ -407,8 +407,8 @@ func TestIdlePoolSleeps(t *testing.T) {
 			submit(t, p, value(1))
 		}
 		synctest.Wait()
-		// In a bubble, an hour passes at once if all goroutines are blocked. One
-		// that polled would run 3.6 million times a millisecond's tick.
+		// In a bubble, time passes at once while all goroutines are blocked. With a
+		// poll each millisecond this would take 360 billion steps, and not end.
 		begun := time.Now()
 		time.Sleep(100_000 * time.Hour)
 		assert.Equal(t, 100_000*time.Hour, time.Since(begun))

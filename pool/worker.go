@@ -69,6 +69,7 @@ func (p *Pool[T, R]) rescue(w *worker[R]) {
 		w.stage = saving
 	case saving:
 		w.stage = taking // the saver keeps what it could not save
+		w.res = store.Result[R]{}
 	}
 	go p.run(w)
 }
