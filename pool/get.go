@@ -47,11 +47,11 @@ func (p *Pool[T, R]) await(ctx context.Context, id store.ID) error {
 	inTask := p.inTask(ctx)
 	p.mu.Lock()
 	if !p.pendingLocked(id) {
-		p.mu.Unlock()
+		p.unlock()
 		return nil
 	}
 	if inTask {
-		p.mu.Unlock()
+		p.unlock()
 		return ErrInTask
 	}
 	settled := p.getters[id]
@@ -59,7 +59,11 @@ func (p *Pool[T, R]) await(ctx context.Context, id store.ID) error {
 		settled = make(chan struct{})
 		p.getters[id] = settled // until the task is settled, also if ctx ends before
 	}
-	p.mu.Unlock()
+	p.gates.callAt.Store(0) // call first, then look once more
+	if !p.pendingLocked(id) {
+		p.tellLocked(id)
+	}
+	p.unlock()
 
 	select {
 	case <-settled:
@@ -73,11 +77,15 @@ func (p *Pool[T, R]) await(ctx context.Context, id store.ID) error {
 // settled. It costs a look at every worker; Get asks only for results that are
 // not stored yet.
 func (p *Pool[T, R]) pendingLocked(id store.ID) bool {
-	if p.queue.Contains(uint64(id)) {
+	ticket, ok := p.ids.ticketLocked(id)
+	if !ok || ticket >= p.queue.Pushed() {
+		return false
+	}
+	if p.queue.IsWaiting(ticket) {
 		return true
 	}
 	for w := range p.crew {
-		if w.id == id && id != 0 {
+		if w.mark.Load() == ticket+1 {
 			return true
 		}
 	}
@@ -113,14 +121,14 @@ func (p *Pool[T, R]) Wait(ctx context.Context) error {
 	}
 	p.mu.Lock()
 	if p.quietLocked() {
-		p.mu.Unlock()
+		p.unlock()
 		return nil
 	}
 	if p.quiet == nil {
 		p.quiet = make(chan struct{})
 	}
 	quiet := p.quiet
-	p.mu.Unlock()
+	p.unlock()
 
 	select {
 	case <-quiet:

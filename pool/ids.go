@@ -4,51 +4,68 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
+	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/resultpool/resultpool/internal/queue"
 	"github.com/resultpool/resultpool/store"
 )
 
-// idBlock is how many IDs are reserved at once: a store that syncs each
+// reserveAtOnce is how many IDs are reserved at once: a store that syncs each
 // reservation to disk is then asked a few times a second at most.
-const idBlock = 1 << 16
+const reserveAtOnce = 1 << 16
 
 // ids is where a pool's IDs come from: 1, 2, 3, …, or, over a store that is an
 // IDReserver, the ranges that it hands out.
 //
-// A task gets its ID when it is moved into the queue, which happens with mu held,
-// when the store must not be asked for more. So a submitter claims an ID for each
-// of its tasks before it looks for room, and asks the store then if there are too
-// few. Whoever moves the tasks later finds enough:
+// The tasks of a pool have tickets, 0, 1, 2, …, in the order in which they come
+// into the queue, and each ticket has its ID before it is given to a task: the
+// store cannot be asked with mu held, nor by a submitter that has put its task
+// into the queue already. So a submitter reserves IDs before, and those that wait
+// for room have theirs kept for them:
 //
-//	IDs in ranges = unclaimed + the tasks in submitters
+//	end >= queue.Pushed() + waiting
 type ids struct {
 	reserver store.IDReserver    // nil: count
 	turn     *semaphore.Weighted // held around ReserveIDs: one call at a time
 
+	// next is for the next ticket, or used up. Submitters that do not hold mu
+	// read it; it is changed with Pool.mu held.
+	next atomic.Pointer[queue.Range]
+
 	// Guarded by Pool.mu.
-	ranges    []idRange // not given out yet
-	unclaimed uint64
-	highest   uint64                  // the last ID of the last range
-	intake    context.Context         // ends when Submit is refused; nil without a reserver
-	shut      context.CancelCauseFunc // ends intake, with what Submit is to return
+	blocks  []idBlock               // in the order of their tickets; the oldest are forgotten
+	end     uint64                  // of the tickets that have an ID
+	highest uint64                  // the last ID of the last block
+	intake  context.Context         // ends when Submit is refused; nil without a reserver
+	shut    context.CancelCauseFunc // ends intake, with what Submit is to return
 }
 
-type idRange struct{ first, n uint64 }
+// An idBlock says that the n tickets from the first one on have the IDs from id on.
+type idBlock struct{ ticket, n, id uint64 }
+
+func (b idBlock) end() uint64 { return b.ticket + b.n }
 
 func newIDs[R any](ctx context.Context, st store.ResultStore[R]) (*ids, error) {
 	reserver, ok := st.(store.IDReserver)
 	if !ok {
 		d := &ids{shut: func(error) {}}
-		return d, d.addLocked(1, math.MaxUint64)
+		d.blocks, d.end = []idBlock{{ticket: 0, n: math.MaxInt64, id: 1}}, math.MaxInt64
+		d.nextLocked(0)
+		return d, nil
 	}
 	d := &ids{reserver: reserver, turn: semaphore.NewWeighted(1)}
-	first, err := reserver.ReserveIDs(ctx, idBlock)
+	first, err := reserver.ReserveIDs(ctx, reserveAtOnce)
 	if err != nil {
 		return nil, fmt.Errorf("pool: reserving IDs: %w", err)
 	}
-	return d, d.addLocked(uint64(first), idBlock)
+	if err := d.addLocked(uint64(first), reserveAtOnce); err != nil {
+		return nil, err
+	}
+	d.nextLocked(0)
+	return d, nil
 }
 
 // openLocked makes the context that ends when Submit is refused. pool is that of
@@ -59,7 +76,7 @@ func (d *ids) openLocked(pool context.Context) {
 	}
 }
 
-// reserve sees to it that there are n IDs to claim, or were a moment ago. It
+// reserve sees to it that there are n IDs for the next tasks, or were a moment ago. It
 // blocks while the store does, until ctx is done or Submit is refused.
 func (p *Pool[T, R]) reserve(ctx context.Context, n uint64) error {
 	d := p.ids
@@ -75,21 +92,46 @@ func (p *Pool[T, R]) reserve(ctx context.Context, n uint64) error {
 		return p.reserveError(ctx, intake, err)
 	}
 	defer d.turn.Release(1)
-	p.mu.Lock()
-	enough := n <= d.unclaimed // another submitter was here
-	p.mu.Unlock()
-	if enough {
+	if p.hasIDs(n) { // another submitter was here
 		return nil
 	}
-
-	n = max(n, idBlock)
+	n = max(n, reserveAtOnce)
 	first, err := d.reserver.ReserveIDs(reserving, n)
 	if err != nil {
 		return p.reserveError(ctx, intake, err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return d.addLocked(uint64(first), n)
+	if err := d.addLocked(uint64(first), n); err != nil {
+		return err
+	}
+	p.forgetLocked()
+	d.nextLocked(p.queue.Pushed())
+	return nil
+}
+
+func (p *Pool[T, R]) hasIDs(n uint64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.hasIDsLocked(n)
+}
+
+// hasIDsLocked reports whether there are IDs for n more tasks, at least if the tail
+// of the queue is shut.
+func (p *Pool[T, R]) hasIDsLocked(n uint64) bool {
+	return p.ids.end-p.queue.Pushed()-p.waiting >= n
+}
+
+// forgetLocked forgets the blocks whose tasks are all settled.
+func (p *Pool[T, R]) forgetLocked() {
+	oldest := p.queue.Popped()
+	for w := range p.crew {
+		if mark := w.mark.Load(); mark != 0 {
+			oldest = min(oldest, mark-1)
+		}
+	}
+	d := p.ids
+	d.blocks = slices.DeleteFunc(d.blocks, func(b idBlock) bool { return b.end() <= oldest })
 }
 
 // reserveError returns why no IDs could be reserved, the most important reason
@@ -115,32 +157,50 @@ func (d *ids) addLocked(first, n uint64) error {
 	if first <= d.highest || last < first {
 		return fmt.Errorf("pool: the store reserved %d IDs from %d, want a range above %d", n, first, d.highest)
 	}
+	if k := len(d.blocks); k > 0 && first == d.highest+1 {
+		d.blocks[k-1].n += n
+	} else {
+		d.blocks = append(d.blocks, idBlock{d.end, n, first})
+	}
+	d.end += n
 	d.highest = last
-	d.ranges = append(d.ranges, idRange{first, n})
-	d.unclaimed += n
 	return nil
 }
 
-// claimLocked claims n IDs, if there are as many. Each must be given out by
-// nextLocked or be unclaimed.
-func (d *ids) claimLocked(n uint64) bool {
-	if n > d.unclaimed {
-		return false
+// nextLocked sets next for that ticket, the queue's next, and returns it.
+//
+// It must not be set before its time: who pushes looks only at its end.
+func (d *ids) nextLocked(ticket uint64) queue.Range {
+	b := d.blockLocked(ticket)
+	r := queue.Range{Offset: b.id - b.ticket, End: b.end()}
+	if old := d.next.Load(); old == nil || *old != r {
+		d.next.Store(&r)
 	}
-	d.unclaimed -= n
-	return true
+	return r
 }
 
-func (d *ids) unclaimLocked(n uint64) { d.unclaimed += n }
-
-// nextLocked gives out a claimed ID.
-func (d *ids) nextLocked() store.ID {
-	r := &d.ranges[0]
-	id := r.first
-	r.first++
-	r.n--
-	if r.n == 0 {
-		d.ranges = d.ranges[1:]
+// blockLocked returns the block of a ticket, or the last one if it has none yet.
+func (d *ids) blockLocked(ticket uint64) idBlock {
+	i := len(d.blocks) - 1
+	for i > 0 && ticket < d.blocks[i].ticket {
+		i--
 	}
-	return store.ID(id)
+	return d.blocks[i]
+}
+
+// idLocked returns the ID of a ticket that is not forgotten.
+func (d *ids) idLocked(ticket uint64) store.ID {
+	b := d.blockLocked(ticket)
+	return store.ID(b.id + (ticket - b.ticket))
+}
+
+// ticketLocked returns the ticket that has that ID, if there is one that is not
+// forgotten. It may not have been given to a task yet.
+func (d *ids) ticketLocked(id store.ID) (ticket uint64, ok bool) {
+	for _, b := range d.blocks {
+		if i := uint64(id) - b.id; i < b.n {
+			return b.ticket + i, true
+		}
+	}
+	return 0, false
 }

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/resultpool/resultpool/internal/queue"
 	"github.com/resultpool/resultpool/store"
 )
 
-// lifecycle is all that changes in a pool, guarded by Pool.mu.
+// lifecycle is all that changes in a pool, but for its queue and for the IDs:
+// guarded by Pool.mu.
 //
 // A pool walks one way, and may skip what is in the middle:
 //
@@ -19,21 +19,27 @@ import (
 //	aborting   abort != nil                   those that wait are not run
 //	ended      ended                          nothing is left
 //
-// A task walks one way too: it waits in queue, is held by a worker, which runs
+// A task walks one way too: it waits in the queue, is held by a worker, which runs
 // it and saves its result, and is settled. In an aborting pool it is settled
-// straight from the queue, by the reaper. A task is pending while its ID is in
-// queue or is a worker's, and at any moment when mu is free
+// straight from the queue, by the reaper.
 //
-//	accepted = settled (all outcomes) + queue.Len() + running
+// Most tasks pass without mu: see gates for when they may. A worker whose task has
+// succeeded settles it and takes the next one in one step, by a Pop with its
+// mark. Everything else happens with mu held, and this is what then holds:
+//
+//	the marks of the crew that are not 0 are running many
+//	queue.Popped() = settled tasks + running
+//
+// so the tasks that have succeeded need not be counted. While a worker is between
+// the two halves of a Pop, the task that is counted as running is the one before.
 //
 // A submitter that finds no room joins submitters and sleeps. Whoever makes room
-// moves the first submitter's tasks into the queue and wakes it when all are in,
-// so no room is lost to a sleeper and tasks keep the order in which they came:
-//
-//	submitters is empty, or the queue is full
+// worth it moves the first submitter's tasks into the queue and wakes it when all
+// are in, so no room is lost to a sleeper and tasks keep the order in which they
+// came.
 //
 // No worker sleeps while there is work for it: whoever puts a task into the queue,
-// takes one and leaves others, or allows more workers, calls wakeLocked.
+// takes one and leaves others, or allows more workers, sees to it; see wakeLocked.
 //
 // Inside mu only the saver's lock is taken. No task runs under it, no method of
 // the store, of an error or of a context that is not the standard library's, and
@@ -45,10 +51,9 @@ type lifecycle[T, R any] struct {
 	ended   bool
 	verdict error // of Stop; set with ended, and immutable from then on
 
-	queue      *queue.Queue[T]
-	submitters list.List // of *submission[T], in order of arrival
-	accepted   uint64
-	settled    [outcomes]uint64
+	submitters list.List        // of *submission[T], in order of arrival
+	waiting    uint64           // tasks that they have left
+	others     [outcomes]uint64 // settled tasks that have not succeeded
 
 	target  int                     // how many workers there may be
 	crew    map[*worker[R]]struct{} // those there are; more than target until the surplus leave
@@ -60,6 +65,7 @@ type lifecycle[T, R any] struct {
 
 	getters map[store.ID]chan struct{} // closed when that task is settled
 	quiet   chan struct{}              // closed when nothing waits or runs; nil if nobody asks
+	wake    []chan struct{}            // to be closed by unlock
 
 	// The pool must not end while onCancel is on its way.
 	unwatch func() bool // takes the call of onCancel back; false if it is too late for that
@@ -68,7 +74,6 @@ type lifecycle[T, R any] struct {
 
 func newLifecycle[T, R any](o Options) lifecycle[T, R] {
 	return lifecycle[T, R]{
-		queue:   queue.New[T](o.Queue),
 		target:  o.Workers,
 		crew:    make(map[*worker[R]]struct{}),
 		getters: make(map[store.ID]chan struct{}),
@@ -103,15 +108,10 @@ func (p *Pool[T, R]) Stop(ctx context.Context) error {
 	}
 	cause := p.cancelCause()
 	p.mu.Lock()
-	wake := p.closeLocked(cause)
-	ended := p.endLocked()
+	p.closeLocked(cause)
 	shut := p.ids.shut
-	p.mu.Unlock()
+	p.unlock()
 	shut(ErrClosed)
-	closeAll(wake)
-	if ended {
-		p.release()
-	}
 
 	if !p.inTask(ctx) {
 		select {
@@ -146,27 +146,23 @@ func (p *Pool[T, R]) Resize(workers int) error {
 	}
 	p.mu.Lock()
 	if p.ended || p.abort != nil {
-		defer p.mu.Unlock()
+		defer p.unlock()
 		return p.closed
 	}
 	if p.target == 0 && workers > 0 && p.closed == nil {
 		p.ids.openLocked(p.ctx)
 	}
 	p.target = workers
-	var wake []chan struct{}
 	shut := func(error) {}
 	if workers == 0 {
-		wake = p.refuseLocked(ErrNoWorkers)
+		p.refuseLocked(ErrNoWorkers)
 		shut = p.ids.shut
 	}
 	if p.closed != nil {
-		wake = append(wake, p.closeLocked(nil)...) // nobody may be left to drain it
+		p.closeLocked(nil) // nobody may be left to drain it
 	}
-	p.work.Broadcast() // surplus workers leave
-	p.wakeLocked()
-	p.mu.Unlock()
+	p.unlock()
 	shut(ErrNoWorkers)
-	closeAll(wake)
 	return nil
 }
 
@@ -194,19 +190,13 @@ func (p *Pool[T, R]) onCancel() {
 	p.saver.cancelled()
 	p.mu.Lock()
 	p.watched = true
-	wake := p.closeLocked(cause)
-	ended := p.endLocked()
-	p.mu.Unlock()
-	closeAll(wake)
-	if ended {
-		p.release()
-	}
+	p.closeLocked(cause)
+	p.unlock()
 }
 
 // closeLocked closes intake, and, if there is a cause to cancel or there are no
-// workers left to drain the queue, has the tasks in it settled unrun. It returns
-// channels that the caller must close when mu is free.
-func (p *Pool[T, R]) closeLocked(cause error) []chan struct{} {
+// workers left to drain the queue, has the tasks in it settled unrun.
+func (p *Pool[T, R]) closeLocked(cause error) {
 	switch {
 	case cause != nil && p.cause == nil:
 		p.cause, p.abort = cause, cause
@@ -214,19 +204,22 @@ func (p *Pool[T, R]) closeLocked(cause error) []chan struct{} {
 	case p.closed == nil:
 		p.closed = ErrClosed
 	}
+	p.refuseLocked(p.closed)
+	p.queue.ShutTail(true) // from here on nothing comes in, and
 	if p.abort == nil && p.target == 0 && p.queue.Len() > 0 {
 		p.abort = ErrNoWorkers
 	}
-	if p.abort != nil && p.queue.Len() > 0 && !p.reaping {
+	if p.abort == nil {
+		return
+	}
+	p.queue.ShutHead(true) // nothing is taken
+	if p.queue.Len() > 0 && !p.reaping {
 		p.reaping = true
 		go p.reap(new(reaper))
 	}
-	p.work.Broadcast() // idle workers leave
-	return p.refuseLocked(p.closed)
 }
 
-// endLocked reports whether the pool has just ended. If so, the caller must
-// call release when mu is free.
+// endLocked reports whether the pool has just ended.
 func (p *Pool[T, R]) endLocked() bool {
 	if p.ended || p.closed == nil || p.queue.Len() > 0 || len(p.crew) > 0 || p.reaping {
 		return false
@@ -252,10 +245,4 @@ func (p *Pool[T, R]) release() {
 	p.cancel(ErrClosed)
 	p.saver.release()
 	close(p.done)
-}
-
-func closeAll(chans []chan struct{}) {
-	for _, c := range chans {
-		close(c)
-	}
 }

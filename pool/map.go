@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -44,24 +45,29 @@ func Map[T, R any](ctx context.Context, in []T, fn func(context.Context, T) (R, 
 	}
 
 	m := mapping[T, R]{ctx: ctx, fn: fn, in: in, values: make([]R, len(in))}
-	for range min(o.Workers, len(in)) {
-		m.crew.Go(m.work)
-	}
-	m.crew.Wait()
+	m.run(min(o.Workers, len(in)))
 	return m.values, m.err()
 }
 
 // mapping is one call of Map under way.
+//
+// The inputs are dealt out to the workers in blocks, so that these share nothing
+// for most calls. But a block does not belong to its worker: once all are dealt
+// out, whoever has nothing left takes inputs from the blocks of the others. So no
+// input waits for the end of another's call while a worker is idle.
 type mapping[T, R any] struct {
 	ctx    context.Context
 	fn     func(context.Context, T) (R, error)
 	in     []T
-	values []R // each written by the worker that claimed its index
+	values []R // each written by who took its index
 
-	claimed atomic.Int64 // how many of in have been claimed; may pass len(in)
-	crew    sync.WaitGroup
+	blockSize int
+	hands     []hand // one for each worker
+	crew      sync.WaitGroup
 
 	mu     sync.Mutex
+	dealt  int       // how many blocks are dealt out; guarded by mu
+	calls  int       // of fn by workers that have ended; guarded by mu
 	failed []failure // guarded by mu
 }
 
@@ -70,30 +76,113 @@ type failure struct {
 	err   error
 }
 
-func (m *mapping[T, R]) work() {
-	for m.ctx.Err() == nil {
-		i := int(m.claimed.Add(1)) - 1
-		if i >= len(m.in) {
-			return
+// A hand is what a worker was dealt: a block, and how many of its inputs have been
+// taken. It is dealt with mapping.mu held, so who sees there that all is dealt
+// out finds what is left in the hands.
+type hand struct {
+	state atomic.Uint64 // block<<32 | taken, which may pass the size of the block
+	_     [120]byte     // the state changes with each input: a cache line of its own
+}
+
+// largestBlock is how many inputs are dealt out at once if there are many: enough
+// for that to cost nothing beside the most trivial calls.
+const largestBlock = 1024
+
+func (m *mapping[T, R]) run(workers int) {
+	if workers == 0 {
+		return
+	}
+	m.blockSize = min(largestBlock, max(1, len(m.in)/workers/8))
+	m.hands = make([]hand, workers)
+	for i := range m.hands {
+		m.hands[i].state.Store(uint64(m.blockSize)) // nothing is left of it
+	}
+	for i := range m.hands {
+		m.crew.Go(func() { m.work(i) })
+	}
+	m.crew.Wait()
+}
+
+// deal gives a hand another block, if there is one.
+func (m *mapping[T, R]) deal(h *hand) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.dealt*m.blockSize >= len(m.in) {
+		return false
+	}
+	h.state.Store(uint64(m.dealt) << 32)
+	m.dealt++
+	return true
+}
+
+// take takes the index of an input from a hand, if there is one.
+func (m *mapping[T, R]) take(h *hand) (i int, ok bool) {
+	state := h.state.Add(1) - 1
+	block, taken := int(state>>32), int(uint32(state))
+	i = block*m.blockSize + taken
+	return i, taken < m.blockSize && i < len(m.in)
+}
+
+// A caller is a worker on one goroutine.
+type caller struct {
+	calls int
+	index int        // of the last call
+	busy  bool       // it is under way
+	over  bool       // no more are to come
+	panic PanicError // how it has ended, if it was by a panic
+}
+
+// work calls fn for as long as there is something to take.
+func (m *mapping[T, R]) work(own int) {
+	var c caller
+	defer func() {
+		if !c.over { // fn has called runtime.Goexit
+			m.fail(c.index, ErrGoexit)
+			m.crew.Go(func() { m.work(own) })
 		}
-		m.call(i)
+		m.mu.Lock()
+		m.calls += c.calls
+		m.mu.Unlock()
+	}()
+	for m.shift(own, &c); !c.over; m.shift(own, &c) {
+		m.fail(c.index, &PanicError{Value: c.panic.Value, Stack: c.panic.Stack})
 	}
 }
 
-func (m *mapping[T, R]) call(i int) {
-	returned := false
+// shift calls fn until there is nothing left to take, ctx is done, or fn panics.
+// What is deferred guards many calls: one for each would cost more than they may.
+func (m *mapping[T, R]) shift(own int, c *caller) {
+	c.busy = false
 	defer func() {
-		if !returned {
-			m.fail(i, ErrGoexit)
-			m.crew.Go(m.work) // in place of this goroutine
+		if c.busy {
+			c.panic.Value, c.panic.Stack = recover(), debug.Stack() // nil after a Goexit
 		}
 	}()
-	v, _, err := protect(m.ctx, m.fn, m.in[i])
-	m.values[i] = v
-	if err != nil {
-		m.fail(i, err)
+	h := &m.hands[own]
+	for m.play(h, c); m.deal(h); m.play(h, c) {
 	}
-	returned = true
+	for i := range m.hands {
+		m.play(&m.hands[(own+i)%len(m.hands)], c)
+	}
+	c.over = true
+}
+
+// play calls fn for what is left in a hand.
+func (m *mapping[T, R]) play(h *hand, c *caller) {
+	for m.ctx.Err() == nil {
+		i, ok := m.take(h)
+		if !ok {
+			return
+		}
+		c.calls++
+		c.index, c.busy = i, true
+		v, err := m.fn(m.ctx, m.in[i])
+		c.busy = false
+		m.values[i] = v
+		if err != nil {
+			m.fail(i, err)
+		}
+	}
 }
 
 func (m *mapping[T, R]) fail(i int, err error) {
@@ -108,7 +197,7 @@ func (m *mapping[T, R]) err() error {
 	for _, f := range m.failed {
 		errs = append(errs, fmt.Errorf("pool: input %d: %w", f.index, f.err))
 	}
-	if unrun := len(m.in) - int(m.claimed.Load()); unrun > 0 {
+	if unrun := len(m.in) - m.calls; unrun > 0 {
 		errs = append(errs, fmt.Errorf("%d of %d inputs: %w", unrun, len(m.in), notRunBecause(context.Cause(m.ctx))))
 	}
 	return errors.Join(errs...)

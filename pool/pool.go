@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/resultpool/resultpool/internal/queue"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -21,6 +22,9 @@ type Pool[T, R any] struct {
 	saver *saver[R]
 	ids   *ids
 	done  chan struct{} // closed by release
+
+	queue *queue.Queue[T] // its owner's lock is mu
+	gates gates
 
 	mu sync.Mutex
 	lifecycle[T, R]
@@ -67,6 +71,7 @@ func New[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), 
 		parent:    ctx,
 		ids:       ids,
 		done:      make(chan struct{}),
+		queue:     queue.New[T](o.Queue),
 		lifecycle: newLifecycle[T, R](o),
 	}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
@@ -76,8 +81,8 @@ func New[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), 
 	p.work.L = &p.mu
 
 	p.mu.Lock() // onCancel may run at once, and uses unwatch
-	defer p.mu.Unlock()
 	p.unwatch = context.AfterFunc(p.ctx, p.onCancel)
+	p.unlock()
 	return p, nil
 }
 

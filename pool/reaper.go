@@ -47,19 +47,19 @@ func (p *Pool[T, R]) reap(r *reaper) {
 		}
 		for _, res := range unrun {
 			r.saving = true
-			p.saver.save(res, r.maybeHeld > 0)
+			if r.maybeHeld > 0 {
+				p.saver.saveAgain(res)
+			} else {
+				p.saver.save(res, attempt{})
+			}
 			p.reaped(r)
 		}
 	}
 
 	p.mu.Lock()
 	p.reaping = false
-	ended := p.endLocked()
-	p.mu.Unlock()
+	p.unlock()
 	left = true
-	if ended {
-		p.release()
-	}
 }
 
 // reaped settles the first task, whose result was saved alone.
@@ -72,23 +72,22 @@ func (p *Pool[T, R]) reaped(r *reaper) {
 // unrun returns results for the tasks at the front of the queue.
 func (p *Pool[T, R]) unrun() []store.Result[R] {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.unlock()
 	err := notRunBecause(p.abort)
 	unrun := make([]store.Result[R], min(p.queue.Len(), reapBatch))
 	for i := range unrun {
-		unrun[i] = store.Result[R]{ID: store.ID(p.queue.At(i)), Err: err}
+		unrun[i] = store.Result[R]{ID: p.ids.idLocked(p.queue.Popped() + uint64(i)), Err: err}
 	}
 	return unrun
 }
 
 // settleWaiting settles the first n tasks of the queue as not run.
 func (p *Pool[T, R]) settleWaiting(n int) {
-	var wake []chan struct{}
 	p.mu.Lock()
-	for range n {
-		it := p.queue.Pop()
-		wake = append(wake, p.settleLocked(store.ID(it.ID), notRun)...)
+	defer p.unlock()
+	first := p.queue.Popped()
+	p.queue.Drop(n)
+	for i := range uint64(n) {
+		p.settleLocked(p.ids.idLocked(first+i), notRun)
 	}
-	p.mu.Unlock()
-	closeAll(wake)
 }

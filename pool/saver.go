@@ -34,6 +34,7 @@ type saver[R any] struct {
 	expire  context.CancelFunc
 	expires *time.Timer // calls expire; set once, by cancelled
 	hung    atomic.Bool // a call has outlasted its context
+	ending  atomic.Bool // putCtx is about to end
 
 	mu       sync.Mutex       // taken inside Pool.mu, or alone
 	retrying uint64           // results that wait for another try; guarded by mu
@@ -57,36 +58,77 @@ func newSaver[R any](pool context.Context, st store.ResultStore[R]) *saver[R] {
 type fate int
 
 const (
-	stored  fate = iota
-	failing      // not stored; it may be another time
-	refused      // it never will be
-	taken        // the ID is held: by somebody else's result, or by ours from before
+	untried fate = iota
+	stored
+	failing // not stored; it may be another time
+	refused // it never will be
+	taken   // the ID is held: by somebody else's result, or by ours from before
 )
+
+// An attempt is a call of the store's Put, and why it failed, if it did.
+type attempt struct {
+	fate fate
+	err  error
+}
+
+func attempted(err error) attempt {
+	switch {
+	case err == nil:
+		return attempt{stored, nil}
+	case errors.Is(err, store.ErrRejected):
+		return attempt{refused, err}
+	case errors.Is(err, store.ErrExists):
+		return attempt{taken, err}
+	default:
+		return attempt{failing, err}
+	}
+}
 
 var errPutGoexit = fmt.Errorf("pool: in the store's Put: %w", ErrGoexit)
 
+// put is a first attempt, without precautions: the caller sees to a panic or a
+// Goexit. It is not made if there may not be time enough for it.
+func (s *saver[R]) put(res store.Result[R]) attempt {
+	if s.ending.Load() {
+		return attempt{}
+	}
+	err := s.store.Put(s.putCtx, res)
+	if err == nil {
+		return attempt{fate: stored}
+	}
+	s.noteHung(s.putCtx)
+	return attempted(err)
+}
+
 // save returns when res is stored or among the unsaved. Its caller holds a
 // worker's slot meanwhile: a store that is slow or down slows the pool and in
-// the end its submitters, and nothing piles up.
-//
-// maybeHeld says that an earlier attempt may have stored res, so that finding its
-// ID held is a success.
-func (s *saver[R]) save(res store.Result[R], maybeHeld bool) {
+// the end its submitters, and nothing piles up. The first attempt may have been
+// made already.
+func (s *saver[R]) save(res store.Result[R], first attempt) {
+	s.persist(res, first, false)
+}
+
+// saveAgain is save for a result that an earlier attempt may have stored, so that
+// finding its ID held is a success.
+func (s *saver[R]) saveAgain(res store.Result[R]) {
+	s.persist(res, attempt{}, true)
+}
+
+func (s *saver[R]) persist(res store.Result[R], a attempt, maybeHeld bool) {
 	why := errPutGoexit // why res is not stored; nil once it is
 	defer func() {
 		if why != nil {
 			s.giveUp(res, why)
 		}
 	}()
-
-	f, err := s.persist(res, maybeHeld)
-	why = err
-	if f == refused {
-		instead := store.Result[R]{ID: res.ID, Err: notStored(res.Err, err)}
-		if f, _ := s.persist(instead, false); f == stored {
-			why = nil
+	a = s.insist(res, a, maybeHeld)
+	if a.fate == refused {
+		instead := store.Result[R]{ID: res.ID, Err: notStored(res.Err, a.err)}
+		if s.insist(instead, attempt{}, false).fate == stored {
+			a = attempt{fate: stored}
 		}
 	}
+	why = a.err
 }
 
 // notStored is the error to store in place of a result that was refused.
@@ -97,34 +139,35 @@ func notStored(taskErr, refusal error) error {
 	return fmt.Errorf("pool: the task's error (%v) was not stored: %w", taskErr, refusal)
 }
 
-// persist tries until res is stored or cannot be, or the pool is cancelled. A
-// pause that the cancel cuts short is followed by one more attempt. The error is
-// nil if res is stored.
-func (s *saver[R]) persist(res store.Result[R], maybeHeld bool) (fate, error) {
-	f, err := s.put(res)
-	if f == failing && s.pool.Err() == nil {
-		f, err = s.retry(res)
+// insist tries until res is stored or cannot be, or the pool is cancelled. A pause
+// that the cancel cuts short is followed by one more attempt.
+func (s *saver[R]) insist(res store.Result[R], a attempt, maybeHeld bool) attempt {
+	if a.fate == untried {
+		a = s.try(res)
+	}
+	if a.fate == failing && s.pool.Err() == nil {
+		a = s.retry(res)
 		maybeHeld = true
 	}
-	if f == taken && maybeHeld {
-		return stored, nil
+	if a.fate == taken && maybeHeld {
+		return attempt{fate: stored}
 	}
-	return f, err
+	return a
 }
 
-func (s *saver[R]) retry(res store.Result[R]) (fate, error) {
+func (s *saver[R]) retry(res store.Result[R]) attempt {
 	s.addRetrying(1)
 	defer s.addRetrying(-1)
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		s.sleep(pause)
-		if f, err := s.put(res); f != failing || s.pool.Err() != nil {
-			return f, err
+		if a := s.try(res); a.fate != failing || s.pool.Err() != nil {
+			return a
 		}
 	}
 }
 
-// put is one attempt. It does not come back if the store calls Goexit.
-func (s *saver[R]) put(res store.Result[R]) (f fate, err error) {
+// try is one attempt. It does not come back if the store calls Goexit.
+func (s *saver[R]) try(res store.Result[R]) (a attempt) {
 	ctx, cancel := s.context()
 	if cancel != nil {
 		defer cancel()
@@ -132,20 +175,10 @@ func (s *saver[R]) put(res store.Result[R]) (f fate, err error) {
 	defer func() {
 		s.noteHung(ctx)
 		if r := recover(); r != nil {
-			f, err = refused, putPanicked(r)
+			a = attempt{refused, putPanicked(&PanicError{Value: r, Stack: debug.Stack()})}
 		}
 	}()
-	err = s.store.Put(ctx, res)
-	switch {
-	case err == nil:
-		return stored, nil
-	case errors.Is(err, store.ErrRejected):
-		return refused, err
-	case errors.Is(err, store.ErrExists):
-		return taken, err
-	default:
-		return failing, err
-	}
+	return attempted(s.store.Put(ctx, res))
 }
 
 // putBatch is one attempt to store all of res. If it fails, maybeHeld says
@@ -165,8 +198,8 @@ func (s *saver[R]) putBatch(res []store.Result[R]) (ok, maybeHeld bool) {
 	return err == nil, !errors.Is(err, store.ErrExists) && !errors.Is(err, store.ErrRejected)
 }
 
-func putPanicked(value any) error {
-	return fmt.Errorf("%w: panic in Put: %w", store.ErrRejected, &PanicError{Value: value, Stack: debug.Stack()})
+func putPanicked(err *PanicError) error {
+	return fmt.Errorf("%w: panic in Put: %w", store.ErrRejected, err)
 }
 
 // context is that of one call of the store; cancel may be nil. For a call that
@@ -203,7 +236,10 @@ func (s *saver[R]) sleep(d time.Duration) {
 
 // cancelled starts the grace of the calls under way. It is called at most once,
 // before release.
-func (s *saver[R]) cancelled() { s.expires = time.AfterFunc(grace, s.expire) }
+func (s *saver[R]) cancelled() {
+	s.ending.Store(true)
+	s.expires = time.AfterFunc(grace, s.expire)
+}
 
 // release frees the contexts. No call of the store may be under way.
 func (s *saver[R]) release() {

@@ -27,16 +27,19 @@ type Stats struct {
 // Stats returns the numbers of this moment. It does not block.
 func (p *Pool[T, R]) Stats() Stats {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	return Stats{
-		Submitted: p.accepted,
-		Succeeded: p.settled[succeeded],
-		Failed:    p.settled[failed],
-		Panicked:  p.settled[panicked],
-		NotRun:    p.settled[notRun],
-		Queued:    uint64(p.queue.Len()),
+	defer p.unlock()
+	p.queue.ShutHead(true) // so that both ends of the queue are seen at one moment
+	popped, pushed := p.queue.Popped(), p.queue.Pushed()
+	s := Stats{
+		Submitted: pushed,
+		Failed:    p.others[failed],
+		Panicked:  p.others[panicked],
+		NotRun:    p.others[notRun],
+		Queued:    pushed - popped,
 		Running:   uint64(p.running),
 		Unsaved:   p.saver.waiting(),
 		Workers:   p.target,
 	}
+	s.Succeeded = popped - s.Failed - s.Panicked - s.NotRun - s.Running
+	return s
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/resultpool/resultpool/internal/queue"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -29,7 +28,7 @@ func (p *Pool[T, R]) Submit(ctx context.Context, in T) (store.ID, error) {
 		return 0, errNilContext
 	}
 	id, err := p.trySubmit(ctx, in)
-	if !errors.Is(err, ErrQueueFull) {
+	if err == nil || !errors.Is(err, ErrQueueFull) {
 		return id, err
 	}
 	ids, err := p.SubmitAll(ctx, []T{in})
@@ -53,25 +52,51 @@ func (p *Pool[T, R]) trySubmit(ctx context.Context, in T) (store.ID, error) {
 	if err != nil {
 		return 0, err
 	}
+	if late == nil {
+		if id, ok := p.queue.Push(*p.ids.next.Load(), in); ok {
+			p.pushed()
+			return store.ID(id), nil
+		}
+	}
+	sub := submission[T]{rest: []T{in}}
+	if err := p.begin(ctx, late, &sub); err != nil {
+		return 0, err
+	}
+	p.moveLocked(&sub)
+	p.unlock()
+	if len(sub.ids) == 0 {
+		return 0, ErrQueueFull
+	}
+	return sub.ids[0], nil
+}
+
+// pushed sees to it that a worker comes for a task that was put into the queue
+// without mu.
+func (p *Pool[T, R]) pushed() {
+	if p.gates.wanted.Load() {
+		p.mu.Lock()
+		p.unlock()
+	}
+}
+
+// begin takes mu and shuts the tail of the queue, for tasks that could not be put
+// into it otherwise. There are IDs for them then. With an error, which is why they
+// are refused, mu is free.
+func (p *Pool[T, R]) begin(ctx context.Context, late error, sub *submission[T]) error {
+	n := uint64(len(sub.rest))
 	for {
 		p.mu.Lock()
-		err := p.refusalLocked(late)
-		if err == nil && p.queue.Full() {
-			err = ErrQueueFull
+		if err := p.refusalLocked(late); err != nil {
+			p.unlock()
+			return err
 		}
-		if err != nil {
-			p.mu.Unlock()
-			return 0, err
+		p.queue.ShutTail(true)
+		if p.hasIDsLocked(n) {
+			return nil
 		}
-		if p.ids.claimLocked(1) {
-			id := p.acceptLocked(in)
-			p.wakeLocked()
-			p.mu.Unlock()
-			return id, nil
-		}
-		p.mu.Unlock()
-		if err := p.reserve(ctx, 1); err != nil {
-			return 0, err
+		p.unlock()
+		if err := p.reserve(ctx, n); err != nil {
+			return err
 		}
 	}
 }
@@ -95,40 +120,29 @@ func (p *Pool[T, R]) SubmitAll(ctx context.Context, in []T) ([]store.ID, error) 
 	if err != nil {
 		return nil, err
 	}
+	sub := &submission[T]{rest: in, ids: make([]store.ID, 0, len(in))}
+	if late == nil && len(in) > 0 {
+		if p.move(sub); len(sub.rest) == 0 {
+			return sub.ids, nil
+		}
+	}
 	inTask := p.inTask(ctx)
-	sub := &submission[T]{
-		rest:  in,
-		ids:   make([]store.ID, 0, len(in)),
-		ready: make(chan struct{}),
+	if err := p.begin(ctx, late, sub); err != nil {
+		return sub.ids, err
 	}
-	for {
-		p.mu.Lock()
-		if err := p.refusalLocked(late); err != nil {
-			p.mu.Unlock()
-			return nil, err
-		}
-		if p.ids.claimLocked(uint64(len(in))) {
-			break // with mu held
-		}
-		p.mu.Unlock()
-		if err := p.reserve(ctx, uint64(len(in))); err != nil {
-			return nil, err
-		}
-	}
-
 	p.moveLocked(sub)
-	p.wakeLocked()
 	if len(sub.rest) == 0 {
-		p.mu.Unlock()
+		p.unlock()
 		return sub.ids, nil
 	}
 	if inTask {
-		p.ids.unclaimLocked(uint64(len(sub.rest)))
-		p.mu.Unlock()
+		p.unlock()
 		return sub.ids, ErrQueueFull
 	}
+	sub.ready = make(chan struct{})
 	place := p.submitters.PushBack(sub)
-	p.mu.Unlock()
+	p.waiting += uint64(len(sub.rest))
+	p.unlock()
 
 	select {
 	case <-sub.ready:
@@ -138,13 +152,38 @@ func (p *Pool[T, R]) SubmitAll(ctx context.Context, in []T) ([]store.ID, error) 
 	return sub.ids, sub.err
 }
 
-// A submission is a submitter's tasks on their way into the queue. Its fields
-// are guarded by Pool.mu until ready is closed.
+// move puts as many of sub's tasks into the queue as is possible without mu: none
+// if IDs have to be reserved for some, since that may fail.
+func (p *Pool[T, R]) move(sub *submission[T]) {
+	for len(sub.rest) > 0 {
+		ids, need := *p.ids.next.Load(), uint64(len(sub.rest))
+		if need > ids.End || p.queue.Pushed() > ids.End-need {
+			return
+		}
+		first, n := p.queue.PushAll(ids, sub.rest)
+		if n == 0 {
+			return
+		}
+		sub.accepted(first, n)
+		p.pushed()
+	}
+}
+
+// A submission is a submitter's tasks on their way into the queue. While it is
+// in Pool.submitters, its fields are guarded by Pool.mu, until ready is closed.
 type submission[T any] struct {
 	rest  []T        // not accepted yet
 	ids   []store.ID // of those that are
 	err   error      // why the rest is refused, if it is
 	ready chan struct{}
+}
+
+// accepted notes that the first n tasks of the rest are, with IDs from first on.
+func (sub *submission[T]) accepted(first uint64, n int) {
+	for i := range n {
+		sub.ids = append(sub.ids, store.ID(first+uint64(i)))
+	}
+	sub.rest = sub.rest[n:]
 }
 
 // giveUp takes a submission back whose submitter's ctx is done, unless it was
@@ -155,12 +194,12 @@ func (p *Pool[T, R]) giveUp(ctx context.Context, place *list.Element) {
 		why = closedBecause(cause)
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.unlock()
 	sub := place.Value.(*submission[T])
 	if len(sub.rest) > 0 && sub.err == nil {
 		sub.err = why
 		p.submitters.Remove(place)
-		p.ids.unclaimLocked(uint64(len(sub.rest)))
+		p.waiting -= uint64(len(sub.rest))
 	}
 }
 
@@ -189,48 +228,65 @@ func (p *Pool[T, R]) refusalLocked(late error) error {
 	}
 }
 
-// acceptLocked puts one task into the queue, which must have room.
-func (p *Pool[T, R]) acceptLocked(in T) store.ID {
-	id := p.ids.nextLocked()
-	p.accepted++
-	p.queue.Push(queue.Item[T]{ID: uint64(id), Task: in})
-	return id
-}
-
-// moveLocked puts as many of sub's tasks into the queue as there is room for.
+// moveLocked puts as many of sub's tasks into the queue as there is room for,
+// unless others wait for room. The tail of the queue is shut.
 func (p *Pool[T, R]) moveLocked(sub *submission[T]) {
-	for len(sub.rest) > 0 && !p.queue.Full() {
-		sub.ids = append(sub.ids, p.acceptLocked(sub.rest[0]))
-		sub.rest = sub.rest[1:]
+	if first := p.submitters.Front(); first != nil && first.Value != sub {
+		return
+	}
+	for len(sub.rest) > 0 {
+		first, n := p.queue.PushShut(p.ids.nextLocked(p.queue.Pushed()), sub.rest)
+		if n == 0 {
+			return
+		}
+		sub.accepted(first, n)
 	}
 }
 
-// refillLocked gives room in the queue to those who wait for it. It returns the
-// channels to close when mu is free.
-func (p *Pool[T, R]) refillLocked() (wake []chan struct{}) {
-	for !p.queue.Full() {
+// refillLocked gives room in the queue to those who wait for it, and sets the gate
+// callAt so that a worker comes when there is more.
+//
+// More means what the first submission still needs, or half of the queue. Less
+// would not wake its submitter, and a batch that is larger than the queue would
+// bring a worker here for each of its tasks.
+func (p *Pool[T, R]) refillLocked() {
+	call := uint64(nobody)
+	if len(p.getters) > 0 {
+		call = 0
+	}
+	for p.submitters.Len() > 0 {
 		first := p.submitters.Front()
-		if first == nil {
-			break
-		}
 		sub := first.Value.(*submission[T])
+		rest := len(sub.rest)
 		p.moveLocked(sub)
+		p.waiting -= uint64(rest - len(sub.rest))
 		if len(sub.rest) == 0 {
 			p.submitters.Remove(first)
-			wake = append(wake, sub.ready)
+			p.wake = append(p.wake, sub.ready)
+			continue
+		}
+
+		// Call first, then look once more. There may be room although moveLocked
+		// has found none: then a slot is being emptied, by any of the workers.
+		at := p.queue.RoomAfter(min(len(sub.rest), max(1, p.queue.Cap()/2)))
+		enough := func() bool { return p.queue.Popped() >= at }
+		if enough() {
+			at, enough = 0, p.queue.IsFree
+		}
+		p.gates.callAt.Store(min(call, at))
+		if !enough() {
+			return
 		}
 	}
-	return wake
+	set(&p.gates.callAt, call)
 }
 
-// refuseLocked sends every submitter that waits away with err. It returns the
-// channels to close when mu is free.
-func (p *Pool[T, R]) refuseLocked(err error) (wake []chan struct{}) {
+// refuseLocked sends every submitter that waits away with err.
+func (p *Pool[T, R]) refuseLocked(err error) {
 	for p.submitters.Len() > 0 {
 		sub := p.submitters.Remove(p.submitters.Front()).(*submission[T])
 		sub.err = err
-		p.ids.unclaimLocked(uint64(len(sub.rest)))
-		wake = append(wake, sub.ready)
+		p.wake = append(p.wake, sub.ready)
 	}
-	return wake
+	p.waiting = 0
 }

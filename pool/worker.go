@@ -1,22 +1,34 @@
 package pool
 
 import (
-	"context"
 	"runtime/debug"
+	"sync/atomic"
 
+	"github.com/resultpool/resultpool/internal/queue"
 	"github.com/resultpool/resultpool/store"
 )
 
 // A worker is one of the goroutines that run tasks. If a task ends its goroutine
 // with runtime.Goexit, the worker goes on in another.
 type worker[R any] struct {
-	id      store.ID // the task it holds, or 0; guarded by Pool.mu
-	started bool     // past its first look at the queue; guarded by Pool.mu
+	_ [64]byte // each worker writes to its own for every task
+
+	// mark is the ticket + 1 of the task that the worker holds, or 0. It changes
+	// from and to 0 with Pool.mu held, and otherwise in a Pop.
+	mark    atomic.Uint64
+	started bool // past its first look at the queue; guarded by Pool.mu
 
 	// The following belong to its goroutine.
 	stage   stage
-	res     store.Result[R]
+	id      store.ID // the task it holds, or held last
 	outcome outcome
+
+	// How the last shift ended, if it was by a panic or a Goexit.
+	res   store.Result[R] // what it had of the task's result
+	first attempt         // how the first attempt to save res went
+	panic PanicError
+
+	_ [64]byte
 }
 
 // stage is how far a worker is with the task that it holds.
@@ -25,7 +37,8 @@ type stage int
 const (
 	taking  stage = iota // it holds none, or one that is saved
 	running              // the task's function is being called
-	saving               // the store is being called
+	putting              // the store is being called with its result, for the first time
+	saving               // the result that is in res has to be saved, or is being saved
 	left                 // the worker has left the crew
 )
 
@@ -40,144 +53,163 @@ const (
 	outcomes // how many there are
 )
 
-// run is the life of a worker.
+// run is the life of a worker on one goroutine.
 func (p *Pool[T, R]) run(w *worker[R]) {
-	defer p.rescue(w)
-	if w.stage == saving { // the goroutine before this one ended in a task
-		p.save(w)
+	defer func() {
+		if w.stage != left { // a task or the store has called runtime.Goexit, for good
+			p.goexited(w)
+			go p.run(w)
+		}
+	}()
+	for {
+		p.shift(w)
+		if w.stage == left {
+			return
+		}
+		p.panicked(w)
+	}
+}
+
+// shift runs tasks until the worker leaves, or until a task or the store panics.
+// What is deferred guards many tasks: a call of it for each would cost as much as
+// taking the task does.
+func (p *Pool[T, R]) shift(w *worker[R]) {
+	var res store.Result[R] // of the task that w holds
+	defer func() {
+		switch w.stage {
+		case running, putting, saving:
+			w.res = res
+			w.panic.Value, w.panic.Stack = recover(), debug.Stack() // nil after a Goexit
+		}
+	}()
+	if w.stage == saving { // left over from the shift before
+		res = w.res
+		p.saver.save(res, w.first)
+		w.res, w.first, w.panic = store.Result[R]{}, attempt{}, PanicError{}
 	}
 	for {
-		in, ok := p.next(w)
+		w.stage = taking
+		res = store.Result[R]{} // the store's from now on
+		it, ok := p.next(w)
 		if !ok {
 			w.stage = left
 			return
 		}
-		p.perform(w, in)
-		p.save(w)
-	}
-}
-
-// rescue runs when a worker's goroutine ends. Unless the worker has left, a task
-// or the store has called runtime.Goexit, and another goroutine goes on from
-// there. (Goexit cannot be recovered from.)
-func (p *Pool[T, R]) rescue(w *worker[R]) {
-	switch w.stage {
-	case left, taking:
-		return
-	case running:
-		w.res.Err, w.outcome = ErrGoexit, failed
-		w.stage = saving
-	case saving:
-		w.stage = taking // the saver keeps what it could not save
-		w.res = store.Result[R]{}
-	}
-	go p.run(w)
-}
-
-// perform runs the task that w holds, if the pool has not been cancelled.
-func (p *Pool[T, R]) perform(w *worker[R], in T) {
-	w.res = store.Result[R]{ID: w.id}
-	if cause := p.cancelCause(); cause != nil {
-		w.res.Err, w.outcome = notRunBecause(cause), notRun
-		return
-	}
-	w.stage = running
-	w.res.Value, w.outcome, w.res.Err = protect(p.taskCtx, p.fn, in)
-}
-
-// save stores the result that w holds.
-func (p *Pool[T, R]) save(w *worker[R]) {
-	w.stage = saving
-	p.saver.save(w.res, false)
-	w.stage = taking
-	w.res = store.Result[R]{} // the store's from now on
-}
-
-// protect calls fn and turns a panic into an error. It does not return if fn
-// calls Goexit.
-func protect[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), in T) (v R, out outcome, err error) {
-	returned := false
-	defer func() {
-		if !returned { // recover alone would miss panic(nil) under GODEBUG=panicnil=1
-			out, err = panicked, &PanicError{Value: recover(), Stack: debug.Stack()}
+		w.id, w.outcome = store.ID(it.ID), succeeded
+		res.ID = w.id
+		if cause := p.cancelCause(); cause != nil {
+			res.Err, w.outcome = notRunBecause(cause), notRun
+		} else {
+			w.stage = running
+			res.Value, res.Err = p.fn(p.taskCtx, it.Task)
+			if res.Err != nil {
+				w.outcome = failed
+			}
 		}
-	}()
-	v, err = fn(ctx, in)
-	returned = true
-	if err != nil {
-		return v, failed, err
+		w.stage = putting
+		if first := p.saver.put(res); first.fate != stored {
+			w.stage = saving
+			p.saver.save(res, first)
+		}
 	}
-	return v, succeeded, nil
+}
+
+// panicked sees to it that the worker goes on after a panic.
+func (p *Pool[T, R]) panicked(w *worker[R]) {
+	err := &PanicError{Value: w.panic.Value, Stack: w.panic.Stack}
+	switch w.stage {
+	case running:
+		w.res = store.Result[R]{ID: w.id, Err: err}
+		w.outcome = panicked
+		w.first = attempt{}
+		w.stage = saving
+	case putting:
+		w.first = attempt{refused, putPanicked(err)}
+		w.stage = saving
+	default:
+		w.stage = taking // the saver keeps what it could not save
+	}
+}
+
+// goexited does so after a Goexit, which cannot be recovered from: another
+// goroutine will go on.
+func (p *Pool[T, R]) goexited(w *worker[R]) {
+	switch w.stage {
+	case running:
+		w.res = store.Result[R]{ID: w.id, Err: ErrGoexit}
+		w.outcome = failed
+		w.first = attempt{}
+		w.stage = saving
+	case putting:
+		p.saver.giveUp(w.res, errPutGoexit)
+		w.stage = taking
+	default:
+		w.stage = taking
+	}
 }
 
 // next settles the task that w holds, if any, and gives it another, for which it
 // waits. It returns false if the worker has left the crew.
-//
-// All of that is one critical section, unless somebody has to be woken who waits
-// for the first task and should not wait for the second.
-func (p *Pool[T, R]) next(w *worker[R]) (in T, ok bool) {
-	cause := p.cancelCause()
-	p.mu.Lock()
-	wake := p.arriveLocked(w, cause)
-	for !p.surplusLocked() {
-		switch {
-		case p.queue.Len() > 0:
-			in, more := p.takeLocked(w)
-			p.mu.Unlock()
-			closeAll(wake)
-			closeAll(more)
-			return in, true
-		case len(wake) > 0:
-			p.mu.Unlock()
-			closeAll(wake)
-			wake = nil
-			p.mu.Lock()
-		default:
-			p.idle++
-			p.work.Wait()
-			p.idle--
-			p.waking = false
-		}
+func (p *Pool[T, R]) next(w *worker[R]) (it queue.Item[T], ok bool) {
+	if w.outcome != succeeded || w.mark.Load() == 0 {
+		return p.nextLocked(w)
 	}
-	delete(p.crew, w)
-	p.wakeLocked() // w may have been woken for what it leaves to others
-	ended := p.endLocked()
-	p.mu.Unlock()
-	closeAll(wake)
-	if ended {
-		p.release()
+	if it, ok = p.queue.Pop(&w.mark); !ok {
+		return p.nextLocked(w)
 	}
-	return in, false
+	if w.mark.Load() >= p.gates.callAt.Load() {
+		p.mu.Lock()
+		p.tellLocked(w.id)
+		p.unlock()
+	}
+	return it, true
 }
 
-// arriveLocked settles the task that w holds, if any. cause is that of a cancel
-// that onCancel may not have seen yet. It returns the channels to close when mu is
-// free.
-func (p *Pool[T, R]) arriveLocked(w *worker[R], cause error) (wake []chan struct{}) {
-	if cause != nil {
-		wake = p.closeLocked(cause)
+// nextLocked is next with mu.
+func (p *Pool[T, R]) nextLocked(w *worker[R]) (it queue.Item[T], ok bool) {
+	cause := p.cancelCause()
+	p.mu.Lock()
+	if cause != nil { // onCancel may not have seen it yet
+		p.closeLocked(cause)
 	}
+	p.arriveLocked(w)
+	for tidy := false; !p.surplusLocked(); {
+		if it, ok = p.queue.Pop(&w.mark); ok {
+			p.running++
+			p.unlock()
+			return it, true
+		}
+		if !tidy { // whoever is concerned by what has changed must not wait for the end of this sleep
+			p.unlock()
+			p.mu.Lock()
+			tidy = true
+			continue
+		}
+		p.gates.wanted.Store(true)
+		if p.queue.IsReady() {
+			continue
+		}
+		p.idle++
+		p.work.Wait()
+		p.idle--
+		p.waking, tidy = false, false
+	}
+	delete(p.crew, w)
+	p.unlock()
+	return it, false
+}
+
+// arriveLocked settles the task that w holds, if any.
+func (p *Pool[T, R]) arriveLocked(w *worker[R]) {
 	if !w.started {
 		w.started = true
 		p.waking = false
 	}
-	if w.id != 0 {
+	if w.mark.Load() != 0 {
+		w.mark.Store(0)
 		p.running--
-		wake = append(wake, p.settleLocked(w.id, w.outcome)...)
-		w.id = 0
+		p.settleLocked(w.id, w.outcome)
 	}
-	return wake
-}
-
-// takeLocked gives w the first task of the queue, which must not be empty. It
-// returns the channels to close when mu is free.
-func (p *Pool[T, R]) takeLocked(w *worker[R]) (in T, wake []chan struct{}) {
-	it := p.queue.Pop()
-	w.id = store.ID(it.ID)
-	p.running++
-	wake = p.refillLocked()
-	p.wakeLocked()
-	return it.Task, wake
 }
 
 // surplusLocked reports whether a worker that holds no task is to leave.
@@ -188,41 +220,52 @@ func (p *Pool[T, R]) surplusLocked() bool {
 }
 
 // wakeLocked sees to it that somebody comes for the tasks that wait: it wakes an
-// idle worker or starts a new one. It is called whenever a task has come in or
-// been taken, and when there may be more workers.
+// idle worker or starts a new one.
 //
 // One worker is on its way at a time. When it has taken a task, it calls
 // wakeLocked for the next; so a burst of tasks does not wake more workers than
 // find one. Whoever comes to the queue after a wait lowers waking, also if it was
 // woken by a Broadcast: it looks at the queue as well as another.
 func (p *Pool[T, R]) wakeLocked() {
-	switch {
-	case p.waking || p.queue.Len() == 0 || p.abort != nil:
-	case p.idle > 0:
-		p.waking = true
+	idle, more := p.idle > 0, len(p.crew) < p.target
+	if p.waking || p.abort != nil || !idle && !more {
+		set(&p.gates.wanted, false)
+		return
+	}
+	set(&p.gates.wanted, true) // for what comes in from here on
+	if !p.queue.IsReady() {
+		return
+	}
+	p.waking = true
+	p.gates.wanted.Store(false)
+	if idle {
 		p.work.Signal()
-	case len(p.crew) < p.target:
-		p.waking = true
-		w := new(worker[R])
-		p.crew[w] = struct{}{}
-		go p.run(w)
+		return
+	}
+	w := new(worker[R])
+	p.crew[w] = struct{}{}
+	go p.run(w)
+}
+
+// settleLocked counts a task whose result is saved.
+func (p *Pool[T, R]) settleLocked(id store.ID, out outcome) {
+	if out != succeeded {
+		p.others[out]++
+	}
+	p.tellLocked(id)
+	if p.quiet != nil && p.quietLocked() {
+		p.wake = append(p.wake, p.quiet)
+		p.quiet = nil
 	}
 }
 
-// settleLocked counts a task whose result is saved. It returns the channels to
-// close when mu is free.
-func (p *Pool[T, R]) settleLocked(id store.ID, out outcome) (wake []chan struct{}) {
-	p.settled[out]++
+// tellLocked wakes those who wait for the task with that ID, which is settled.
+func (p *Pool[T, R]) tellLocked(id store.ID) {
 	if c, ok := p.getters[id]; ok {
 		delete(p.getters, id)
-		wake = append(wake, c)
+		p.wake = append(p.wake, c)
 	}
-	if p.quiet != nil && p.quietLocked() {
-		wake = append(wake, p.quiet)
-		p.quiet = nil
-	}
-	return wake
 }
 
 // quietLocked reports whether nothing waits and nothing runs.
-func (p *Pool[T, R]) quietLocked() bool { return p.queue.Len() == 0 && p.running == 0 }
+func (p *Pool[T, R]) quietLocked() bool { return p.running == 0 && p.queue.Len() == 0 }

@@ -4,8 +4,54 @@ package queue
 
 import (
 	"fmt"
-	"sort"
+	"sync/atomic"
 )
+
+// A Queue holds up to a fixed number of items in a ring of slots, each of which
+// says whose turn it is: D. Vyukov's bounded queue for many producers and many
+// consumers (1024cores.net, "Bounded MPMC queue").
+//
+// Every item has a ticket, its place in the order of all items ever pushed,
+// counted from 0. The tail is the next ticket to be given to an item, the head
+// the next to be popped. One compare-and-swap of the tail takes a ticket, which
+// is then written to its slot and published there; one compare-and-swap of the
+// head takes what is published. Nobody waits for anybody: a Pop that comes
+// between the two steps of a Push finds the queue empty.
+//
+// A Queue has an owner, who keeps the rest of what it knows of the items under a
+// lock. The owner can shut either end. That happens at once: no Push is under way
+// afterwards that could still take a ticket, and no Pop. So the owner, with its
+// lock held and an end shut, has that end for itself, and fast operations at both
+// ends need no lock as long as they are open.
+//
+// The methods say who may call them and when.
+type Queue[T any] struct {
+	capacity uint64
+	ring     atomic.Pointer[ring[T]] // that of the next ticket; changed by the owner
+
+	dropped uint64 // the first ticket that Drop has passed over, or never; the owner's
+
+	// What follows is written for each item, the tail by those who push and the
+	// head by those who pop. They must not share a cache line with each other
+	// or with what is only read.
+	_        cacheLinePad
+	tail     atomic.Uint64 // with the bit shut
+	headSeen atomic.Uint64 // the head as of some time ago, kept out of the workers' way
+	_        cacheLinePad
+	head     atomic.Uint64 // with the bit shut
+	_        cacheLinePad
+}
+
+// cacheLinePad keeps what is before and after it out of one cache line, also of
+// processors that fetch two at a time.
+type cacheLinePad [128]byte
+
+// shut is the bit of the tail and of the head that makes each compare-and-swap of
+// Push and of Pop fail.
+const shut = 1 << 63
+
+// never is a ticket that is not reached.
+const never = shut - 1
 
 // An Item is one waiting task.
 type Item[T any] struct {
@@ -13,19 +59,8 @@ type Item[T any] struct {
 	Task T
 }
 
-// A Queue holds up to a fixed number of items in a ring. Their IDs increase from
-// the front to the back.
-//
-// It is not safe for concurrent use: its owner's lock guards it. (A lock of its
-// own would be taken beside the owner's, for a counter that has to change at the
-// same moment as the queue; a channel could not be looked through, nor closed
-// while others send.)
-type Queue[T any] struct {
-	ring     []Item[T] // grows up to capacity; no slot but the n from front is used
-	front    int
-	n        int
-	capacity int
-}
+// A Range says what IDs tickets have: those below End have ticket + Offset.
+type Range struct{ Offset, End uint64 }
 
 // New returns an empty queue for up to capacity items, at least one. Memory is
 // taken as it fills.
@@ -33,62 +68,218 @@ func New[T any](capacity int) *Queue[T] {
 	if capacity < 1 {
 		panic(fmt.Sprintf("queue: capacity is %d, want 1 or more", capacity))
 	}
-	return &Queue[T]{capacity: capacity}
+	q := &Queue[T]{capacity: uint64(capacity), dropped: never}
+	q.ring.Store(newRing[T](0, min(q.capacity, firstSize), nil))
+	return q
 }
 
-// Len returns how many items wait.
-func (q *Queue[T]) Len() int { return q.n }
-
-// Full reports whether there is no room for one more.
-func (q *Queue[T]) Full() bool { return q.n == q.capacity }
-
-// Push adds an item at the back. There must be room, and the ID must be above
-// those of the items that wait.
-func (q *Queue[T]) Push(it Item[T]) {
-	if q.n == len(q.ring) {
-		q.grow()
+// Push adds a task at the back and returns its ID. It fails if there is no room,
+// if the tail is shut, or if the next ticket has no ID in ids. It may be called
+// from any goroutine at any time.
+func (q *Queue[T]) Push(ids Range, task T) (id uint64, ok bool) {
+	for {
+		t := q.tail.Load()
+		if t >= ids.End { // which also holds if it is shut
+			return 0, false
+		}
+		r := q.ring.Load()
+		s := r.slot(t)
+		if q.room(r, t, 1) < 1 || s.turn.Load() != t {
+			if q.tail.Load() != t {
+				continue
+			}
+			return 0, false
+		}
+		if !q.tail.CompareAndSwap(t, t+1) {
+			continue
+		}
+		if now := q.ring.Load(); now != r { // it has grown in between
+			s = now.of(t).slot(t)
+		}
+		id := t + ids.Offset
+		s.item = Item[T]{id, task}
+		s.turn.Store(t + 1)
+		return id, true
 	}
-	q.ring[q.index(q.n)] = it
-	q.n++
 }
 
-// Pop removes the item at the front. There must be one.
-func (q *Queue[T]) Pop() Item[T] {
-	if q.n == 0 {
-		panic("queue: Pop of an empty queue")
+// PushAll is Push for as many of tasks, from the first, as there is room and are
+// IDs for. It returns the ID of the first and how many they are; the IDs are
+// consecutive.
+func (q *Queue[T]) PushAll(ids Range, tasks []T) (first uint64, n int) {
+	return q.pushAll(0, ids, tasks)
+}
+
+// PushShut is PushAll for the owner, who has shut the tail and holds its lock. It
+// takes more memory if that makes room.
+func (q *Queue[T]) PushShut(ids Range, tasks []T) (first uint64, n int) {
+	first, n = q.pushAll(shut, ids, tasks)
+	if n == 0 && len(tasks) > 0 && q.grow() {
+		return q.pushAll(shut, ids, tasks)
 	}
-	it := q.ring[q.front]
-	q.ring[q.front] = Item[T]{} // the queue must not keep a task reachable
-	q.front = q.index(1)
-	q.n--
-	return it
+	return first, n
 }
 
-// At returns the ID of the i-th item from the front, counted from 0.
-func (q *Queue[T]) At(i int) uint64 { return q.ring[q.index(i)].ID }
-
-// Contains reports whether an item with that ID waits.
-func (q *Queue[T]) Contains(id uint64) bool {
-	i := sort.Search(q.n, func(i int) bool { return q.At(i) >= id })
-	return i < q.n && q.At(i) == id
-}
-
-// index turns a distance from the front into a place in the ring.
-func (q *Queue[T]) index(i int) int {
-	i += q.front
-	if i >= len(q.ring) {
-		i -= len(q.ring)
+// pushAll does so if the tail's bit is as expected.
+func (q *Queue[T]) pushAll(bit uint64, ids Range, tasks []T) (first uint64, n int) {
+	for {
+		tail := q.tail.Load()
+		t := tail &^ shut
+		if tail&shut != bit || t >= ids.End {
+			return 0, 0
+		}
+		r := q.ring.Load()
+		want := min(uint64(len(tasks)), ids.End-t)
+		n := r.free(t, min(want, uint64(max(0, q.room(r, t, want)))))
+		if n == 0 {
+			if q.tail.Load() != tail {
+				continue
+			}
+			return 0, 0
+		}
+		if !q.tail.CompareAndSwap(tail, tail+n) {
+			continue
+		}
+		r = q.ring.Load().of(t)
+		for i := range n {
+			s := r.slot(t + i)
+			s.item = Item[T]{t + i + ids.Offset, tasks[i]}
+			s.turn.Store(t + i + 1)
+		}
+		return t + ids.Offset, int(n)
 	}
-	return i
 }
 
-func (q *Queue[T]) grow() {
-	if q.n == q.capacity {
-		panic("queue: Push to a full queue")
+// room returns how many tickets from t on are within the bounds of r and of the
+// queue, at least if there are no more than want. It is meaningless unless the
+// tail is t, and may be negative.
+func (q *Queue[T]) room(r *ring[T], t, want uint64) int64 {
+	limit := int64(min(r.size, q.capacity))
+	room := limit - int64(t-q.headSeen.Load())
+	if room < int64(want) {
+		h := q.head.Load() &^ shut
+		q.headSeen.Store(h)
+		room = limit - int64(t-h)
 	}
-	size := min(max(16, 2*len(q.ring)), q.capacity)
-	ring := make([]Item[T], size)
-	k := copy(ring, q.ring[q.front:])
-	copy(ring[k:], q.ring[:q.front])
-	q.ring, q.front = ring, 0
+	return room
+}
+
+// Pop removes the item at the front, if there is one that is published and the
+// head is not shut. It may be called from any goroutine at any time.
+//
+// Mark is set to the item's ticket + 1 in a moment at which IsWaiting is true for
+// it: whoever finds that it does not wait any more and looks at the mark then
+// sees that, or what the mark was set to after.
+func (q *Queue[T]) Pop(mark *atomic.Uint64) (it Item[T], ok bool) {
+	for {
+		h := q.head.Load()
+		if h&shut != 0 {
+			return it, false
+		}
+		r := q.ring.Load().of(h)
+		s := r.slot(h)
+		if s.turn.Load() != h+1 {
+			if q.head.Load() != h {
+				continue
+			}
+			return it, false
+		}
+		if !q.head.CompareAndSwap(h, h+1) {
+			continue
+		}
+		it = s.item
+		s.item = Item[T]{} // the queue must not keep a task reachable
+		mark.Store(h + 1)
+		s.turn.Store(h + r.size)
+		return it, true
+	}
+}
+
+// IsReady reports whether a Pop would succeed if the head was not shut.
+func (q *Queue[T]) IsReady() bool {
+	h := q.head.Load() &^ shut
+	return q.ring.Load().of(h).slot(h).turn.Load() == h+1
+}
+
+// ShutTail shuts or opens the tail. It is the owner's, with its lock held.
+func (q *Queue[T]) ShutTail(on bool) { setShut(&q.tail, on) }
+
+// ShutHead shuts or opens the head. It is the owner's, with its lock held.
+func (q *Queue[T]) ShutHead(on bool) { setShut(&q.head, on) }
+
+func setShut(end *atomic.Uint64, on bool) {
+	switch is := end.Load()&shut != 0; {
+	case on && !is:
+		end.Or(shut)
+	case !on && is:
+		end.And(^uint64(shut))
+	}
+}
+
+// Pushed returns how many items have been pushed so far, or the next ticket.
+func (q *Queue[T]) Pushed() uint64 { return q.tail.Load() &^ shut }
+
+// Popped returns how many items have been popped or dropped so far.
+func (q *Queue[T]) Popped() uint64 { return q.head.Load() &^ shut }
+
+// Len returns how many items wait. It is exact if one end is shut.
+func (q *Queue[T]) Len() int {
+	h := q.Popped() // first: the tail is never behind it
+	return int(q.Pushed() - h)
+}
+
+// Cap returns for how many items there is room in all.
+func (q *Queue[T]) Cap() int { return int(q.capacity) }
+
+// RoomAfter returns how many items have to be popped, of all that have been pushed
+// so far, until there is room for n more. The tail is shut.
+func (q *Queue[T]) RoomAfter(n int) (popped uint64) {
+	t := q.Pushed() + uint64(n)
+	return t - min(t, q.capacity)
+}
+
+// IsFree reports whether the slot of the next ticket is free: if not, it is that
+// of an item that waits or is being popped. The tail is shut.
+func (q *Queue[T]) IsFree() bool {
+	t := q.Pushed()
+	return q.ring.Load().slot(t).turn.Load() == t
+}
+
+// IsWaiting reports whether the item with that ticket, which must have been
+// pushed, is in the queue or being popped. It is the owner's, with its lock held.
+func (q *Queue[T]) IsWaiting(ticket uint64) bool {
+	switch {
+	case ticket >= q.Popped():
+		return true
+	case ticket >= q.dropped:
+		return false
+	default:
+		return q.ring.Load().of(ticket).slot(ticket).turn.Load() == ticket+1
+	}
+}
+
+// Drop removes n items from the front, published or not. It is the owner's, who
+// has shut both ends for good and holds its lock.
+func (q *Queue[T]) Drop(n int) {
+	h := q.Popped()
+	if q.dropped == never {
+		q.dropped = h
+	}
+	for t := h; t < h+uint64(n); t++ {
+		if s := q.ring.Load().of(t).slot(t); s.turn.Load() == t+1 {
+			s.item = Item[T]{}
+		}
+	}
+	q.head.Store((h + uint64(n)) | shut)
+}
+
+// grow makes a larger ring for the tickets to come, if that is allowed and needed.
+func (q *Queue[T]) grow() bool {
+	r := q.ring.Load()
+	t := q.Pushed()
+	if r.size >= q.capacity || q.room(r, t, 1) >= 1 {
+		return false
+	}
+	q.ring.Store(newRing(t, min(2*r.size, q.capacity), r))
+	return true
 }
