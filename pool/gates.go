@@ -53,7 +53,7 @@ func (p *Pool[T, R]) unlock() {
 		p.work.Broadcast() // they leave
 	}
 	p.queue.ShutTail(p.closed != nil || p.target == 0 || p.submitters.Len() > 0)
-	p.queue.ShutHead(p.abort != nil || len(p.crew) > p.target)
+	p.queue.ShutHead(p.abort != nil || p.crew.n > p.target)
 	ended := p.endLocked()
 	wake := p.wake
 	p.wake = nil

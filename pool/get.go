@@ -84,7 +84,7 @@ func (p *Pool[T, R]) pendingLocked(id store.ID) bool {
 	if p.queue.IsWaiting(ticket) {
 		return true
 	}
-	for w := range p.crew {
+	for w := range p.crew.all {
 		if w.mark.Load() == ticket+1 {
 			return true
 		}

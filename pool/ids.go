@@ -125,7 +125,7 @@ func (p *Pool[T, R]) hasIDsLocked(n uint64) bool {
 // forgetLocked forgets the blocks whose tasks are all settled.
 func (p *Pool[T, R]) forgetLocked() {
 	oldest := p.queue.Popped()
-	for w := range p.crew {
+	for w := range p.crew.all {
 		if mark := w.mark.Load(); mark != 0 {
 			oldest = min(oldest, mark-1)
 		}

@@ -55,13 +55,13 @@ type lifecycle[T, R any] struct {
 	waiting    uint64           // tasks that they have left
 	others     [outcomes]uint64 // settled tasks that have not succeeded
 
-	target  int                     // how many workers there may be
-	crew    map[*worker[R]]struct{} // those there are; more than target until the surplus leave
-	running int                     // workers that hold a task
-	idle    int                     // workers that sleep, or wake and do not hold mu yet
-	waking  bool                    // one is on its way to the queue; see wakeLocked
-	work    sync.Cond               // with mu; idle workers sleep on it
-	reaping bool                    // the reaper's goroutine is there
+	target  int       // how many workers there may be
+	crew    crew[R]   // those there are; more than target until the surplus leave
+	running int       // workers that hold a task
+	idle    int       // workers that sleep, or wake and do not hold mu yet
+	waking  bool      // one is on its way to the queue; see wakeLocked
+	work    sync.Cond // with mu; idle workers sleep on it
+	reaping bool      // the reaper's goroutine is there
 
 	getters map[store.ID]chan struct{} // closed when that task is settled
 	quiet   chan struct{}              // closed when nothing waits or runs; nil if nobody asks
@@ -75,7 +75,6 @@ type lifecycle[T, R any] struct {
 func newLifecycle[T, R any](o Options) lifecycle[T, R] {
 	return lifecycle[T, R]{
 		target:  o.Workers,
-		crew:    make(map[*worker[R]]struct{}),
 		getters: make(map[store.ID]chan struct{}),
 	}
 }
@@ -221,7 +220,7 @@ func (p *Pool[T, R]) closeLocked(cause error) {
 
 // endLocked reports whether the pool has just ended.
 func (p *Pool[T, R]) endLocked() bool {
-	if p.ended || p.closed == nil || p.queue.Len() > 0 || len(p.crew) > 0 || p.reaping {
+	if p.ended || p.closed == nil || p.queue.Len() > 0 || p.crew.n > 0 || p.reaping {
 		return false
 	}
 	if !p.watched && !p.unwatch() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -172,4 +173,52 @@ func TestMapCancelTooLate(t *testing.T) {
 		_, err = pool.Map(ctx, []int{}, func(context.Context, int) (int, error) { return 0, nil }, nil)
 		assert.NoError(t, err, "nothing to do, and nothing left undone")
 	})
+}
+
+// Every input is mapped exactly once, whatever the numbers.
+func TestMapEachOnce(t *testing.T) {
+	for _, n := range []int{1, 2, 7, 9, 1000, 1025, 5000} {
+		for _, workers := range []int{1, 2, 3, 100} {
+			in := make([]int, n)
+			for i := range in {
+				in[i] = i
+			}
+			calls := make([]atomic.Int32, n)
+			got, err := pool.Map(t.Context(), in, func(_ context.Context, i int) (int, error) {
+				if calls[i].Add(1); i%977 == 5 {
+					runtime.Gosched()
+				}
+				return i + 1, nil
+			}, &pool.Options{Workers: workers})
+			require.NoError(t, err)
+			for i := range in {
+				require.EqualValues(t, 1, calls[i].Load(), "input %d of %d with %d workers", i, n, workers)
+				require.Equal(t, i+1, got[i])
+			}
+		}
+	}
+}
+
+// No input waits for the end of another's call while a worker is idle: as many as
+// there are workers can meet, wherever in the input they stand.
+func TestMapNoHeadOfLineBlocking(t *testing.T) {
+	const n, workers = 5000, 4
+	for _, first := range []int{0, 1, 600, 1022, 1024, 2047, n - workers} {
+		synctest.Test(t, func(t *testing.T) {
+			in := make([]int, n)
+			for i := range in {
+				in[i] = i
+			}
+			var meeting sync.WaitGroup
+			meeting.Add(workers)
+			_, err := pool.Map(t.Context(), in, func(_ context.Context, i int) (int, error) {
+				if i >= first && i < first+workers {
+					meeting.Done()
+					meeting.Wait()
+				}
+				return i, nil
+			}, &pool.Options{Workers: workers})
+			assert.NoError(t, err)
+		})
+	}
 }

@@ -11,24 +11,61 @@ import (
 // A worker is one of the goroutines that run tasks. If a task ends its goroutine
 // with runtime.Goexit, the worker goes on in another.
 type worker[R any] struct {
-	_ [64]byte // each worker writes to its own for every task
-
 	// mark is the ticket + 1 of the task that the worker holds, or 0. It changes
 	// from and to 0 with Pool.mu held, and otherwise in a Pop.
-	mark    atomic.Uint64
-	started bool // past its first look at the queue; guarded by Pool.mu
+	mark atomic.Uint64
 
 	// The following belong to its goroutine.
 	stage   stage
 	id      store.ID // the task it holds, or held last
 	outcome outcome
+	ending  *ending[R] // how the last shift ended, if it was by a panic or a Goexit
 
-	// How the last shift ended, if it was by a panic or a Goexit.
-	res   store.Result[R] // what it had of the task's result
+	// The following are guarded by Pool.mu.
+	started    bool // past its first look at the queue
+	prev, next *worker[R]
+
+	_ [128]byte // each worker writes to its own for every task
+}
+
+// An ending is what a panic or a Goexit has left.
+type ending[R any] struct {
+	res   store.Result[R] // as far as it was there
 	first attempt         // how the first attempt to save res went
-	panic PanicError
+	panic *PanicError
+}
 
-	_ [64]byte
+// A crew is the workers of a pool, in a list.
+type crew[R any] struct {
+	first *worker[R]
+	n     int
+}
+
+func (c *crew[R]) add(w *worker[R]) {
+	c.n++
+	w.next = c.first
+	if w.next != nil {
+		w.next.prev = w
+	}
+	c.first = w
+}
+
+func (c *crew[R]) remove(w *worker[R]) {
+	c.n--
+	if w.next != nil {
+		w.next.prev = w.prev
+	}
+	if w.prev != nil {
+		w.prev.next = w.next
+	} else {
+		c.first = w.next
+	}
+}
+
+// all ranges over the workers.
+func (c *crew[R]) all(yield func(*worker[R]) bool) {
+	for w := c.first; w != nil && yield(w); w = w.next {
+	}
 }
 
 // stage is how far a worker is with the task that it holds.
@@ -78,14 +115,13 @@ func (p *Pool[T, R]) shift(w *worker[R]) {
 	defer func() {
 		switch w.stage {
 		case running, putting, saving:
-			w.res = res
-			w.panic.Value, w.panic.Stack = recover(), debug.Stack() // nil after a Goexit
+			// After a Goexit recover returns nil.
+			w.ending = &ending[R]{res: res, panic: &PanicError{recover(), debug.Stack()}}
 		}
 	}()
-	if w.stage == saving { // left over from the shift before
-		res = w.res
-		p.saver.save(res, w.first)
-		w.res, w.first, w.panic = store.Result[R]{}, attempt{}, PanicError{}
+	if e := w.ending; e != nil && w.stage == saving { // left over from the shift before
+		res, w.ending = e.res, nil
+		p.saver.save(res, e.first)
 	}
 	for {
 		w.stage = taking
@@ -116,18 +152,16 @@ func (p *Pool[T, R]) shift(w *worker[R]) {
 
 // panicked sees to it that the worker goes on after a panic.
 func (p *Pool[T, R]) panicked(w *worker[R]) {
-	err := &PanicError{Value: w.panic.Value, Stack: w.panic.Stack}
+	e := w.ending
 	switch w.stage {
 	case running:
-		w.res = store.Result[R]{ID: w.id, Err: err}
-		w.outcome = panicked
-		w.first = attempt{}
-		w.stage = saving
+		w.stage, w.outcome = saving, panicked
+		w.ending = &ending[R]{res: store.Result[R]{ID: w.id, Err: e.panic}}
 	case putting:
-		w.first = attempt{refused, putPanicked(err)}
 		w.stage = saving
-	default:
-		w.stage = taking // the saver keeps what it could not save
+		w.ending = &ending[R]{res: e.res, first: attempt{refused, putPanicked(e.panic)}}
+	default: // the saver keeps what it could not save
+		w.stage, w.ending = taking, nil
 	}
 }
 
@@ -136,15 +170,13 @@ func (p *Pool[T, R]) panicked(w *worker[R]) {
 func (p *Pool[T, R]) goexited(w *worker[R]) {
 	switch w.stage {
 	case running:
-		w.res = store.Result[R]{ID: w.id, Err: ErrGoexit}
-		w.outcome = failed
-		w.first = attempt{}
-		w.stage = saving
+		w.stage, w.outcome = saving, failed
+		w.ending = &ending[R]{res: store.Result[R]{ID: w.id, Err: ErrGoexit}}
 	case putting:
-		p.saver.giveUp(w.res, errPutGoexit)
-		w.stage = taking
+		p.saver.giveUp(w.ending.res, errPutGoexit)
+		w.stage, w.ending = taking, nil
 	default:
-		w.stage = taking
+		w.stage, w.ending = taking, nil
 	}
 }
 
@@ -194,7 +226,7 @@ func (p *Pool[T, R]) nextLocked(w *worker[R]) (it queue.Item[T], ok bool) {
 		p.idle--
 		p.waking, tidy = false, false
 	}
-	delete(p.crew, w)
+	p.crew.remove(w)
 	p.unlock()
 	return it, false
 }
@@ -214,7 +246,7 @@ func (p *Pool[T, R]) arriveLocked(w *worker[R]) {
 
 // surplusLocked reports whether a worker that holds no task is to leave.
 func (p *Pool[T, R]) surplusLocked() bool {
-	return len(p.crew) > p.target ||
+	return p.crew.n > p.target ||
 		p.closed != nil && p.queue.Len() == 0 ||
 		p.abort != nil // what waits is the reaper's
 }
@@ -227,7 +259,7 @@ func (p *Pool[T, R]) surplusLocked() bool {
 // find one. Whoever comes to the queue after a wait lowers waking, also if it was
 // woken by a Broadcast: it looks at the queue as well as another.
 func (p *Pool[T, R]) wakeLocked() {
-	idle, more := p.idle > 0, len(p.crew) < p.target
+	idle, more := p.idle > 0, p.crew.n < p.target
 	if p.waking || p.abort != nil || !idle && !more {
 		set(&p.gates.wanted, false)
 		return
@@ -243,7 +275,7 @@ func (p *Pool[T, R]) wakeLocked() {
 		return
 	}
 	w := new(worker[R])
-	p.crew[w] = struct{}{}
+	p.crew.add(w)
 	go p.run(w)
 }
 
