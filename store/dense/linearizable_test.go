@@ -58,8 +58,7 @@ func TestLinearizable(t *testing.T) {
 			}
 			require.True(t, linearizable(history), "round %d: no order explains\n%v", round, history)
 		}
-		clear(s.segments)
-		s.newest.Store(nil)
+		s.dir.table.Store(newTable[int](smallest))
 	}
 }
 
@@ -96,11 +95,14 @@ type operation struct {
 func (op *operation) do(ctx context.Context, s *Store[int]) {
 	switch op.kind {
 	case put:
-		op.ok = s.Put(ctx, store.Result[int]{ID: op.id, Value: op.value}) == nil
+		op.ok = s.Put(ctx, result(op.id, op.value)) == nil
 	case get:
 		res, err := s.Get(ctx, op.id)
 		op.ok = !errors.Is(err, store.ErrNotFound)
 		op.value = res.Value
+		if op.ok && res != result(op.id, op.value) {
+			op.value = -1 // which nobody put
+		}
 	case del:
 		_ = s.Delete(ctx, op.id)
 	}

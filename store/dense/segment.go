@@ -17,35 +17,47 @@ const (
 
 // A segment holds the results of segmentSize consecutive IDs.
 //
-// Each slot walks one way: empty, writing, held, deleted. So a Get that has
-// seen "held" may read the slot's result for as long as it likes: nobody writes
-// it again. A result that is put once more under a deleted ID goes into again
-// instead. (Clearing a deleted slot and using it twice would need a lock, or a
-// count of readers, on every Get.)
+// Each slot walks one way: empty, writing, held or failed, deleted. So a Get that
+// has seen one of the middle two may read the slot's result for as long as it
+// likes: nobody writes it again. A result that is put once more under a deleted
+// ID goes into again instead. (Clearing a deleted slot and using it twice would
+// need a lock, or a count of readers, on every Get.)
 //
 // A segment is retired once all of its slots are deleted and again is empty. It
 // takes no results from then on, so the store can forget it and start a new one
 // for the same IDs without a Put being lost in the old one.
 type segment[R any] struct {
-	index   uint64       // immutable: the IDs' upper bits
-	deleted atomic.Int32 // how many slots are deleted; it only grows
-	slots   [segmentSize]slot[R]
+	// What a Put or Get looks at. It does not change, but that errs is set once.
+	index uint64                             // the IDs' upper bits
+	slots *[segmentSize]slot[R]              // apart, so that the allocator has its size exactly
+	errs  atomic.Pointer[[segmentSize]error] // set with mu held, before the first slot has failed
 
+	// What a Delete changes, in another cache line: a reader that deletes as it
+	// goes does not take the one above from those who put.
+	_       [64]byte
+	deleted atomic.Int32 // how many slots are deleted; it only grows
 	mu      sync.Mutex
 	again   map[store.ID]store.Result[R] // guarded by mu; nil until needed
 	retired bool                         // guarded by mu; never unset
 }
 
+// A slot has no room for an error: that would be half of it for most R, and two
+// pointers for the collector to look at, where there may be none in R. An error
+// is in errs, under the slot's number, which the few segments that need it have.
+//
+// Both value and the error are written between writing and what follows it, by
+// whoever set writing, and by nobody else. That makes two atomic operations of
+// each Put; without the first, two Puts of one ID could write at once.
 type slot[R any] struct {
+	value R
 	state atomic.Uint32
-	value R     // written between writing and held, by whoever set writing
-	err   error // likewise
 }
 
 const (
-	empty uint32 = iota
-	writing
-	held
+	empty   uint32 = iota
+	writing        // not there yet
+	held           // there, and its error is nil
+	failed         // there, with the error in errs
 	deleted
 )
 
@@ -59,7 +71,7 @@ const (
 )
 
 func newSegment[R any](index uint64) *segment[R] {
-	g := &segment[R]{index: index}
+	g := &segment[R]{index: index, slots: new([segmentSize]slot[R])}
 	if index == 0 {
 		// ID 0 is never put. The first segment does not wait for its Delete.
 		g.slots[0].state.Store(deleted)
@@ -72,17 +84,39 @@ func (g *segment[R]) slot(id store.ID) *slot[R] { return &g.slots[id%segmentSize
 
 func (g *segment[R]) put(res store.Result[R]) outcome {
 	s := g.slot(res.ID)
-	if s.state.CompareAndSwap(empty, writing) {
-		s.value, s.err = res.Value, res.Err
-		s.state.Store(held)
-		return stored
+	if !s.state.CompareAndSwap(empty, writing) {
+		return g.putAgain(s, res)
 	}
+	s.value = res.Value
+	done := held
+	if res.Err != nil {
+		g.errors()[res.ID%segmentSize] = res.Err
+		done = failed
+	}
+	s.state.Store(done)
+	return stored
+}
+
+// errors returns the array for the errors of g, and makes it if need be.
+func (g *segment[R]) errors() *[segmentSize]error {
+	if errs := g.errs.Load(); errs != nil {
+		return errs
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.errs.Load() == nil {
+		g.errs.Store(new([segmentSize]error))
+	}
+	return g.errs.Load()
+}
+
+func (g *segment[R]) putAgain(s *slot[R], res store.Result[R]) outcome {
 	// Another Put of this ID came first. "Exists" may be said only once a Get
-	// finds it, so wait out the two assignments above. No pool comes here.
+	// finds it, so wait out the assignments of put. No pool comes here.
 	for s.state.Load() == writing {
 		runtime.Gosched()
 	}
-	if s.state.Load() == held {
+	if s.state.Load() != deleted {
 		return exists
 	}
 
@@ -105,7 +139,9 @@ func (g *segment[R]) get(id store.ID) (store.Result[R], bool) {
 	s := g.slot(id)
 	switch s.state.Load() {
 	case held:
-		return store.Result[R]{ID: id, Value: s.value, Err: s.err}, true
+		return store.Result[R]{ID: id, Value: s.value}, true
+	case failed:
+		return store.Result[R]{ID: id, Value: s.value, Err: g.errs.Load()[id%segmentSize]}, true
 	case deleted:
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -119,7 +155,8 @@ func (g *segment[R]) get(id store.ID) (store.Result[R], bool) {
 // delete reports whether the segment is retired.
 func (g *segment[R]) delete(id store.ID) bool {
 	s := g.slot(id)
-	first := s.state.CompareAndSwap(held, deleted)
+	was := s.state.Load()
+	first := (was == held || was == failed) && s.state.CompareAndSwap(was, deleted)
 	switch {
 	case first && g.deleted.Add(1) < segmentSize:
 		return false
@@ -142,11 +179,16 @@ func (g *segment[R]) delete(id store.ID) bool {
 func (g *segment[R]) all(yield func(store.Result[R]) bool) {
 	for i := range g.slots {
 		s := &g.slots[i]
-		if s.state.Load() != held {
+		res := store.Result[R]{ID: store.ID(g.index<<segmentBits | uint64(i))}
+		switch s.state.Load() {
+		case held:
+			res.Value = s.value
+		case failed:
+			res.Value, res.Err = s.value, g.errs.Load()[i]
+		default:
 			continue
 		}
-		id := store.ID(g.index<<segmentBits | uint64(i))
-		if !yield(store.Result[R]{ID: id, Value: s.value, Err: s.err}) {
+		if !yield(res) {
 			return
 		}
 	}

@@ -2,6 +2,7 @@ package dense
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -30,13 +31,13 @@ func TestSegmentsAreGivenBack(t *testing.T) {
 		if err == nil && id > window {
 			err = s.Delete(ctx, id-window)
 		}
-		if err != nil || len(s.segments) > 5 {
+		if err != nil || len(live(s)) > 5 {
 			require.NoError(t, err)
-			require.LessOrEqual(t, len(s.segments), 5, "after ID %d", id)
+			require.LessOrEqual(t, len(live(s)), 5, "after ID %d", id)
 		}
 	}
-	assert.Empty(t, s.segments)
-	assert.Nil(t, s.newest.Load())
+	assert.Empty(t, live(s))
+	assert.LessOrEqual(t, len(s.dir.table.Load().entries), 2*smallest, "the directory has grown with what is gone")
 }
 
 // TestFirstSegmentIsGivenBack is about ID 0, which is never put: the first
@@ -48,10 +49,10 @@ func TestFirstSegmentIsGivenBack(t *testing.T) {
 		require.NoError(t, s.Put(ctx, store.Result[int]{ID: id}))
 	}
 	for id := store.ID(1); id < segmentSize; id++ {
-		assert.Len(t, s.segments, 1)
+		assert.Len(t, live(s), 1)
 		require.NoError(t, s.Delete(ctx, id))
 	}
-	assert.Empty(t, s.segments)
+	assert.Empty(t, live(s))
 }
 
 // TestSegmentIsKeptForResultPutAgain: a segment whose slots are all deleted is
@@ -63,23 +64,25 @@ func TestSegmentIsKeptForResultPutAgain(t *testing.T) {
 	require.NoError(t, s.Put(ctx, store.Result[int]{ID: first + 5, Value: 1}))
 	require.NoError(t, s.Put(ctx, store.Result[int]{ID: first, Value: 2}))
 	require.NoError(t, s.Delete(ctx, first))
-	assert.Len(t, s.segments, 1)
+	assert.Len(t, live(s), 1)
 	res, err := s.Get(ctx, first+5)
 	assert.NoError(t, err)
 	assert.Equal(t, 1, res.Value)
 
 	require.NoError(t, s.Delete(ctx, first+5))
-	assert.Empty(t, s.segments)
+	assert.Empty(t, live(s))
 	require.NoError(t, s.Put(ctx, store.Result[int]{ID: first + 5, Value: 3}))
 	res, err = s.Get(ctx, first+5)
 	assert.NoError(t, err)
 	assert.Equal(t, 3, res.Value)
 }
 
+func live(s *Store[int]) []*segment[int] { return s.dir.table.Load().segments() }
+
 // nearlyRetired adds a segment to s of whose slots all but the first n are
 // deleted, and returns the ID of the first slot.
 func nearlyRetired(s *Store[int], index uint64, n int) store.ID {
-	seg := s.findOrAdd(store.ID(index << segmentBits))
+	seg := s.dir.findOrAdd(index)
 	for i := n; i < segmentSize; i++ {
 		seg.slots[i].state.Store(deleted)
 	}
@@ -93,14 +96,14 @@ func TestPutMeetsRetiredSegment(t *testing.T) {
 	ctx := t.Context()
 	s := New[int]()
 	id := nearlyRetired(s, 7, 0)
-	old := s.segments[7]
+	old := s.dir.find(7)
 	old.retired = true
 
 	require.NoError(t, s.Put(ctx, store.Result[int]{ID: id, Value: 1}))
-	added := s.segments[7]
+	added := s.dir.find(7)
 	assert.NotSame(t, old, added)
-	s.remove(old) // by whoever retired it, at last
-	assert.Same(t, added, s.segments[7])
+	s.dir.remove(old) // by whoever retired it, at last
+	assert.Same(t, added, s.dir.find(7))
 	res, err := s.Get(ctx, id)
 	assert.NoError(t, err)
 	assert.Equal(t, 1, res.Value)
@@ -114,7 +117,7 @@ func TestPutMeetsLastDelete(t *testing.T) {
 	s := New[int]()
 	id := nearlyRetired(s, 7, 1)
 	require.NoError(t, s.Put(ctx, store.Result[int]{ID: id, Value: 1}))
-	seg := s.segments[7]
+	seg := s.dir.find(7)
 
 	seg.mu.Lock()
 	var wg sync.WaitGroup
@@ -129,7 +132,7 @@ func TestPutMeetsLastDelete(t *testing.T) {
 	res, err := s.Get(ctx, id)
 	assert.NoError(t, err)
 	assert.Equal(t, 2, res.Value)
-	assert.Same(t, seg, s.segments[7])
+	assert.Same(t, seg, s.dir.find(7))
 }
 
 // TestRivalsOfUnfinishedPut stops a Put between its two steps.
@@ -137,7 +140,7 @@ func TestRivalsOfUnfinishedPut(t *testing.T) {
 	const id = 7
 	ctx := t.Context()
 	s := New[int]()
-	slot := s.findOrAdd(id).slot(id)
+	slot := s.dir.findOrAdd(0).slot(id)
 	slot.state.Store(writing)
 
 	_, err := s.Get(ctx, id)
@@ -181,7 +184,7 @@ func TestRetirementLosesNothing(t *testing.T) {
 	retirements := 0
 	for round := range uint64(rounds) {
 		first := nearlyRetired(s, round+1, open)
-		old := s.segments[round+1]
+		old := s.dir.find(round + 1)
 		var owners [ids]atomic.Int64
 		var wg sync.WaitGroup
 		for worker := range workers {
@@ -191,7 +194,7 @@ func TestRetirementLosesNothing(t *testing.T) {
 					slot := rng.IntN(ids)
 					id := first + store.ID(slot)
 					value := 1 + worker + workers*op
-					err := s.Put(ctx, store.Result[int]{ID: id, Value: value})
+					err := s.Put(ctx, result(id, value))
 					if errors.Is(err, store.ErrExists) {
 						runtime.Gosched()
 						continue
@@ -200,7 +203,7 @@ func TestRetirementLosesNothing(t *testing.T) {
 					assert.Zero(t, owners[slot].Swap(int64(value)), "ID %d was put twice", id)
 					res, err := s.Get(ctx, id)
 					assert.NoError(t, err)
-					assert.Equal(t, store.Result[int]{ID: id, Value: value}, res)
+					assert.Equal(t, result(id, value), res)
 					assert.Equal(t, store.ErrExists, s.Put(ctx, store.Result[int]{ID: id, Value: -1}))
 					if op == 7 {
 						return // keeps it
@@ -213,7 +216,7 @@ func TestRetirementLosesNothing(t *testing.T) {
 		wg.Wait()
 		if old.retired {
 			retirements++
-			require.NotSame(t, old, s.segments[round+1], "a retired segment is still in use")
+			require.NotSame(t, old, s.dir.find(round+1), "a retired segment is still in use")
 		}
 
 		for slot := range owners {
@@ -221,18 +224,30 @@ func TestRetirementLosesNothing(t *testing.T) {
 			res, err := s.Get(ctx, id)
 			if kept := int(owners[slot].Load()); kept != 0 {
 				require.NoError(t, err, "ID %d", id)
-				require.Equal(t, kept, res.Value)
+				require.Equal(t, result(id, kept), res)
 			} else {
 				require.Equal(t, store.ErrNotFound, err, "ID %d", id)
 			}
 			require.NoError(t, s.Delete(ctx, id))
 		}
-		clear(s.segments)
-		s.newest.Store(nil)
+		s.dir.table.Store(newTable[int](smallest))
 	}
 	t.Logf("%d of %d segments were retired", retirements, rounds)
 	assert.NotZero(t, retirements)
 }
+
+// result is what is put under id: an odd value comes with an error.
+func result(id store.ID, value int) store.Result[int] {
+	res := store.Result[int]{ID: id, Value: value}
+	if value%2 != 0 {
+		res.Err = valueError(value)
+	}
+	return res
+}
+
+type valueError int
+
+func (e valueError) Error() string { return fmt.Sprintf("error of value %d", int(e)) }
 
 func TestAllIsInOrderOfIDs(t *testing.T) {
 	ctx := t.Context()

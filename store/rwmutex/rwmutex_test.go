@@ -12,7 +12,7 @@ import (
 // everything. What the loop still yields it had copied before, under one read
 // lock: that is how many results a writer has to wait for.
 func TestAllReadsInChunks(t *testing.T) {
-	const n = 50 * chunk
+	const n = 3 * chunk
 	st := New[int]()
 	for i := range n {
 		assert.NoError(t, st.Put(t.Context(), store.Result[int]{ID: store.ID(i + 1)}))

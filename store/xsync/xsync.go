@@ -37,30 +37,47 @@ import (
 // that it is given, since it waits for nothing but a bucket's lock. Make one
 // with [New].
 type Store[R any] struct {
-	m        *xsync.MapOf[store.ID, store.Result[R]]
+	m        *xsync.MapOf[store.ID, entry[R]]
 	reserved atomic.Uint64 // the highest ID that ReserveIDs has handed out
+}
+
+// An entry is a Result without its ID, which is the key.
+type entry[R any] struct {
+	value R
+	err   error
+}
+
+func (e entry[R]) result(id store.ID) store.Result[R] {
+	return store.Result[R]{ID: id, Value: e.value, Err: e.err}
 }
 
 // New returns an empty store.
 func New[R any]() *Store[R] {
-	return &Store[R]{m: xsync.NewMapOf[store.ID, store.Result[R]]()}
+	return &Store[R]{m: xsync.NewMapOf[store.ID, entry[R]]()}
 }
 
 // Put implements [store.ResultStore].
 func (s *Store[R]) Put(_ context.Context, res store.Result[R]) error {
-	if _, held := s.m.LoadOrStore(res.ID, res); held {
-		return store.ErrExists
-	}
-	return nil
+	// Not LoadOrStore, which hashes the ID and looks for it once more, to spare
+	// the lock where the ID is held: a pool's never is.
+	var err error
+	s.m.Compute(res.ID, func(e entry[R], held bool) (entry[R], bool) {
+		if held {
+			err = store.ErrExists
+			return e, false
+		}
+		return entry[R]{res.Value, res.Err}, false
+	})
+	return err
 }
 
 // Get implements [store.ResultStore].
 func (s *Store[R]) Get(_ context.Context, id store.ID) (store.Result[R], error) {
-	res, held := s.m.Load(id)
+	e, held := s.m.Load(id)
 	if !held {
 		return store.Result[R]{}, store.ErrNotFound
 	}
-	return res, nil
+	return e.result(id), nil
 }
 
 // Delete implements [store.ResultStore].
@@ -72,8 +89,8 @@ func (s *Store[R]) Delete(_ context.Context, id store.ID) error {
 // All implements [store.ResultStore].
 func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
 	return func(yield func(store.Result[R], error) bool) {
-		for _, res := range s.m.Range {
-			if !yield(res, nil) {
+		for id, e := range s.m.Range {
+			if !yield(e.result(id), nil) {
 				return
 			}
 		}

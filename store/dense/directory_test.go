@@ -1,0 +1,164 @@
+package dense
+
+import (
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const highest = math.MaxUint64 >> segmentBits // index of a segment
+
+func newDirectory() *directory[struct{}] {
+	d := new(directory[struct{}])
+	d.table.Store(newTable[struct{}](smallest))
+	return d
+}
+
+// TestDirectory adds and removes segments at random, and compares with a map.
+func TestDirectory(t *testing.T) {
+	indexes := []uint64{0, 1, 2, 3, 1 << 10, 1 << 30, 1 << 53, 1<<53 + 1, highest - 1, highest}
+	for i := range uint64(30) {
+		indexes = append(indexes, 100+i, i<<40|7)
+	}
+	d := newDirectory()
+	want := make(map[uint64]*segment[struct{}])
+	rng := rand.New(rand.NewPCG(1, 1))
+	for range 3000 {
+		index := indexes[rng.IntN(len(indexes))]
+		switch {
+		case rng.IntN(2) == 0:
+			seg := d.findOrAdd(index)
+			require.Equal(t, index, seg.index)
+			if want[index] != nil {
+				require.Same(t, want[index], seg)
+			}
+			want[index] = seg
+		case want[index] != nil:
+			d.remove(want[index])
+			d.remove(want[index])
+			delete(want, index)
+		}
+		require.Len(t, d.table.Load().segments(), len(want))
+		for _, index := range indexes {
+			require.Same(t, want[index], d.find(index), "index %d", index)
+		}
+	}
+	assert.LessOrEqual(t, len(d.table.Load().entries), 6*len(indexes))
+}
+
+// TestSearchesAreShort is about those indexes that a poor hash would send to few
+// places.
+func TestSearchesAreShort(t *testing.T) {
+	const n = 1 << 13
+	for name, index := range map[string]func(i uint64) uint64{
+		"dense":                 func(i uint64) uint64 { return i },
+		"dense, from far":       func(i uint64) uint64 { return 1<<53 + i },
+		"16 machines":           func(i uint64) uint64 { return i%16<<38 | i/16 },
+		"256 machines":          func(i uint64) uint64 { return i%256<<46 | i/256 },
+		"multiples of 2^10":     func(i uint64) uint64 { return i << 10 },
+		"multiples of 2^40":     func(i uint64) uint64 { return i << 40 },
+		"multiples of a number": func(i uint64) uint64 { return i * 12_345_679 },
+	} {
+		tab := newTable[struct{}](2 * n)
+		for i := range uint64(n) {
+			tab.add(&segment[struct{}]{index: index(i)})
+		}
+		steps := 0
+		for i := range uint64(n) {
+			for at := tab.home(index(i)); tab.entries[at%(2*n)].Load().index != index(i); at++ {
+				steps++
+			}
+		}
+		assert.Less(t, steps, 2*n, "%s: steps beyond the first, of %d searches", name, n)
+	}
+}
+
+// TestFindWhileOthersChange looks for segments that stay, while others come and go
+// among them, and tables with them.
+func TestFindWhileOthersChange(t *testing.T) {
+	const (
+		stay   = 20
+		rounds = 3000
+	)
+	d := newDirectory()
+	var stays [stay]*segment[struct{}]
+	for i := range stays {
+		stays[i] = d.findOrAdd(uint64(3 * i))
+	}
+	var over atomic.Bool
+	var changers, finders sync.WaitGroup
+	for changer := range 2 {
+		changers.Go(func() {
+			rng := rand.New(rand.NewPCG(1, uint64(changer)))
+			var added []*segment[struct{}]
+			for range rounds {
+				if rng.IntN(60) > len(added) {
+					index := 3*rng.Uint64N(1000) + 1 + uint64(changer)
+					if d.find(index) == nil {
+						added = append(added, d.findOrAdd(index))
+					}
+				} else if len(added) > 0 {
+					d.remove(added[0])
+					added = added[1:]
+				}
+			}
+		})
+		finders.Go(func() {
+			for !over.Load() {
+				for i, seg := range stays {
+					if !assert.Same(t, seg, d.find(uint64(3*i))) {
+						return
+					}
+				}
+				found := 0
+				for _, seg := range d.table.Load().segments() {
+					if seg.index%3 == 0 {
+						found++
+					}
+				}
+				if !assert.Equal(t, stay, found) {
+					return
+				}
+			}
+		})
+	}
+	changers.Wait()
+	over.Store(true)
+	finders.Wait()
+}
+
+// TestNoSegmentIsMadeInVain has goroutines come to each new segment at the same
+// time, and counts what is allocated.
+func TestNoSegmentIsMadeInVain(t *testing.T) {
+	const (
+		rivals   = 4
+		segments = 1000
+	)
+	d := newDirectory()
+	var came [segments]atomic.Int32
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var wg sync.WaitGroup
+	for range rivals {
+		wg.Go(func() {
+			for index := range came {
+				came[index].Add(1)
+				for came[index].Load() < rivals {
+					runtime.Gosched()
+				}
+				d.findOrAdd(uint64(index))
+			}
+		})
+	}
+	wg.Wait()
+	runtime.ReadMemStats(&after)
+	assert.Len(t, d.table.Load().segments(), segments)
+	made := after.Mallocs - before.Mallocs
+	assert.Less(t, made, uint64(2*segments+200), "a segment is a header and its slots")
+}
