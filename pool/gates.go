@@ -9,8 +9,8 @@ import "sync/atomic"
 //	gate        open while                                  found shut by
 //	queue tail  the pool is open, has workers, and nobody   Submit
 //	            waits for room
-//	queue head  there are no surplus workers, and tasks     a worker that wants its
-//	            that wait are to run                        next task
+//	queue head  there are no surplus workers, tasks that    a worker that wants its
+//	            wait are to run, and Stats does not look    next task
 //	wanted      (false) no worker has to be woken or made   Submit, after it has put
 //	            for a task that comes in                    its task into the queue
 //	callAt      (large) nobody waits for a task to be       a worker, after it has
@@ -25,12 +25,23 @@ import "sync/atomic"
 type gates struct {
 	_      [128]byte
 	wanted atomic.Bool
-	callAt atomic.Uint64 // a worker that has popped this ticket or a later one is to come
+	callAt atomic.Uint64 // a worker whose mark is this or higher is to come
 	_      [128]byte
 }
 
 // nobody is a callAt that calls nobody.
 const nobody = 1<<64 - 1
+
+// everybody is a callAt that calls every worker after every task.
+const everybody = 0
+
+// calls reports whether a worker with that mark is to come. Unless everybody is
+// called, one is enough: the first to answer takes the call back. (Others would
+// sleep on mu while it moves a batch, and a wake-up costs more than many tasks.)
+func (g *gates) calls(mark uint64) bool {
+	at := g.callAt.Load()
+	return mark >= at && (at == everybody || g.callAt.CompareAndSwap(at, nobody))
+}
 
 // set stores v unless it is there already, so that nobody's copy of the cache line
 // is taken away for nothing.

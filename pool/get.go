@@ -54,23 +54,36 @@ func (p *Pool[T, R]) await(ctx context.Context, id store.ID) error {
 		p.unlock()
 		return ErrInTask
 	}
-	settled := p.getters[id]
-	if settled == nil {
-		settled = make(chan struct{})
-		p.getters[id] = settled // until the task is settled, also if ctx ends before
+	g := p.getters[id]
+	if g == nil {
+		g = &getters{settled: make(chan struct{})}
+		p.getters[id] = g
 	}
-	p.gates.callAt.Store(0) // call first, then look once more
+	g.n++
+	p.gates.callAt.Store(everybody) // call first, then look once more
 	if !p.pendingLocked(id) {
 		p.tellLocked(id)
 	}
 	p.unlock()
 
 	select {
-	case <-settled:
+	case <-g.settled:
 		return nil
 	case <-ctx.Done():
-		return causeOf(ctx)
 	}
+	p.mu.Lock()
+	defer p.unlock()
+	if g.n--; g.n == 0 && p.getters[id] == g {
+		delete(p.getters, id) // or the gate would stay as it is for as long as the task
+	}
+	return causeOf(ctx)
+}
+
+// getters are those who wait for one task. It is removed from Pool.getters when
+// settled is closed, or when nobody waits any more.
+type getters struct {
+	settled chan struct{}
+	n       int // guarded by Pool.mu
 }
 
 // pendingLocked reports whether the task with that ID was accepted and is not

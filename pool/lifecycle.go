@@ -30,13 +30,14 @@ import (
 //	the marks of the crew that are not 0 are running many
 //	queue.Popped() = settled tasks + running
 //
-// so the tasks that have succeeded need not be counted. While a worker is between
-// the two halves of a Pop, the task that is counted as running is the one before.
+// so the tasks that have succeeded need not be counted. (While a worker is between
+// the two halves of a Pop, its mark is still that of the task before, which counts
+// as settled already, and stands for the one that is being popped.)
 //
-// A submitter that finds no room joins submitters and sleeps. Whoever makes room
-// worth it moves the first submitter's tasks into the queue and wakes it when all
-// are in, so no room is lost to a sleeper and tasks keep the order in which they
-// came.
+// A submitter that finds no room joins submitters and sleeps. When there is room
+// worth it, see refillLocked, a worker moves the first submitter's tasks into the
+// queue and wakes it when all are in, so no room is lost to a sleeper and tasks
+// keep the order in which they came.
 //
 // No worker sleeps while there is work for it: whoever puts a task into the queue,
 // takes one and leaves others, or allows more workers, sees to it; see wakeLocked.
@@ -63,9 +64,9 @@ type lifecycle[T, R any] struct {
 	work    sync.Cond // with mu; idle workers sleep on it
 	reaping bool      // the reaper's goroutine is there
 
-	getters map[store.ID]chan struct{} // closed when that task is settled
-	quiet   chan struct{}              // closed when nothing waits or runs; nil if nobody asks
-	wake    []chan struct{}            // to be closed by unlock
+	getters map[store.ID]*getters // those who wait for a task to be settled
+	quiet   chan struct{}         // closed when nothing waits or runs; nil if nobody asks
+	wake    []chan struct{}       // to be closed by unlock
 
 	// The pool must not end while onCancel is on its way.
 	unwatch func() bool // takes the call of onCancel back; false if it is too late for that
@@ -75,7 +76,7 @@ type lifecycle[T, R any] struct {
 func newLifecycle[T, R any](o Options) lifecycle[T, R] {
 	return lifecycle[T, R]{
 		target:  o.Workers,
-		getters: make(map[store.ID]chan struct{}),
+		getters: make(map[store.ID]*getters),
 	}
 }
 
@@ -204,14 +205,17 @@ func (p *Pool[T, R]) closeLocked(cause error) {
 		p.closed = ErrClosed
 	}
 	p.refuseLocked(p.closed)
-	p.queue.ShutTail(true) // from here on nothing comes in, and
-	if p.abort == nil && p.target == 0 && p.queue.Len() > 0 {
-		p.abort = ErrNoWorkers
+	p.queue.ShutTail(true)
+	if p.abort == nil && p.target == 0 {
+		p.queue.ShutHead(true) // or the last task may be taken after it was seen
+		if p.queue.Len() > 0 {
+			p.abort = ErrNoWorkers
+		}
 	}
 	if p.abort == nil {
 		return
 	}
-	p.queue.ShutHead(true) // nothing is taken
+	p.queue.ShutHead(true)
 	if p.queue.Len() > 0 && !p.reaping {
 		p.reaping = true
 		go p.reap(new(reaper))

@@ -62,7 +62,8 @@ type mapping[T, R any] struct {
 	values []R // each written by who took its index
 
 	blockSize int
-	hands     []hand // one for each worker
+	hands     []hand       // one for each worker
+	empty     atomic.Int64 // how many hands, from the first, have nothing left and get no more
 	crew      sync.WaitGroup
 
 	mu     sync.Mutex
@@ -161,22 +162,24 @@ func (m *mapping[T, R]) shift(own int, c *caller) {
 	h := &m.hands[own]
 	for m.play(h, c); m.deal(h); m.play(h, c) {
 	}
-	for i := range m.hands {
-		m.play(&m.hands[(own+i)%len(m.hands)], c)
+	for i := m.empty.Load(); i < int64(len(m.hands)) && m.ctx.Err() == nil; i = m.empty.Load() {
+		m.play(&m.hands[i], c)
+		m.empty.CompareAndSwap(i, i+1)
 	}
 	c.over = true
 }
 
-// play calls fn for what is left in a hand.
+// play calls fn for what is left in a hand, unless ctx is done.
 func (m *mapping[T, R]) play(h *hand, c *caller) {
-	for m.ctx.Err() == nil {
+	ctx, fn := m.ctx, m.fn
+	for ctx.Err() == nil {
 		i, ok := m.take(h)
 		if !ok {
 			return
 		}
 		c.calls++
 		c.index, c.busy = i, true
-		v, err := m.fn(m.ctx, m.in[i])
+		v, err := fn(ctx, m.in[i])
 		c.busy = false
 		m.values[i] = v
 		if err != nil {

@@ -93,10 +93,12 @@ func (s *saver[R]) put(res store.Result[R]) attempt {
 		return attempt{}
 	}
 	err := s.store.Put(s.putCtx, res)
+	if s.ending.Load() {
+		s.noteHung(s.putCtx)
+	}
 	if err == nil {
 		return attempt{fate: stored}
 	}
-	s.noteHung(s.putCtx)
 	return attempted(err)
 }
 

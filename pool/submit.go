@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/resultpool/resultpool/store"
 )
@@ -59,22 +60,36 @@ func (p *Pool[T, R]) trySubmit(ctx context.Context, in T) (store.ID, error) {
 		}
 	}
 	sub := submission[T]{rest: []T{in}}
-	if err := p.begin(ctx, late, &sub); err != nil {
-		return 0, err
+	for {
+		if err := p.begin(ctx, late, &sub); err != nil {
+			return 0, err
+		}
+		p.moveLocked(&sub)
+		full := p.fullLocked()
+		p.unlock()
+		switch {
+		case len(sub.ids) > 0:
+			return sub.ids[0], nil
+		case full:
+			return 0, ErrQueueFull
+		}
+		runtime.Gosched() // a worker has made room all but for the last step
 	}
-	p.moveLocked(&sub)
-	p.unlock()
-	if len(sub.ids) == 0 {
-		return 0, ErrQueueFull
-	}
-	return sub.ids[0], nil
+}
+
+// fullLocked reports whether there is no room, or others wait for what there is.
+func (p *Pool[T, R]) fullLocked() bool {
+	return p.submitters.Len() > 0 || p.queue.Popped() < p.queue.RoomAfter(1)
 }
 
 // pushed sees to it that a worker comes for a task that was put into the queue
-// without mu.
+// without mu, or that the queue forgets it if the reaper was there before it.
 func (p *Pool[T, R]) pushed() {
 	if p.gates.wanted.Load() {
 		p.mu.Lock()
+		if p.abort != nil {
+			p.queue.Sweep()
+		}
 		p.unlock()
 	}
 }
@@ -91,6 +106,7 @@ func (p *Pool[T, R]) begin(ctx context.Context, late error, sub *submission[T]) 
 			return err
 		}
 		p.queue.ShutTail(true)
+		p.refillLocked() // those who wait come first
 		if p.hasIDsLocked(n) {
 			return nil
 		}
@@ -127,17 +143,24 @@ func (p *Pool[T, R]) SubmitAll(ctx context.Context, in []T) ([]store.ID, error) 
 		}
 	}
 	inTask := p.inTask(ctx)
-	if err := p.begin(ctx, late, sub); err != nil {
-		return sub.ids, err
-	}
-	p.moveLocked(sub)
-	if len(sub.rest) == 0 {
+	for {
+		if err := p.begin(ctx, late, sub); err != nil {
+			return sub.ids, err
+		}
+		p.moveLocked(sub)
+		if len(sub.rest) == 0 {
+			p.unlock()
+			return sub.ids, nil
+		}
+		if !inTask {
+			break
+		}
+		full := p.fullLocked()
 		p.unlock()
-		return sub.ids, nil
-	}
-	if inTask {
-		p.unlock()
-		return sub.ids, ErrQueueFull
+		if full {
+			return sub.ids, ErrQueueFull
+		}
+		runtime.Gosched()
 	}
 	sub.ready = make(chan struct{})
 	place := p.submitters.PushBack(sub)
@@ -252,7 +275,7 @@ func (p *Pool[T, R]) moveLocked(sub *submission[T]) {
 func (p *Pool[T, R]) refillLocked() {
 	call := uint64(nobody)
 	if len(p.getters) > 0 {
-		call = 0
+		call = everybody
 	}
 	for p.submitters.Len() > 0 {
 		first := p.submitters.Front()
@@ -269,12 +292,11 @@ func (p *Pool[T, R]) refillLocked() {
 		// Call first, then look once more. There may be room although moveLocked
 		// has found none: then a slot is being emptied, by any of the workers.
 		at := p.queue.RoomAfter(min(len(sub.rest), max(1, p.queue.Cap()/2)))
-		enough := func() bool { return p.queue.Popped() >= at }
-		if enough() {
-			at, enough = 0, p.queue.IsFree
+		if p.queue.Popped() >= at {
+			at = everybody
 		}
 		p.gates.callAt.Store(min(call, at))
-		if !enough() {
+		if p.queue.Popped() < at || at == everybody && !p.queue.IsFree() {
 			return
 		}
 	}

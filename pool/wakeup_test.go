@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,8 +13,9 @@ import (
 )
 
 // TestNoLostWakeUp does everything at once that wakes and stops workers, and looks
-// whenever all is still: no worker may be missing while a task waits. A lost
-// wake-up shows here that later traffic would heal and other tests not see.
+// whenever all is still: no worker may be missing while a task waits, and no
+// submitter may wait while there is room for it. A lost wake-up shows here that
+// later traffic would heal and other tests not see.
 func TestNoLostWakeUp(t *testing.T) {
 	rounds := 2000
 	if raceEnabled {
@@ -32,6 +34,9 @@ func TestNoLostWakeUp(t *testing.T) {
 				if s.Running < min(uint64(w.target), s.Queued+s.Running) {
 					t.Fatalf("seed %d: a worker is missing: %+v", seed, s)
 				}
+				if w.batches.Load() == 0 && w.singles.Load() > 0 && s.Queued < uint64(w.room) && w.target > 0 {
+					t.Fatalf("seed %d: %d submitters wait while there is room: %+v", seed, w.singles.Load(), s)
+				}
 				if w.rng.IntN(4) == 0 {
 					time.Sleep(3 * time.Millisecond)
 				}
@@ -47,16 +52,21 @@ type wakeUps struct {
 	rng    *rand.Rand
 	p      taskPool
 	target int
+	room   int // of the queue
 	tokens chan struct{}
+
+	singles, batches atomic.Int64 // Submits and SubmitAlls that have not returned
 }
 
 func newWakeUps(t *testing.T, seed uint64) *wakeUps {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	target := 1 + rng.IntN(6)
+	room := 1 + rng.IntN(12)
 	return &wakeUps{
 		rng:    rng,
 		target: target,
-		p:      newPool(t, &pool.Options{Workers: target, Queue: 1 + rng.IntN(12)}),
+		room:   room,
+		p:      newPool(t, &pool.Options{Workers: target, Queue: room}),
 		tokens: make(chan struct{}, 10_000),
 	}
 }
@@ -81,13 +91,19 @@ func (w *wakeUps) act() {
 	case 0:
 		_, _ = w.p.TrySubmit(w.task)
 	case 1:
-		go func() { _, _ = w.p.Submit(context.Background(), w.task) }()
+		w.singles.Add(1)
+		go func() {
+			defer w.singles.Add(-1)
+			_, _ = w.p.Submit(context.Background(), w.task)
+		}()
 	case 2:
 		many, limit := make([]task, w.rng.IntN(10)), time.Duration(1+w.rng.IntN(5))*time.Millisecond
 		for i := range many {
 			many[i] = w.task
 		}
+		w.batches.Add(1)
 		go func() {
+			defer w.batches.Add(-1)
 			ctx, cancel := context.WithTimeout(context.Background(), limit)
 			defer cancel()
 			_, _ = w.p.SubmitAll(ctx, many)

@@ -189,7 +189,7 @@ func (p *Pool[T, R]) next(w *worker[R]) (it queue.Item[T], ok bool) {
 	if it, ok = p.queue.Pop(&w.mark); !ok {
 		return p.nextLocked(w)
 	}
-	if w.mark.Load() >= p.gates.callAt.Load() {
+	if p.gates.calls(w.mark.Load()) {
 		p.mu.Lock()
 		p.tellLocked(w.id)
 		p.unlock()
@@ -260,7 +260,11 @@ func (p *Pool[T, R]) surplusLocked() bool {
 // woken by a Broadcast: it looks at the queue as well as another.
 func (p *Pool[T, R]) wakeLocked() {
 	idle, more := p.idle > 0, p.crew.n < p.target
-	if p.waking || p.abort != nil || !idle && !more {
+	switch {
+	case p.abort != nil:
+		set(&p.gates.wanted, true) // see pushed
+		return
+	case p.waking || !idle && !more:
 		set(&p.gates.wanted, false)
 		return
 	}
@@ -293,9 +297,9 @@ func (p *Pool[T, R]) settleLocked(id store.ID, out outcome) {
 
 // tellLocked wakes those who wait for the task with that ID, which is settled.
 func (p *Pool[T, R]) tellLocked(id store.ID) {
-	if c, ok := p.getters[id]; ok {
+	if g, ok := p.getters[id]; ok {
 		delete(p.getters, id)
-		p.wake = append(p.wake, c)
+		p.wake = append(p.wake, g.settled)
 	}
 }
 

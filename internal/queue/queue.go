@@ -13,10 +13,12 @@ import (
 //
 // Every item has a ticket, its place in the order of all items ever pushed,
 // counted from 0. The tail is the next ticket to be given to an item, the head
-// the next to be popped. One compare-and-swap of the tail takes a ticket, which
-// is then written to its slot and published there; one compare-and-swap of the
-// head takes what is published. Nobody waits for anybody: a Pop that comes
-// between the two steps of a Push finds the queue empty.
+// the next to be popped. One compare-and-swap of the tail takes a ticket; then
+// the item is written to the ticket's slot and published there. One
+// compare-and-swap of the head takes a published item; then it is read, and its
+// slot is free. Nobody waits for anybody: a Pop that meets a Push between its
+// steps finds the queue empty, also if more is published behind it, and a Push
+// that meets a Pop so, a ring's size later, finds it full.
 //
 // A Queue has an owner, who keeps the rest of what it knows of the items under a
 // lock. The owner can shut either end. That happens at once: no Push is under way
@@ -73,9 +75,9 @@ func New[T any](capacity int) *Queue[T] {
 	return q
 }
 
-// Push adds a task at the back and returns its ID. It fails if there is no room,
-// if the tail is shut, or if the next ticket has no ID in ids. It may be called
-// from any goroutine at any time.
+// Push adds a task at the back and returns its ID. It fails if there is no room in
+// the present ring, if the tail is shut, or if the next ticket has no ID in ids.
+// It may be called from any goroutine at any time.
 func (q *Queue[T]) Push(ids Range, task T) (id uint64, ok bool) {
 	for {
 		t := q.tail.Load()
@@ -151,8 +153,8 @@ func (q *Queue[T]) pushAll(bit uint64, ids Range, tasks []T) (first uint64, n in
 }
 
 // room returns how many tickets from t on are within the bounds of r and of the
-// queue, at least if there are no more than want. It is meaningless unless the
-// tail is t, and may be negative.
+// queue: exactly if that is less than want, and otherwise perhaps too few, but
+// not less than want. It is meaningless, and may be negative, unless the tail is t.
 func (q *Queue[T]) room(r *ring[T], t, want uint64) int64 {
 	limit := int64(min(r.size, q.capacity))
 	room := limit - int64(t-q.headSeen.Load())
@@ -197,8 +199,15 @@ func (q *Queue[T]) Pop(mark *atomic.Uint64) (it Item[T], ok bool) {
 
 // IsReady reports whether a Pop would succeed if the head was not shut.
 func (q *Queue[T]) IsReady() bool {
-	h := q.head.Load() &^ shut
-	return q.ring.Load().of(h).slot(h).turn.Load() == h+1
+	for {
+		h := q.Popped()
+		if q.ring.Load().of(h).slot(h).turn.Load() == h+1 {
+			return true
+		}
+		if q.Popped() == h { // if not, that was the slot of an item that is gone
+			return false
+		}
+	}
 }
 
 // ShutTail shuts or opens the tail. It is the owner's, with its lock held.
@@ -222,7 +231,8 @@ func (q *Queue[T]) Pushed() uint64 { return q.tail.Load() &^ shut }
 // Popped returns how many items have been popped or dropped so far.
 func (q *Queue[T]) Popped() uint64 { return q.head.Load() &^ shut }
 
-// Len returns how many items wait. It is exact if one end is shut.
+// Len returns how many items wait. It is exact if one end is shut, and otherwise
+// never too low.
 func (q *Queue[T]) Len() int {
 	h := q.Popped() // first: the tail is never behind it
 	return int(q.Pushed() - h)
@@ -259,27 +269,37 @@ func (q *Queue[T]) IsWaiting(ticket uint64) bool {
 }
 
 // Drop removes n items from the front, published or not. It is the owner's, who
-// has shut both ends for good and holds its lock.
+// has shut both ends for good and holds its lock. Who publishes an item after it
+// was dropped has to see to it that Sweep is called.
 func (q *Queue[T]) Drop(n int) {
 	h := q.Popped()
 	if q.dropped == never {
 		q.dropped = h
 	}
-	for t := h; t < h+uint64(n); t++ {
+	q.head.Store((h + uint64(n)) | shut)
+	q.forget(h)
+}
+
+// Sweep forgets the tasks that were dropped, as far as they are published. It is
+// the owner's, with its lock held.
+func (q *Queue[T]) Sweep() { q.forget(q.dropped) }
+
+// forget does so for those from ticket t on.
+func (q *Queue[T]) forget(t uint64) {
+	for ; t < q.Popped(); t++ {
 		if s := q.ring.Load().of(t).slot(t); s.turn.Load() == t+1 {
 			s.item = Item[T]{}
 		}
 	}
-	q.head.Store((h + uint64(n)) | shut)
 }
 
-// grow makes a larger ring for the tickets to come, if that is allowed and needed.
+// grow makes a larger ring for the tickets to come, if that is allowed and makes
+// room: if the present one is full, or the next slot is still being emptied.
 func (q *Queue[T]) grow() bool {
 	r := q.ring.Load()
-	t := q.Pushed()
-	if r.size >= q.capacity || q.room(r, t, 1) >= 1 {
+	if r.size >= q.capacity || q.room(r, q.Pushed(), 1) >= 1 && q.IsFree() {
 		return false
 	}
-	q.ring.Store(newRing(t, min(2*r.size, q.capacity), r))
+	q.ring.Store(newRing(q.Pushed(), min(2*r.size, q.capacity), r))
 	return true
 }

@@ -307,3 +307,34 @@ func TestQueueDrop(t *testing.T) {
 func TestQueueMisuse(t *testing.T) {
 	assert.PanicsWithValue(t, "queue: capacity is 0, want 1 or more", func() { queue.New[int](0) })
 }
+
+// IsReady is true for as long as something waits, while others pop.
+func TestQueueIsReady(t *testing.T) {
+	const n = 1 << 14
+	for range 5 {
+		q := queue.New[int](n)
+		q.ShutTail(true)
+		for k := 0; k < n; {
+			_, m := q.PushShut(all, make([]int, n-k))
+			k += m
+		}
+		var popped atomic.Bool
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			var mark atomic.Uint64
+			for range n - 1 { // one stays
+				if _, ok := q.Pop(&mark); !ok {
+					t.Error("Pop failed")
+				}
+			}
+			popped.Store(true)
+		})
+		for !popped.Load() {
+			if !q.IsReady() {
+				t.Error("IsReady is false, and something waits")
+				break
+			}
+		}
+		wg.Wait()
+	}
+}

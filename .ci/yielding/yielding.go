@@ -1,0 +1,76 @@
+// Package yielding has the atomics of sync/atomic and a mutex, with yields around
+// each operation: now and then one, and seldom so many that everybody else gets far
+// ahead; or now and then a sleep, if the variable YIELDING is "sleep". The script
+// .ci/yield puts it in the place of the originals.
+package yielding
+
+import (
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+var sleeps = os.Getenv("YIELDING") == "sleep"
+
+func yield() {
+	switch n := rand.IntN(64); {
+	case n == 0 && sleeps:
+		time.Sleep(time.Duration(rand.IntN(2000)) * time.Microsecond)
+	case n == 0:
+		for range rand.IntN(300) {
+			runtime.Gosched()
+		}
+	case n < 16:
+		runtime.Gosched()
+	}
+}
+
+// around calls f between yields.
+func around[V any](f func() V) V {
+	yield()
+	defer yield()
+	return f()
+}
+
+// Uint64 is atomic.Uint64.
+type Uint64 struct{ v atomic.Uint64 }
+
+func (x *Uint64) Load() uint64           { return around(x.v.Load) }
+func (x *Uint64) Store(new uint64)       { yield(); x.v.Store(new); yield() }
+func (x *Uint64) Add(d uint64) uint64    { return around(func() uint64 { return x.v.Add(d) }) }
+func (x *Uint64) Or(bits uint64) uint64  { return around(func() uint64 { return x.v.Or(bits) }) }
+func (x *Uint64) And(bits uint64) uint64 { return around(func() uint64 { return x.v.And(bits) }) }
+func (x *Uint64) CompareAndSwap(old, new uint64) bool {
+	return around(func() bool { return x.v.CompareAndSwap(old, new) })
+}
+
+// Int64 is atomic.Int64.
+type Int64 struct{ v atomic.Int64 }
+
+func (x *Int64) Load() int64       { return around(x.v.Load) }
+func (x *Int64) Store(new int64)   { yield(); x.v.Store(new); yield() }
+func (x *Int64) Add(d int64) int64 { return around(func() int64 { return x.v.Add(d) }) }
+func (x *Int64) CompareAndSwap(old, new int64) bool {
+	return around(func() bool { return x.v.CompareAndSwap(old, new) })
+}
+
+// Bool is atomic.Bool.
+type Bool struct{ v atomic.Bool }
+
+func (x *Bool) Load() bool     { return around(x.v.Load) }
+func (x *Bool) Store(new bool) { yield(); x.v.Store(new); yield() }
+
+// Pointer is atomic.Pointer.
+type Pointer[T any] struct{ v atomic.Pointer[T] }
+
+func (x *Pointer[T]) Load() *T     { return around(x.v.Load) }
+func (x *Pointer[T]) Store(new *T) { yield(); x.v.Store(new); yield() }
+
+// Mutex is sync.Mutex.
+type Mutex struct{ sync.Mutex }
+
+func (m *Mutex) Lock()   { yield(); m.Mutex.Lock(); yield() }
+func (m *Mutex) Unlock() { yield(); m.Mutex.Unlock(); yield() }

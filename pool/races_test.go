@@ -1,0 +1,161 @@
+package pool_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store/dense"
+)
+
+// The races in this file were bugs. Each takes a few instructions on two goroutines,
+// and so is hardly ever lost as the tests are: .ci/yield runs them with a yield
+// around each step that matters, where they fail within a second.
+
+const raceRounds = 300
+
+// Two tasks that wait for each other both run, if there are two workers, however the
+// second is woken. (The worker that was to be woken looked for tasks at the moment in
+// which another had taken the first of them, and found none.)
+func TestRendezvous(t *testing.T) {
+	checkGoroutines(t)
+	p := newPool(t, &pool.Options{Workers: 2, Queue: 256}, dense.New[int]())
+	for round := range raceRounds {
+		a, b := make(chan struct{}), make(chan struct{})
+		for range rand.IntN(60) {
+			submit(t, p, value(1))
+		}
+		_, err := p.SubmitAll(t.Context(), []task{
+			func(context.Context) (int, error) { close(a); <-b; return 1, nil },
+			func(context.Context) (int, error) { close(b); <-a; return 1, nil },
+		})
+		require.NoError(t, err)
+		for _, met := range []chan struct{}{a, b} {
+			select {
+			case <-met:
+			case <-time.After(10 * time.Second):
+				t.Fatalf("round %d: a worker sleeps with a task in the queue", round)
+			}
+		}
+		if rand.IntN(2) == 0 {
+			require.NoError(t, p.Wait(t.Context()))
+		}
+	}
+}
+
+// Resize(0) while the pool drains: Stop speaks of tasks that were not run if and only
+// if there are any. (The last one could be taken after it was seen.)
+func TestResizeRacesLastTask(t *testing.T) {
+	checkGoroutines(t)
+	for range raceRounds {
+		p, err := pool.New(context.Background(), pool.Call[int], dense.New[int](), &pool.Options{Workers: 1 + rand.IntN(3), Queue: 64})
+		require.NoError(t, err)
+		in := make([]task, 40)
+		for i := range in {
+			in[i] = value(1)
+		}
+		_, err = p.SubmitAll(context.Background(), in)
+		require.NoError(t, err)
+		_ = p.Stop(doneContext()) // it drains from here on
+		for range rand.IntN(60) {
+			checkStats(t, p.Stats())
+		}
+		_ = p.Resize(0)
+		err = p.Stop(context.Background())
+		s := p.Stats()
+		require.Equal(t, s.NotRun > 0, errors.Is(err, pool.ErrNotRun), "Stop: %v, %+v", err, s)
+	}
+}
+
+// TrySubmit finds room in a queue in which nothing waits, also while the worker that
+// has taken the last task is not quite done with its place.
+func TestTrySubmitFindsRoom(t *testing.T) {
+	p := newPool(t, &pool.Options{Workers: 6, Queue: 1}, dense.New[int]())
+	for tried := 0; tried < raceRounds; {
+		if p.Stats().Queued > 0 {
+			runtime.Gosched()
+			continue
+		}
+		tried++
+		_, err := p.TrySubmit(value(1))
+		require.NoError(t, err, "the only submitter found the queue empty before")
+	}
+}
+
+// A pool that was cancelled keeps no task reachable, also if its submitter had a place
+// in the queue and put the task there when all was over.
+func TestCancelledPoolKeepsNothing(t *testing.T) {
+	checkGoroutines(t)
+	type thing struct{ _ [64]byte }
+	for range raceRounds / 10 {
+		ctx, cancel := context.WithCancel(context.Background())
+		var made, collected sync.WaitGroup
+		fn := func(context.Context, *thing) (int, error) { return 0, nil }
+		p, err := pool.New(ctx, fn, dense.New[int](), &pool.Options{Workers: 1, Queue: 40})
+		require.NoError(t, err)
+		for range 8 {
+			made.Go(func() {
+				for range 3 {
+					in := new(thing)
+					collected.Add(1)
+					runtime.AddCleanup(in, func(wg *sync.WaitGroup) { wg.Done() }, &collected)
+					_, _ = p.Submit(context.Background(), in)
+				}
+			})
+		}
+		runtime.Gosched()
+		cancel()
+		<-p.Done()
+		made.Wait()
+		all := make(chan struct{})
+		go func() { collected.Wait(); close(all) }()
+		for deadline := time.Now().Add(10 * time.Second); !isClosed(all); {
+			require.False(t, time.Now().After(deadline), "a task is still reachable")
+			runtime.GC()
+			runtime.Gosched()
+		}
+		runtime.KeepAlive(p)
+	}
+}
+
+// A Get that has given up costs nothing any more, though its task runs on: the
+// workers' way past the lock is open again.
+func TestGetGivesUp(t *testing.T) {
+	p := newPool(t, &pool.Options{Workers: 2}, dense.New[int]())
+	gate := make(chan struct{})
+	id := submit(t, p, gated(gate, 7))
+	for range 3 {
+		_, err := p.Get(doneContext(), id)
+		assert.ErrorIs(t, err, context.Canceled)
+	}
+	waits := call(func() error { _, err := p.Get(t.Context(), id); return err })
+	_, err := p.Get(doneContext(), id)
+	assert.ErrorIs(t, err, context.Canceled)
+	close(gate)
+	assert.Eventually(t, func() bool { _, returned := waits(); return returned }, 10*time.Second, time.Millisecond)
+	err, _ = waits()
+	assert.NoError(t, err)
+	v, err := p.Get(t.Context(), id)
+	assert.NoError(t, err)
+	assert.Equal(t, 7, v)
+}
+
+// The price of Map grows with the inputs, not with their square, when each has a
+// worker of its own. It would take a minute.
+func TestMapManyWorkers(t *testing.T) {
+	in := make([]int, 50_000)
+	got, err := pool.Map(t.Context(), in, func(context.Context, int) (int, error) { return 1, nil }, &pool.Options{Workers: math.MaxInt})
+	require.NoError(t, err)
+	for _, v := range got {
+		require.Equal(t, 1, v)
+	}
+}
