@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"golang.org/x/perf/benchfmt"
+)
+
+// params is what all measurements of a run have in common. A child process gets
+// them on its command line, and so has the same plan as its parent.
+type params struct {
+	workers     int
+	calibration calibration
+	quick       bool // sizes that say nothing and take no time
+}
+
+// scaled is a size of the full run, or a thousandth.
+func (p params) scaled(n int) int {
+	if p.quick {
+		return max(n/1000, 100)
+	}
+	return n
+}
+
+// A measurement is one line of the raw figures.
+type measurement struct {
+	name  string // in benchmark format, without "Benchmark"
+	ops   int
+	often often
+	do    func(context.Context) ([]benchfmt.Value, error)
+}
+
+// often says in which repetitions something is measured. What takes long, or
+// hardly varies, is left out of some.
+type often int
+
+const (
+	always      often = iota
+	everySecond       // the first, the third, …
+	once              // in the first only
+)
+
+// in reports whether repetition rep is one of them, where the first is 0.
+func (o often) in(rep int) bool {
+	switch o {
+	case everySecond:
+		return rep%2 == 0
+	case once:
+		return rep == 0
+	default:
+		return true
+	}
+}
+
+// A workload is tasks that several rivals get.
+type workload struct {
+	work       string
+	n          int
+	submitters int
+	workers    int // 0 for that of params
+	often      often
+	rivals     []string // none means all
+}
+
+// Beside the first workload, which all pools get, some are done by one variant of
+// each pool: another container changes nothing in what they show, and a run is
+// to take minutes.
+var (
+	variants   = slices.Concat(withoutMap, []string{"rwmutex", "naive"})
+	withLimit  = slices.Concat(variants, []string{"chunked"})
+	withoutMap = []string{
+		"dense", "dense-all", "ants-slice", "pond-group", "conc-results", "workerpool-slice", "errgroup-slice", "channel",
+	}
+)
+
+var workloads = []workload{
+	{work: "trivial", n: 1_000_000, submitters: 1},
+	{work: "trivial", n: 1_000_000, submitters: 8, rivals: variants, often: everySecond},
+	{work: "trivial", n: 100_000, submitters: 1, rivals: withLimit},
+	{work: "trivial", n: 10_000_000, submitters: 1, rivals: slices.Concat(withoutMap, []string{"chunked"}), often: everySecond},
+	{work: "1us", n: 200_000, submitters: 1},
+	{work: "10us", n: 20_000, submitters: 1, rivals: withLimit},
+	{work: "mix", n: 200_000, submitters: 1, rivals: withLimit},
+	{work: "sleep", n: 50_000, submitters: 1, workers: 1000, rivals: withLimit},
+}
+
+// plan is all measurements of one repetition, in order.
+func plan(p params) []measurement {
+	var all []measurement
+	for _, name := range []string{"1us", "10us", "mix"} {
+		all = append(all, bare(p, name))
+	}
+	for _, w := range workloads {
+		w.n = p.scaled(w.n)
+		if w.workers == 0 {
+			w.workers = p.workers
+		}
+		for _, r := range named(rivals, w.rivals...) {
+			all = append(all, tasks(p, w, r))
+		}
+	}
+	for _, r := range mappers {
+		all = append(all, mapping(p, p.scaled(4_000_000), r))
+	}
+	for _, r := range named(rivals, withLimit...) {
+		switch r.name {
+		case "dense-all", "rwmutex": // the same pool again
+		case "chunked": // cannot be idle, and is the floor of what blocked workers use
+			all = append(all, blocked(p.scaled(10_000), r))
+		default:
+			all = append(all, idle(p, r), blocked(p.scaled(10_000), r))
+		}
+	}
+	return all
+}
+
+func tasks(p params, w workload, r rival) measurement {
+	return measurement{
+		name:  fmt.Sprintf("Tasks/work=%s/n=%d/submitters=%d/workers=%d/pool=%s", w.work, w.n, w.submitters, w.workers, r.name),
+		ops:   w.n,
+		often: w.often,
+		do: func(ctx context.Context) ([]benchfmt.Value, error) {
+			return measureRun(ctx, r, job{
+				in: inputs(w.n), fn: works[w.work].task(p.calibration, w.n), workers: w.workers, submitters: w.submitters,
+			})
+		},
+	}
+}
+
+func mapping(p params, n int, r rival) measurement {
+	return measurement{
+		name: fmt.Sprintf("Map/work=trivial/n=%d/workers=%d/pool=%s", n, p.workers, r.name),
+		ops:  n,
+		do: func(ctx context.Context) ([]benchfmt.Value, error) {
+			return measureRun(ctx, r, job{in: inputs(n), fn: trivial, workers: p.workers})
+		},
+	}
+}
+
+func inputs(n int) []int {
+	in := make([]int, n)
+	for i := range in {
+		in[i] = i
+	}
+	return in
+}

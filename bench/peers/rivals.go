@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"iter"
+	"slices"
+)
+
+// A rival is one way to run tasks and to keep all their results.
+//
+// run makes its pool, submits the tasks of j, and returns when all results are
+// there to be read and the pool's goroutines are told to end. The results are
+// those of all tasks, in any order, the error of each beside its value; they
+// live as long as they can be read, and no longer.
+type rival struct {
+	name   string // in pool=…
+	label  string // in tables and pictures
+	kind   kind
+	module string // whose version the report names; "" for the standard library
+	run    func(ctx context.Context, j job) (results, error)
+}
+
+type results = iter.Seq2[int, error]
+
+type kind int
+
+const (
+	theirs kind = iota
+	ours
+	limit // not a pool, but what a pool cannot beat
+)
+
+// rivals is all of them. Tables sort them by what was measured.
+var rivals = []rival{
+	{"dense", "resultpool, dense", ours, modResultpool, oneByOne(newDense)},
+	{"dense-all", "resultpool, dense, SubmitAll", ours, modResultpool, allAtOnce(newDense)},
+	{"rwmutex", "resultpool, rwmutex", ours, modResultpool, oneByOne(newRWMutex)},
+	{"syncmap", "resultpool, syncmap", ours, modResultpool, oneByOne(newSyncMap)},
+	{"xsync", "resultpool, xsync", ours, modResultpool, oneByOne(newXSync)},
+	{"ants-slice", "ants into a slice", theirs, modAnts, antsSlice},
+	{"ants-map", "ants into a map, RWMutex", theirs, modAnts, antsMap},
+	{"pond-group", "pond, result group", theirs, modPond, pondGroup},
+	{"conc-results", "conc, ResultPool", theirs, modConc, concResults},
+	{"workerpool-slice", "workerpool into a slice", theirs, modWorkerpool, workerpoolSlice},
+	{"errgroup-slice", "errgroup into a slice", theirs, modSync, errgroupSlice},
+	{"errgroup-map", "errgroup into a map, RWMutex", theirs, modSync, errgroupMap},
+	{"naive", "the obvious pool (naive)", theirs, modResultpool, naivePool},
+	{"channel", "plain channel into a slice", theirs, "", channelSlice},
+	{"chunked", "no pool: loops by hand", limit, "", chunked},
+}
+
+// mappers is the same for one function over one slice.
+var mappers = []rival{
+	{"map", "resultpool, Map", ours, modResultpool, poolMap},
+	{"conc-iter", "conc, iter.Map", theirs, modConc, concIter},
+	{"chunked", "loops by hand", limit, "", chunkedMap},
+}
+
+// The modules that are compared.
+const (
+	modResultpool = "github.com/resultpool/resultpool"
+	modAnts       = "github.com/panjf2000/ants/v2"
+	modPond       = "github.com/alitto/pond/v2"
+	modConc       = "github.com/sourcegraph/conc"
+	modWorkerpool = "github.com/gammazero/workerpool"
+	modSync       = "golang.org/x/sync"
+)
+
+// named returns those of all whose names are given, in the order of all. Without
+// names it returns all.
+func named(all []rival, names ...string) []rival {
+	if len(names) == 0 {
+		return all
+	}
+	var found []rival
+	for _, r := range all {
+		if slices.Contains(names, r.name) {
+			found = append(found, r)
+		}
+	}
+	return found
+}
