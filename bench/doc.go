@@ -16,6 +16,11 @@
 //	go test -run=NONE -bench Pool/submit=one/read=none/store=dense ./bench
 //	go test -run=NONE -bench . -benchtime=1x -race ./bench
 //
+// The picture in docs/plots/stores.svg is drawn from what BenchmarkStore prints:
+//
+//	go test -run=NONE -bench Store -benchtime=1000000x -count=6 ./bench > stores.txt
+//	GOWORK=off go -C bench/peers run . stores ../../stores.txt
+//
 // # What is measured
 //
 // BenchmarkStore/mix=PUTS:GETS/held=N/store=…: one Put or Get, in these

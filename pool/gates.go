@@ -3,8 +3,9 @@ package pool
 import "sync/atomic"
 
 // gates let a task pass through the pool without its lock. They are derived from
-// what mu guards: unlock sets them, so they agree with it whenever mu is free.
-// Whoever finds a gate shut takes mu.
+// what mu guards: unlock sets them, so they agree with it whenever mu is free, or
+// the worker that callAt had called is on its way. Whoever finds a gate shut takes
+// mu.
 //
 //	gate        open while                                  found shut by
 //	queue tail  the pool is open, has workers, and nobody   Submit
