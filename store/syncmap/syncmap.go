@@ -20,7 +20,9 @@
 //
 // When a program is built around sync.Map already, or many processors read
 // results that are seldom written and whose IDs are not dense. Under the mixes of
-// package bench, on two processors, each of the other stores is faster.
+// package bench, on two processors, it is about as fast as the other two maps while
+// it is small, and the slowest with a million results held; dense is several times
+// faster.
 package syncmap
 
 import (
