@@ -54,6 +54,7 @@ type broken struct {
 	*reference
 	waiting  atomic.Bool  // a goroutine is in window
 	waits    atomic.Int64 // how often it has looked
+	calls    atomic.Int64 // of its methods
 	put      func(context.Context, store.Result[int]) error
 	get      func(context.Context, store.ID) (store.Result[int], error)
 	del      func(context.Context, store.ID) error
@@ -63,6 +64,7 @@ type broken struct {
 }
 
 func (b *broken) Put(ctx context.Context, res store.Result[int]) error {
+	b.calls.Add(1)
 	if b.put != nil {
 		return b.put(ctx, res)
 	}
@@ -70,6 +72,7 @@ func (b *broken) Put(ctx context.Context, res store.Result[int]) error {
 }
 
 func (b *broken) Get(ctx context.Context, id store.ID) (store.Result[int], error) {
+	b.calls.Add(1)
 	if b.get != nil {
 		return b.get(ctx, id)
 	}
@@ -77,6 +80,7 @@ func (b *broken) Get(ctx context.Context, id store.ID) (store.Result[int], error
 }
 
 func (b *broken) Delete(ctx context.Context, id store.ID) error {
+	b.calls.Add(1)
 	if b.del != nil {
 		return b.del(ctx, id)
 	}
@@ -84,6 +88,7 @@ func (b *broken) Delete(ctx context.Context, id store.ID) error {
 }
 
 func (b *broken) All(ctx context.Context) iter.Seq2[store.Result[int], error] {
+	b.calls.Add(1)
 	if b.all != nil {
 		return func(yield func(store.Result[int], error) bool) { b.all(ctx, yield) }
 	}
@@ -91,6 +96,7 @@ func (b *broken) All(ctx context.Context) iter.Seq2[store.Result[int], error] {
 }
 
 func (b *broken) PutBatch(ctx context.Context, res []store.Result[int]) error {
+	b.calls.Add(1)
 	if b.putBatch != nil {
 		return b.putBatch(ctx, res)
 	}
@@ -98,6 +104,7 @@ func (b *broken) PutBatch(ctx context.Context, res []store.Result[int]) error {
 }
 
 func (b *broken) ReserveIDs(ctx context.Context, n uint64) (store.ID, error) {
+	b.calls.Add(1)
 	if b.reserve != nil {
 		return b.reserve(ctx, n)
 	}
@@ -106,14 +113,16 @@ func (b *broken) ReserveIDs(ctx context.Context, n uint64) (store.ID, error) {
 
 // window leaves others time to come between two steps that should be one: until
 // what they do shows. One goroutine waits at a time, so that there are others, and
-// a store that only one goroutine uses does not wait for ever.
+// not for long if no others call, so that a store which only one goroutine uses
+// costs little.
 func (b *broken) window(shows func() bool) {
 	if !b.waiting.CompareAndSwap(false, true) {
 		return
 	}
 	defer b.waiting.Store(false)
-	for range 2000 {
-		if shows() || b.waits.Add(1) > 1_000_000 {
+	calls := b.calls.Load()
+	for looks := range 2000 {
+		if shows() || b.waits.Add(1) > 1_000_000 || looks == 50 && b.calls.Load() == calls {
 			return
 		}
 		runtime.Gosched()
@@ -125,6 +134,12 @@ func (b *broken) locked(f func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	f()
+}
+
+// results returns all that is held.
+func (b *broken) results() (res []store.Result[int]) {
+	b.locked(func() { res = slices.Collect(maps.Values(b.m)) })
+	return res
 }
 
 func (b *broken) holds(id store.ID) bool {
@@ -150,5 +165,6 @@ var brokenStores = slices.Concat(
 	brokenDeletes,
 	brokenLoops,
 	brokenHolds,
+	brokenHistories,
 	brokenOffers,
 )

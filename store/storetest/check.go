@@ -73,6 +73,7 @@ var checks = slices.Concat(
 		{clauses: []int{10}, name: "two-stores", run: twoStores},
 
 		{clauses: []int{1, 2, 3, 4, 5}, name: "random-operations", run: randomOperations},
+		{clauses: []int{1, 2, 3, 4, 5}, name: "histories", run: histories},
 		{clauses: []int{1, 2, 3, 4, 5, 6, 7}, name: "concurrent-growth", run: concurrentGrowth},
 	},
 	batchChecks,
