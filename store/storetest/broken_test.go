@@ -136,6 +136,12 @@ func (b *broken) locked(f func()) {
 	f()
 }
 
+// size returns how many results are held.
+func (b *broken) size() (n int) {
+	b.locked(func() { n = len(b.m) })
+	return n
+}
+
 // results returns all that is held.
 func (b *broken) results() (res []store.Result[int]) {
 	b.locked(func() { res = slices.Collect(maps.Values(b.m)) })

@@ -23,8 +23,14 @@ func newReference() *reference {
 	return &reference{m: make(map[store.ID]store.Result[int])}
 }
 
-func (r *reference) Put(ctx context.Context, res store.Result[int]) error {
-	return r.PutBatch(ctx, []store.Result[int]{res})
+func (r *reference) Put(_ context.Context, res store.Result[int]) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, held := r.m[res.ID]; held {
+		return store.ErrExists
+	}
+	r.m[res.ID] = res
+	return nil
 }
 
 func (r *reference) PutBatch(_ context.Context, res []store.Result[int]) error {

@@ -1,0 +1,63 @@
+package storetest
+
+import (
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// TestRunRejectsBrokenStores has every broken store go through all that Run does,
+// each in a process of its own, as its author would see it: Run must end, and the
+// check that is there to find the fault must have failed. With -short each process
+// runs that check only.
+func TestRunRejectsBrokenStores(t *testing.T) {
+	if testing.Short() {
+		t.Log("-short: NOT THE WHOLE KIT, each broken store is tried by the one check that has to reject it")
+	}
+	var rejected, checksFailed atomic.Int32
+	var slowest atomic.Int64
+	atOnce := make(chan struct{}, 2*runtime.GOMAXPROCS(0))
+	var wg sync.WaitGroup
+	for _, row := range brokenStores {
+		wg.Go(func() {
+			if !row.hangs { // else it sleeps most of the time
+				atOnce <- struct{}{}
+				defer func() { <-atOnce }()
+			}
+			start := time.Now()
+			filter := "^TestChild$"
+			if testing.Short() {
+				filter += "/^" + strings.ReplaceAll(row.rejectedBy, "/", "$/^") + "$"
+			}
+			out, err := runChild(t, row.fault, filter)
+			for took := int64(time.Since(start)); ; {
+				if most := slowest.Load(); took <= most || slowest.CompareAndSwap(most, took) {
+					break
+				}
+			}
+
+			var exit *exec.ExitError
+			ok := assert.ErrorAs(t, err, &exit, "Run passes a store whose fault is: %s\n%s", row.fault, out) &&
+				assert.Contains(t, out, "--- FAIL: TestChild/"+row.rejectedBy+" ", "fault: %s", row.fault) &&
+				assert.Equal(t, row.hangs, strings.Contains(out, "not ended after"), "fault: %s\n%s", row.fault, out)
+			for _, accident := range []string{"DATA RACE", "fatal error:", "panic: test timed out"} {
+				ok = assert.NotContains(t, out, accident, "fault: %s", row.fault) && ok
+			}
+			if ok {
+				rejected.Add(1)
+			}
+			checksFailed.Add(int32(strings.Count(out, "    --- FAIL: TestChild/")))
+		})
+	}
+	wg.Wait()
+	t.Logf("%d broken stores, %d rejected, by %d checks on average; the slowest took %v",
+		len(brokenStores), rejected.Load(), checksFailed.Load()/int32(len(brokenStores)),
+		time.Duration(slowest.Load()).Round(10*time.Millisecond))
+	assert.GreaterOrEqual(t, len(brokenStores), 25)
+}
