@@ -1,4 +1,5 @@
-// Package storetest proves and measures a [store.ResultStore].
+// Package storetest proves and measures a [store.ResultStore], and makes faulty
+// ones to test what uses a store.
 //
 // A store's own test file is complete with these three lines:
 //
@@ -31,6 +32,16 @@
 // ended after 30 seconds, and its failure shows the stacks of all goroutines;
 // after the third such check the others are skipped. The goroutines of a check
 // that hangs are abandoned, since Go cannot end them.
+//
+// # Faulty stores
+//
+// [WithFaults] makes a store fail on purpose: for a while or for ever, slowly, by
+// blocking until the context ends, by panicking, by rejecting a result, or by
+// losing an answer.
+//
+//	st := storetest.WithFaults(rwmutex.New[int](), storetest.Faults{
+//		Put: storetest.For(time.Minute, storetest.Fail(errDown)),
+//	})
 //
 // # What newStore must do
 //

@@ -1,0 +1,104 @@
+package storetest
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+// Fail has every call return err, and nothing done.
+//
+// To a pool, store.ErrRejected means that this result can never be stored, any
+// other error that the store fails for now. err must not be nil.
+func Fail(err error) Fault {
+	return func(context.Context, []store.ID, func(context.Context) error) error { return err }
+}
+
+// Lose has every call do its work and then return err all the same, as when a
+// database has committed but its answer is lost on the way. err must not be nil.
+func Lose(err error) Fault {
+	return func(ctx context.Context, _ []store.ID, do func(context.Context) error) error {
+		_ = do(ctx)
+		return err
+	}
+}
+
+// Slow has every call wait for d before it is made. If its context is done
+// before, it returns context.Cause, and nothing is done.
+func Slow(d time.Duration) Fault {
+	return func(ctx context.Context, _ []store.ID, do func(context.Context) error) error {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			return do(ctx)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Block has every call wait until its context is done, and then return
+// context.Cause, and nothing done. With a context that cannot be done, it waits for
+// ever.
+func Block() Fault {
+	return func(ctx context.Context, _ []store.ID, _ func(context.Context) error) error {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+}
+
+// Panic has every call panic with v.
+func Panic(v any) Fault {
+	return func(context.Context, []store.ID, func(context.Context) error) error { panic(v) }
+}
+
+// First is f for the first n calls. Those after them work.
+func First(n int, f Fault) Fault {
+	var calls atomic.Int64
+	return func(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
+		if calls.Add(1) > int64(n) {
+			return do(ctx)
+		}
+		return f(ctx, ids, do)
+	}
+}
+
+// For is f from the first call on and for as long as d. Calls after that work.
+func For(d time.Duration, f Fault) Fault {
+	begun := sync.OnceValue(time.Now)
+	return func(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
+		if time.Since(begun()) >= d {
+			return do(ctx)
+		}
+		return f(ctx, ids, do)
+	}
+}
+
+// Only is f for calls that are about one of these IDs. All others work.
+func Only(f Fault, ids ...store.ID) Fault {
+	return func(ctx context.Context, of []store.ID, do func(context.Context) error) error {
+		if !slices.ContainsFunc(of, func(id store.ID) bool { return slices.Contains(ids, id) }) {
+			return do(ctx)
+		}
+		return f(ctx, of, do)
+	}
+}
+
+// Chain has every call go through all faults in their order, as far as they let
+// it: Chain(Slow(time.Second), First(3, Fail(err))) waits for a second, and then
+// fails three times.
+func Chain(faults ...Fault) Fault {
+	return func(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
+		if len(faults) == 0 {
+			return do(ctx)
+		}
+		return faults[0](ctx, ids, func(ctx context.Context) error {
+			return Chain(faults[1:]...)(ctx, ids, do)
+		})
+	}
+}

@@ -1,0 +1,164 @@
+package storetest
+
+import (
+	"context"
+	"iter"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+// Faults says which Fault each method of a store has. A method whose Fault is nil
+// works as it should, with one exception: a nil PutBatch stands for Put's Fault,
+// so that a store whose Put fails does not take the same results in a batch.
+type Faults struct {
+	Put, Get, Delete, All, PutBatch, ReserveIDs Fault
+}
+
+// A Fault stands between a caller and a method of a store. It makes the call with
+// do, at most once, and returns the error that the caller is to see: do's, or one
+// of its own. It may do so late, or not at all, or panic instead.
+//
+// ids are those that the call is about: one for Put, Get and Delete, all of a
+// batch for PutBatch, none for All and ReserveIDs. When a Fault returns an error,
+// Get returns a zero Result beside it, and All yields it as its last pair. The do
+// of All is the whole loop.
+//
+// A Fault is called on the caller's goroutine, also by several at once.
+//
+// One of your own is a few lines. This one hangs until the test opens the gate,
+// and does not care for its context:
+//
+//	func(ctx context.Context, _ []store.ID, do func(context.Context) error) error {
+//		<-gate
+//		return do(ctx)
+//	}
+type Fault func(ctx context.Context, ids []store.ID, do func(context.Context) error) error
+
+// WithFaults returns a store that is st but for its faults, to test what uses a
+// store: a pool, or a store that wraps another.
+//
+// The store that it returns is a [store.BatchPutter] if st is one, and a
+// [store.IDReserver] if st is one; see [Faults] for what that means for Put. Both
+// can be hidden by wrapping st before:
+//
+//	struct{ store.ResultStore[R] }{st}
+//
+// It starts no goroutines, and waits by timers and channels only, so it can be
+// used in a bubble of testing/synctest.
+func WithFaults[R any](st store.ResultStore[R], faults Faults) store.ResultStore[R] {
+	if faults.PutBatch == nil {
+		faults.PutBatch = faults.Put
+	}
+	f := &faulty[R]{st, faults}
+	bp, batches := st.(store.BatchPutter[R])
+	batcher := &faultyBatcher[R]{bp, faults.PutBatch}
+	r, reserves := st.(store.IDReserver)
+	reserver := &faultyReserver{r, faults.ReserveIDs}
+	switch {
+	case batches && reserves:
+		return struct {
+			*faulty[R]
+			store.BatchPutter[R]
+			store.IDReserver
+		}{f, batcher, reserver}
+	case batches:
+		return struct {
+			*faulty[R]
+			store.BatchPutter[R]
+		}{f, batcher}
+	case reserves:
+		return struct {
+			*faulty[R]
+			store.IDReserver
+		}{f, reserver}
+	default:
+		return f
+	}
+}
+
+// call calls do through f, which may be nil.
+func (f Fault) call(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
+	if f == nil {
+		return do(ctx)
+	}
+	return f(ctx, ids, do)
+}
+
+type faulty[R any] struct {
+	st     store.ResultStore[R]
+	faults Faults
+}
+
+func (s *faulty[R]) Put(ctx context.Context, res store.Result[R]) error {
+	return s.faults.Put.call(ctx, []store.ID{res.ID}, func(ctx context.Context) error {
+		return s.st.Put(ctx, res)
+	})
+}
+
+func (s *faulty[R]) Get(ctx context.Context, id store.ID) (store.Result[R], error) {
+	var res store.Result[R]
+	err := s.faults.Get.call(ctx, []store.ID{id}, func(ctx context.Context) (err error) {
+		res, err = s.st.Get(ctx, id)
+		return err
+	})
+	if err != nil {
+		return store.Result[R]{}, err
+	}
+	return res, nil
+}
+
+func (s *faulty[R]) Delete(ctx context.Context, id store.ID) error {
+	return s.faults.Delete.call(ctx, []store.ID{id}, func(ctx context.Context) error {
+		return s.st.Delete(ctx, id)
+	})
+}
+
+func (s *faulty[R]) All(ctx context.Context) iter.Seq2[store.Result[R], error] {
+	return func(yield func(store.Result[R], error) bool) {
+		left := false
+		err := s.faults.All.call(ctx, nil, func(ctx context.Context) error {
+			for res, err := range s.st.All(ctx) {
+				if err != nil {
+					return err
+				}
+				if !yield(res, nil) {
+					left = true
+					return nil
+				}
+			}
+			return nil
+		})
+		if err != nil && !left {
+			yield(store.Result[R]{}, err)
+		}
+	}
+}
+
+type faultyBatcher[R any] struct {
+	st    store.BatchPutter[R]
+	fault Fault
+}
+
+func (s *faultyBatcher[R]) PutBatch(ctx context.Context, res []store.Result[R]) error {
+	ids := make([]store.ID, len(res))
+	for i, one := range res {
+		ids[i] = one.ID
+	}
+	return s.fault.call(ctx, ids, func(ctx context.Context) error { return s.st.PutBatch(ctx, res) })
+}
+
+type faultyReserver struct {
+	st    store.IDReserver
+	fault Fault
+}
+
+func (s *faultyReserver) ReserveIDs(ctx context.Context, n uint64) (first store.ID, err error) {
+	err = s.fault.call(ctx, nil, func(ctx context.Context) (err error) {
+		first, err = s.st.ReserveIDs(ctx, n)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return first, nil
+}
