@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -192,6 +193,108 @@ var brokenLoops = []brokenStore{
 			b.all = func(ctx context.Context, yield func(store.Result[int], error) bool) {
 				defer func() { _ = recover() }()
 				b.reference.All(ctx)(yield)
+			}
+		},
+	},
+	{
+		fault:      "deletes are put off until the end of a loop, and forgotten if it is left",
+		rejectedBy: "clause=6/left-while-others-write",
+		breakIt: func(b *broken) {
+			loops := 0                     // guarded by b.mu
+			off := make(map[store.ID]bool) // guarded by b.mu
+			visible := func(id store.ID) (yes bool) {
+				b.locked(func() { yes = !off[id] })
+				return yes
+			}
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				b.locked(func() {
+					if off[res.ID] {
+						delete(off, res.ID)
+						delete(b.m, res.ID)
+					}
+				})
+				return b.reference.Put(ctx, res)
+			}
+			b.get = func(ctx context.Context, id store.ID) (store.Result[int], error) {
+				if !visible(id) {
+					return store.Result[int]{}, store.ErrNotFound
+				}
+				return b.reference.Get(ctx, id)
+			}
+			b.del = func(_ context.Context, id store.ID) error {
+				b.locked(func() {
+					if _, held := b.m[id]; held && loops > 0 {
+						off[id] = true
+					} else {
+						delete(b.m, id)
+					}
+				})
+				return nil
+			}
+			b.all = func(ctx context.Context, yield func(store.Result[int], error) bool) {
+				whole := false
+				b.locked(func() { loops++ })
+				defer b.locked(func() {
+					for id := range off {
+						if whole {
+							delete(b.m, id)
+						}
+						delete(off, id)
+					}
+					loops--
+				})
+				for res := range b.reference.All(ctx) {
+					if visible(res.ID) && !yield(res, nil) {
+						return
+					}
+				}
+				whole = true
+			}
+		},
+	},
+	{
+		fault:      "a result is moved to a free place in front of a loop that is under way",
+		rejectedBy: "clause=4-6/sweep-while-putting",
+		breakIt: func(b *broken) {
+			// All walks along an array. A Put that finds it full makes it half as long,
+			// whatever loops have come to.
+			var places []store.ID // 0 where there is room; guarded by b.mu
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				err := b.reference.Put(ctx, res)
+				if err == nil {
+					b.locked(func() {
+						if len(places) >= 16+len(b.m)+len(b.m)/4 {
+							places = slices.DeleteFunc(places, func(id store.ID) bool { return id == 0 })
+						}
+						places = append(places, res.ID)
+					})
+				}
+				return err
+			}
+			b.del = func(ctx context.Context, id store.ID) error {
+				b.locked(func() {
+					if i := slices.Index(places, id); i >= 0 {
+						places[i] = 0
+					}
+				})
+				return b.reference.Delete(ctx, id)
+			}
+			b.all = func(ctx context.Context, yield func(store.Result[int], error) bool) {
+				for i := 0; ; i++ {
+					var id store.ID
+					end := false
+					b.locked(func() {
+						if end = i >= len(places); !end {
+							id = places[i]
+						}
+					})
+					if end {
+						return
+					}
+					if res, err := b.Get(ctx, id); err == nil && !yield(res, nil) {
+						return
+					}
+				}
 			}
 		},
 	},

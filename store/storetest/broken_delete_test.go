@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"sync"
+	"time"
 
 	"github.com/resultpool/resultpool/store"
 )
@@ -18,6 +19,36 @@ var brokenDeletes = []brokenStore{
 			b.get = func(ctx context.Context, id store.ID) (store.Result[int], error) {
 				res, _ := b.reference.Get(ctx, id)
 				return res, nil
+			}
+		},
+	},
+	{
+		fault:      "ErrNotFound is only its text",
+		rejectedBy: "clause=3/never-put",
+		breakIt: func(b *broken) {
+			b.get = func(ctx context.Context, id store.ID) (store.Result[int], error) {
+				res, err := b.reference.Get(ctx, id)
+				if err != nil {
+					err = errors.New(err.Error())
+				}
+				return res, err
+			}
+		},
+	},
+	{
+		fault:      "Get waits until the ID is put",
+		rejectedBy: "clause=3/never-put",
+		hangs:      true,
+		breakIt: func(b *broken) {
+			b.get = func(ctx context.Context, id store.ID) (store.Result[int], error) {
+				for !b.holds(id) {
+					select {
+					case <-ctx.Done():
+						return store.Result[int]{}, ctx.Err()
+					case <-time.After(time.Millisecond):
+					}
+				}
+				return b.reference.Get(ctx, id)
 			}
 		},
 	},
@@ -74,6 +105,113 @@ var brokenDeletes = []brokenStore{
 					}
 				}
 				return b.reference.Delete(ctx, id)
+			}
+		},
+	},
+	{
+		fault:      "Delete of one ID in 64 deletes the next one too",
+		rejectedBy: "clause=5/not-the-deleted",
+		breakIt: func(b *broken) {
+			b.del = func(ctx context.Context, id store.ID) error {
+				err := b.reference.Delete(ctx, id)
+				if id%64 == 20 {
+					err = errors.Join(err, b.reference.Delete(ctx, id+1))
+				}
+				return err
+			}
+		},
+	},
+	{
+		fault:      "IDs below those that were all deleted are taken for deleted",
+		rejectedBy: "clause=4/put-again",
+		breakIt: func(b *broken) {
+			var below store.ID // guarded by b.mu
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				var late bool
+				b.locked(func() { late = res.ID < below })
+				if late {
+					return nil
+				}
+				return b.reference.Put(ctx, res)
+			}
+			b.del = func(ctx context.Context, id store.ID) error {
+				if b.holds(id) && !b.holds(id-1) {
+					b.locked(func() { below = max(below, id+1) })
+				}
+				return b.reference.Delete(ctx, id)
+			}
+		},
+	},
+	{
+		fault:      "deleted results are cleared away late, with what was put there since",
+		rejectedBy: "clause=4/many-rounds",
+		breakIt: func(b *broken) {
+			dead := make(map[store.ID]bool) // guarded by b.mu
+			var due []store.ID              // guarded by b.mu
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				b.locked(func() {
+					if dead[res.ID] {
+						delete(dead, res.ID)
+						delete(b.m, res.ID)
+					}
+				})
+				return b.reference.Put(ctx, res)
+			}
+			b.get = func(ctx context.Context, id store.ID) (store.Result[int], error) {
+				var gone bool
+				b.locked(func() { gone = dead[id] })
+				if gone {
+					return store.Result[int]{}, store.ErrNotFound
+				}
+				return b.reference.Get(ctx, id)
+			}
+			b.del = func(_ context.Context, id store.ID) error {
+				b.locked(func() {
+					if _, held := b.m[id]; !held {
+						return
+					}
+					dead[id] = true
+					if due = append(due, id); len(due) == 100 {
+						for _, id := range due {
+							delete(b.m, id)
+							delete(dead, id)
+						}
+						due = nil
+					}
+				})
+				return nil
+			}
+			b.all = func(_ context.Context, yield func(store.Result[int], error) bool) {
+				var live []store.Result[int]
+				b.locked(func() {
+					for id, res := range b.m {
+						if !dead[id] {
+							live = append(live, res)
+						}
+					}
+				})
+				for _, res := range live {
+					if !yield(res, nil) {
+						return
+					}
+				}
+			}
+		},
+	},
+	{
+		fault:      "what is put again keeps the error from before",
+		rejectedBy: "clause=1-5/random-operations",
+		breakIt: func(b *broken) {
+			errs := make(map[store.ID]error) // guarded by b.mu
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				b.locked(func() {
+					if res.Err == nil {
+						res.Err = errs[res.ID]
+					} else if _, held := b.m[res.ID]; !held {
+						errs[res.ID] = res.Err
+					}
+				})
+				return b.reference.Put(ctx, res)
 			}
 		},
 	},

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
+	"sync"
+	"sync/atomic"
 	"weak"
 
 	"github.com/resultpool/resultpool/store"
@@ -25,6 +28,34 @@ var brokenHolds = []brokenStore{
 					}
 				})
 				return err
+			}
+		},
+	},
+	{
+		fault:      "who was not read for long is evicted beyond forty thousand",
+		rejectedBy: "clause=7/no-eviction",
+		breakIt: func(b *broken) {
+			var order []store.ID           // as they were used last; guarded by b.mu
+			last := make(map[store.ID]int) // where in it an ID was last; guarded by b.mu
+			use := func(id store.ID) {
+				order = append(order, id)
+				last[id] = len(order)
+			}
+			next := 0 // guarded by b.mu
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				err := b.reference.Put(ctx, res)
+				b.locked(func() {
+					for use(res.ID); len(b.m) > 40_000; next++ {
+						if id := order[next]; last[id] == next+1 {
+							delete(b.m, id)
+						}
+					}
+				})
+				return err
+			}
+			b.get = func(ctx context.Context, id store.ID) (store.Result[int], error) {
+				b.locked(func() { use(id) })
+				return b.reference.Get(ctx, id)
 			}
 		},
 	},
@@ -61,6 +92,70 @@ var brokenHolds = []brokenStore{
 				res, err := b.reference.Get(ctx, store.ID(uint32(id)))
 				res.ID = id
 				return res, err
+			}
+		},
+	},
+	{
+		fault:      "IDs go through a float64",
+		rejectedBy: "clause=8/boundaries",
+		breakIt: func(b *broken) {
+			near := func(id store.ID) store.ID {
+				if id > math.MaxInt64 { // a conversion back could be out of range
+					return id
+				}
+				return store.ID(float64(id))
+			}
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				res.ID = near(res.ID)
+				return b.reference.Put(ctx, res)
+			}
+			b.get = func(ctx context.Context, id store.ID) (store.Result[int], error) {
+				res, err := b.reference.Get(ctx, near(id))
+				res.ID = id
+				return res, err
+			}
+			b.del = func(ctx context.Context, id store.ID) error { return b.reference.Delete(ctx, near(id)) }
+		},
+	},
+	{
+		fault:      "a segment's number has 32 bits",
+		rejectedBy: "clause=8/boundaries",
+		breakIt: func(b *broken) {
+			short := func(id store.ID) store.ID { return store.ID(uint32(id>>10))<<10 | id%1024 }
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				res.ID = short(res.ID)
+				return b.reference.Put(ctx, res)
+			}
+			b.get = func(ctx context.Context, id store.ID) (store.Result[int], error) {
+				res, err := b.reference.Get(ctx, short(id))
+				res.ID = id
+				return res, err
+			}
+			b.del = func(ctx context.Context, id store.ID) error { return b.reference.Delete(ctx, short(id)) }
+		},
+	},
+	{
+		fault:      "All ends before the largest ID",
+		rejectedBy: "clause=8/boundaries",
+		breakIt: func(b *broken) {
+			b.all = func(ctx context.Context, yield func(store.Result[int], error) bool) {
+				for res := range b.reference.All(ctx) {
+					if res.ID < math.MaxUint64 && !yield(res, nil) {
+						return
+					}
+				}
+			}
+		},
+	},
+	{
+		fault:      "Put looks and then stores, but only from 2^63 on",
+		rejectedBy: "clause=8/concurrent-boundaries",
+		breakIt: func(b *broken) {
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				if res.ID >= 1<<63 {
+					return b.lookThenStore(ctx, res)
+				}
+				return b.reference.Put(ctx, res)
 			}
 		},
 	},
@@ -121,6 +216,36 @@ var brokenHolds = []brokenStore{
 		},
 	},
 	{
+		fault:      "All goes on after the error of a context that is done",
+		rejectedBy: "clause=9/all-with-done-context",
+		breakIt: func(b *broken) {
+			b.all = func(ctx context.Context, yield func(store.Result[int], error) bool) {
+				for res, err := range b.reference.All(ctx) {
+					if ctx.Err() != nil && !yield(store.Result[int]{}, ctx.Err()) || !yield(res, err) {
+						return
+					}
+				}
+			}
+		},
+	},
+	{
+		fault:      "a context that is done breaks the connection for good",
+		rejectedBy: "clause=9/get-with-done-context",
+		breakIt: func(b *broken) {
+			var lost atomic.Bool
+			b.get = func(ctx context.Context, id store.ID) (store.Result[int], error) {
+				if ctx.Err() != nil {
+					lost.Store(true)
+					return store.Result[int]{}, ctx.Err()
+				}
+				if lost.Load() {
+					return store.Result[int]{}, errors.New("connection lost")
+				}
+				return b.reference.Get(ctx, id)
+			}
+		},
+	},
+	{
 		fault:      "All ends without a word when the context is cancelled",
 		rejectedBy: "clause=9/cancel-in-body",
 		breakIt: func(b *broken) {
@@ -137,6 +262,36 @@ var brokenHolds = []brokenStore{
 		fault:      "all stores are one",
 		rejectedBy: "clause=10/two-stores",
 		breakIt:    func(b *broken) { b.reference = sharedByAll },
+	},
+	{
+		fault:      "stores share what is above 2^40",
+		rejectedBy: "clause=10/two-stores",
+		breakIt: func(b *broken) {
+			of := func(id store.ID) *reference {
+				if id > 1<<40 {
+					return farSharedByAll
+				}
+				return b.reference
+			}
+			b.put = func(ctx context.Context, res store.Result[int]) error { return of(res.ID).Put(ctx, res) }
+			b.get = func(ctx context.Context, id store.ID) (store.Result[int], error) { return of(id).Get(ctx, id) }
+			b.del = func(ctx context.Context, id store.ID) error { return of(id).Delete(ctx, id) }
+		},
+	},
+	{
+		fault:      "all stores encode into one buffer",
+		rejectedBy: "clause=10/two-stores-at-once",
+		breakIt: func(b *broken) {
+			var mu sync.Mutex // of this store
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				mu.Lock()
+				defer mu.Unlock()
+				bufferSharedByAll.Store(int64(res.Value))
+				b.window(func() bool { return bufferSharedByAll.Load() != int64(res.Value) })
+				res.Value = int(bufferSharedByAll.Load())
+				return b.reference.Put(ctx, res)
+			}
+		},
 	},
 	{
 		fault:      "the third Put of an ID brings the first result back",
@@ -183,5 +338,9 @@ var brokenHolds = []brokenStore{
 	},
 }
 
-// sharedByAll is the fault of a store above.
-var sharedByAll = newReference()
+// The faults of some of the stores above.
+var (
+	sharedByAll       = newReference()
+	farSharedByAll    = newReference()
+	bufferSharedByAll atomic.Int64
+)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
+	"sync"
 
 	"github.com/resultpool/resultpool/store"
 )
@@ -54,18 +56,26 @@ var brokenOffers = []brokenStore{
 		fault:      "PutBatch keeps the slice",
 		rejectedBy: "BatchPutter/does-not-keep",
 		breakIt: func(b *broken) {
-			var kept [][]store.Result[int]
+			var kept [][]store.Result[int] // guarded by b.mu
 			b.putBatch = func(_ context.Context, res []store.Result[int]) error {
-				kept = append(kept, res)
+				b.locked(func() { kept = append(kept, res) })
 				return nil
 			}
-			b.get = func(_ context.Context, id store.ID) (store.Result[int], error) {
-				for _, res := range kept {
-					if held, ok := byID(res)[id]; ok {
-						return held, nil
+			b.get = func(ctx context.Context, id store.ID) (held store.Result[int], err error) {
+				found := false
+				b.locked(func() {
+					for _, res := range kept {
+						for _, one := range res {
+							if one.ID == id {
+								held, found = one, true
+							}
+						}
 					}
+				})
+				if found {
+					return held, nil
 				}
-				return store.Result[int]{}, store.ErrNotFound
+				return b.reference.Get(ctx, id)
 			}
 		},
 	},
@@ -82,6 +92,42 @@ var brokenOffers = []brokenStore{
 				b.window(func() bool { return b.holds(res[len(res)-1].ID) })
 				b.locked(func() { maps.Copy(b.m, byID(res)) })
 				return nil
+			}
+		},
+	},
+	{
+		fault:      "PutBatch has a lock of its own, which Put does not take",
+		rejectedBy: "BatchPutter/one-winner",
+		breakIt: func(b *broken) {
+			var mu sync.Mutex
+			b.putBatch = func(_ context.Context, res []store.Result[int]) error {
+				mu.Lock()
+				defer mu.Unlock()
+				coming := byID(res)
+				for id := range coming {
+					if b.holds(id) {
+						return store.ErrExists
+					}
+				}
+				if len(coming) < len(res) {
+					return store.ErrExists
+				}
+				b.window(func() bool { return len(res) > 0 && b.holds(res[len(res)-1].ID) })
+				b.locked(func() { maps.Copy(b.m, coming) })
+				return nil
+			}
+		},
+	},
+	{
+		fault:      "PutBatch drops errors",
+		rejectedBy: "BatchPutter/equals-puts",
+		breakIt: func(b *broken) {
+			b.putBatch = func(ctx context.Context, res []store.Result[int]) error {
+				plain := slices.Clone(res)
+				for i := range plain {
+					plain[i].Err = nil
+				}
+				return b.reference.PutBatch(ctx, plain)
 			}
 		},
 	},
@@ -113,6 +159,19 @@ var brokenOffers = []brokenStore{
 		breakIt: func(b *broken) {
 			b.reserve = func(ctx context.Context, _ uint64) (store.ID, error) {
 				return b.reference.ReserveIDs(ctx, 1)
+			}
+		},
+	},
+	{
+		fault:      "ReserveIDs counts in 32 bits",
+		rejectedBy: "IDReserver/increasing",
+		breakIt: func(b *broken) {
+			b.reserve = func(_ context.Context, n uint64) (first store.ID, err error) {
+				b.locked(func() {
+					first = b.last + 1
+					b.last = store.ID(uint32(b.last) + uint32(n))
+				})
+				return first, nil
 			}
 		},
 	},

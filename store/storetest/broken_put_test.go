@@ -64,6 +64,52 @@ var brokenPuts = []brokenStore{
 		},
 	},
 	{
+		fault:      "of joined errors only the outer ones are kept",
+		rejectedBy: "clause=1/error-identity",
+		breakIt: func(b *broken) {
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				if joined, ok := res.Err.(interface{ Unwrap() []error }); ok {
+					var outer []error
+					for _, err := range joined.Unwrap() {
+						if errors.Unwrap(err) != nil {
+							err = errors.Unwrap(err)
+						}
+						for _, s := range sentinels {
+							if err == s {
+								outer = append(outer, err)
+							}
+						}
+					}
+					res.Err = errors.Join(append(outer, errors.New("joined"))...)
+				}
+				return b.reference.Put(ctx, res)
+			}
+		},
+	},
+	{
+		fault:      "All leaves out results with an error",
+		rejectedBy: "clause=1/value-beside-error",
+		breakIt: func(b *broken) {
+			b.all = func(ctx context.Context, yield func(store.Result[int], error) bool) {
+				for res := range b.reference.All(ctx) {
+					if res.Err == nil && !yield(res, nil) {
+						return
+					}
+				}
+			}
+		},
+	},
+	{
+		fault:      "a result is forgotten once it was read",
+		rejectedBy: "clause=1/round-trip",
+		breakIt: func(b *broken) {
+			b.get = func(ctx context.Context, id store.ID) (store.Result[int], error) {
+				res, err := b.reference.Get(ctx, id)
+				return res, errors.Join(err, b.reference.Delete(ctx, id))
+			}
+		},
+	},
+	{
 		fault:      "a result is buffered until the next Put",
 		rejectedBy: "clause=1/seen-by-others",
 		breakIt: func(b *broken) {
@@ -96,6 +142,34 @@ var brokenPuts = []brokenStore{
 				err := b.reference.Put(ctx, res)
 				b.locked(func() { b.m[res.ID] = res })
 				return err
+			}
+		},
+	},
+	{
+		fault:      "ErrExists is only its text",
+		rejectedBy: "clause=2/put-held-id",
+		breakIt: func(b *broken) {
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				if err := b.reference.Put(ctx, res); err != nil {
+					return errors.New(err.Error())
+				}
+				return nil
+			}
+		},
+	},
+	{
+		fault:      "a Put that is refused leaves a lock behind",
+		rejectedBy: "clause=2/put-held-id",
+		hangs:      true,
+		breakIt: func(b *broken) {
+			var mu sync.Mutex
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				mu.Lock()
+				if err := b.reference.Put(ctx, res); err != nil {
+					return err
+				}
+				mu.Unlock()
+				return nil
 			}
 		},
 	},

@@ -52,9 +52,13 @@ func TestChecksRejectBrokenStores(t *testing.T) {
 // broken is the reference store with some methods replaced.
 type broken struct {
 	*reference
-	waiting  atomic.Bool  // a goroutine is in window
-	waits    atomic.Int64 // how often it has looked
-	calls    atomic.Int64 // of its methods
+
+	goroutines int          // that there were when the store was made
+	waiting    atomic.Bool  // a goroutine is in window
+	waits      atomic.Int64 // how often it has looked
+	lonely     atomic.Int64 // how many windows on end nobody came in
+	calls      atomic.Int64 // of its methods
+
 	put      func(context.Context, store.Result[int]) error
 	get      func(context.Context, store.ID) (store.Result[int], error)
 	del      func(context.Context, store.ID) error
@@ -112,20 +116,29 @@ func (b *broken) ReserveIDs(ctx context.Context, n uint64) (store.ID, error) {
 }
 
 // window leaves others time to come between two steps that should be one: until
-// what they do shows. One goroutine waits at a time, so that there are others, and
-// not for long if no others call, so that a store which only one goroutine uses
-// costs little.
+// what they do shows. One goroutine waits at a time, so that there are others. It
+// does not wait where there can be none, and less where none came the last times.
 func (b *broken) window(shows func() bool) {
-	if !b.waiting.CompareAndSwap(false, true) {
+	if runtime.NumGoroutine() <= b.goroutines || !b.waiting.CompareAndSwap(false, true) {
 		return
 	}
 	defer b.waiting.Store(false)
+	most := int64(2000)
+	if b.lonely.Load() > 20 {
+		most = 50
+	}
 	calls := b.calls.Load()
-	for looks := range 2000 {
-		if shows() || b.waits.Add(1) > 1_000_000 || looks == 50 && b.calls.Load() == calls {
-			return
+	for range min(most, 1_000_000-b.waits.Load()) {
+		if shows() {
+			break
 		}
+		b.waits.Add(1)
 		runtime.Gosched()
+	}
+	if b.calls.Load() == calls {
+		b.lonely.Add(1)
+	} else {
+		b.lonely.Store(0)
 	}
 }
 
@@ -161,7 +174,7 @@ type brokenStore struct {
 }
 
 func (s brokenStore) newStore(testing.TB) store.ResultStore[int] {
-	b := &broken{reference: newReference()}
+	b := &broken{reference: newReference(), goroutines: runtime.NumGoroutine()}
 	s.breakIt(b)
 	return b
 }

@@ -54,6 +54,7 @@ var checks = slices.Concat(
 		{clauses: []int{6}, name: "body-waits-for-others", run: bodyWaitsForOthers},
 		{clauses: []int{6}, name: "break", run: breakInBody},
 		{clauses: []int{6}, name: "panic", run: panicInBody},
+		{clauses: []int{6}, name: "left-while-others-write", run: leftWhileOthersWrite},
 
 		// These hang if All holds a lock, which clause 6 has told by then.
 		{clauses: []int{5}, name: "changes-in-body", run: changesInBody},
@@ -63,6 +64,7 @@ var checks = slices.Concat(
 		{clauses: []int{7}, name: "survives-collection", run: survivesCollection},
 
 		{clauses: []int{8}, name: "boundaries", run: boundaryIDs},
+		{clauses: []int{8}, name: "concurrent-boundaries", run: concurrentBoundaries},
 
 		{clauses: []int{9}, name: "put-with-done-context", run: putDone},
 		{clauses: []int{9}, name: "get-with-done-context", run: getDone},
@@ -71,9 +73,11 @@ var checks = slices.Concat(
 		{clauses: []int{9}, name: "cancel-in-body", run: cancelInBody},
 
 		{clauses: []int{10}, name: "two-stores", run: twoStores},
+		{clauses: []int{10}, name: "two-stores-at-once", run: twoStoresAtOnce},
 
 		{clauses: []int{1, 2, 3, 4, 5}, name: "random-operations", run: randomOperations},
 		{clauses: []int{1, 2, 3, 4, 5}, name: "histories", run: histories},
+		{clauses: []int{4, 5, 6}, name: "sweep-while-putting", run: sweepWhilePutting},
 		{clauses: []int{1, 2, 3, 4, 5, 6, 7}, name: "concurrent-growth", run: concurrentGrowth},
 	},
 	batchChecks,

@@ -148,23 +148,31 @@ func batchDoesNotKeep(_ context.Context, _ *subject, open func() batchScript) er
 	return o.err
 }
 
-// batchOneWinner has rivals put batches at once that have one ID in common.
+// batchOneWinner has rivals put batches at once that have one ID in common. Some
+// of them are single results, by Put.
 func batchOneWinner(_ context.Context, s *subject, open func() batchScript) error {
-	for range s.size(50, rivals) {
+	for round := range s.size(50, rivals) {
 		o := open()
 		batches := make([][]store.Result[int], rivals)
 		for i := range batches {
-			batches[i] = append(batch(store.ID(100*(i+1)), 5), store.Result[int]{ID: 1, Value: i})
+			single := (i + round) % 2 // who comes first is not quite random
+			batches[i] = append(batch(store.ID(100*(i+1)), 5*(1-single)), store.Result[int]{ID: 1, Value: i})
 		}
 		var winner atomic.Int32 // its number plus 1
 		err := parallel(rivals, func(i int) error {
-			switch err := o.st.PutBatch(o.ctx, batches[i]); {
+			var err error
+			if len(batches[i]) == 1 {
+				err = o.script.st.Put(o.ctx, batches[i][0])
+			} else {
+				err = o.st.PutBatch(o.ctx, batches[i])
+			}
+			switch {
 			case err == nil:
 				if !winner.CompareAndSwap(0, int32(i+1)) {
-					return errors.New("two concurrent PutBatch with an ID in common returned nil, want one")
+					return errors.New("two concurrent PutBatch or Put with an ID in common returned nil, want one")
 				}
 			case !errors.Is(err, store.ErrExists):
-				return fmt.Errorf("one of %d concurrent PutBatch with an ID in common returned error %q, "+
+				return fmt.Errorf("one of %d concurrent PutBatch or Put with an ID in common returned error %q, "+
 					"want nil or one matching store.ErrExists", rivals, err)
 			}
 			return nil
@@ -173,7 +181,7 @@ func batchOneWinner(_ context.Context, s *subject, open func() batchScript) erro
 		case err != nil:
 			return err
 		case winner.Load() == 0:
-			return fmt.Errorf("of %d concurrent PutBatch with an ID in common none returned nil", rivals)
+			return fmt.Errorf("of %d concurrent PutBatch or Put with an ID in common none returned nil", rivals)
 		}
 		o.holdsOnly(byID(batches[winner.Load()-1]))
 		if o.err != nil {

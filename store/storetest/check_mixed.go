@@ -29,11 +29,14 @@ func compareWithMap(o *script, seed uint64, steps int) error {
 	model := make(map[store.ID]store.Result[int])
 	history := make(map[store.ID][]string)
 	for step := range steps {
-		id := store.ID(1000 + rng.IntN(50)) // across a power of two
+		id := store.ID(1000 + rng.IntN(40)) // across a power of two
+		if n := rng.IntN(20); n < 10 {
+			id = 1<<32 - 5 + store.ID(n)
+		}
 		_, held := model[id]
 		switch op := rng.IntN(100); {
 		case op < 40:
-			res := result(id, step)
+			res := recorded(id, 1+step) // some have errors
 			history[id] = append(history[id], fmt.Sprintf("Put(%d)", res.Value))
 			if held {
 				o.refuse(res)

@@ -45,11 +45,13 @@ func errorIdentity(ctx context.Context, s *subject) error {
 		fmt.Errorf("wrapped twice: %w", fmt.Errorf("reading: %w", io.EOF)),
 		errors.Join(fs.ErrNotExist, context.DeadlineExceeded),
 		fmt.Errorf("wrapping two: %w, %w", store.ErrRejected, io.EOF),
+		fmt.Errorf("deep: %w", errors.Join(errors.New("no sentinel"), fmt.Errorf("joined: %w", fs.ErrNotExist))),
+		errors.Join(errors.Join(io.EOF, fmt.Errorf("twice: %w", errors.Join(context.Canceled, store.ErrRejected))), io.EOF),
 	}, sentinels...)
 
 	held := make(map[store.ID]store.Result[int])
 	for i, err := range errs {
-		res := store.Result[int]{ID: store.ID(i + 1), Err: err}
+		res := store.Result[int]{ID: store.ID(i + 1), Value: 100 + i, Err: err}
 		held[res.ID] = res
 		o.put(res)
 		o.has(res)
