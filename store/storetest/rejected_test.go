@@ -14,11 +14,15 @@ import (
 
 // TestRunRejectsBrokenStores has every broken store go through all that Run does,
 // each in a process of its own, as its author would see it: Run must end, and the
-// check that is there to find the fault must have failed. With -short each process
-// runs that check only.
+// check that is there to find the fault must have failed.
+//
+// With -short or -race each process runs that check only. The race detector makes
+// the whole kit ten times as slow, which is minutes for so many stores, and it has
+// nothing to say: the faults are no data races.
 func TestRunRejectsBrokenStores(t *testing.T) {
-	if testing.Short() {
-		t.Log("-short: NOT THE WHOLE KIT, each broken store is tried by the one check that has to reject it")
+	whole := !testing.Short() && !raceDetector
+	if !whole {
+		t.Log("-short or -race: NOT THE WHOLE KIT; each broken store is tried by the one check that has to reject it")
 	}
 	var rejected, checksFailed atomic.Int32
 	var slowest atomic.Int64
@@ -32,7 +36,7 @@ func TestRunRejectsBrokenStores(t *testing.T) {
 			}
 			start := time.Now()
 			filter := "^TestChild$"
-			if testing.Short() {
+			if !whole {
 				filter += "/^" + strings.ReplaceAll(row.rejectedBy, "/", "$/^") + "$"
 			}
 			out, err := runChild(t, row.fault, filter)
