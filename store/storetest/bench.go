@@ -29,7 +29,11 @@ import (
 //	go test -run=NONE -bench=Store -benchtime=1000000x -count=10 ./... | tee new.txt
 //	benchstat -table goos -col pkg new.txt
 func RunBenchmarks(b *testing.B, newStore func(testing.TB) store.ResultStore[int]) {
-	helds := []int{0, 100_000}
+	runBenchmarks(b, newStore, 100_000)
+}
+
+func runBenchmarks(b *testing.B, newStore func(testing.TB) store.ResultStore[int], many int) {
+	helds := []int{0, many}
 	for _, held := range helds {
 		b.Run(fmt.Sprintf("op=put/held=%d", held), func(b *testing.B) {
 			benchmarkMix(b, newStore(b), held, 100)
@@ -42,8 +46,8 @@ func RunBenchmarks(b *testing.B, newStore func(testing.TB) store.ResultStore[int
 			})
 		}
 	}
-	b.Run("op=all/held=100000", func(b *testing.B) {
-		benchmarkAll(b, newStore(b), 100_000)
+	b.Run(fmt.Sprintf("op=all/held=%d", many), func(b *testing.B) {
+		benchmarkAll(b, newStore(b), many)
 	})
 }
 
