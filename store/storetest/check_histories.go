@@ -153,6 +153,7 @@ func (r *recorder) prepare(o *script, i int) {
 		now.first = 7
 		for n := range hot {
 			o.del(now.id(n))
+			o.lacks(now.id(n))
 		}
 	case 1, 4:
 		now.first = store.ID(100 + i*hot)
@@ -165,6 +166,7 @@ func (r *recorder) prepare(o *script, i int) {
 		for n := range store.ID(r.block) {
 			o.del(block + n)
 		}
+		o.lacks(block)
 	}
 }
 
