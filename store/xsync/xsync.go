@@ -25,7 +25,9 @@ package xsync
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"math"
 	"sync/atomic"
 
 	"github.com/puzpuzpuz/xsync/v3"
@@ -98,7 +100,16 @@ func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
 }
 
 // ReserveIDs implements [store.IDReserver], so that several pools can share s, at
-// once or one after the other. It never fails.
+// once or one after the other. It fails only if fewer than n IDs are left, and
+// reserves none then.
 func (s *Store[R]) ReserveIDs(_ context.Context, n uint64) (first store.ID, err error) {
-	return store.ID(s.reserved.Add(n) - n + 1), nil
+	for {
+		last := s.reserved.Load()
+		if left := math.MaxUint64 - last; n > left { // an Add would begin again at 1
+			return 0, fmt.Errorf("xsync: %d IDs are left, want %d", left, n)
+		}
+		if s.reserved.CompareAndSwap(last, last+n) {
+			return store.ID(last + 1), nil
+		}
+	}
 }
