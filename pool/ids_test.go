@@ -15,6 +15,7 @@ import (
 
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/dense"
 	"github.com/resultpool/resultpool/store/rwmutex"
 )
 
@@ -66,6 +67,70 @@ func TestReservedIDs(t *testing.T) {
 		})
 	}
 }
+
+// The largest ID is used, and then Submit says that there are no more, whether the
+// store does so as well or begins again at the lowest.
+func TestIDsRunOut(t *testing.T) {
+	const first store.ID = math.MaxUint64 - reservedAtOnce + 1
+	once := func(next func() (store.ID, error)) store.ResultStore[int] {
+		st, asked := newReservingStore(1), false
+		st.reserve = func(context.Context, uint64) (store.ID, error) {
+			if asked {
+				return next()
+			}
+			asked = true
+			return first, nil
+		}
+		return st
+	}
+	almostUsedUp := dense.New[int]()
+	_, err := almostUsedUp.ReserveIDs(t.Context(), uint64(first)-1)
+	require.NoError(t, err)
+	for name, c := range map[string]struct {
+		st   store.ResultStore[int]
+		want string
+	}{
+		"error":        {once(func() (store.ID, error) { return 0, errDown }), "pool: reserving IDs: " + errDown.Error()},
+		"from 0":       {once(func() (store.ID, error) { return 0, nil }), "IDs from 0, want a range above 18446744073709551615"},
+		"from 1":       {once(func() (store.ID, error) { return 1, nil }), "IDs from 1, want a range above 18446744073709551615"},
+		"from the end": {once(func() (store.ID, error) { return math.MaxUint64, nil }), "want a range above 18446744073709551615"},
+		"dense":        {almostUsedUp, "pool: reserving IDs: dense: 0 IDs are left"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPool(t, nil, c.st)
+				ids, err := p.SubmitAll(t.Context(), slices.Repeat([]task{value(1)}, reservedAtOnce-2))
+				require.NoError(t, err)
+				assert.Equal(t, first, ids[0])
+				ids, err = p.SubmitAll(t.Context(), slices.Repeat([]task{value(1)}, 3))
+				assert.ErrorContains(t, err, c.want, "two IDs for three tasks")
+				assert.Empty(t, ids)
+				submit(t, p, value(1))
+				last := submit(t, p, value(2))
+				assert.EqualValues(t, uint64(math.MaxUint64), last)
+				for range 3 {
+					_, err = p.Submit(t.Context(), value(3))
+					assert.ErrorContains(t, err, c.want)
+					_, err = p.TrySubmit(value(3))
+					assert.ErrorContains(t, err, c.want)
+					_, err = p.SubmitAll(t.Context(), []task{value(3)})
+					assert.ErrorContains(t, err, c.want)
+				}
+				v, err := p.Get(t.Context(), last)
+				assert.NoError(t, err)
+				assert.Equal(t, 2, v)
+				_, err = p.Get(t.Context(), 1)
+				assert.Equal(t, store.ErrNotFound, err)
+				require.NoError(t, p.Stop(t.Context()))
+				assert.EqualValues(t, reservedAtOnce, p.Stats().Submitted)
+				assert.Equal(t, reservedAtOnce, holds(t, p))
+			})
+		})
+	}
+}
+
+// reservedAtOnce is how many IDs a pool reserves.
+const reservedAtOnce = 1 << 16
 
 // Two pools on one store, at once, with more tasks than are reserved in one go,
 // from many submitters: every ID is used once.
