@@ -25,7 +25,7 @@ func FuzzStores(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 9})
 	f.Add([]byte{5, 0, 0, 255, 6, 0, 0, 255, 0, 0, 7, 0, 3, 0, 1, 9, 2, 0, 7, 0, 7, 3, 0, 1})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) > 400 {
+		if len(data) > 160 {
 			return
 		}
 		for _, st := range []interface {
@@ -72,12 +72,12 @@ func (m *mapped) call(what byte, id store.ID, arg int) {
 		m.delete(id)
 	case 4:
 		m.loop(id, arg)
-	case 5: // up to four segments of dense
-		for i := range store.ID(16 * arg) {
+	case 5: // up to two segments of dense
+		for i := range store.ID(8 * arg) {
 			m.put(max(1, id+i))
 		}
 	case 6:
-		for i := range store.ID(16 * arg) {
+		for i := range store.ID(8 * arg) {
 			m.delete(max(1, id+i))
 		}
 	case 7:
