@@ -37,5 +37,6 @@ var offers = map[string]string{
 	"IDReserver": "ReserveIDs returns the first of n consecutive IDs that no call of it " +
 		"has returned before, in this process or an earlier one on the same " +
 		"data. Each call's range is above all the ranges before it. n is at " +
-		"least 1. IDs that a pool does not get to use are never used.",
+		"least 1. If fewer than n IDs are left, it returns an error and " +
+		"reserves none. IDs that a pool does not get to use are never used.",
 }
