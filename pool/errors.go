@@ -86,6 +86,7 @@ type UnsavedError[R any] struct {
 	Err     error             // the store's first refusal
 }
 
+// Error says how many results there are, or of which task the only one is, and why.
 func (e *UnsavedError[R]) Error() string {
 	if len(e.Results) == 1 {
 		return fmt.Sprintf("pool: the result of task %d could not be saved: %v", e.Results[0].ID, e.Err)

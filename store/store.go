@@ -55,7 +55,7 @@ import (
 // than 0.
 type ID uint64
 
-// A Result is the outcome of one task.
+// A Result is the outcome of the task with that ID.
 //
 // Err is nil if the task's function returned a nil error. Otherwise Err is that
 // error, with the Value that came with it, or one of the pool's own: a
