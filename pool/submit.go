@@ -272,12 +272,14 @@ func (p *Pool[T, R]) moveLocked(sub *submission[T]) {
 // More means what the first submission still needs, or half of the queue. Less
 // would not wake its submitter, and a batch that is larger than the queue would
 // bring a worker here for each of its tasks.
+//
+// After the cancel nobody gets room. onCancel, on its way, sends them off.
 func (p *Pool[T, R]) refillLocked() {
 	call := uint64(nobody)
 	if len(p.getters) > 0 {
 		call = everybody
 	}
-	for p.submitters.Len() > 0 {
+	for p.submitters.Len() > 0 && p.ctx.Err() == nil {
 		first := p.submitters.Front()
 		sub := first.Value.(*submission[T])
 		rest := len(sub.rest)

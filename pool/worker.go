@@ -190,7 +190,11 @@ func (p *Pool[T, R]) next(w *worker[R]) (it queue.Item[T], ok bool) {
 		return p.nextLocked(w)
 	}
 	if p.gates.calls(w.mark.Load()) {
+		cause := p.cancelCause()
 		p.mu.Lock()
+		if cause != nil { // onCancel may not have seen it yet, and w has made room
+			p.closeLocked(cause)
+		}
 		p.tellLocked(w.id)
 		p.unlock()
 	}
