@@ -245,3 +245,36 @@ func TestMapNeverMoreThanWorkers(t *testing.T) {
 		})
 	}
 }
+
+// A result is stored before anything that waits for it wakes.
+func TestStoredBeforeAnyWakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := &hookStore{ResultStore: rwmutex.New[int]()}
+		gate := make(chan struct{})
+		st.put = func(ctx context.Context, res store.Result[int]) error {
+			<-gate
+			return st.ResultStore.Put(ctx, res)
+		}
+		p := newPool(t, &pool.Options{Workers: 1}, st)
+		id := submit(t, p, value(7))
+		waiters := map[string]func() (error, bool){
+			"Get":  call(func() error { _, err := p.Get(t.Context(), id); return err }),
+			"Wait": call(func() error { return p.Wait(t.Context()) }),
+			"Stop": call(func() error { return p.Stop(t.Context()) }),
+			"Done": call(func() error { <-p.Done(); return nil }),
+		}
+		synctest.Wait()
+		for name, waiter := range waiters {
+			_, returned := waiter()
+			assert.False(t, returned, "%s woke before the result was stored", name)
+		}
+		close(gate)
+		synctest.Wait()
+		for name, waiter := range waiters {
+			err, returned := waiter()
+			assert.True(t, returned, name)
+			assert.NoError(t, err, name)
+		}
+		assert.Equal(t, 7, held(t, p, id).Value)
+	})
+}
