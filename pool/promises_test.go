@@ -278,3 +278,25 @@ func TestStoredBeforeAnyWakes(t *testing.T) {
 		assert.Equal(t, 7, held(t, p, id).Value)
 	})
 }
+
+// Done stays open until Stop is called or the pool is cancelled, whatever else is done.
+func TestDoneStaysOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 2})
+		still := func(when string) {
+			synctest.Wait()
+			assert.False(t, isClosed(p.Done()), "Done is closed %s", when)
+		}
+		still("after New")
+		submit(t, p, value(1))
+		require.NoError(t, p.Wait(t.Context()))
+		still("when all is done")
+		require.NoError(t, p.Resize(0))
+		still("without workers")
+		require.NoError(t, p.Resize(1))
+		submit(t, p, value(1))
+		still("after Resize")
+		require.NoError(t, p.Stop(t.Context()))
+		assert.True(t, isClosed(p.Done()), "Done is open after Stop has returned")
+	})
+}
