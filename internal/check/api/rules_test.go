@@ -73,6 +73,7 @@ func TestNoState(t *testing.T) {
 			assert.Contains(t, variables, name, "a package-level variable that is no error sentinel: give it to a pool or a store")
 		}
 		assert.Empty(t, Writes(p), "%s changes package-level variables", p.Dir)
+		// The function that makes storetest.boundaries makes a list and nothing else.
 		assert.Empty(t, Inits(p, "boundaries"), "%s runs code when it is imported", p.Dir)
 	}
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
