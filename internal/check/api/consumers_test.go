@@ -37,7 +37,6 @@ func TestConsumers(t *testing.T) {
 	var lines []string
 	for _, c := range consumers {
 		m := newConsumer(t, c.imports, c.test)
-		lines = append(lines, "# "+c.name)
 		for _, what := range []struct {
 			name string
 			of   []string
@@ -51,11 +50,12 @@ func TestConsumers(t *testing.T) {
 		} {
 			slices.Sort(what.of)
 			for _, path := range slices.Compact(what.of) {
-				lines = append(lines, what.name+": "+path)
+				lines = append(lines, c.name+", "+what.name+": "+path)
 			}
 		}
 	}
-	golden(t, "testdata/consumers.txt", lines, "A line that is new is a module or a package that every such user gets.")
+	golden(t, "testdata/consumers.txt", lines, "A line that is new is a module or a package that every such user gets. "+
+		"(In go.sum is also what the tests of the packages import that are used.)")
 }
 
 type consumer struct {

@@ -1,4 +1,4 @@
-package store_test
+package pool_test
 
 import (
 	"runtime"
@@ -21,6 +21,9 @@ func heap() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
+
+// The stores are here together, and not in package store, whose users would get xsync
+// for its tests.
 
 // A program that deletes what it has read needs memory for what it has not, however
 // long it runs and whichever store it has.
