@@ -1,0 +1,40 @@
+package linear
+
+import (
+	"runtime"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// TestWatchNeverGoesBack hands a ball to and fro between goroutines: whoever gets
+// it must not read an earlier time than was read by the one who had it before.
+func TestWatchNeverGoesBack(t *testing.T) {
+	const rounds = 20_000
+	now := watch()
+	var ball atomic.Int64 // odd: in the second goroutine's court
+	var last, back int64  // only whoever has the ball looks at them
+	together(2, func(i int) {
+		for range rounds {
+			for spin := 0; ball.Load()%2 != int64(i); spin++ {
+				if spin > 1000 {
+					runtime.Gosched()
+				}
+			}
+			at := now()
+			if at < last {
+				back++
+			}
+			last = at
+			ball.Add(1)
+		}
+	})
+	assert.Zero(t, back, "of %d times", 2*rounds)
+}
+
+func TestClocksAdvance(t *testing.T) {
+	c := counter()
+	assert.Less(t, c(), c())
+	assert.Positive(t, step(watch()))
+}
