@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"sync/atomic"
 
 	"github.com/resultpool/resultpool/store"
@@ -15,7 +14,6 @@ import (
 // goroutines do then. Each round of it has a store of its own and gives a history.
 type storeLoad struct {
 	name    string
-	clients int
 	prepare func(*storeRound)
 	work    func(*storeRound, *storeClient)
 	loops   bool // one goroutine more loops over All
@@ -24,10 +22,10 @@ type storeLoad struct {
 // storeLoads are those that every store has to stand.
 func storeLoads() []storeLoad {
 	return []storeLoad{
-		{name: "hot", clients: 4, prepare: hotIDs, work: hammer},
-		{name: "retiring", clients: 3, prepare: lastOfSegment, work: hammer, loops: true},
-		{name: "growing", clients: 3, prepare: rowOfIDs, work: goAlong, loops: true},
-		{name: "looping", clients: 2, prepare: residents, work: hammer, loops: true},
+		{name: "hot", prepare: hotIDs, work: hammer},
+		{name: "retiring", prepare: lastOfSegment, work: hammer},
+		{name: "growing", prepare: rowOfIDs, work: goAlong, loops: true},
+		{name: "looping", prepare: residents, work: hammer, loops: true},
 	}
 }
 
@@ -41,6 +39,7 @@ type storeRound struct {
 	first store.ID // the IDs that are used are those from here on
 	n     int
 	next  atomic.Int64 // of goAlong: how many of them are used so far
+	step  lockstep
 	left  atomic.Int64 // clients that have not ended
 	twice atomic.Pointer[string]
 }
@@ -58,21 +57,26 @@ type storeClient struct {
 func (l storeLoad) run(k *checker, st store.ResultStore[int], now clock, seed uint64) error {
 	r := &storeRound{st: st, rng: rand.New(rand.NewPCG(seed, 0)), now: now}
 	l.prepare(r)
-	r.left.Store(int64(l.clients))
-	goroutines := l.clients
+	clients := 2 + r.rng.IntN(3)
+	r.left.Store(int64(clients))
+	if r.rng.IntN(2) == 0 {
+		r.step.n = int64(clients)
+	}
+	goroutines := clients
 	if l.loops {
 		goroutines++
 	}
-	clients := make([]*storeClient, goroutines)
-	for i := range clients {
-		clients[i] = r.client(1+i, goroutines+1, seed)
+	all := make([]*storeClient, goroutines)
+	for i := range all {
+		all[i] = r.client(1+i, goroutines+1, seed)
 	}
 	together(goroutines, func(i int) {
-		if i == l.clients {
-			r.loop(clients[i])
+		if i == clients {
+			r.loop(all[i])
 			return
 		}
-		l.work(r, clients[i])
+		l.work(r, all[i])
+		r.step.leave()
 		r.left.Add(-1)
 	})
 	if twice := r.twice.Load(); twice != nil {
@@ -223,32 +227,34 @@ func rowOfIDs(r *storeRound) { r.useIDs(600) }
 // takes its time. They are in the history as well: no loop may miss one.
 func residents(r *storeRound) {
 	const stay = 250
-	r.useIDs(4 + stay)
+	r.useIDs(3 + stay)
 	setup := r.client(0, 1, 0)
 	for i := range stay {
-		setup.put(r.first + store.ID(4+i))
+		setup.put(r.first + store.ID(3+i))
 	}
 }
 
 // hammer does everything with a few IDs, the first ones.
 func hammer(r *storeRound, c *storeClient) {
-	for range 12 {
-		c.any(r.first + store.ID(c.rng.IntN(min(r.n, 4))))
-		if c.rng.IntN(4) == 0 {
-			runtime.Gosched()
-		}
+	for range 14 {
+		r.step.meet(c.rng)
+		c.any(r.first + store.ID(c.rng.IntN(min(r.n, 3))))
 	}
 }
 
-// goAlong puts one ID after the other, as a pool's workers do, and does something
-// with one of the last as often. So the store grows meanwhile.
+// goAlong puts one ID after the other, as a pool's workers do, so the store grows,
+// and does something with one of the last as often: with the very last, which
+// another is about to put, more often than not.
 func goAlong(r *storeRound, c *storeClient) {
 	for {
 		i := int(r.next.Add(1) - 1)
 		if i >= r.n {
 			return
 		}
+		r.step.meet(c.rng)
 		c.put(r.first + store.ID(i))
-		c.any(r.first + store.ID(max(0, i-c.rng.IntN(40))))
+		back := c.rng.IntN(1 + c.rng.IntN(1+c.rng.IntN(40)))
+		r.step.meet(c.rng)
+		c.any(r.first + store.ID(max(0, int(r.next.Load())-1-back)))
 	}
 }
