@@ -11,14 +11,14 @@ import (
 // TestWatchNeverGoesBack hands a ball to and fro between goroutines: whoever gets
 // it must not read an earlier time than was read by the one who had it before.
 func TestWatchNeverGoesBack(t *testing.T) {
-	const rounds = 20_000
+	const rounds = 4000
 	now := watch()
 	var ball atomic.Int64 // odd: in the second goroutine's court
 	var last, back int64  // only whoever has the ball looks at them
 	together(2, func(i int) {
 		for range rounds {
 			for spin := 0; ball.Load()%2 != int64(i); spin++ {
-				if spin > 1000 {
+				if spin > 100 {
 					runtime.Gosched()
 				}
 			}
