@@ -57,6 +57,22 @@ func (x *Int64) CompareAndSwap(old, new int64) bool {
 	return around(func() bool { return x.v.CompareAndSwap(old, new) })
 }
 
+// Uint32 is atomic.Uint32.
+type Uint32 struct{ v atomic.Uint32 }
+
+func (x *Uint32) Load() uint32     { return around(x.v.Load) }
+func (x *Uint32) Store(new uint32) { yield(); x.v.Store(new); yield() }
+func (x *Uint32) CompareAndSwap(old, new uint32) bool {
+	return around(func() bool { return x.v.CompareAndSwap(old, new) })
+}
+
+// Int32 is atomic.Int32.
+type Int32 struct{ v atomic.Int32 }
+
+func (x *Int32) Load() int32       { return around(x.v.Load) }
+func (x *Int32) Store(new int32)   { yield(); x.v.Store(new); yield() }
+func (x *Int32) Add(d int32) int32 { return around(func() int32 { return x.v.Add(d) }) }
+
 // Bool is atomic.Bool.
 type Bool struct{ v atomic.Bool }
 
