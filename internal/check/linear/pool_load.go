@@ -125,6 +125,7 @@ type storedBy struct {
 	r *poolRound
 }
 
+// Put implements [store.ResultStore].
 func (s storedBy) Put(ctx context.Context, res store.Result[int]) error {
 	call := s.r.now()
 	err := s.ResultStore.Put(ctx, res)

@@ -185,6 +185,6 @@ func TestTrend(t *testing.T) {
 	assert.NoError(t, early.rising(), "less is not more")
 	slow := trendOf(samples(func(i int) sample { return sample{5<<20 + uint64(i)<<15, 1} }))
 	assert.ErrorIs(t, slow.rising(), errHeap)
-	goroutines := trendOf(samples(func(i int) sample { return sample{5 << 20, 1 + i/10} }))
+	goroutines := trendOf(samples(func(i int) sample { return sample{5 << 20, 1 + i/5} }))
 	assert.ErrorIs(t, goroutines.rising(), errGoroutines)
 }

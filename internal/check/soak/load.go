@@ -192,7 +192,7 @@ func (s *soak) resize(_ context.Context, rng *rand.Rand) {
 		lull(rng, time.Millisecond)
 		err = errors.Join(err, s.pool.Resize(1))
 	}
-	if err != nil && !(errors.Is(err, pool.ErrClosed) && s.ending.Load()) {
+	if err != nil && (!errors.Is(err, pool.ErrClosed) || !s.ending.Load()) {
 		s.ledger.blame(errAnswer, "Resize: %v", err)
 	}
 }

@@ -39,7 +39,7 @@ func (s *soak) mayfly(ctx context.Context) error {
 		want = pool.ErrNoWorkers
 	}
 	if err := p.Stop(context.Background()); err != nil && !errors.Is(err, want) {
-		return fmt.Errorf("Stop: %w", err)
+		return fmt.Errorf("stopping: %w", err)
 	}
 	held, err := store.Snapshot(context.Background(), st)
 	if err != nil || len(held) != accepted {

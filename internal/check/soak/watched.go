@@ -14,6 +14,7 @@ type watched struct {
 	next   store.ID // that ReserveIDs gives out; the pool makes one call at a time
 }
 
+// Put implements [store.ResultStore].
 func (w *watched) Put(ctx context.Context, res store.Result[*payload]) error {
 	w.ledger.put(res.ID) // before, or a reader is there first
 	err := w.ResultStore.Put(ctx, res)
