@@ -156,7 +156,7 @@ func (c *caller) get(o op) {
 	ctx, cancel := c.context(o.ctx)
 	defer cancel()
 	v, err := c.p.Get(ctx, t.storeID())
-	if !c.judgeGet(t, v, err, ctx) || o.kind != opGetDelete || c.plan.store.fault == lying {
+	if !c.judgeGet(ctx, t, v, err) || o.kind != opGetDelete || c.plan.store.fault == lying {
 		return // a store that lies may be given again what was deleted
 	}
 	t.deleted.Store(true)

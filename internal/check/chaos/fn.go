@@ -19,7 +19,7 @@ func (r *round) fn(ctx context.Context, t *Task) (int, error) {
 		return 0, nil
 	}
 	r.enter(ctx, t)
-	defer r.leave(t)
+	defer r.leave(ctx, t)
 	switch t.does {
 	case fails:
 		return t.returns(t.number, &taskError{t.number})
@@ -107,13 +107,14 @@ func (r *round) enter(ctx context.Context, t *Task) {
 	}
 	if cancelled {
 		r.lateStarts.Add(1)
-		if context.Cause(ctx) != r.cause { //nolint:errorlint // the very error
-			r.fault("%v: after the cancel the cause of its context is %v", t, context.Cause(ctx))
-		}
 	}
 }
 
-func (r *round) leave(t *Task) {
+// leave checks what has to be so when a task ends.
+func (r *round) leave(ctx context.Context, t *Task) {
+	if r.cancelled.Load() && context.Cause(ctx) != r.cause { //nolint:errorlint // the very error
+		r.fault("%v: after the cancel the cause of its context is %v", t, context.Cause(ctx))
+	}
 	if r.hasEnded() {
 		r.fault("%v was running when Done was closed", t)
 	}
@@ -157,5 +158,5 @@ func (r *round) getInside(ctx context.Context, t *Task) {
 		}
 		return
 	}
-	r.judgeGet(other, v, err, ctx)
+	r.judgeGet(ctx, other, v, err)
 }

@@ -154,7 +154,7 @@ func (r *round) refuse(before view, tasks []*Task, err error, how call, hasNil b
 
 // judgeGet sees to what Get of t's result returned, and tells whether it was the
 // result.
-func (r *round) judgeGet(t *Task, v int, err error, ctx context.Context) bool {
+func (r *round) judgeGet(ctx context.Context, t *Task, v int, err error) bool {
 	var unsaved *pool.UnsavedError[int]
 	switch {
 	case errors.As(err, &unsaved):
@@ -250,7 +250,8 @@ func (r *round) own(t *Task, v int, err error) error {
 		if v != 0 || !errors.As(err, &p) || len(p.Stack) == 0 {
 			return faultyResult{"it panicked", v, err}
 		}
-		if _, isNil := p.Value.(*runtime.PanicNilError); p.Value != o.thrown && !(isNil && o.thrown == nil) {
+		_, isNil := p.Value.(*runtime.PanicNilError)
+		if same := p.Value == o.thrown || isNil && o.thrown == nil; !same {
 			return faultyResult{"not what it panicked with", v, err}
 		}
 	}

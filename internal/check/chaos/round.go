@@ -33,11 +33,9 @@ type round struct {
 	ctx   context.Context
 	stop  context.CancelCauseFunc // the pool's cancel
 	cause error                   // what it leads to
-	over  context.Context         // ends after the pool
 
 	callers sync.WaitGroup
-	waiters sync.WaitGroup // whose contexts are cancelled all of a sudden
-	sudden  chan context.CancelCauseFunc
+	sudden  chan context.CancelCauseFunc // to be called by somebody else
 
 	allowed    atomic.Int64  // the most workers there may ever have been
 	running    atomic.Int64  // tasks
@@ -97,9 +95,6 @@ func (r *round) carryOut(newPool Maker) error {
 	ctx, stop := context.WithCancelCause(context.WithValue(context.Background(), roundKey{}, r))
 	defer stop(nil)
 	r.ctx, r.stop = ctx, stop
-	over, end := context.WithCancel(context.Background())
-	defer end()
-	r.over = over
 	r.allowed.Store(int64(r.limit()))
 	if r.noCause {
 		r.cause = context.Canceled
@@ -111,7 +106,7 @@ func (r *round) carryOut(newPool Maker) error {
 	opts := &pool.Options{Workers: r.workers, Queue: r.queue}
 	p, err := newPool(ctx, r.fn, r.store.open(), opts)
 	if err != nil {
-		return fmt.Errorf("New: %w\n%v", err, r.plan)
+		return fmt.Errorf("making the pool: %w\n%v", err, r.plan)
 	}
 	r.p = p
 	if s := p.Stats(); s != (pool.Stats{Workers: r.limit()}) {

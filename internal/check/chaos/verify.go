@@ -241,7 +241,7 @@ func (r *round) afterEnd() {
 	_ = r.halt(r.ctx)
 	for _, t := range r.ids {
 		v, err := r.p.Get(ctx, t.storeID())
-		r.judgeGet(t, v, err, ctx)
+		r.judgeGet(ctx, t, v, err)
 	}
 	if task.ran.Load() > 0 {
 		r.fault("a task was run after the end")
