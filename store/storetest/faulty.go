@@ -11,7 +11,12 @@ import (
 // works as it should, with one exception: a nil PutBatch stands for Put's Fault,
 // so that a store whose Put fails does not take the same results in a batch.
 type Faults struct {
-	Put, Get, Delete, All, PutBatch, ReserveIDs Fault
+	Put        Fault // of one ID
+	Get        Fault // of one ID
+	Delete     Fault // of one ID
+	All        Fault // of no ID; its do is the whole loop
+	PutBatch   Fault // of the IDs in the batch, if the store is a BatchPutter
+	ReserveIDs Fault // of no ID, if the store is an IDReserver
 }
 
 // A Fault stands between a caller and a method of a store. It makes the call with
@@ -20,8 +25,7 @@ type Faults struct {
 //
 // ids are those that the call is about: one for Put, Get and Delete, all of a
 // batch for PutBatch, none for All and ReserveIDs. When a Fault returns an error,
-// Get returns a zero Result beside it, and All yields it as its last pair. The do
-// of All is the whole loop.
+// Get returns a zero Result beside it, and All yields it as its last pair.
 //
 // A Fault is called on the caller's goroutine, also by several at once.
 //
