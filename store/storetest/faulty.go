@@ -93,12 +93,14 @@ type faulty[R any] struct {
 	faults Faults
 }
 
+// Put implements [store.ResultStore].
 func (s *faulty[R]) Put(ctx context.Context, res store.Result[R]) error {
 	return s.faults.Put.call(ctx, []store.ID{res.ID}, func(ctx context.Context) error {
 		return s.st.Put(ctx, res)
 	})
 }
 
+// Get implements [store.ResultStore].
 func (s *faulty[R]) Get(ctx context.Context, id store.ID) (store.Result[R], error) {
 	var res store.Result[R]
 	err := s.faults.Get.call(ctx, []store.ID{id}, func(ctx context.Context) (err error) {
@@ -111,12 +113,14 @@ func (s *faulty[R]) Get(ctx context.Context, id store.ID) (store.Result[R], erro
 	return res, nil
 }
 
+// Delete implements [store.ResultStore].
 func (s *faulty[R]) Delete(ctx context.Context, id store.ID) error {
 	return s.faults.Delete.call(ctx, []store.ID{id}, func(ctx context.Context) error {
 		return s.st.Delete(ctx, id)
 	})
 }
 
+// All implements [store.ResultStore].
 func (s *faulty[R]) All(ctx context.Context) iter.Seq2[store.Result[R], error] {
 	return func(yield func(store.Result[R], error) bool) {
 		left := false
@@ -143,6 +147,7 @@ type faultyBatcher[R any] struct {
 	fault Fault
 }
 
+// PutBatch implements [store.BatchPutter].
 func (s *faultyBatcher[R]) PutBatch(ctx context.Context, res []store.Result[R]) error {
 	ids := make([]store.ID, len(res))
 	for i, one := range res {
@@ -156,6 +161,7 @@ type faultyReserver struct {
 	fault Fault
 }
 
+// ReserveIDs implements [store.IDReserver].
 func (s *faultyReserver) ReserveIDs(ctx context.Context, n uint64) (first store.ID, err error) {
 	err = s.fault.call(ctx, nil, func(ctx context.Context) (err error) {
 		first, err = s.st.ReserveIDs(ctx, n)

@@ -77,7 +77,8 @@ func hopelessStores() map[string]func() store.ResultStore[int] {
 		}
 	}
 	loops("All yields everything twice", func(res store.Result[int], yield func(store.Result[int], error) bool) bool {
-		return yield(res, nil) && yield(res, nil)
+		again := res
+		return yield(res, nil) && yield(again, nil)
 	})
 	loops("All yields other values", func(res store.Result[int], yield func(store.Result[int], error) bool) bool {
 		res.Value++
