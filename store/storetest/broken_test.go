@@ -128,7 +128,7 @@ func (b *broken) window(shows func() bool) {
 		most = 50
 	}
 	calls := b.calls.Load()
-	for range min(most, 1_000_000-b.waits.Load()) {
+	for range min(most, 300_000-b.waits.Load()) {
 		if shows() {
 			break
 		}
