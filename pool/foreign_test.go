@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -300,31 +301,37 @@ func putAll(st store.ResultStore[int], res []store.Result[int]) {
 	}
 }
 
-// Unsaved is of the same moment as the rest.
+// Unsaved is of the same moment as the rest: a result that waits for another try is
+// that of a task that counts as running. All workers wait for their second try, and
+// then all are done at about the same moment, while others look.
 func TestStatsUnsaved(t *testing.T) {
 	checkGoroutines(t)
+	const workers, rounds = 64, 25
 	var calls atomic.Int64
 	st := &hookStore{ResultStore: rwmutex.New[int]()}
 	st.put = func(context.Context, store.Result[int]) error {
-		if calls.Add(1)%2 == 1 {
+		if (calls.Add(1)-1)/workers%2 == 0 { // the first try of each task in a round
 			return errDown
 		}
 		return nil
 	}
-	p := newPool(t, &pool.Options{Workers: 64}, st)
+	p := newPool(t, &pool.Options{Workers: workers}, st)
 	var wg sync.WaitGroup
+	stop := make(chan struct{})
 	for range 4 {
 		wg.Go(func() {
-			for range 500 {
-				_, err := p.Submit(context.Background(), value(1))
-				assert.NoError(t, err)
+			for !isClosed(stop) {
+				s := p.Stats()
+				assert.LessOrEqual(t, s.Unsaved, s.Running)
 			}
 		})
 	}
-	for p.Stats().Succeeded < 2000 {
-		s := p.Stats()
-		assert.LessOrEqual(t, s.Unsaved, s.Running)
-		runtime.Gosched()
+	for range rounds {
+		_, err := p.SubmitAll(t.Context(), slices.Repeat([]task{value(1)}, workers))
+		assert.NoError(t, err)
+		assert.NoError(t, p.Wait(t.Context()))
 	}
+	close(stop)
 	wg.Wait()
+	assert.EqualValues(t, workers*rounds, p.Stats().Succeeded)
 }

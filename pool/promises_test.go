@@ -157,6 +157,7 @@ func TestCancelLeavesOnlyTasks(t *testing.T) {
 		}
 		synctest.Wait()
 		close(gate)
+		synctest.Wait() // four are idle
 		require.Equal(t, 5, workerCount())
 		p.cancel(errCause)
 		synctest.Wait()
