@@ -3,3 +3,10 @@ package pool
 // CallsWorkers reports whether workers are called to the pool's lock on their way to
 // the next task.
 func (p *Pool[T, R]) CallsWorkers() bool { return p.gates.callAt.Load() != nobody }
+
+// Waiting returns how many tasks wait for room in the queue.
+func (p *Pool[T, R]) Waiting() uint64 {
+	p.mu.Lock()
+	defer p.unlock()
+	return p.waiting
+}

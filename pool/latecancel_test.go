@@ -2,6 +2,10 @@ package pool_test
 
 import (
 	"context"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -46,32 +50,75 @@ func TestCancelInTaskAcceptsNothing(t *testing.T) {
 
 // The context is not the standard library's, and takes its time to close its channel.
 func TestLateCancelAcceptsNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx := newCustomCtx()
-		st := rwmutex.New[int]()
-		p, err := pool.New(ctx, pool.Call[int], st, &pool.Options{Workers: 1, Queue: 1})
+	for name, outcome := range map[string]error{"success": nil, "failure": io.EOF} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx := newCustomCtx()
+				st := rwmutex.New[int]()
+				p, err := pool.New(ctx, pool.Call[int], st, &pool.Options{Workers: 1, Queue: 1})
+				require.NoError(t, err)
+				gate := make(chan struct{})
+				_, err = p.Submit(t.Context(), func(context.Context) (int, error) { <-gate; return 1, outcome })
+				require.NoError(t, err)
+				synctest.Wait()
+				queued, err := p.Submit(t.Context(), value(2))
+				require.NoError(t, err)
+				blocked := call(func() error { _, err := p.Submit(t.Context(), value(3)); return err })
+				synctest.Wait()
+
+				ctx.err.Store(&errCause)
+				close(gate)
+				synctest.Wait()
+				err, returned := blocked()
+				assert.True(t, returned)
+				assert.ErrorIs(t, err, pool.ErrClosed)
+				assert.ErrorIs(t, err, errCause)
+				assert.EqualValues(t, 2, p.Stats().Submitted)
+				res, err := st.Get(t.Context(), queued)
+				assert.NoError(t, err)
+				assert.ErrorIs(t, res.Err, pool.ErrNotRun)
+				close(ctx.done)
+				assert.Equal(t, errCause, p.Stop(t.Context()))
+			})
+		})
+	}
+}
+
+// The cancel comes from outside, at any moment, while submitters that wait get in
+// one by one. Once it has returned, no more do.
+func TestCancelRacesRoom(t *testing.T) {
+	checkGoroutines(t)
+	const submitters = 300
+	rounds := 300
+	if raceEnabled {
+		rounds = 50
+	}
+	for range rounds {
+		ctx, cancel := context.WithCancel(context.Background())
+		p, err := pool.New(ctx, pool.Call[int], rwmutex.New[int](), &pool.Options{Workers: 1, Queue: 1})
 		require.NoError(t, err)
 		gate := make(chan struct{})
-		_, err = p.Submit(t.Context(), gated(gate, 1))
-		require.NoError(t, err)
-		synctest.Wait()
-		queued, err := p.Submit(t.Context(), value(2))
-		require.NoError(t, err)
-		blocked := call(func() error { _, err := p.Submit(t.Context(), value(3)); return err })
-		synctest.Wait()
-
-		ctx.err.Store(&errCause)
+		for accepted := 0; accepted < 2; { // one runs, and one waits
+			if _, err := p.TrySubmit(gated(gate, 1)); err == nil {
+				accepted++
+			}
+			runtime.Gosched()
+		}
+		var wg sync.WaitGroup
+		for range submitters {
+			wg.Go(func() { _, _ = p.Submit(context.Background(), value(1)) })
+		}
+		for p.Waiting() < submitters {
+			runtime.Gosched()
+		}
 		close(gate)
-		synctest.Wait()
-		err, returned := blocked()
-		assert.True(t, returned)
-		assert.ErrorIs(t, err, pool.ErrClosed)
-		assert.ErrorIs(t, err, errCause)
-		assert.EqualValues(t, 2, p.Stats().Submitted)
-		res, err := st.Get(t.Context(), queued)
-		assert.NoError(t, err)
-		assert.ErrorIs(t, res.Err, pool.ErrNotRun)
-		close(ctx.done)
-		assert.Equal(t, errCause, p.Stop(t.Context()))
-	})
+		for range rand.IntN(submitters) {
+			runtime.Gosched()
+		}
+		cancel()
+		accepted := p.Stats().Submitted
+		<-p.Done()
+		wg.Wait()
+		require.Equal(t, accepted, p.Stats().Submitted, "tasks accepted after the cancel")
+	}
 }

@@ -13,9 +13,9 @@ import (
 // type has no pointers, and a slot is the value and one word.
 func TestSlotsHaveNoPointers(t *testing.T) {
 	type plain struct {
-		a [3]int32
-		b struct{ c float64 }
-		d store.ID
+		A [3]int32
+		B struct{ C float64 }
+		D store.ID
 	}
 	for _, slot := range []reflect.Type{
 		reflect.TypeFor[slot[int]](), reflect.TypeFor[slot[struct{}]](), reflect.TypeFor[slot[plain]](),
