@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,6 +89,51 @@ func TestTrySubmitFindsRoom(t *testing.T) {
 		tried++
 		_, err := p.TrySubmit(value(1))
 		require.NoError(t, err, "the only submitter found the queue empty before")
+	}
+}
+
+// A Submit that waits for room when the pool is cancelled is refused, also if there is
+// room a moment later. (A worker that came with room before the pool had heard of its
+// cancel gave it to the submitter.)
+func TestCancelRefusesWhoWaits(t *testing.T) {
+	checkGoroutines(t)
+	for range raceRounds {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		p, err := pool.New(ctx, pool.Call[int], dense.New[int](), &pool.Options{Workers: 1, Queue: 1})
+		require.NoError(t, err)
+		var started, end, settled atomic.Bool
+		_, err = p.Submit(ctx, func(context.Context) (int, error) {
+			started.Store(true)
+			for !end.Load() {
+				runtime.Gosched()
+			}
+			return 1, nil
+		})
+		require.NoError(t, err)
+		for !started.Load() {
+			runtime.Gosched()
+		}
+		_, err = p.Submit(ctx, value(2)) // the room
+		require.NoError(t, err)
+		refused := make(chan error, 1)
+		go func() {
+			_, err := p.Submit(context.Background(), value(3))
+			settled.Store(true)
+			refused <- err
+		}()
+		for !p.CallsWorkers() { // it is asleep then
+			runtime.Gosched()
+		}
+		cancel(errCause)
+		end.Store(true)
+		for i := 0; i < 100_000 && !settled.Load(); i++ {
+			continue // or onCancel would run here, and be in time
+		}
+		err = <-refused
+		require.ErrorIs(t, err, pool.ErrClosed)
+		require.ErrorIs(t, err, errCause)
+		require.EqualValues(t, 2, p.Stats().Submitted)
+		<-p.Done()
 	}
 }
 
