@@ -1,0 +1,318 @@
+package machine
+
+import (
+	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store"
+)
+
+// A model is what a pool should be when all its goroutines are blocked.
+type model struct {
+	target, room int // workers there may be, tasks that may wait
+	mode         mode
+
+	closed    bool
+	aborted   reason // why tasks that wait are not run, if they are not
+	cancelled bool   // the cancel has come, perhaps after the end
+	ended     bool
+	verdict   verdict
+
+	last    store.ID // the last that was given out
+	queued  []*job
+	running []*job  // those that run, and those whose result the store does not take yet
+	blocked []*call // submitters without room, in the order in which they came
+	waiting []*call // of Get, Wait and Stop
+
+	counts  pool.Stats // of the tasks that are over
+	held    map[store.ID]*job
+	unsaved map[store.ID]*job
+	stuck   bool // the first of queued is being saved as not run, and the store does not take it
+}
+
+// mode is how the store behaves.
+type mode int
+
+const (
+	works   mode = iota
+	fails        // it may work later
+	rejects      // the results of tasks, but not what is stored in their place
+	refuses      // … that as well
+)
+
+func (m mode) String() string {
+	return [...]string{"works", "fails", "rejects results", "refuses all"}[m]
+}
+
+// reason is why a task was not run.
+type reason int
+
+const (
+	isRun reason = iota
+	byCancel
+	byZero // Resize(0), then Stop
+)
+
+// stage is how far a task is.
+type stage int
+
+const (
+	queued stage = iota
+	running
+	saving
+	over
+)
+
+// how is how a task ends.
+type how int
+
+const (
+	value how = iota
+	failure
+	throw
+	goexit
+	hows
+)
+
+func (h how) String() string {
+	return [...]string{"returns a value", "returns an error", "panics", "calls Goexit"}[h]
+}
+
+// verdict is what Stop returns, beside the results that are handed back.
+type verdict struct {
+	cancelled bool
+	byZero    bool
+}
+
+func (m *model) stats() pool.Stats {
+	s := m.counts
+	s.Submitted = uint64(m.last)
+	s.Queued, s.Running = uint64(len(m.queued)), uint64(len(m.running))
+	s.Unsaved = uint64(len(m.unsaved))
+	for _, j := range m.running {
+		if j.stage == saving {
+			s.Unsaved++
+		}
+	}
+	if m.stuck {
+		s.Unsaved++
+	}
+	s.Workers = m.target
+	return s
+}
+
+// free returns for how many tasks there is room in the queue.
+func (m *model) free() int { return m.room - len(m.queued) }
+
+// refusal returns the errors that a Submit with a ctx that ends with cause, or nil,
+// is refused with.
+func (m *model) refusal(cause error) []error {
+	switch {
+	case m.cancelled:
+		return []error{pool.ErrClosed, errCause}
+	case m.closed:
+		return []error{pool.ErrClosed}
+	case m.target == 0:
+		return []error{pool.ErrNoWorkers}
+	case cause != nil:
+		return []error{cause}
+	default:
+		return nil
+	}
+}
+
+// accept puts a task into the queue.
+func (m *model) accept(j *job) {
+	m.last++
+	j.id = m.last
+	m.queued = append(m.queued, j)
+}
+
+// refuse sends the submitters that wait away.
+func (m *model) refuse() {
+	for _, c := range m.blocked {
+		c.returns(m.refusal(nil)...)
+	}
+	m.blocked = nil
+}
+
+func (m *model) close() {
+	m.closed = true
+	m.refuse()
+	if m.target == 0 && m.aborted == isRun && len(m.queued) > 0 {
+		m.abort(byZero)
+	}
+}
+
+func (m *model) cancel() {
+	m.cancelled = true
+	if m.ended {
+		return
+	}
+	if m.aborted == isRun {
+		m.abort(byCancel)
+	}
+	m.aborted = byCancel
+	m.close()
+	m.again()
+}
+
+func (m *model) abort(why reason) {
+	m.aborted = why
+	for _, j := range m.queued {
+		j.notRun = why
+	}
+}
+
+func (m *model) resize(n int) {
+	m.target = n
+	if n == 0 {
+		m.refuse()
+	}
+	if m.closed {
+		m.close()
+	}
+}
+
+// finish ends a task that runs.
+func (m *model) finish(j *job, end how) {
+	j.how = end
+	m.save(j)
+}
+
+// save hands a result to the store. The task is over unless it has to be tried again.
+func (m *model) save(j *job) {
+	switch {
+	case m.mode == works:
+		m.held[j.id] = j
+	case m.mode == rejects:
+		j.rejected = true
+		m.held[j.id] = j
+	case m.mode == fails && !m.cancelled:
+		if j.stage == queued {
+			m.stuck = true
+		} else {
+			j.stage = saving
+		}
+		return
+	default:
+		m.unsaved[j.id] = j
+	}
+	switch {
+	case j.notRun != isRun:
+		m.counts.NotRun++
+		m.queued, m.stuck = m.queued[1:], false
+	case j.how == value:
+		m.counts.Succeeded++
+	case j.how == throw:
+		m.counts.Panicked++
+	default:
+		m.counts.Failed++
+	}
+	if j.notRun == isRun {
+		m.running = without(m.running, j)
+	}
+	j.stage = over
+}
+
+// again has the store asked once more for what it has not taken.
+func (m *model) again() {
+	for _, j := range append([]*job(nil), m.running...) {
+		if j.stage == saving {
+			m.save(j)
+		}
+	}
+	if m.stuck {
+		m.stuck = false
+		m.save(m.queued[0])
+	}
+}
+
+// settle does what follows by itself.
+func (m *model) settle() {
+	for again := true; again; {
+		again = false
+		for len(m.blocked) > 0 && m.free() > 0 {
+			c := m.blocked[0]
+			m.move(c)
+			if len(c.rest) == 0 {
+				m.blocked = m.blocked[1:]
+				c.returns()
+			}
+			again = true
+		}
+		for m.aborted == isRun && len(m.queued) > 0 && len(m.running) < m.target {
+			j := m.queued[0]
+			m.queued = m.queued[1:]
+			j.stage = running
+			m.running = append(m.running, j)
+			again = true
+		}
+	}
+	for m.aborted != isRun && len(m.queued) > 0 && !m.stuck {
+		m.save(m.queued[0])
+	}
+	if m.closed && !m.ended && len(m.queued)+len(m.running) == 0 {
+		m.ended = true
+		m.verdict = verdict{cancelled: m.cancelled, byZero: m.aborted == byZero}
+	}
+	rest := m.waiting
+	m.waiting = nil
+	for _, c := range rest {
+		switch {
+		case c.kind == get && c.job.stage == over:
+			m.answer(c)
+		case c.kind == wait && len(m.queued)+len(m.running) == 0:
+			c.returns()
+		case c.kind == stop && m.ended:
+			m.sentence(c)
+		default:
+			m.waiting = append(m.waiting, c)
+		}
+	}
+}
+
+// move accepts as many tasks of a submitter as there is room for.
+func (m *model) move(c *call) {
+	for len(c.rest) > 0 && m.free() > 0 {
+		m.accept(c.rest[0])
+		c.wantIDs = append(c.wantIDs, c.rest[0].id)
+		c.rest = c.rest[1:]
+	}
+}
+
+// answer completes a Get of a task that is over.
+func (m *model) answer(c *call) {
+	j := c.job
+	switch {
+	case m.held[j.id] != nil:
+		c.returned, c.wantResult = true, true
+	case m.unsaved[j.id] != nil:
+		c.returned, c.wantUnsaved = true, []store.ID{j.id}
+	default:
+		c.returns(store.ErrNotFound)
+	}
+}
+
+// sentence completes a Stop of a pool that has ended.
+func (m *model) sentence(c *call) {
+	switch {
+	case m.verdict.cancelled:
+		c.returns(errCause)
+	case m.verdict.byZero:
+		c.returns(pool.ErrNotRun, pool.ErrNoWorkers)
+	default:
+		c.returns()
+	}
+	for id := range m.unsaved {
+		c.wantUnsaved = append(c.wantUnsaved, id)
+	}
+}
+
+func without(jobs []*job, j *job) []*job {
+	var rest []*job
+	for _, other := range jobs {
+		if other != j {
+			rest = append(rest, other)
+		}
+	}
+	return rest
+}
