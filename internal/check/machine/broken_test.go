@@ -19,14 +19,14 @@ import (
 )
 
 // few is how many steps a fault may take to show, once rapid has made them few.
-const few = 6
+const few = 10
 
 // TestMachineRejectsBroken shows that the machine finds pools with one fault, and
 // that what it finds can be read.
 func TestMachineRejectsBroken(t *testing.T) {
 	set(t, "rapid.nofailfile", "true")
 	set(t, "rapid.checks", "2000")
-	set(t, "rapid.shrinktime", "500ms")
+	set(t, "rapid.shrinktime", "3s")
 	for _, name := range slices.Sorted(maps.Keys(broken)) {
 		t.Run(name, func(t *testing.T) {
 			var steps []string // of the last walk, which is the smallest
@@ -248,12 +248,11 @@ func (s givesUp) Put(ctx context.Context, res store.Result[int]) error {
 // lags stores each result when the next one comes.
 type lags struct {
 	store.ResultStore[int]
-	last *store.Result[int]
+	last atomic.Pointer[store.Result[int]]
 }
 
 func (s *lags) Put(ctx context.Context, res store.Result[int]) error {
-	last := s.last
-	s.last = &res
+	last := s.last.Swap(&res)
 	if last == nil {
 		return nil
 	}
