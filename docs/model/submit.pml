@@ -1,0 +1,212 @@
+/* Submitters. What they do with Pool.mu held is in lock.pml. */
+
+proctype submitter(byte i) {
+	byte calls = CALLS;
+	byte t, n, j, h;
+	short room;
+	bool all;		/* SubmitAll, not trySubmit */
+	bool r;			/* the ring */
+#ifdef FAULT_LOOKS_BEFORE_PUBLISHING
+	bool early;
+#endif
+
+submit:
+	atomic {
+		if
+		:: calls == 0 -> goto end_submitter
+		:: else
+		fi;
+		calls--;
+		rest[i] = (i == SUBS - 1 -> BATCH : 1);
+		all = (rest[i] > 1);
+		goto lookAt
+	}
+
+	/* ---- lookAt ---- */
+lookAt:
+	atomic {
+		if
+		:: parentDone -> err[i] = CANCELLED; goto over
+		:: else -> goto pushAll
+		fi
+	}
+
+	/* ---- Push, PushAll: the former is the latter for one task ---- */
+pushAll:
+	atomic {
+		if
+		:: tailShut -> goto slow
+		:: else
+		fi;
+		t = tail;
+#ifdef GROW
+	}
+	atomic {
+		r = ring;
+#endif
+		n = rest[i];
+		goto room1
+	}
+room1:
+	atomic {
+		room = LIMIT(r) - (t - seen);
+		if
+		:: room >= n -> goto free
+		:: else -> goto look
+		fi
+	}
+look:
+	atomic { h = head; goto looked }
+looked:
+	atomic {
+		seen = h;
+		room = LIMIT(r) - (t - h);
+		n = MIN(n, MAX(room, 0));
+		h = 0;
+		if
+		:: n > 0 -> goto free
+		:: else -> goto none
+		fi
+	}
+free:
+	atomic {
+		room = 0;
+		if
+		:: turn[AT(r, t + j)] == t + j ->
+			j++;
+			if
+			:: j < n -> goto free
+			:: else -> goto swap
+			fi
+		:: else ->
+			n = j;
+			if
+			:: n > 0 -> goto swap
+			:: else -> goto none
+			fi
+		fi
+	}
+none:
+	atomic {
+		r = 0; n = 0; j = 0; room = 0;
+		if
+		:: tail == t && !tailShut -> t = 0; goto slow
+		:: else -> t = 0; goto pushAll
+		fi
+	}
+swap:
+	atomic {
+		j = 0;
+		if
+#ifdef FAULT_TICKET_WITHOUT_BIT
+		:: tail == t ->
+#else
+		:: tail == t && !tailShut ->
+#endif
+			tail = tail + n;
+			/* The tail is shut whenever a push is not to pass. While somebody is
+			 * inside mu it may be about to be. */
+			assert(inside != 0 || closed == NONE && target > 0);
+			assert(listN == 0);	/* nobody passes those who wait for room */
+			assert(tail - head <= CAP)
+		:: else -> t = 0; n = 0; r = 0; goto pushAll
+		fi;
+#ifdef GROW
+	}
+	atomic {
+		r = OF(t);
+#endif
+#ifdef FAULT_LOOKS_BEFORE_PUBLISHING
+	}
+	atomic {
+		early = wanted;
+#endif
+		goto write
+	}
+write:
+	atomic {
+		assert(item[AT(r, t)] == 0 && turn[AT(r, t)] == t);
+#ifdef FAULT_PUBLISHES_BEFORE_WRITING
+		turn[AT(r, t)] = t + 1
+	}
+	atomic {
+#endif
+		item[AT(r, t)] = t + 1;
+		turn[AT(r, t)] = t + 1;
+		t++;
+		n--;
+		rest[i]--;
+		if
+		:: n > 0 -> goto write
+		:: else -> t = 0; r = 0; goto pushed
+		fi
+	}
+
+	/* ---- pushed ---- */
+pushed:
+	atomic {
+		if
+#ifdef FAULT_LOOKS_BEFORE_PUBLISHING
+		:: early -> early = false; goto pushedWanted
+#else
+		:: wanted -> goto pushedWanted
+#endif
+		:: else -> goto pushedOver
+		fi
+	}
+pushedWanted:
+	lock ! PUSHED, SUBMITTER(i), 0;
+	atomic { inside != SUBMITTER(i) -> goto pushedOver }
+pushedOver:
+	atomic {
+		if
+		:: rest[i] == 0 -> goto over
+		:: else -> goto pushAll
+		fi
+	}
+
+	/* ---- trySubmit and SubmitAll, with mu ---- */
+slow:
+	if
+	:: !all -> lock ! TRY, SUBMITTER(i), 0
+	:: all -> lock ! ALL, SUBMITTER(i), 0
+	fi;
+	atomic {
+		inside != SUBMITTER(i) ->
+		if
+		:: ready[i] != 0 || all && rest[i] > 0 && err[i] == NONE -> goto wait
+		:: !all && rest[i] > 0 && err[i] == NONE -> goto slow
+#ifndef TRYSUBMIT
+		:: !all && err[i] == FULL -> err[i] = NONE; all = true; goto lookAt
+#endif
+		:: else -> goto over
+		fi
+	}
+wait:
+	atomic {
+		if
+		:: ready[i] == 2 -> goto over
+#ifdef GIVEUPS
+		:: ready[i] != 2 -> goto giveUp
+#endif
+		fi
+	}
+#ifdef GIVEUPS
+giveUp:
+	lock ! GIVEUP, SUBMITTER(i), 0;
+	atomic { inside != SUBMITTER(i) -> goto over }
+#endif
+over:
+	atomic {
+		assert((rest[i] == 0) == (err[i] == NONE));
+		accepted = accepted + (i == SUBS - 1 -> BATCH : 1) - rest[i];
+		rest[i] = 0; err[i] = NONE; ready[i] = 0; all = false;
+		if
+		:: calls == 0 -> finished++
+		:: else
+		fi;
+		goto submit
+	}
+end_submitter:
+	false
+}
