@@ -70,6 +70,18 @@ inline spawn() {
 	j = 0
 }
 
+/* what the bits of the ends are, when mu is free */
+#ifdef FAULT_TAIL_OPEN_TO_ALL
+#define TAILSHUT (closed != NONE || target == 0)
+#else
+#define TAILSHUT (closed != NONE || target == 0 || listN > 0)
+#endif
+#ifdef FAULT_HEAD_OPEN_TO_SURPLUS
+#define HEADSHUT (abort != NONE)
+#else
+#define HEADSHUT (abort != NONE || crewN > target)
+#endif
+
 /* surplusLocked; looks at the head if the pool is closed */
 #ifdef FAULT_LEAVES_EARLY
 #define SURPLUS (crewN > target || closed != NONE || abort != NONE)
@@ -144,6 +156,12 @@ inline moved() {
 	fi
 }
 
+/*
+ * The stages of unlock. Each that would change what others see ends the step; those
+ * that find all as it should be go on to the next in the same step. (wanted is written
+ * with mu only, callAt otherwise only by those who take a call back, the bits of the
+ * ends with mu only: to find them so is not to be overtaken.)
+ */
 inline refillDone() {
 	at = 0; call = 0; sub = 0;
 	if
@@ -152,9 +170,128 @@ inline refillDone() {
 	fi
 }
 
+/* refillLocked, the beginning of each turn */
+inline refillNext() {
+	call = (getting -> EVERYBODY : NOBODY);
+	if
+	:: listN > 0 -> sub = list[0]; goto move
+	:: listN == 0 && callAt != call -> callAt = call; refillDone()
+	:: else
+	fi;
+	call = 0;
+	if
+	:: phase == BEGINNING -> goto begun
+	:: else
+	fi
+}
+
+/* wakeLocked, up to IsReady */
+inline wakeNext() {
+	if
+	:: abort == NONE && !waking && (idle > 0 || crewN < target) ->
+		if
+		:: wanted -> h = head; goto readyTurn
+		:: else -> wanted = true; goto isReady
+		fi
+	:: else ->
+		if
+		:: wanted != (abort != NONE) -> wanted = (abort != NONE); goto others
+		:: else
+		fi
+	fi
+}
+
+/* The rest. If the pool is closed, the tail is shut already, and the head is what is
+ * looked at; if not, the tail is what is written. */
+inline othersNext() {
+	if
+#ifndef FAULT_SURPLUS_SLEEPS
+	:: idle > 0 && SURPLUS ->
+		do
+		:: j < SLOTS ->
+			if
+			:: asleep[j] == 1 -> asleep[j] = 2
+			:: else
+			fi;
+			j++
+		:: else -> break
+		od;
+		j = 0
+#endif
+	:: else
+	fi;
+	assert(closed == NONE || tailShut);
+	if
+	:: closed != NONE && !headShut && idle > 0 -> goto heads
+	:: tailShut != TAILSHUT -> tailShut = TAILSHUT; goto heads
+	:: else
+	fi
+}
+
+inline headsNext() {
+	if
+	:: headShut && !HEADSHUT -> headShut = false; goto ending
+	:: else -> headShut = HEADSHUT
+	fi;
+	endAndUnlock();
+	goto end_free
+}
+
+inline unlocking() {
+	refillNext();
+	wakeNext();
+	othersNext();
+	headsNext()
+}
+
+/* begin, up to refillLocked */
+inline beginNext() {
+	who = inside - SUBMITTER(0);
+	if
+	:: closed != NONE -> err[who] = closed; unlocking()
+	:: closed == NONE && target == 0 -> err[who] = NOWORKERS; unlocking()
+	:: else ->
+		phase = BEGINNING;
+		if
+		:: !tailShut -> tailShut = true; goto refill
+		:: else -> refillNext()
+		fi
+	fi
+}
+
+/* arriveLocked */
+inline arriveNext() {
+	if
+	:: !started[who] -> started[who] = true; waking = false
+	:: else
+	fi;
+	if
+	:: mark[who] != 0 ->
+		n = mark[who];
+		mark[who] = 0;
+		running--;
+		settle(n, !bad[who]);
+		n = 0;
+		bad[who] = false
+	:: else
+	fi
+}
+
+/* nextLocked, the beginning of each turn; what it looks at is the head, here or there */
+inline loopNext() {
+	if
+	:: SURPLUS -> inCrew[who] = false; started[who] = false; crewN--; goto unlock
+	:: !(SURPLUS) && (closed != NONE || asked) -> goto pop
+	:: else
+	fi;
+	assert(!headShut);	/* or there is surplus */
+	h = head;
+	goto popTurn
+}
+
 active proctype mu() {
 	mtype op;
-	byte who;		/* is inside */
+	byte who;		/* the submitter or worker that is inside */
 	byte with;		/* the argument: that of a section, or the cause seen before it */
 	byte phase;
 	byte h, n, j, sub, at, call;
@@ -162,45 +299,77 @@ active proctype mu() {
 	bool first;		/* the first look of a Get */
 
 end_free:
-	atomic {
-		lock ? op, who, with;
-		inside = who;
+	if
+	:: atomic {
+		lock ? PUSHED, inside, _ ->
 		if
-		:: op == PUSHED ->
-			if
 #ifndef FAULT_NO_SWEEP
-			:: abort != NONE && dropped < head -> j = dropped; goto sweep
+		:: abort != NONE && dropped < head -> j = dropped; goto sweep
 #endif
-			:: else -> goto unlock
-			fi
-		:: op == TRY || op == ALL -> who = who - SUBMITTER(0); goto begin
-		:: op == GIVEUP -> who = who - SUBMITTER(0); goto giveUp
-		:: op == TELL -> tell(with); goto unlock
-		:: op == NEXT -> who = who - WORKER(0);
-			if
-			:: with -> goto close
-			:: else -> goto arrive
-			fi
-		:: op == AGAIN -> who = who - WORKER(0); goto loop
-		:: op == WOKE -> who = who - WORKER(0);
-			asleep[who] = 0;
-			idle--;
+		:: else
+		fi;
+		unlocking()
+	}
+	:: atomic { lock ? TRY, inside, _ -> op = TRY; beginNext() }
+	:: atomic { lock ? ALL, inside, _ -> op = ALL; beginNext() }
+	:: atomic {
+		lock ? NEXT, inside, with ->
+		op = NEXT;
+		who = inside - WORKER(0);
+		if
+		:: with -> goto close
+		:: else
+		fi;
+		arriveNext();
+		loopNext()
+	}
+	:: atomic {
+		lock ? AGAIN, inside, _ ->
+		op = AGAIN;
+		who = inside - WORKER(0);
+		loopNext()
+	}
+	:: atomic {
+		lock ? WOKE, inside, _ ->
+		op = WOKE;
+		who = inside - WORKER(0);
+		asleep[who] = 0;
+		idle--;
 #ifndef FAULT_WAKING_STAYS
-			waking = false;
+		waking = false;
 #endif
-			goto loop
+		loopNext()
+	}
+	:: atomic { lock ? TELL, inside, with -> tell(with); unlocking() }
+	:: atomic {
+		rare ? op, inside, with ->
+		if
+#ifdef GIVEUPS
+		:: op == GIVEUP -> who = inside - SUBMITTER(0); goto giveUp
+#endif
 		:: op == STOP -> goto close
+#ifdef CANCELS
 		:: op == CANCEL -> watched = true; goto close
+#endif
+#ifdef RESIZES
 		:: op == RESIZE -> goto resize
+#endif
+#ifdef GETS
 		:: op == GET -> first = true; goto pending
 		:: op == UNGET -> getting = false; goto unlock
+#endif
+#ifdef WAITS
 		:: op == WAIT -> goto quiet
+#endif
+#ifdef STATS
 		:: op == STATISTICS -> goto stats
+#endif
 		:: op == UNRUN -> unrunN = tail - head; goto unlock
 		:: op == SETTLE -> goto drop
 		:: op == REAPED -> reaping = false; goto unlock
 		fi
 	}
+	fi;
 
 	/* ---- pushed: Sweep ---- */
 sweep:
@@ -217,14 +386,6 @@ sweep:
 	}
 
 	/* ---- begin, and what trySubmit and SubmitAll do after it ---- */
-begin:
-	atomic {
-		if
-		:: closed != NONE -> err[who] = closed; goto unlock
-		:: closed == NONE && target == 0 -> err[who] = NOWORKERS; goto unlock
-		:: else -> tailShut = true; phase = BEGINNING; goto refill
-		fi
-	}
 begun:
 	atomic {
 		phase = MOVING;
@@ -353,13 +514,7 @@ grow:
 	/* ---- unlock, and refillLocked, with which it begins ---- */
 unlock:
 refill:
-	atomic {
-		call = (getting -> EVERYBODY : NOBODY);
-		if
-		:: listN == 0 -> callAt = call; refillDone()
-		:: else -> sub = list[0]; goto move
-		fi
-	}
+	atomic { unlocking() }
 refilled:
 	atomic {
 		if
@@ -416,13 +571,7 @@ lookAgain:
 
 	/* ---- wakeLocked ---- */
 wake:
-	atomic {
-		if
-		:: abort != NONE -> wanted = true; goto others
-		:: abort == NONE && (waking || idle == 0 && crewN >= target) -> wanted = false; goto others
-		:: else -> wanted = true; goto isReady
-		fi
-	}
+	atomic { wakeNext(); othersNext(); headsNext() }
 
 	/* ---- IsReady ---- */
 isReady:
@@ -464,64 +613,17 @@ rouse:
 
 	/* ---- the rest of unlock ---- */
 others:
-	/* If the pool is closed, only the head is looked at here, and the tail is shut
-	 * already; if not, only the tail is written. */
-	atomic {
-		if
-#ifndef FAULT_SURPLUS_SLEEPS
-		:: idle > 0 && SURPLUS ->
-			do
-			:: j < SLOTS ->
-				if
-				:: asleep[j] == 1 -> asleep[j] = 2
-				:: else
-				fi;
-				j++
-			:: else -> break
-			od;
-			j = 0
-#endif
-		:: else
-		fi;
-		assert(closed == NONE || tailShut);
-		tailShut = (closed != NONE || target == 0 || listN > 0);
-	}
-	atomic {
-		if
-		:: headShut && !(abort != NONE || crewN > target) -> headShut = false
-		:: else ->
-			headShut = (abort != NONE || crewN > target);
-			endAndUnlock();
-			goto end_free
-		fi
-	}
+	atomic { othersNext(); headsNext() }
+heads:
+	atomic { headsNext() }
+ending:
 	atomic { endAndUnlock(); goto end_free }
 
 	/* ---- nextLocked ---- */
 arrive:
-	atomic {
-		if
-		:: !started[who] -> started[who] = true; waking = false
-		:: else
-		fi;
-		if
-		:: mark[who] != 0 ->
-			n = mark[who];
-			mark[who] = 0;
-			running--;
-			settle(n, !bad[who]);
-			n = 0;
-			bad[who] = false
-		:: else
-		fi
-	}
+	atomic { arriveNext(); loopNext() }
 loop:
-	atomic {
-		if
-		:: SURPLUS -> inCrew[who] = false; started[who] = false; crewN--; goto unlock
-		:: else
-		fi
-	}
+	atomic { loopNext() }
 	/* ---- Pop, with mu ---- */
 pop:
 	atomic {

@@ -5,7 +5,7 @@
 proctype stopper() {
 	bool c;
 	c = parentDone;
-	lock ! STOP, STOPPER, c;
+	rare ! STOP, STOPPER, c;
 	inside != STOPPER;
 	done -> skip;
 	atomic { assert(head == tail && stored == BIT(tail) - 1); finished++ }
@@ -17,7 +17,7 @@ proctype lastStop() {
 	bool c;
 	letStop;
 	c = parentDone;
-	lock ! STOP, LAST, c;
+	rare ! STOP, LAST, c;
 	inside != LAST;
 	done -> skip;
 	atomic { assert(head == tail && stored == BIT(tail) - 1); finished++ }
@@ -39,7 +39,7 @@ proctype canceller() {
 proctype onCancel() {
 end_armed:
 	watch == FIRED;
-	lock ! CANCEL, CANCELLER, true;
+	rare ! CANCEL, CANCELLER, true;
 	inside != CANCELLER
 }
 #endif
@@ -51,7 +51,7 @@ proctype resizer() {
 	do
 	:: n < RESIZES ->
 		atomic {
-			lock ! RESIZE, RESIZER, (n == 0 -> RESIZE0 : RESIZE1);
+			rare ! RESIZE, RESIZER, (n == 0 -> RESIZE0 : RESIZE1);
 			n++
 		}
 		inside != RESIZER
@@ -74,7 +74,7 @@ proctype getter() {
 		:: else
 		fi
 	}
-	lock ! GET, GETTER, g;
+	rare ! GET, GETTER, g;
 	atomic {
 		inside != GETTER ->
 		if
@@ -86,7 +86,7 @@ proctype getter() {
 	:: told == 2
 #ifdef GIVEUPS
 	:: told != 2 ->
-		lock ! UNGET, GETTER, 0;
+		rare ! UNGET, GETTER, 0;
 		inside != GETTER;
 		goto out
 #endif
@@ -106,7 +106,7 @@ out:
 proctype waiter() {
 	byte n;
 	n = tail;
-	lock ! WAIT, WAITER, 0;
+	rare ! WAIT, WAITER, 0;
 	calm == 2;
 	atomic { assert((stored & (BIT(n) - 1)) == BIT(n) - 1); finished++ }
 }
@@ -114,7 +114,7 @@ proctype waiter() {
 
 #ifdef STATS
 proctype reader() {
-	lock ! STATISTICS, READER, 0;
+	rare ! STATISTICS, READER, 0;
 	inside != READER;
 	finished++
 }
@@ -126,7 +126,7 @@ proctype reaper() {
 end_free:
 	reaping;
 more:
-	lock ! UNRUN, REAPER, 0;
+	rare ! UNRUN, REAPER, 0;
 	atomic { inside != REAPER -> n = unrunN; unrunN = 0; }
 each:
 	atomic {
@@ -139,7 +139,7 @@ each:
 		stored = stored | BIT(head);
 		notRunN++
 	}
-	lock ! SETTLE, REAPER, 0;
+	rare ! SETTLE, REAPER, 0;
 	atomic {
 		inside != REAPER ->
 		if
@@ -148,7 +148,7 @@ each:
 		fi
 	}
 leave:
-	lock ! REAPED, REAPER, 0;
+	rare ! REAPED, REAPER, 0;
 	inside != REAPER;
 	goto end_free
 }

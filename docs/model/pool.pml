@@ -134,6 +134,7 @@ byte settledWell, othersN;	/* tasks that succeeded; that did not */
 mtype = { PUSHED, TRY, ALL, GIVEUP, NEXT, AGAIN, WOKE, TELL, STOP, CANCEL, RESIZE,
 	GET, UNGET, WAIT, STATISTICS, UNRUN, SETTLE, REAPED };
 chan lock = [0] of { mtype, byte, byte };
+chan rare = [0] of { mtype, byte, byte };	/* the same, for the other sections */
 byte inside;
 
 #define SUBMITTER(i) (1 + (i))

@@ -4,7 +4,11 @@
  * is stopped; and in the end all is as it should be.
  */
 
-#define HANG(w) (w < SLOTS && hung[w])
+#if SLOTS > 1
+#define HUNG (hung[0] || hung[1])
+#else
+#define HUNG hung[0]
+#endif
 
 proctype still() {
 	byte n, j;
@@ -36,11 +40,12 @@ proctype still() {
 		}
 		if
 #ifdef HANGS
-		:: HANG(0) -> hung[0] = false
-		:: HANG(1) -> hung[1] = false
-		:: HANG(2) -> hung[2] = false
+		:: hung[0] -> hung[0] = false
+#if SLOTS > 1
+		:: hung[1] -> hung[1] = false
 #endif
-		:: !HANG(0) && !HANG(1) && !HANG(2) && !letStop ->
+#endif
+		:: !HUNG && !letStop ->
 			atomic {
 				/* All have what they want, but for those whom Resize(0) lets wait. */
 				assert(finished == users || target == 0 && tail > head && finished == users - asked - getting
@@ -50,7 +55,7 @@ proctype still() {
 					);
 				letStop = true
 			}
-		:: !HANG(0) && !HANG(1) && !HANG(2) && letStop -> break
+		:: !HUNG && letStop -> break
 		fi
 	od;
 	atomic {

@@ -1,5 +1,48 @@
 /* Submitters. What they do with Pool.mu held is in lock.pml. */
 
+#ifndef CANCELS
+#define lookAt pushAll
+#endif
+
+/* a call returns, and the next is made */
+inline submit() {
+	if
+	:: calls == 0 -> goto end_submitter
+	:: else
+	fi;
+	calls--;
+	rest[i] = (i == SUBS - 1 -> BATCH : 1);
+	all = (rest[i] > 1);
+	goto lookAt
+}
+
+inline over() {
+	assert((rest[i] == 0) == (err[i] == NONE));
+	accepted = accepted + (i == SUBS - 1 -> BATCH : 1) - rest[i];
+	rest[i] = 0; err[i] = NONE; ready[i] = 0; all = false;
+	if
+	:: calls == 0 -> finished++
+	:: else
+	fi;
+	submit()
+}
+
+inline pushedOver() {
+	if
+	:: rest[i] == 0 -> over()
+	:: else -> goto pushAll
+	fi
+}
+
+/* after a section: what now? */
+#define LOOPS (!all && rest[i] > 0 && err[i] == NONE)
+#define WAITS_FOR_ROOM (all && ready[i] != 2 && (ready[i] == 1 || rest[i] > 0 && err[i] == NONE))
+#ifdef TRYSUBMITS
+#define RETURNS (!LOOPS && !WAITS_FOR_ROOM)
+#else
+#define RETURNS (!LOOPS && !WAITS_FOR_ROOM && err[i] != FULL)
+#endif
+
 proctype submitter(byte i) {
 	byte calls = CALLS;
 	byte t, n, j, h;
@@ -10,26 +53,18 @@ proctype submitter(byte i) {
 	bool early;
 #endif
 
-submit:
-	atomic {
-		if
-		:: calls == 0 -> goto end_submitter
-		:: else
-		fi;
-		calls--;
-		rest[i] = (i == SUBS - 1 -> BATCH : 1);
-		all = (rest[i] > 1);
-		goto lookAt
-	}
+	atomic { submit() }
 
+#ifdef CANCELS
 	/* ---- lookAt ---- */
 lookAt:
 	atomic {
 		if
-		:: parentDone -> err[i] = CANCELLED; goto over
+		:: parentDone -> err[i] = CANCELLED; over()
 		:: else -> goto pushAll
 		fi
 	}
+#endif
 
 	/* ---- Push, PushAll: the former is the latter for one task ---- */
 pushAll:
@@ -151,19 +186,12 @@ pushed:
 #else
 		:: wanted -> goto pushedWanted
 #endif
-		:: else -> goto pushedOver
+		:: else -> pushedOver()
 		fi
 	}
 pushedWanted:
 	lock ! PUSHED, SUBMITTER(i), 0;
-	atomic { inside != SUBMITTER(i) -> goto pushedOver }
-pushedOver:
-	atomic {
-		if
-		:: rest[i] == 0 -> goto over
-		:: else -> goto pushAll
-		fi
-	}
+	atomic { inside != SUBMITTER(i) -> pushedOver() }
 
 	/* ---- trySubmit and SubmitAll, with mu ---- */
 slow:
@@ -171,42 +199,27 @@ slow:
 	:: !all -> lock ! TRY, SUBMITTER(i), 0
 	:: all -> lock ! ALL, SUBMITTER(i), 0
 	fi;
-	atomic {
-		inside != SUBMITTER(i) ->
-		if
-		:: ready[i] != 0 || all && rest[i] > 0 && err[i] == NONE -> goto wait
-		:: !all && rest[i] > 0 && err[i] == NONE -> goto slow
-#ifndef TRYSUBMIT
-		:: !all && err[i] == FULL -> err[i] = NONE; all = true; goto lookAt
-#endif
-		:: else -> goto over
-		fi
+	/* Then trySubmit starts over, Submit goes on to SubmitAll, and SubmitAll waits
+	 * for ready, unless it is done. */
+	if
+	:: atomic { inside != SUBMITTER(i) && LOOPS -> goto slow }
+#ifndef TRYSUBMITS
+	:: atomic {
+		inside != SUBMITTER(i) && !all && err[i] == FULL ->
+		err[i] = NONE; all = true;
+		goto lookAt
 	}
-wait:
-	atomic {
-		if
-		:: ready[i] == 2 -> goto over
+#endif
+	:: atomic { inside != SUBMITTER(i) && RETURNS -> over() }
 #ifdef GIVEUPS
-		:: ready[i] != 2 -> goto giveUp
+	:: atomic { inside != SUBMITTER(i) && WAITS_FOR_ROOM -> goto giveUp }
 #endif
-		fi
-	}
+	fi;
 #ifdef GIVEUPS
 giveUp:
-	lock ! GIVEUP, SUBMITTER(i), 0;
-	atomic { inside != SUBMITTER(i) -> goto over }
+	rare ! GIVEUP, SUBMITTER(i), 0;
+	atomic { inside != SUBMITTER(i) -> over() }
 #endif
-over:
-	atomic {
-		assert((rest[i] == 0) == (err[i] == NONE));
-		accepted = accepted + (i == SUBS - 1 -> BATCH : 1) - rest[i];
-		rest[i] = 0; err[i] = NONE; ready[i] = 0; all = false;
-		if
-		:: calls == 0 -> finished++
-		:: else
-		fi;
-		goto submit
-	}
 end_submitter:
 	false
 }

@@ -10,18 +10,15 @@ end_free:
 
 	/* ---- nextLocked ---- */
 nextLocked:
-	atomic {
-		old = 0;
 #ifdef CANCELS
-		if
-		:: parentDone -> goto nextCause
-		:: else
-		fi;
+	if
+	:: parentDone -> goto nextCause
+	:: else
+	fi;
 #endif
-	}
 	lock ! NEXT, WORKER(w), false;
-	goto back;
 #ifdef CANCELS
+	goto back;
 nextCause:
 	lock ! NEXT, WORKER(w), true;
 #endif
@@ -62,6 +59,7 @@ work:
 #ifdef HANGS
 		:: hung[w] = true; goto hang
 #endif
+#if defined HANGS || defined GETS
 		:: goto put
 		fi
 	}
@@ -71,16 +69,23 @@ hang:
 #endif
 put:
 	atomic {
+#else
+		/* Nobody looks into the store: to put the result is no step of its own. */
+		:: skip
+		fi;
+put:
+#endif
 		assert(!(stored & BIT(old - 1)));
 		stored = stored | BIT(old - 1);
 		if
-		:: bad[w] -> goto nextLocked
+		:: bad[w] -> old = 0; goto nextLocked
 		:: !bad[w] ->
 			inTasks--;
 			goto next
 #ifdef FAILS
 		:: !bad[w] ->
 			inTasks--;
+			old = 0;
 			bad[w] = true;
 			goto nextLocked
 #endif
@@ -91,7 +96,7 @@ put:
 next:
 	atomic {
 		if
-		:: headShut -> goto nextLocked
+		:: headShut -> old = 0; goto nextLocked
 		:: else -> h = head; goto popTurn
 		fi
 	}
@@ -106,7 +111,7 @@ popHead:
 	atomic {
 		if
 		:: head != h || headShut -> h = 0; goto next
-		:: else -> h = 0; goto nextLocked
+		:: else -> h = 0; old = 0; goto nextLocked
 		fi
 	}
 popSwap:
