@@ -12,7 +12,7 @@
 /* refuseLocked */
 inline refuse(why) {
 	do
-	:: listN > 0 -> listN--; err[list[listN]] = why; ready[list[listN]] = 1; list[listN] = 0
+	:: listN > 0 -> listN--; err[list[listN]] = why; ready[list[listN]] = 3; list[listN] = 0
 	:: else -> break
 	od
 }
@@ -130,7 +130,7 @@ inline endAndUnlock() {
 	do
 	:: j < SUBS ->
 		if
-		:: ready[j] == 1 -> ready[j] = 2
+		:: ready[j] == 3 -> ready[j] = 2
 		:: else
 		fi;
 		j++
@@ -404,7 +404,7 @@ beginMoved:
 			:: listN > 0 || head < tail + 1 - MIN(tail + 1, CAP) -> err[who] = FULL
 			:: else
 			fi
-		:: else -> list[listN] = who; listN++
+		:: else -> list[listN] = who; listN++; ready[who] = 1
 		fi;
 		goto unlock
 	}
@@ -519,7 +519,7 @@ refilled:
 	atomic {
 		if
 		:: rest[sub] == 0 ->
-			ready[sub] = 1;
+			ready[sub] = 3;
 			listN--;
 #if SUBS > 1
 			list[0] = list[1];
@@ -663,8 +663,9 @@ popSwap:
 		h = 0;
 #ifdef FAULT_NO_CHAIN
 		goto others
-#endif
+#else
 		goto unlock
+#endif
 	}
 popNone:
 	atomic {

@@ -70,7 +70,7 @@ proctype getter() {
 		select(g : 0 .. GETS - 1);
 		pushed = (g < tail);
 		if
-		:: stored & BIT(g) -> goto over
+		:: stored & BIT(g) -> goto found
 		:: else
 		fi
 	}
@@ -95,7 +95,7 @@ proctype getter() {
 again:
 	/* a task that was there before the call is not missed */
 	assert(!pushed || stored & BIT(g));
-over:
+found:
 	skip;
 out:
 	finished++

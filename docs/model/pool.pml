@@ -86,7 +86,7 @@ bool waking, reaping, watched;
 byte list[SUBS], listN;		/* submitters */
 byte rest[SUBS];		/* tasks that are not accepted yet */
 byte err[SUBS];
-byte ready[SUBS];		/* the channel: 1 to be closed by unlock, 2 closed */
+byte ready[SUBS];		/* the channel: 1 made, 3 to be closed by unlock, 2 closed */
 
 bool inCrew[SLOTS], started[SLOTS];
 byte mark[SLOTS];		/* changed without mu in Pop */

@@ -36,7 +36,7 @@ inline pushedOver() {
 
 /* after a section: what now? */
 #define LOOPS (!all && rest[i] > 0 && err[i] == NONE)
-#define WAITS_FOR_ROOM (all && ready[i] != 2 && (ready[i] == 1 || rest[i] > 0 && err[i] == NONE))
+#define WAITS_FOR_ROOM (ready[i] == 1 || ready[i] == 3)
 #ifdef TRYSUBMITS
 #define RETURNS (!LOOPS && !WAITS_FOR_ROOM)
 #else
