@@ -83,11 +83,7 @@ inline spawn() {
 #endif
 
 /* surplusLocked; looks at the head if the pool is closed */
-#ifdef FAULT_LEAVES_EARLY
-#define SURPLUS (crewN > target || closed != NONE || abort != NONE)
-#else
 #define SURPLUS (crewN > target || closed != NONE && tail == head || abort != NONE)
-#endif
 
 /* endLocked, what unlock does after it, and what has to hold whenever mu is free */
 inline endAndUnlock() {
@@ -349,7 +345,7 @@ end_free:
 #endif
 		:: op == STOP -> goto close
 #ifdef CANCELS
-		:: op == CANCEL -> watched = true; goto close
+		:: op == CANCEL -> assert(!ended); watched = true; goto close
 #endif
 #ifdef RESIZES
 		:: op == RESIZE -> goto resize
