@@ -1,0 +1,227 @@
+// Command mutate makes small faults in the code of the module, one at a time, and
+// runs the tests, which are to notice. A mutant that they do not notice is a promise
+// that no test holds, or it is equivalent to the original, and then
+// equivalent.txt says why.
+//
+//	go run ./internal/check/mutate                              all mutants; takes long
+//	go run ./internal/check/mutate -packages store/dense        of one package
+//	go run ./internal/check/mutate -sample 40 -seed 7 -for 2m   some of them
+//	go run ./internal/check/mutate -changed main                on lines changed since main
+//	go run ./internal/check/mutate -list                        what there is, without running
+//
+// Mutation tools for Go are made for sequential code: gremlins, for one, changes
+// operators and numbers. This one also drops locks, unlocks, signals, cases of selects,
+// defers and looks at contexts, and swaps statements.
+//
+// All mutants of a package, or some hundreds of them, are built into one test
+// binary; see schema. A mutant first meets the tests that reach its line, the quick
+// ones first. Those that are left meet the race detector, and then the tests with a
+// yield around each atomic operation. The texts of Error and String methods are
+// not mutated.
+//
+// It ends with status 1 if a mutant survives that is not in the list, or if the list
+// is out of date: if it has a mutant that does not exist any more, or that is killed.
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+type options struct {
+	packages, operators string
+	sample              int
+	seed                uint64
+	budget              time.Duration
+	changed             string
+	workers, batch      int
+	state               string
+	skipListed          bool
+	list, verbose       bool
+	only                string
+	equivalent          string
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.packages, "packages", "", "folders of packages, with commas (default: all)")
+	flag.StringVar(&o.operators, "operator", "", "operators, with commas (default: all)")
+	flag.IntVar(&o.sample, "sample", 0, "how many mutants, chosen at random (0: all)")
+	flag.Uint64Var(&o.seed, "seed", 0, "of the sample (0: another each time)")
+	flag.DurationVar(&o.budget, "for", 0, "begin with no further mutant after this time (0: no limit)")
+	flag.StringVar(&o.changed, "changed", "", "only mutants on lines that are not as in this revision")
+	flag.IntVar(&o.workers, "workers", 2, "how many mutants are tried at once")
+	flag.IntVar(&o.batch, "batch", 250, "how many mutants are built at once")
+	flag.StringVar(&o.state, "state", "", "a file for the results; mutants that it says are dead are not tried again")
+	flag.BoolVar(&o.skipListed, "skip-listed", false, "do not try those that are listed as equivalent")
+	flag.BoolVar(&o.list, "list", false, "print the mutants and try none")
+	flag.StringVar(&o.only, "only", "", "IDs of mutants, with commas (default: all)")
+	flag.BoolVar(&o.verbose, "v", false, "print what the tests say of each mutant that they kill")
+	flag.StringVar(&o.equivalent, "equivalent", "internal/check/mutate/equivalent.txt", "the list of equivalent mutants, below the module's folder")
+	flag.Parse()
+	if err := run(o); err != nil {
+		fmt.Fprintln(os.Stderr, "mutate:", err)
+		os.Exit(1)
+	}
+}
+
+func run(o options) error {
+	start := time.Now()
+	out, err := command(".", nil, "go", "list", "-f", "{{.Module.Dir}} {{.Module.Path}}", "github.com/resultpool/resultpool/pool")
+	if err != nil {
+		return err
+	}
+	root, module, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
+	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(o.equivalent)))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	reasons, err := readReasons(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.equivalent, err)
+	}
+	tmp, err := os.MkdirTemp("", "mutate")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+
+	r := &runner{
+		builder: builder{root: root, module: module, tmp: tmp, yield: yieldingDirs()},
+		workers: o.workers, batch: o.batch, verbose: o.verbose,
+		tests: make(map[string][]*test), results: make(map[string]result),
+	}
+	if o.budget > 0 {
+		r.deadline = start.Add(o.budget)
+	}
+	for _, t := range targets() {
+		r.cover = append(r.cover, module+"/"+t.dir)
+	}
+	if err := r.remember(o.state); err != nil {
+		return err
+	}
+
+	var all []*mutant
+	broken := 0
+	sources := make(map[string]*source)
+	for _, t := range targets() {
+		if !chosen(o.packages, t.dir) {
+			continue
+		}
+		src, err := load(root, t.dir)
+		if err != nil {
+			return err
+		}
+		ms, bad := src.mutants(operators())
+		sources[t.dir] = src
+		all = append(all, ms...)
+		broken += bad
+	}
+	all = slices.DeleteFunc(all, func(m *mutant) bool { return !chosen(o.operators, m.op) || !chosen(o.only, m.id) })
+	if o.changed != "" {
+		lines, err := changedLines(root, o.changed)
+		if err != nil {
+			return err
+		}
+		all = slices.DeleteFunc(all, func(m *mutant) bool { return !lines[m.file][m.line] })
+	}
+	complete := o.operators == "" && o.only == "" && o.changed == "" && o.packages == ""
+	if o.sample > 0 && o.sample < len(all) {
+		complete = false
+		if o.seed == 0 {
+			o.seed = rand.Uint64N(1e6) + 1
+		}
+		fmt.Printf("a sample of %d of %d mutants, -seed %d\n", o.sample, len(all), o.seed)
+		all = pick(all, o.sample, o.seed)
+	}
+	if o.list {
+		for _, m := range all {
+			fmt.Println(m.id, about(m))
+		}
+		fmt.Printf("%d mutants; %d more do not compile\n", len(all), broken)
+		return nil
+	}
+	listed := make(map[string]bool)
+	for _, re := range reasons {
+		listed[re.id] = true
+	}
+	for _, t := range targets() {
+		ms := slices.DeleteFunc(slices.Clone(all), func(m *mutant) bool {
+			res, done := r.results[m.id]
+			return m.pkg != t.dir || done && res.Verdict != survived.String() || o.skipListed && listed[m.id]
+		})
+		if o.skipListed {
+			for _, m := range all {
+				if listed[m.id] && m.pkg == t.dir {
+					r.record(result{Mutant: m.String(), ID: m.id, Pkg: m.pkg, Op: m.op, Verdict: survived.String(), Stage: "listed"})
+				}
+			}
+		}
+		if len(ms) == 0 {
+			continue
+		}
+		if err := r.attack(t, sources[t.dir], ms); err != nil {
+			return err
+		}
+	}
+	if r.save != nil {
+		r.save(r.results)
+	}
+	wrong := r.report(os.Stdout, all, broken, reasons, complete)
+	fmt.Printf("%v\n", time.Since(start).Round(time.Second))
+	if wrong > 0 {
+		return fmt.Errorf("%d mutants survived, or are listed wrongly", wrong)
+	}
+	return nil
+}
+
+// chosen reports whether s is in a list with commas, or the list is empty.
+func chosen(list, s string) bool {
+	return list == "" || slices.Contains(strings.Split(list, ","), s)
+}
+
+// pick returns n of ms, in their order.
+func pick(ms []*mutant, n int, seed uint64) []*mutant {
+	places := rand.New(rand.NewPCG(seed, 0)).Perm(len(ms))[:n]
+	slices.Sort(places)
+	var some []*mutant
+	for _, i := range places {
+		some = append(some, ms[i])
+	}
+	return some
+}
+
+// remember reads the results of a file, and keeps them there from now on.
+func (r *runner) remember(file string) error {
+	if file == "" {
+		return nil
+	}
+	text, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+	case err != nil:
+		return err
+	default:
+		if err := json.Unmarshal(text, &r.results); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	r.save = func(all map[string]result) {
+		text, err := json.MarshalIndent(all, "", "\t")
+		if err == nil {
+			err = os.WriteFile(file, append(text, '\n'), 0o600)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "mutate:", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A result is what became of a mutant.
+type result struct {
+	Mutant  string `json:"mutant"` // as String gives it
+	ID      string `json:"id"`
+	Pkg     string `json:"package"`
+	Op      string `json:"operator"`
+	Verdict string `json:"verdict"`
+	By      string `json:"by,omitempty"` // the test
+	Stage   string `json:"stage,omitempty"`
+}
+
+// A runner runs tests on mutants and keeps the results.
+type runner struct {
+	builder
+	workers  int
+	batch    int
+	deadline time.Time // zero: none
+	verbose  bool
+	save     func(map[string]result)
+
+	tests map[string][]*test // by folder
+
+	mu      sync.Mutex
+	results map[string]result // by the mutant's ID; guarded by mu
+	saved   time.Time         // guarded by mu
+}
+
+// A stage is one way to run tests on the mutants that are left.
+type stage struct {
+	name string
+	dir  string // of the tests
+	mode mode
+	pick func(exact, loose []*test) [][]*test // the tests of each process
+	args []string
+	env  []string
+	run  string // instead of the tests that are picked
+}
+
+// quick is how long a test may take that is run together with others, first.
+const quick = 250 * time.Millisecond
+
+// stages are those of a target. The first kill nearly all, at little cost each; the
+// later ones are for faults that show in rare orders of events.
+func stages(t target) (all []stage) {
+	for _, dir := range t.tests {
+		all = append(all,
+			stage{name: "quick", dir: dir, mode: plain, pick: func(exact, _ []*test) [][]*test {
+				return together(slices.DeleteFunc(exact, func(t *test) bool { return t.took > quick }))
+			}},
+			stage{name: "slow", dir: dir, mode: plain, pick: func(exact, _ []*test) [][]*test {
+				return alone(slices.DeleteFunc(exact, func(t *test) bool { return t.took <= quick }))
+			}})
+	}
+	for _, dir := range t.tests {
+		all = append(all, stage{
+			name: "race", dir: dir, mode: race, args: append(extraArgs(dir), "-test.cpu=2"),
+			pick: func(_, loose []*test) [][]*test {
+				return together(slices.DeleteFunc(loose, func(t *test) bool { return t.took > 6*time.Second }))
+			},
+		})
+	}
+	if t.slow != "" {
+		for _, dir := range t.tests {
+			all = append(all, stage{
+				name: "yields", dir: dir, mode: yields, run: t.slow, args: extraArgs(dir),
+			})
+		}
+	}
+	return all
+}
+
+// together has tests run by one process, and alone by one each.
+func together(tests []*test) [][]*test {
+	if len(tests) == 0 {
+		return nil
+	}
+	return [][]*test{tests}
+}
+
+func alone(tests []*test) (all [][]*test) {
+	for _, t := range tests {
+		all = append(all, []*test{t})
+	}
+	return all
+}
+
+// attack runs a target's stages on mutants, each on those that the stages before
+// have left. The results of the others are recorded.
+func (r *runner) attack(t target, src *source, ms []*mutant) error {
+	for _, dir := range t.tests {
+		if r.tests[dir] != nil {
+			continue
+		}
+		tests, err := r.measure(dir, r.workers)
+		if err != nil {
+			return err
+		}
+		r.tests[dir] = slices.DeleteFunc(tests, func(t *test) bool { return blind(t.name) })
+		fmt.Fprintf(os.Stderr, "%s: %d tests\n", dir, len(tests))
+	}
+	for _, st := range stages(t) {
+		if len(ms) == 0 || r.late() {
+			break
+		}
+		start, before := time.Now(), len(ms)
+		if err := r.stage(st, src, ms); err != nil {
+			return err
+		}
+		ms = slices.DeleteFunc(ms, func(m *mutant) bool {
+			res, done := r.result(m)
+			return done && res.Verdict != survived.String()
+		})
+		fmt.Fprintf(os.Stderr, "%s: %s by the tests of %s: %d of %d left after %v\n",
+			t.dir, st.name, st.dir, len(ms), before, time.Since(start).Round(time.Second))
+	}
+	return nil
+}
+
+// stage runs one stage on ms, in batches that are built in one go.
+func (r *runner) stage(st stage, src *source, ms []*mutant) error {
+	type job struct {
+		m      *mutant
+		number int
+		binary string
+		left   *sync.WaitGroup
+	}
+	jobs := make(chan job)
+	var crew sync.WaitGroup
+	for range r.workers {
+		crew.Go(func() {
+			for j := range jobs {
+				if !r.late() {
+					r.try(st, src, j.m, j.number, j.binary)
+				}
+				j.left.Done()
+			}
+		})
+	}
+	// What is in no function cannot be in one build with others.
+	var batches [][]*mutant
+	inFuncs := slices.DeleteFunc(slices.Clone(ms), func(m *mutant) bool { return m.decl == nil })
+	for b := range slices.Chunk(inFuncs, r.batch) {
+		batches = append(batches, b)
+	}
+	for _, m := range ms {
+		if m.decl == nil {
+			batches = append(batches, []*mutant{m})
+		}
+	}
+	var err error
+	var cleaners sync.WaitGroup
+	for _, batch := range batches {
+		if r.late() {
+			break
+		}
+		var binary string
+		if binary, err = r.build(st.dir, newSchema(src, batch), st.mode); err != nil {
+			break
+		}
+		left := new(sync.WaitGroup)
+		left.Add(len(batch))
+		cleaners.Go(func() {
+			left.Wait()
+			os.RemoveAll(filepath.Dir(binary))
+		})
+		for i, m := range batch {
+			jobs <- job{m, i + 1, binary, left}
+		}
+	}
+	close(jobs)
+	crew.Wait()
+	cleaners.Wait()
+	return err
+}
+
+// try runs a stage's tests on one mutant and records the result.
+func (r *runner) try(st stage, src *source, m *mutant, number int, binary string) {
+	exact, loose := reach(m, src, r.tests[st.dir])
+	t := trial{
+		binary: binary, dir: filepath.Join(r.root, filepath.FromSlash(st.dir)), number: number,
+		args: st.args, env: st.env,
+	}
+	res := result{Mutant: m.String(), ID: m.id, Pkg: m.pkg, Op: m.op, Stage: st.name, Verdict: survived.String()}
+	groups := [][]*test{nil}
+	if st.run == "" {
+		groups = st.pick(exact, loose)
+	}
+	for _, group := range groups {
+		var names []string
+		t.limit = 0
+		for _, test := range group {
+			names = append(names, test.name)
+			t.limit += 2 * test.took
+		}
+		if len(group) == 1 {
+			t.limit *= 2
+		}
+		t.run, t.limit = exactly(names...), max(t.limit, 10*time.Second)
+		if st.run != "" {
+			t.run = st.run
+		}
+		if st.mode != plain {
+			t.limit = max(4*t.limit, 90*time.Second)
+		}
+		v, by, out := t.do()
+		if v == survived {
+			continue
+		}
+		res.Verdict, res.By = v.String(), by
+		if r.verbose {
+			fmt.Fprintf(os.Stderr, "%v: %v by %s\n%s\n", m, v, by, tail(out, 2000))
+		}
+		break
+	}
+	r.record(res)
+}
+
+func (r *runner) late() bool { return !r.deadline.IsZero() && time.Now().After(r.deadline) }
+
+func (r *runner) result(m *mutant) (result, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	res, ok := r.results[m.id]
+	return res, ok
+}
+
+func (r *runner) record(res result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if old, ok := r.results[res.ID]; ok && res.Verdict == survived.String() && !strings.Contains(old.Stage, res.Stage) {
+		res.Stage = old.Stage + " " + res.Stage
+	}
+	r.results[res.ID] = res
+	if r.save != nil && time.Since(r.saved) > 5*time.Second {
+		r.saved = time.Now()
+		r.save(r.results)
+	}
+}
