@@ -71,3 +71,55 @@ func TestSnapshotIsNilIfStoreFails(t *testing.T) {
 	assert.Nil(t, got)
 	assert.Equal(t, lost, err)
 }
+
+// scripted is a store whose loops go on for ever, or until end results, and call at
+// after each result.
+type scripted struct {
+	store.ResultStore[int]
+	end int
+	at  func(n int)
+}
+
+func (s scripted) All(context.Context) iter.Seq2[store.Result[int], error] {
+	return func(yield func(store.Result[int], error) bool) {
+		for n := 1; n <= s.end || s.end == 0; n++ {
+			if !yield(store.Result[int]{ID: store.ID(n)}, nil) {
+				return
+			}
+			s.at(n)
+		}
+	}
+}
+
+// TestSnapshotStopsWhenContextEnds copies a store that has no end: Snapshot must look
+// at the context between results.
+func TestSnapshotStopsWhenContextEnds(t *testing.T) {
+	cause := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	most := 0
+	got, err := store.Snapshot(ctx, scripted{at: func(n int) {
+		if most = n; n == 10 {
+			cancel(cause)
+		}
+		if n > 1000 {
+			panic("Snapshot goes on")
+		}
+	}})
+	assert.Nil(t, got)
+	assert.Equal(t, cause, err)
+	assert.Equal(t, 10, most)
+}
+
+// TestSnapshotContextEndsAtTheEnd ends the context after the last result, when the loop
+// is not over yet.
+func TestSnapshotContextEndsAtTheEnd(t *testing.T) {
+	cause := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	got, err := store.Snapshot(ctx, scripted{end: 3, at: func(n int) {
+		if n == 3 {
+			cancel(cause)
+		}
+	}})
+	assert.Nil(t, got)
+	assert.Equal(t, cause, err)
+}
