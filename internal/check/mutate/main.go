@@ -28,6 +28,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -48,6 +49,8 @@ type options struct {
 	list, verbose       bool
 	only                string
 	equivalent          string
+	limit               time.Duration
+	stages              string
 }
 
 func main() {
@@ -65,22 +68,30 @@ func main() {
 	flag.BoolVar(&o.list, "list", false, "print the mutants and try none")
 	flag.StringVar(&o.only, "only", "", "IDs of mutants, with commas (default: all)")
 	flag.BoolVar(&o.verbose, "v", false, "print what the tests say of each mutant that they kill")
+	flag.StringVar(&o.stages, "stages", "", "of quick, slow, race, yields (default: all)")
+	flag.DurationVar(&o.limit, "limit", 10*time.Second, "how long tests may take at least, before they count as hanging")
 	flag.StringVar(&o.equivalent, "equivalent", "internal/check/mutate/equivalent.txt", "the list of equivalent mutants, below the module's folder")
 	flag.Parse()
-	if err := run(o); err != nil {
+	if err := run(ours(), o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}
 }
 
-func run(o options) error {
+// run tries the mutants of a project that o asks for, and reports to w. The error
+// tells that some survived, or that it could not be tried.
+func run(p project, o options, w io.Writer) error {
 	start := time.Now()
-	out, err := command(".", nil, "go", "list", "-f", "{{.Module.Dir}} {{.Module.Path}}", "github.com/resultpool/resultpool/pool")
+	out, err := command(p.dir, nil, "go", "list", "-m", "-f", "{{.Dir}}", p.module)
 	if err != nil {
 		return err
 	}
-	root, module, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
-	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(o.equivalent)))
+	root := strings.TrimSpace(string(out))
+	list := filepath.FromSlash(o.equivalent)
+	if !filepath.IsAbs(list) {
+		list = filepath.Join(root, list)
+	}
+	text, err := os.ReadFile(list)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -95,15 +106,16 @@ func run(o options) error {
 	defer os.RemoveAll(tmp)
 
 	r := &runner{
-		builder: builder{root: root, module: module, tmp: tmp, yield: yieldingDirs()},
-		workers: o.workers, batch: o.batch, verbose: o.verbose,
+		builder: builder{root: root, module: p.module, tmp: tmp, yield: p.yield},
+		extra:   p.extra, blind: p.blind,
+		workers: o.workers, batch: o.batch, limit: o.limit, only: o.stages, verbose: o.verbose,
 		tests: make(map[string][]*test), results: make(map[string]result),
 	}
 	if o.budget > 0 {
 		r.deadline = start.Add(o.budget)
 	}
-	for _, t := range targets() {
-		r.cover = append(r.cover, module+"/"+t.dir)
+	for _, t := range p.targets {
+		r.cover = append(r.cover, p.module+"/"+t.dir)
 	}
 	if err := r.remember(o.state); err != nil {
 		return err
@@ -112,7 +124,7 @@ func run(o options) error {
 	var all []*mutant
 	broken := 0
 	sources := make(map[string]*source)
-	for _, t := range targets() {
+	for _, t := range p.targets {
 		if !chosen(o.packages, t.dir) {
 			continue
 		}
@@ -139,21 +151,21 @@ func run(o options) error {
 		if o.seed == 0 {
 			o.seed = rand.Uint64N(1e6) + 1
 		}
-		fmt.Printf("a sample of %d of %d mutants, -seed %d\n", o.sample, len(all), o.seed)
+		fmt.Fprintf(w, "a sample of %d of %d mutants, -seed %d\n", o.sample, len(all), o.seed)
 		all = pick(all, o.sample, o.seed)
 	}
 	if o.list {
 		for _, m := range all {
-			fmt.Println(m.id, about(m))
+			fmt.Fprintln(w, m.id, about(m))
 		}
-		fmt.Printf("%d mutants; %d more do not compile\n", len(all), broken)
+		fmt.Fprintf(w, "%d mutants; %d more do not compile\n", len(all), broken)
 		return nil
 	}
 	listed := make(map[string]bool)
 	for _, re := range reasons {
 		listed[re.id] = true
 	}
-	for _, t := range targets() {
+	for _, t := range p.targets {
 		ms := slices.DeleteFunc(slices.Clone(all), func(m *mutant) bool {
 			res, done := r.results[m.id]
 			return m.pkg != t.dir || done && res.Verdict != survived.String() || o.skipListed && listed[m.id]
@@ -175,8 +187,8 @@ func run(o options) error {
 	if r.save != nil {
 		r.save(r.results)
 	}
-	wrong := r.report(os.Stdout, all, broken, reasons, complete)
-	fmt.Printf("%v\n", time.Since(start).Round(time.Second))
+	wrong := r.report(w, all, broken, reasons, complete)
+	fmt.Fprintf(w, "%v\n", time.Since(start).Round(time.Second))
 	if wrong > 0 {
 		return fmt.Errorf("%d mutants survived, or are listed wrongly", wrong)
 	}

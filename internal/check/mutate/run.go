@@ -24,9 +24,13 @@ type result struct {
 // A runner runs tests on mutants and keeps the results.
 type runner struct {
 	builder
+	extra    map[string][]string // see project
+	blind    []string            // see project
 	workers  int
 	batch    int
-	deadline time.Time // zero: none
+	limit    time.Duration // of tests, at least
+	deadline time.Time     // zero: none
+	only     string        // these stages; "": all
 	verbose  bool
 	save     func(map[string]result)
 
@@ -53,7 +57,7 @@ const quick = 250 * time.Millisecond
 
 // stages are those of a target. The first kill nearly all, at little cost each; the
 // later ones are for faults that show in rare orders of events.
-func stages(t target) (all []stage) {
+func (r *runner) stages(t target) (all []stage) {
 	for _, dir := range t.tests {
 		all = append(all,
 			stage{name: "quick", dir: dir, mode: plain, pick: func(exact, _ []*test) [][]*test {
@@ -65,16 +69,16 @@ func stages(t target) (all []stage) {
 	}
 	for _, dir := range t.tests {
 		all = append(all, stage{
-			name: "race", dir: dir, mode: race, args: append(extraArgs(dir), "-test.cpu=2"),
+			name: "race", dir: dir, mode: race, args: append(slices.Clone(r.extra[dir]), "-test.cpu=2"),
 			pick: func(_, loose []*test) [][]*test {
 				return together(slices.DeleteFunc(loose, func(t *test) bool { return t.took > 6*time.Second }))
 			},
 		})
 	}
-	if t.slow != "" {
+	if t.races != "" {
 		for _, dir := range t.tests {
 			all = append(all, stage{
-				name: "yields", dir: dir, mode: yields, run: t.slow, args: extraArgs(dir),
+				name: "yields", dir: dir, mode: yields, run: t.races, args: r.extra[dir],
 			})
 		}
 	}
@@ -107,12 +111,15 @@ func (r *runner) attack(t target, src *source, ms []*mutant) error {
 		if err != nil {
 			return err
 		}
-		r.tests[dir] = slices.DeleteFunc(tests, func(t *test) bool { return blind(t.name) })
+		r.tests[dir] = slices.DeleteFunc(tests, func(t *test) bool { return slices.Contains(r.blind, t.name) })
 		fmt.Fprintf(os.Stderr, "%s: %d tests\n", dir, len(tests))
 	}
-	for _, st := range stages(t) {
+	for _, st := range r.stages(t) {
 		if len(ms) == 0 || r.late() {
 			break
+		}
+		if !chosen(r.only, st.name) {
+			continue
 		}
 		start, before := time.Now(), len(ms)
 		if err := r.stage(st, src, ms); err != nil {
@@ -207,12 +214,12 @@ func (r *runner) try(st stage, src *source, m *mutant, number int, binary string
 		if len(group) == 1 {
 			t.limit *= 2
 		}
-		t.run, t.limit = exactly(names...), max(t.limit, 10*time.Second)
+		t.run, t.limit = exactly(names...), max(t.limit, r.limit)
 		if st.run != "" {
 			t.run = st.run
 		}
 		if st.mode != plain {
-			t.limit = max(4*t.limit, 90*time.Second)
+			t.limit = max(4*t.limit, 9*r.limit)
 		}
 		v, by, out := t.do()
 		if v == survived {
