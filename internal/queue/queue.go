@@ -29,7 +29,7 @@ import (
 // The methods say who may call them and when.
 type Queue[T any] struct {
 	capacity uint64
-	ring     atomic.Pointer[ring[T]] // that of the next ticket; changed by the owner
+	ring     atomic.Pointer[ring[T]] // that of the next ticket; see grow
 
 	dropped uint64 // the first ticket that Drop has passed over, or never; the owner's
 
@@ -95,9 +95,6 @@ func (q *Queue[T]) Push(ids Range, task T) (id uint64, ok bool) {
 		if !q.tail.CompareAndSwap(t, t+1) {
 			continue
 		}
-		if now := q.ring.Load(); now != r { // it has grown in between
-			s = now.of(t).slot(t)
-		}
 		id := t + ids.Offset
 		s.item = Item[T]{id, task}
 		s.turn.Store(t + 1)
@@ -116,7 +113,7 @@ func (q *Queue[T]) PushAll(ids Range, tasks []T) (first uint64, n int) {
 // takes more memory if that makes room.
 func (q *Queue[T]) PushShut(ids Range, tasks []T) (first uint64, n int) {
 	first, n = q.pushAll(shut, ids, tasks)
-	if n == 0 && len(tasks) > 0 && q.grow() {
+	if n == 0 && len(tasks) > 0 && q.Pushed() < ids.End && q.grow() {
 		return q.pushAll(shut, ids, tasks)
 	}
 	return first, n
@@ -142,7 +139,6 @@ func (q *Queue[T]) pushAll(bit uint64, ids Range, tasks []T) (first uint64, n in
 		if !q.tail.CompareAndSwap(tail, tail+n) {
 			continue
 		}
-		r = q.ring.Load().of(t)
 		for i := range n {
 			s := r.slot(t + i)
 			s.item = Item[T]{t + i + ids.Offset, tasks[i]}

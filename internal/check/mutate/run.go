@@ -61,7 +61,7 @@ func (r *runner) stages(t target) (all []stage) {
 	for _, dir := range t.tests {
 		all = append(all,
 			stage{name: "quick", dir: dir, mode: plain, pick: func(exact, _ []*test) [][]*test {
-				return together(slices.DeleteFunc(exact, func(t *test) bool { return t.took > quick }))
+				return narrowFirst(slices.DeleteFunc(exact, func(t *test) bool { return t.took > quick }))
 			}},
 			stage{name: "slow", dir: dir, mode: plain, pick: func(exact, _ []*test) [][]*test {
 				return alone(slices.DeleteFunc(exact, func(t *test) bool { return t.took <= quick }))
@@ -91,6 +91,18 @@ func together(tests []*test) [][]*test {
 		return nil
 	}
 	return [][]*test{tests}
+}
+
+// narrowFirst has the tests that reach least run first: most mutants do not survive
+// those. The rest follow in another process.
+func narrowFirst(tests []*test) [][]*test {
+	const some = 8
+	if len(tests) <= 2*some {
+		return together(tests)
+	}
+	tests = slices.Clone(tests)
+	slices.SortStableFunc(tests, func(a, b *test) int { return len(a.blocks) - len(b.blocks) })
+	return [][]*test{tests[:some], tests[some:]}
 }
 
 func alone(tests []*test) (all [][]*test) {
