@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -29,6 +30,7 @@ type builder struct {
 	module string
 	tmp    string
 	yield  []string // the folders whose atomics yield, where mode is yields
+	hand   []string // those of them whose tests hand atomics to the code
 	cover  []string // import paths
 	n      int
 }
@@ -92,7 +94,7 @@ func (b *builder) addYields(texts map[string][]byte) error {
 		}
 		for _, file := range files {
 			name := dir + "/" + filepath.Base(file)
-			if strings.HasSuffix(name, "_test.go") {
+			if strings.HasSuffix(name, "_test.go") && !slices.Contains(b.hand, dir) {
 				continue
 			}
 			if texts[name] == nil {

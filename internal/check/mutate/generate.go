@@ -26,8 +26,9 @@ type operator struct {
 	make func(g *generator, n ast.Node)
 }
 
-// mutants returns those of the package that compile, and how many do not.
-func (s *source) mutants(ops []operator) (ms []*mutant, broken int) {
+// mutants returns those of the package that compile, and those that do not. A
+// mutant of which known knows whether it compiles is not compiled to find out.
+func (s *source) mutants(ops []operator, known func(*mutant) (ok, known bool)) (ms, broken []*mutant) {
 	for _, name := range s.names {
 		g := &generator{source: s, name: name, text: s.text[name]}
 		for _, d := range s.files[name].Decls {
@@ -55,12 +56,22 @@ func (s *source) mutants(ops []operator) (ms []*mutant, broken int) {
 		})
 	}
 	for _, m := range ms {
-		next <- m
+		if ok, known := known(m); !known {
+			next <- m
+		} else if !ok {
+			mu.Lock()
+			bad[m] = true
+			mu.Unlock()
+		}
 	}
 	close(next)
 	workers.Wait()
-	ms = slices.DeleteFunc(ms, func(m *mutant) bool { return bad[m] })
-	return ms, len(bad)
+	for _, m := range ms {
+		if bad[m] {
+			broken = append(broken, m)
+		}
+	}
+	return slices.DeleteFunc(ms, func(m *mutant) bool { return bad[m] }), broken
 }
 
 // walk shows the nodes of a declaration to the operators. The texts of errors and

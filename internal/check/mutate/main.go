@@ -106,7 +106,7 @@ func run(p project, o options, w io.Writer) error {
 	defer os.RemoveAll(tmp)
 
 	r := &runner{
-		builder: builder{root: root, module: p.module, tmp: tmp, yield: p.yield},
+		builder: builder{root: root, module: p.module, tmp: tmp, yield: p.yield, hand: p.hand},
 		extra:   p.extra, blind: p.blind,
 		workers: o.workers, batch: o.batch, limit: o.limit, only: o.stages, verbose: o.verbose,
 		tests: make(map[string][]*test), results: make(map[string]result),
@@ -132,10 +132,16 @@ func run(p project, o options, w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		ms, bad := src.mutants(operators())
+		ms, bad := src.mutants(operators(), func(m *mutant) (ok, known bool) {
+			res, known := r.results[m.id]
+			return res.Verdict != doesNotCompile, known && res.Verdict != survived.String()
+		})
 		sources[t.dir] = src
 		all = append(all, ms...)
-		broken += bad
+		broken += len(bad)
+		for _, m := range bad {
+			r.record(result{Mutant: m.String(), ID: m.id, Pkg: m.pkg, Op: m.op, Verdict: doesNotCompile})
+		}
 	}
 	all = slices.DeleteFunc(all, func(m *mutant) bool { return !chosen(o.operators, m.op) || !chosen(o.only, m.id) })
 	if o.changed != "" {
@@ -194,6 +200,9 @@ func run(p project, o options, w io.Writer) error {
 	}
 	return nil
 }
+
+// doesNotCompile is a verdict, kept so that it is not found out again.
+const doesNotCompile = "does not compile"
 
 // chosen reports whether s is in a list with commas, or the list is empty.
 func chosen(list, s string) bool {

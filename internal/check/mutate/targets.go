@@ -6,6 +6,7 @@ type project struct {
 	module  string
 	targets []target
 	yield   []string            // folders whose atomics and mutexes yield in the last stage
+	hand    []string            // those of them whose tests hand atomics to the code
 	extra   map[string][]string // flags of the tests in a folder, in the stages that cost most
 	blind   []string            // tests that do not test what is mutated, whatever they reach
 }
@@ -33,6 +34,7 @@ func ours() project {
 			{"pool", []string{"pool"}, races},
 		},
 		yield: []string{"internal/queue", "pool", "store/dense"},
+		hand:  []string{"internal/queue"},
 		extra: map[string][]string{"pool": {"-stress.rounds=15"}},
 		blind: []string{"TestSuiteRejectsNaive"},
 	}
