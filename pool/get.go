@@ -73,7 +73,7 @@ func (p *Pool[T, R]) await(ctx context.Context, id store.ID) error {
 	}
 	p.mu.Lock()
 	defer p.unlock()
-	if g.n--; g.n == 0 && p.getters[id] == g {
+	if g.n--; g.n == 0 { // nobody else waits for it, or it is settled, and never again pending
 		delete(p.getters, id) // or the gate would stay as it is for as long as the task
 	}
 	return causeOf(ctx)

@@ -228,10 +228,8 @@ func (s *saver[R]) noteHung(ctx context.Context) {
 
 // sleep returns after d, or once the pool is cancelled.
 func (s *saver[R]) sleep(d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
 	select {
-	case <-t.C:
+	case <-time.After(d):
 	case <-s.pool.Done():
 	}
 }

@@ -74,12 +74,8 @@ func (r *runner) stages(t target) (all []stage) {
 				return together(slices.DeleteFunc(loose, func(t *test) bool { return t.took > 6*time.Second }))
 			},
 		})
-	}
-	if t.races != "" {
-		for _, dir := range t.tests {
-			all = append(all, stage{
-				name: "yields", dir: dir, mode: yields, run: t.races, args: r.extra[dir],
-			})
+		if t.races != "" {
+			all = append(all, stage{name: "yields", dir: dir, mode: yields, run: t.races, args: r.extra[dir]})
 		}
 	}
 	return all
@@ -221,10 +217,7 @@ func (r *runner) try(st stage, src *source, m *mutant, number int, binary string
 		t.limit = 0
 		for _, test := range group {
 			names = append(names, test.name)
-			t.limit += 2 * test.took
-		}
-		if len(group) == 1 {
-			t.limit *= 2
+			t.limit += 5 * test.took
 		}
 		t.run, t.limit = exactly(names...), max(t.limit, r.limit)
 		if st.run != "" {
@@ -233,7 +226,7 @@ func (r *runner) try(st stage, src *source, m *mutant, number int, binary string
 		if st.mode != plain {
 			t.limit = max(4*t.limit, 9*r.limit)
 		}
-		v, by, out := t.do()
+		v, by, out, _ := t.do()
 		if v == survived {
 			continue
 		}

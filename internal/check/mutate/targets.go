@@ -25,7 +25,7 @@ func ours() project {
 	return project{
 		module: "github.com/resultpool/resultpool",
 		targets: []target{
-			{"internal/queue", []string{"internal/queue", "pool"}, "Queue|" + races},
+			{"internal/queue", []string{"internal/queue", "pool"}, "QueueConcurrent|QueueMark|QueueIsReady|NeverFails|DropRaces|" + races},
 			{"store", []string{"store"}, ""},
 			{"store/rwmutex", []string{"store/rwmutex"}, ""},
 			{"store/syncmap", []string{"store/syncmap"}, ""},

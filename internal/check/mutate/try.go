@@ -39,8 +39,9 @@ type trial struct {
 // memoryLimit is how much memory tests may take, in bytes.
 const memoryLimit = 2 << 30
 
-// do runs the tests and says what came of it, and by what.
-func (t trial) do() (v verdict, by string, out []byte) {
+// do runs the tests and says what came of it, by what, and how much of a processor's
+// time it took.
+func (t trial) do() (v verdict, by string, out []byte, used time.Duration) {
 	args := []string{"-test.failfast", "-test.timeout=" + t.limit.String()}
 	if t.run != "" {
 		args = append(args, "-test.run="+t.run)
@@ -78,17 +79,20 @@ func (t trial) do() (v verdict, by string, out []byte) {
 		<-watched
 	}
 	out = b.Bytes()
+	if s := cmd.ProcessState; s != nil {
+		used = s.UserTime() + s.SystemTime()
+	}
 	switch {
 	case err == nil:
-		return survived, "", out
+		return survived, "", out, used
 	case greedy.Load():
-		return timedOut, "memory", out
+		return timedOut, "memory", out, used
 	case ctx.Err() != nil:
-		return timedOut, "killed", out
+		return timedOut, "killed", out, used
 	case bytes.Contains(out, []byte("panic: test timed out after")):
-		return timedOut, runningTest(out), out
+		return timedOut, runningTest(out), out, used
 	default:
-		return killed, failedTest(out), out
+		return killed, failedTest(out), out, used
 	}
 }
 
