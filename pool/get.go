@@ -71,12 +71,13 @@ func (p *Pool[T, R]) await(ctx context.Context, id store.ID) error {
 		return nil
 	case <-ctx.Done():
 	}
+	why := causeOf(ctx) // the user's code, so not with mu held
 	p.mu.Lock()
 	defer p.unlock()
 	if g.n--; g.n == 0 { // nobody else waits for it, or it is settled, and never again pending
 		delete(p.getters, id) // or the gate would stay as it is for as long as the task
 	}
-	return causeOf(ctx)
+	return why
 }
 
 // getters are those who wait for one task. It is removed from Pool.getters when
