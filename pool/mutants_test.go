@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"runtime/metrics"
 	"slices"
 	"sync"
 	"testing"
@@ -242,7 +243,276 @@ func TestEndWaitsForTheCancel(t *testing.T) {
 	checkGoroutines(t)
 }
 
+// A task that was not accepted has no ID.
+func TestNoIDWithAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _, _, _, _ := busyPool(t)
+		submit(t, p, value(4)) // the queue is full
+		none := func(id store.ID, err error) {
+			t.Helper()
+			assert.Error(t, err)
+			assert.Zero(t, id)
+		}
+		none(p.Submit(nil, value(1))) //nolint:staticcheck // that is what is tested
+		none(p.Submit(t.Context(), nil))
+		none(p.Submit(doneContext(), value(1)))
+		none(p.TrySubmit(value(1)))
+		p.cancel(errCause)
+		none(p.Submit(t.Context(), value(1)))
+	})
+}
+
+// Inside a task there is room for as many as the queue takes, also for more than it has
+// memory for yet.
+func TestSubmitAllInTaskFillsTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 1, Queue: 100})
+		var ids []store.ID
+		var err, full error
+		submit(t, p, func(ctx context.Context) (int, error) {
+			ids, err = p.SubmitAll(ctx, slices.Repeat([]task{value(1)}, 100))
+			_, full = p.SubmitAll(ctx, []task{value(1)})
+			return 0, nil
+		})
+		synctest.Wait()
+		assert.NoError(t, err)
+		assert.Len(t, ids, 100)
+		assert.Equal(t, pool.ErrQueueFull, full)
+		assert.NoError(t, p.Stop(t.Context()))
+		assert.Equal(t, 101, holds(t, p))
+	})
+}
+
+// SubmitAll has an error exactly if it has not accepted all, whoever closes the pool
+// meanwhile.
+func TestSubmitAllErrsOnlyIfCutShort(t *testing.T) {
+	for range 300 {
+		p := newPool(t, &pool.Options{Workers: 2, Queue: 4})
+		cancelling := func(context.Context) (int, error) { p.cancel(errCause); return 0, nil }
+		ids, err := p.SubmitAll(context.Background(), []task{cancelling, value(1), value(2)})
+		if err == nil {
+			assert.Len(t, ids, 3)
+		} else {
+			assert.Less(t, len(ids), 3)
+		}
+		<-p.Done()
+		assert.Equal(t, len(ids), holds(t, p))
+	}
+}
+
+// Who waits for a task is told of its end also while others wait for room.
+func TestGetIsToldWhileSubmittersWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 1, Queue: 100})
+		tokens := make(chan struct{})
+		take := func(context.Context) (int, error) { <-tokens; return 1, nil }
+		ids, err := p.SubmitAll(t.Context(), slices.Repeat([]task{take}, 100))
+		require.NoError(t, err)
+		synctest.Wait()
+		batch := call(func() error {
+			_, err := p.SubmitAll(context.Background(), slices.Repeat([]task{take}, 200))
+			return err
+		})
+		synctest.Wait()
+		for i := range 20 {
+			got := call(func() error { _, err := p.Get(context.Background(), ids[i]); return err })
+			synctest.Wait()
+			tokens <- struct{}{}
+			synctest.Wait()
+			err, returned := got()
+			assert.True(t, returned, "task %d", i)
+			assert.NoError(t, err)
+		}
+		_, returned := batch()
+		assert.False(t, returned)
+		close(tokens)
+		synctest.Wait()
+		err, returned = batch()
+		assert.True(t, returned)
+		assert.NoError(t, err)
+	})
+}
+
+// A submitter that waits with the context of the pool hears that the pool is closed,
+// which says more than that its context is done.
+func TestSubmitWithThePoolsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		p, err := pool.New(ctx, pool.Call[int], rwmutex.New[int](), &pool.Options{Workers: 1, Queue: 1})
+		require.NoError(t, err)
+		gate := make(chan struct{})
+		for range 2 {
+			_, err = p.Submit(ctx, gated(gate, 1))
+			require.NoError(t, err)
+			synctest.Wait()
+		}
+		submitted := call(func() error { _, err := p.Submit(ctx, value(1)); return err })
+		synctest.Wait()
+		cancel(errCause)
+		synctest.Wait()
+		err, returned := submitted()
+		assert.True(t, returned)
+		assert.ErrorIs(t, err, pool.ErrClosed)
+		assert.ErrorIs(t, err, errCause)
+		close(gate)
+		<-p.Done()
+	})
+}
+
+// A worker that meets the cancel of a context that is not the standard library's, of
+// which the pool hears late, ends a pool that is being stopped as the cancel would.
+func TestWorkerSeesTheCancelFirst(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that the worker comes first
+	for range 20 {
+		ctx := newCustomCtx()
+		st := rwmutex.New[int]()
+		p, err := pool.New(ctx, pool.Call[int], st, &pool.Options{Workers: 1})
+		require.NoError(t, err)
+		gate, started := make(chan struct{}), make(chan struct{})
+		_, err = p.Submit(t.Context(), func(context.Context) (int, error) { close(started); <-gate; return 1, nil })
+		require.NoError(t, err)
+		<-started
+		_, err = p.Submit(t.Context(), value(2))
+		require.NoError(t, err)
+		require.Equal(t, context.Canceled, p.Stop(doneContext()))
+		ctx.cancel(errCause)
+		close(gate)
+		assert.Equal(t, errCause, p.Stop(context.Background()))
+		res, err := st.Get(t.Context(), 2)
+		assert.NoError(t, err)
+		assert.ErrorIs(t, res.Err, errCause)
+	}
+	checkGoroutines(t)
+}
+
+// The only goroutines of a pool are its workers, one that settles what a cancel has left,
+// and one that hears of the cancel. What wakes others is done by those who have the news:
+// a goroutine for it could be left when Done is closed.
+func TestPoolStartsOnlyWorkers(t *testing.T) {
+	created := []metrics.Sample{{Name: "/sched/goroutines-created:goroutines"}}
+	if metrics.Read(created); created[0].Value.Kind() != metrics.KindUint64 {
+		t.Skip("this version of Go does not count goroutines")
+	}
+	const rounds = 100
+	count := func(round func()) float64 {
+		round()
+		metrics.Read(created)
+		before := created[0].Value.Uint64()
+		for range rounds {
+			round()
+		}
+		metrics.Read(created)
+		return float64(created[0].Value.Uint64()-before) / rounds
+	}
+	// Two calls that wait, and two workers, one after the other.
+	stopped := count(func() {
+		p, err := pool.New(context.Background(), pool.Call[int], rwmutex.New[int](), &pool.Options{Workers: 1, Queue: 1})
+		require.NoError(t, err)
+		gate, started := make(chan struct{}), make(chan struct{})
+		id, err := p.Submit(context.Background(), func(context.Context) (int, error) { close(started); <-gate; return 1, nil })
+		require.NoError(t, err)
+		<-started
+		var wg sync.WaitGroup
+		wg.Go(func() { _, err := p.Get(context.Background(), id); assert.NoError(t, err) })
+		wg.Go(func() {
+			_, err := p.SubmitAll(context.Background(), []task{value(1), value(2), value(3)})
+			assert.NoError(t, err)
+		})
+		for p.Stats().Submitted < 2 {
+			runtime.Gosched()
+		}
+		close(gate)
+		wg.Wait()
+		require.NoError(t, p.Wait(context.Background()))
+		require.NoError(t, p.Resize(0))
+		for workerCount() > 0 { // it is about to leave
+			runtime.Gosched()
+		}
+		require.NoError(t, p.Resize(1))
+		_, err = p.Submit(context.Background(), value(1))
+		require.NoError(t, err)
+		require.NoError(t, p.Stop(context.Background()))
+	})
+	assert.InDelta(t, 4, stopped, 0.5, "in a pool that is stopped")
+
+	// One worker, and the two of the cancel; then one that has nothing to settle.
+	cancelled := count(func() {
+		for n := range 2 {
+			ctx, cancel := context.WithCancelCause(context.Background())
+			st := &hookStore{ResultStore: rwmutex.New[int]()}
+			p, err := pool.New(ctx, pool.Call[int], st, &pool.Options{Workers: 1, Queue: 10})
+			require.NoError(t, err)
+			gate, started := make(chan struct{}), make(chan struct{})
+			_, err = p.Submit(ctx, func(context.Context) (int, error) { close(started); <-gate; return 1, nil })
+			require.NoError(t, err)
+			<-started
+			for range 3 * n {
+				_, err = p.Submit(ctx, value(1))
+				require.NoError(t, err)
+			}
+			st.put = func(context.Context, store.Result[int]) error { return errDown }
+			cancel(errCause)
+			for p.Stats().NotRun < uint64(3*n) || p.Resize(1) == nil {
+				runtime.Gosched()
+			}
+			close(gate)
+			<-p.Done()
+		}
+	})
+	assert.InDelta(t, 5, cancelled, 0.5, "in pools that are cancelled")
+}
+
 // ---- reserved IDs -----------------------------------------------------------
+
+// The contexts that reserving has made are over with the call: nothing of them stays
+// with the pool or with the submitter's own context.
+func TestReservingLeavesNothing(t *testing.T) {
+	checkGoroutines(t)
+	type key struct{}
+	type thing struct{ _ [64]byte }
+	st := newReservingStore(1)
+	p := newPool(t, &pool.Options{Workers: 1, Queue: 1 << 17}, st)
+	_, err := p.SubmitAll(t.Context(), slices.Repeat([]task{value(1)}, 1<<16))
+	require.NoError(t, err)
+	good := st.reserve
+	submitWith := func() weak.Pointer[thing] {
+		v := new(thing)
+		ctx, cancel := context.WithCancel(context.WithValue(context.Background(), key{}, v))
+		defer cancel()
+		var given context.Context
+		st.reserve = func(ctx context.Context, n uint64) (store.ID, error) { given = ctx; return good(ctx, n) }
+		_, err := p.Submit(ctx, value(1))
+		require.NoError(t, err)
+		assert.Error(t, given.Err(), "the context that ReserveIDs was given")
+		return weak.Make(v)
+	}
+	v := submitWith()
+	st.reserve = nil
+	assert.Eventually(t, func() bool { runtime.GC(); return v.Value() == nil }, 3*time.Second, time.Millisecond,
+		"the submitter's context is still reachable")
+	runtime.KeepAlive(p)
+}
+
+// Resize to another number of workers does not make Stop miss those who reserve.
+func TestStopWakesReserverAfterResize(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := newReservingStore(1)
+		p := newPool(t, &pool.Options{Workers: 1, Queue: 1 << 17}, st)
+		gate := make(chan struct{})
+		defer close(gate)
+		_, err := p.SubmitAll(t.Context(), slices.Repeat([]task{gated(gate, 1)}, 1<<16))
+		require.NoError(t, err)
+		st.reserve = func(ctx context.Context, _ uint64) (store.ID, error) { <-ctx.Done(); return 0, ctx.Err() }
+		submitted := call(func() error { _, err := p.Submit(context.Background(), value(1)); return err })
+		synctest.Wait()
+		require.NoError(t, p.Resize(2))
+		_ = p.Stop(doneContext())
+		synctest.Wait()
+		err, returned := submitted()
+		assert.True(t, returned)
+		assert.Equal(t, pool.ErrClosed, err)
+	})
+}
 
 // Stop wakes a submitter that waits for the store to reserve IDs at once, also while
 // Stop itself waits for a task.
@@ -380,6 +650,47 @@ func TestPutPanicsInARetry(t *testing.T) {
 		assert.Equal(t, io.ErrNoProgress, panicked.Value)
 		assert.Contains(t, string(panicked.Stack), "TestPutPanicsInARetry")
 	})
+}
+
+// What a Put has done to a result is done once: one that panicked is not tried again as
+// it was, and one that called Goexit is handed back once, in the first try or a later.
+func TestPutEndsOnce(t *testing.T) {
+	type step = func(context.Context, store.ResultStore[int], store.Result[int]) error
+	var (
+		fails  step = func(context.Context, store.ResultStore[int], store.Result[int]) error { return errDown }
+		panics step = func(context.Context, store.ResultStore[int], store.Result[int]) error { panic(io.ErrNoProgress) }
+		exits  step = func(context.Context, store.ResultStore[int], store.Result[int]) error { runtime.Goexit(); return nil }
+	)
+	for name, c := range map[string]struct {
+		script  []step
+		unsaved error
+	}{
+		"panics":            {[]step{panics}, nil},
+		"fails and panics":  {[]step{fails, panics}, nil},
+		"Goexit":            {[]step{exits}, pool.ErrGoexit},
+		"fails and Goexits": {[]step{fails, exits}, pool.ErrGoexit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPool(t, &pool.Options{Workers: 1}, putScript(c.script...))
+				id := submit(t, p, value(7))
+				next := submit(t, p, value(8))
+				err := p.Stop(t.Context())
+				assert.Equal(t, 8, held(t, p, next).Value)
+				if c.unsaved == nil {
+					assert.NoError(t, err)
+					assert.ErrorIs(t, held(t, p, id).Err, io.ErrNoProgress)
+					assert.Equal(t, 2, holds(t, p))
+					return
+				}
+				var unsaved *pool.UnsavedError[int]
+				require.ErrorAs(t, err, &unsaved)
+				assert.ErrorIs(t, err, c.unsaved)
+				assert.Equal(t, []store.Result[int]{{ID: id, Value: 7}}, unsaved.Results)
+				assert.Equal(t, 1, holds(t, p))
+			})
+		})
+	}
 }
 
 // Each try comes after a pause, and a short outage is over soon for the pool too.
@@ -648,6 +959,24 @@ func TestCancelledPoolIsCollected(t *testing.T) {
 	st := make()
 	assert.Eventually(t, func() bool { runtime.GC(); return st.Value() == nil }, 3*time.Second, time.Millisecond,
 		"the store is still reachable")
+}
+
+// Neither do tasks that call Goexit.
+func TestTaskGoexitsDoNotPileUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 1})
+		var depths []int
+		for range 20 {
+			submit(t, p, func(context.Context) (int, error) {
+				depths = append(depths, runtime.Callers(0, make([]uintptr, 1000)))
+				runtime.Goexit()
+				return 0, nil
+			})
+		}
+		require.NoError(t, p.Stop(t.Context()))
+		require.Len(t, depths, 20)
+		assert.Equal(t, depths[2], depths[19])
+	})
 }
 
 // A store that calls Goexit in each Put does not pile up what comes after.
