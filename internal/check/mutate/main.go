@@ -68,7 +68,7 @@ func main() {
 	flag.BoolVar(&o.list, "list", false, "print the mutants and try none")
 	flag.StringVar(&o.only, "only", "", "IDs of mutants, with commas (default: all)")
 	flag.BoolVar(&o.verbose, "v", false, "print what the tests say of each mutant that they kill")
-	flag.StringVar(&o.stages, "stages", "", "of quick, slow, race, yields (default: all)")
+	flag.StringVar(&o.stages, "stages", "", "of quick, slow, race, yields, sleeps, with commas (default: all)")
 	flag.DurationVar(&o.limit, "limit", 10*time.Second, "how long tests may take at least, before they count as hanging")
 	flag.StringVar(&o.equivalent, "equivalent", "internal/check/mutate/equivalent.txt", "the list of equivalent mutants, below the module's folder")
 	flag.Parse()

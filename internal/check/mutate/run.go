@@ -63,7 +63,7 @@ func (r *runner) stages(t target) (all []stage) {
 			stage{name: "quick", dir: dir, mode: plain, pick: func(exact, _ []*test) [][]*test {
 				return narrowFirst(slices.DeleteFunc(exact, func(t *test) bool { return t.took > quick }))
 			}},
-			stage{name: "slow", dir: dir, mode: plain, pick: func(exact, _ []*test) [][]*test {
+			stage{name: "slow", dir: dir, mode: plain, args: r.extra[dir], pick: func(exact, _ []*test) [][]*test {
 				return alone(slices.DeleteFunc(exact, func(t *test) bool { return t.took <= quick }))
 			}})
 	}
@@ -76,6 +76,12 @@ func (r *runner) stages(t target) (all []stage) {
 		})
 		if t.races != "" {
 			all = append(all, stage{name: "yields", dir: dir, mode: yields, run: t.races, args: r.extra[dir]})
+		}
+		if t.sleeps != "" && dir == t.dir {
+			all = append(all, stage{
+				name: "sleeps", dir: dir, mode: yields, run: t.sleeps,
+				args: []string{"-test.count=20"}, env: []string{"YIELDING=sleep"},
+			})
 		}
 	}
 	return all

@@ -20,7 +20,7 @@ func fixture() project {
 	return project{
 		dir:     "testdata/fixture",
 		module:  "fixture",
-		targets: []target{{"counter", []string{"counter"}, ""}},
+		targets: []target{{dir: "counter", tests: []string{"counter"}}},
 	}
 }
 

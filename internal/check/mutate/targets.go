@@ -16,6 +16,8 @@ type target struct {
 	dir   string
 	tests []string // folders of packages with tests, its own first
 	races string   // a pattern of the tests that also run with yields, or ""
+
+	sleeps string // a pattern of those that run with sleeps in the place of yields, many times, or ""
 }
 
 // ours is this module.
@@ -25,13 +27,13 @@ func ours() project {
 	return project{
 		module: "github.com/resultpool/resultpool",
 		targets: []target{
-			{"internal/queue", []string{"internal/queue", "pool"}, "QueueConcurrent|QueueMark|QueueIsReady|NeverFails|DropRaces|" + races},
-			{"store", []string{"store"}, ""},
-			{"store/rwmutex", []string{"store/rwmutex"}, ""},
-			{"store/syncmap", []string{"store/syncmap"}, ""},
-			{"store/xsync", []string{"store/xsync"}, ""},
-			{"store/dense", []string{"store/dense"}, "Test"},
-			{"pool", []string{"pool"}, races},
+			{dir: "internal/queue", tests: []string{"internal/queue", "pool"}, races: "QueueConcurrent|QueueMark|QueueIsReady|NeverFails|DropRaces|" + races},
+			{dir: "store", tests: []string{"store"}},
+			{dir: "store/rwmutex", tests: []string{"store/rwmutex"}},
+			{dir: "store/syncmap", tests: []string{"store/syncmap"}},
+			{dir: "store/xsync", tests: []string{"store/xsync"}},
+			{dir: "store/dense", tests: []string{"store/dense"}, races: "Test"},
+			{dir: "pool", tests: []string{"pool"}, races: races, sleeps: "TrySubmitFindsRoom"},
 		},
 		yield: []string{"internal/queue", "pool", "store/dense"},
 		hand:  []string{"internal/queue"},
