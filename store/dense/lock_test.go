@@ -8,7 +8,7 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// Put, Get, Delete and All take no lock where a segment is there and no result is put a
+// Put, Get and Delete take no lock where a segment is there and no result is put a
 // second time: they come through while somebody holds both.
 func TestNoLockOnThePath(t *testing.T) {
 	st := New[int]()
