@@ -70,7 +70,7 @@ func (b *builder) build(dir string, s *schema, m mode) (binary string, err error
 		return "", err
 	}
 	binary = filepath.Join(work, "tests.exe")
-	args := []string{"test", "-c", "-o", binary, "-overlay", filepath.Join(work, "overlay.json")}
+	args := []string{"test", "-c", "-vet=off", "-o", binary, "-overlay", filepath.Join(work, "overlay.json")}
 	switch m {
 	case race:
 		args = append(args, "-race")

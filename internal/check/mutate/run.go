@@ -182,13 +182,19 @@ func (r *runner) stage(st stage, src *source, ms []*mutant) error {
 	}
 	var err error
 	var cleaners sync.WaitGroup
-	for _, batch := range batches {
-		if r.late() {
-			break
-		}
+	for len(batches) > 0 && !r.late() {
+		batch := batches[0]
+		batches = batches[1:]
 		var binary string
 		if binary, err = r.build(st.dir, newSchema(src, batch), st.mode); err != nil {
-			break
+			if len(batch) == 1 {
+				break
+			}
+			// One of them compiles for the type checker only. Halve until it is found.
+			half := len(batch) / 2
+			batches = append(batches, batch[:half], batch[half:])
+			err = nil
+			continue
 		}
 		left := new(sync.WaitGroup)
 		left.Add(len(batch))
