@@ -142,6 +142,24 @@ func TestWaitIsToldByTheReaper(t *testing.T) {
 	})
 }
 
+// An idle worker holds no task: one that it has run, and whose result was deleted, is
+// not found.
+func TestIdleWorkerHoldsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 2})
+		for _, in := range []task{value(1), func(context.Context) (int, error) { return 0, errTask }} {
+			id := submit(t, p, in)
+			synctest.Wait()
+			require.NoError(t, p.st.Delete(t.Context(), id))
+			got := call(func() error { _, err := p.Get(context.Background(), id); return err })
+			synctest.Wait()
+			err, returned := got()
+			assert.True(t, returned)
+			assert.Equal(t, store.ErrNotFound, err)
+		}
+	})
+}
+
 // ---- workers and submitters -------------------------------------------------
 
 // A batch that is larger than the queue employs all workers, though only a part of it
@@ -450,12 +468,27 @@ func TestPoolStartsOnlyWorkers(t *testing.T) {
 				_, err = p.Submit(ctx, value(1))
 				require.NoError(t, err)
 			}
-			st.put = func(context.Context, store.Result[int]) error { return errDown }
+			ended := make(chan struct{})
+			putting := make(chan struct{}, 10)
+			st.put = func(_ context.Context, res store.Result[int]) error {
+				if res.ID == 1 {
+					putting <- struct{}{}
+					<-ended
+				}
+				return errDown
+			}
+			if n == 0 { // a Put is under way at the cancel
+				close(gate)
+				<-putting
+			}
 			cancel(errCause)
 			for p.Stats().NotRun < uint64(3*n) || p.Resize(1) == nil {
 				runtime.Gosched()
 			}
-			close(gate)
+			if n != 0 {
+				close(gate)
+			}
+			close(ended)
 			<-p.Done()
 		}
 	})
