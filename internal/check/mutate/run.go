@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -67,11 +68,19 @@ func (r *runner) stages(t target) (all []stage) {
 				return alone(slices.DeleteFunc(exact, func(t *test) bool { return t.took <= quick }))
 			}})
 	}
+	var races *regexp.Regexp
+	if t.races != "" {
+		races = regexp.MustCompile(t.races)
+	}
 	for _, dir := range t.tests {
 		all = append(all, stage{
 			name: "race", dir: dir, mode: race, args: append(slices.Clone(r.extra[dir]), "-test.cpu=2"),
-			pick: func(_, loose []*test) [][]*test {
-				return together(slices.DeleteFunc(loose, func(t *test) bool { return t.took > 6*time.Second }))
+			pick: func(exact, loose []*test) [][]*test {
+				quicker := slices.DeleteFunc(exact, func(t *test) bool { return t.took > quick/2 })
+				racing := slices.DeleteFunc(loose, func(test *test) bool {
+					return slices.Contains(quicker, test) || races != nil && !races.MatchString(test.name) || test.took > 6*time.Second
+				})
+				return append(together(quicker), together(racing)...)
 			},
 		})
 		if t.races != "" {
