@@ -183,7 +183,9 @@ func (m *model) drop(n int) {
 	}
 	n = min(n, len(m.waiting))
 	m.q.Drop(n)
-	m.q.Sweep()
+	if n%2 == 1 { // Drop itself forgets what is published
+		m.q.Sweep()
+	}
 	m.waiting = m.waiting[n:]
 	m.popped += uint64(n)
 }
