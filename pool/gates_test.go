@@ -14,7 +14,7 @@ func TestGatesCall(t *testing.T) {
 	assert.False(t, g.calls(4))
 	assert.EqualValues(t, 5, g.callAt.Load())
 	assert.True(t, g.calls(5))
-	assert.EqualValues(t, uint64(nobody), g.callAt.Load())
+	assert.Equal(t, uint64(nobody), g.callAt.Load())
 	for mark := range uint64(10) {
 		assert.False(t, g.calls(mark), "nobody is called")
 	}
@@ -52,7 +52,7 @@ func TestMapDealsEachBlockOnce(t *testing.T) {
 		var h hand
 		for i := range (n + 63) / 64 {
 			assert.True(t, m.deal(&h), "block %d of %d inputs", i, n)
-			assert.EqualValues(t, uint64(i)<<32, h.state.Load())
+			assert.Equal(t, uint64(i)<<32, h.state.Load())
 		}
 		assert.False(t, m.deal(&h), "%d inputs", n)
 	}

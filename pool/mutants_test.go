@@ -690,9 +690,9 @@ func TestPutPanicsInARetry(t *testing.T) {
 func TestPutEndsOnce(t *testing.T) {
 	type step = func(context.Context, store.ResultStore[int], store.Result[int]) error
 	var (
-		fails  step = func(context.Context, store.ResultStore[int], store.Result[int]) error { return errDown }
-		panics step = func(context.Context, store.ResultStore[int], store.Result[int]) error { panic(io.ErrNoProgress) }
-		exits  step = func(context.Context, store.ResultStore[int], store.Result[int]) error { runtime.Goexit(); return nil }
+		fails  = func(context.Context, store.ResultStore[int], store.Result[int]) error { return errDown }
+		panics = func(context.Context, store.ResultStore[int], store.Result[int]) error { panic(io.ErrNoProgress) }
+		exits  = func(context.Context, store.ResultStore[int], store.Result[int]) error { runtime.Goexit(); return nil }
 	)
 	for name, c := range map[string]struct {
 		script  []step
@@ -978,7 +978,7 @@ func TestPutContextsEndWithThePool(t *testing.T) {
 // A pool that was cancelled and has ended keeps nothing reachable, from that moment on.
 func TestCancelledPoolIsCollected(t *testing.T) {
 	checkGoroutines(t)
-	make := func() weak.Pointer[rwmutex.Store[int]] {
+	used := func() weak.Pointer[rwmutex.Store[int]] {
 		st := rwmutex.New[int]()
 		ctx, cancel := context.WithCancelCause(context.Background())
 		p, err := pool.New(ctx, pool.Call[int], st, nil)
@@ -989,7 +989,7 @@ func TestCancelledPoolIsCollected(t *testing.T) {
 		<-p.Done()
 		return weak.Make(st)
 	}
-	st := make()
+	st := used()
 	assert.Eventually(t, func() bool { runtime.GC(); return st.Value() == nil }, 3*time.Second, time.Millisecond,
 		"the store is still reachable")
 }

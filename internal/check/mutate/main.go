@@ -28,7 +28,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -72,15 +71,23 @@ func main() {
 	flag.DurationVar(&o.limit, "limit", 10*time.Second, "how long tests may take at least, before they count as hanging")
 	flag.StringVar(&o.equivalent, "equivalent", "internal/check/mutate/equivalent.txt", "the list of equivalent mutants, below the module's folder")
 	flag.Parse()
-	if err := run(ours(), o, os.Stdout); err != nil {
+	out, err := run(ours(), o)
+	fmt.Print(out)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}
 }
 
-// run tries the mutants of a project that o asks for, and reports to w. The error
-// tells that some survived, or that it could not be tried.
-func run(p project, o options, w io.Writer) error {
+// run tries the mutants of a project that o asks for, and returns a report. The error
+// tells that some survived, or that they could not be tried.
+func run(p project, o options) (string, error) {
+	var w strings.Builder
+	err := p.try(o, &w)
+	return w.String(), err
+}
+
+func (p project) try(o options, w *strings.Builder) error {
 	start := time.Now()
 	out, err := command(p.dir, nil, "go", "list", "-m", "-f", "{{.Dir}}", p.module)
 	if err != nil {
@@ -103,7 +110,7 @@ func run(p project, o options, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
+	defer func() { _ = os.RemoveAll(tmp) }()
 
 	r := &runner{
 		builder: builder{root: root, module: p.module, tmp: tmp, yield: p.yield, hand: p.hand},

@@ -2,8 +2,8 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -38,12 +38,12 @@ func (c *counts) share() string {
 }
 
 // table writes one row for each key, in the order given, and one for the sum.
-func table(w io.Writer, title string, keys []string, rows map[string]*counts) {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(tw, "%s\tmutants\tkilled\ttimed out\tsurvived\tequivalent\tnot tried\tkilled of those not equivalent\t\n", title)
+func table(w *strings.Builder, title string, keys []string, rows map[string]*counts) {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s\tmutants\tkilled\ttimed out\tsurvived\tequivalent\tnot tried\tkilled of those not equivalent\t\n", title)
 	var sum counts
 	row := func(name string, c *counts) {
-		fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t\n", name,
+		fmt.Fprintf(&text, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t\n", name,
 			c.all, c.killed, c.timedOut, c.survived, c.listed, c.untried, c.share())
 	}
 	for _, key := range keys {
@@ -60,12 +60,14 @@ func table(w io.Writer, title string, keys []string, rows map[string]*counts) {
 		sum.untried += c.untried
 	}
 	row("all", &sum)
-	tw.Flush()
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	_, _ = tw.Write([]byte(text.String())) // a Builder takes everything
+	_ = tw.Flush()
 }
 
 // report writes the tables, the survivors, and what is wrong with the list of
 // equivalent mutants, and returns how many things are wrong.
-func (r *runner) report(w io.Writer, ms []*mutant, broken int, reasons []reason, complete bool) (wrong int) {
+func (r *runner) report(w *strings.Builder, ms []*mutant, broken int, reasons []reason, complete bool) (wrong int) {
 	listed := make(map[string]reason)
 	for _, re := range reasons {
 		listed[re.id] = re

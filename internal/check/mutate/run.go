@@ -209,7 +209,7 @@ func (r *runner) stage(st stage, src *source, ms []*mutant) error {
 		left.Add(len(batch))
 		cleaners.Go(func() {
 			left.Wait()
-			os.RemoveAll(filepath.Dir(binary))
+			_ = os.RemoveAll(filepath.Dir(binary))
 		})
 		for i, m := range batch {
 			jobs <- job{m, i + 1, binary, left}
