@@ -117,20 +117,20 @@ func readProfile(text []byte, module string) map[block]bool {
 
 // reach returns the tests that reach m, the quickest first, and with them those
 // that reach only its function. A mutant that is in no block, like the condition of
-// a case, is reached by all that reach its function.
+// a case, is reached by all that reach its function, and a constant by all.
 func reach(m *mutant, src *source, tests []*test) (exact, loose []*test) {
 	begin, end := 0, 1<<30
 	if m.decl != nil {
 		begin, end = src.fset.Position(m.decl.Pos()).Line, src.fset.Position(m.decl.End()).Line
 	}
 	for _, t := range tests {
-		hit, near := false, false
+		hit, near := false, m.decl == nil // a constant may be anywhere
 		for b := range t.blocks {
 			if b.file != m.file {
 				continue
 			}
 			hit = hit || b.has(m.line, m.column)
-			near = near || m.decl == nil || b.line >= begin && b.endLine <= end
+			near = near || b.line >= begin && b.endLine <= end
 		}
 		if hit {
 			exact = append(exact, t)

@@ -32,7 +32,7 @@ func ours() project {
 			{dir: "store/rwmutex", tests: []string{"store/rwmutex"}},
 			{dir: "store/syncmap", tests: []string{"store/syncmap"}},
 			{dir: "store/xsync", tests: []string{"store/xsync"}},
-			{dir: "store/dense", tests: []string{"store/dense"}, races: "Test"},
+			{dir: "store/dense", tests: []string{"store/dense"}, races: "Linearizable|FindWhile|NoSegment|Rivals|Retirement|PutMeets|AllIs|Rival"},
 			{dir: "pool", tests: []string{"pool"}, races: races, sleeps: "TrySubmitFindsRoom"},
 		},
 		yield: []string{"internal/queue", "pool", "store/dense"},
