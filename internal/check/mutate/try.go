@@ -37,7 +37,7 @@ type trial struct {
 }
 
 // memoryLimit is how much memory tests may take, in bytes.
-const memoryLimit = 2 << 30
+const memoryLimit int64 = 2 << 30
 
 // do runs the tests and says what came of it, by what, and how much of a processor's
 // time it took.
@@ -98,7 +98,7 @@ func (t trial) do() (v verdict, by string, out []byte, used time.Duration) {
 
 // memoryOf returns what a process has in memory, where the system tells that in
 // /proc, and else 0.
-func memoryOf(pid int) int {
+func memoryOf(pid int) int64 {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "statm"))
 	if err != nil {
 		return 0
@@ -107,8 +107,8 @@ func memoryOf(pid int) int {
 	if len(fields) < 2 {
 		return 0
 	}
-	pages, _ := strconv.Atoi(fields[1])
-	return pages * os.Getpagesize()
+	pages, _ := strconv.ParseInt(fields[1], 10, 64)
+	return pages * int64(os.Getpagesize())
 }
 
 var (
