@@ -160,6 +160,81 @@ func TestIdleWorkerHoldsNothing(t *testing.T) {
 	})
 }
 
+// Wait waits for all that run, not for the next to end.
+func TestWaitWaitsForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 2, Queue: 5})
+		gates := []chan struct{}{make(chan struct{}), make(chan struct{}), make(chan struct{})}
+		for i, gate := range gates {
+			submit(t, p, gated(gate, i))
+		}
+		synctest.Wait()
+		wait := call(func() error { return p.Wait(context.Background()) })
+		for _, gate := range gates {
+			synctest.Wait()
+			_, returned := wait()
+			assert.False(t, returned)
+			close(gate)
+		}
+		synctest.Wait()
+		err, returned := wait()
+		assert.True(t, returned)
+		assert.NoError(t, err)
+	})
+}
+
+// Results that are given up can be had while others are. (For the race detector.)
+func TestGetRacesGivenUp(t *testing.T) {
+	st := &hookStore{ResultStore: rwmutex.New[int]()}
+	st.put = func(context.Context, store.Result[int]) error { return store.ErrRejected }
+	p := newPool(t, &pool.Options{Workers: 2, Queue: 10}, st)
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for i := range 300 {
+				id, err := p.Submit(context.Background(), value(i))
+				assert.NoError(t, err)
+				v, err := p.Get(context.Background(), id)
+				assert.Equal(t, i, v)
+				assert.ErrorIs(t, err, store.ErrRejected)
+			}
+		})
+	}
+	wg.Wait()
+	var unsaved *pool.UnsavedError[int]
+	require.ErrorAs(t, p.Stop(t.Context()), &unsaved)
+	assert.Len(t, unsaved.Results, 900)
+}
+
+// Inside a task there is room, or there is none, while others wait for it. (For the race
+// detector.)
+func TestSubmitInTaskRaces(t *testing.T) {
+	p := newPool(t, &pool.Options{Workers: 3, Queue: 3})
+	inTask := func(ctx context.Context) (int, error) {
+		for range 50 {
+			if ids, err := p.SubmitAll(ctx, []task{value(1), value(2)}); err != nil {
+				assert.Equal(t, pool.ErrQueueFull, err)
+				assert.Less(t, len(ids), 2)
+			}
+			if _, err := p.TrySubmit(value(3)); err != nil {
+				assert.Equal(t, pool.ErrQueueFull, err)
+			}
+		}
+		return 0, nil
+	}
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for range 10 {
+				_, err := p.SubmitAll(context.Background(), []task{inTask, value(1), value(1), value(1), value(1)})
+				assert.NoError(t, err)
+			}
+		})
+	}
+	wg.Wait()
+	assert.NoError(t, p.Stop(t.Context()))
+}
+
 // ---- workers and submitters -------------------------------------------------
 
 // A batch that is larger than the queue employs all workers, though only a part of it
@@ -354,27 +429,31 @@ func TestGetIsToldWhileSubmittersWait(t *testing.T) {
 // A submitter that waits with the context of the pool hears that the pool is closed,
 // which says more than that its context is done.
 func TestSubmitWithThePoolsContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancelCause(context.Background())
-		p, err := pool.New(ctx, pool.Call[int], rwmutex.New[int](), &pool.Options{Workers: 1, Queue: 1})
+	for range 50 { // who hears of the cancel first is left to chance
+		synctest.Test(t, submitWithThePoolsContext)
+	}
+}
+
+func submitWithThePoolsContext(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	p, err := pool.New(ctx, pool.Call[int], rwmutex.New[int](), &pool.Options{Workers: 1, Queue: 1})
+	require.NoError(t, err)
+	gate := make(chan struct{})
+	for range 2 {
+		_, err = p.Submit(ctx, gated(gate, 1))
 		require.NoError(t, err)
-		gate := make(chan struct{})
-		for range 2 {
-			_, err = p.Submit(ctx, gated(gate, 1))
-			require.NoError(t, err)
-			synctest.Wait()
-		}
-		submitted := call(func() error { _, err := p.Submit(ctx, value(1)); return err })
 		synctest.Wait()
-		cancel(errCause)
-		synctest.Wait()
-		err, returned := submitted()
-		assert.True(t, returned)
-		assert.ErrorIs(t, err, pool.ErrClosed)
-		assert.ErrorIs(t, err, errCause)
-		close(gate)
-		<-p.Done()
-	})
+	}
+	submitted := call(func() error { _, err := p.Submit(ctx, value(1)); return err })
+	synctest.Wait()
+	cancel(errCause)
+	synctest.Wait()
+	err, returned := submitted()
+	assert.True(t, returned)
+	assert.ErrorIs(t, err, pool.ErrClosed)
+	assert.ErrorIs(t, err, errCause)
+	close(gate)
+	<-p.Done()
 }
 
 // A worker that meets the cancel of a context that is not the standard library's, of
@@ -395,6 +474,7 @@ func TestWorkerSeesTheCancelFirst(t *testing.T) {
 		require.Equal(t, context.Canceled, p.Stop(doneContext()))
 		ctx.cancel(errCause)
 		close(gate)
+		<-p.Done() // and not Stop, which would look at the context itself
 		assert.Equal(t, errCause, p.Stop(context.Background()))
 		res, err := st.Get(t.Context(), 2)
 		assert.NoError(t, err)
@@ -447,8 +527,14 @@ func TestPoolStartsOnlyWorkers(t *testing.T) {
 			runtime.Gosched()
 		}
 		require.NoError(t, p.Resize(1))
-		_, err = p.Submit(context.Background(), value(1))
-		require.NoError(t, err)
+		for range 5 {
+			_, err = p.Submit(context.Background(), value(1))
+			require.NoError(t, err)
+			require.NoError(t, p.Wait(context.Background()))
+			for range 5 {
+				runtime.Gosched() // the worker goes to sleep
+			}
+		}
 		require.NoError(t, p.Stop(context.Background()))
 	})
 	assert.InDelta(t, 4, stopped, 0.5, "in a pool that is stopped")
