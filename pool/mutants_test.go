@@ -232,6 +232,7 @@ func TestSubmitInTaskRaces(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	assert.NoError(t, p.Wait(t.Context()))
 	assert.NoError(t, p.Stop(t.Context()))
 }
 
