@@ -152,7 +152,7 @@ func TestRangeOverlapsByOne(t *testing.T) {
 // not refused a second time, and what it was counted for is counted once.
 func TestGivesUpTooLate(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that the submitter runs last
-	const rounds = 20
+	const rounds, enough = 1000, 10
 	for name, c := range map[string]struct {
 		end  func(p *Pool[func(context.Context) (int, error), int], gate chan struct{})
 		want error
@@ -162,7 +162,7 @@ func TestGivesUpTooLate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			late := 0
-			for range rounds {
+			for round := 0; round < rounds && late < enough; round++ {
 				p, err := New(context.Background(), Call[int], rwmutex.New[int](), &Options{Workers: 1, Queue: 1})
 				require.NoError(t, err)
 				gate, started := make(chan struct{}), make(chan struct{})
@@ -209,7 +209,7 @@ func TestGivesUpTooLate(t *testing.T) {
 				}
 				_ = p.Stop(context.Background())
 			}
-			assert.Greater(t, late, rounds/4, "the submitter came too late only so often")
+			assert.Equal(t, enough, late, "the submitter came too late only so often")
 		})
 	}
 }

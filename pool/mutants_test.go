@@ -1038,11 +1038,17 @@ func TestPutContextsEndWithThePool(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var given []context.Context
-				hooks := &hookStore{ResultStore: rwmutex.New[int]()}
-				hooks.put = func(ctx context.Context, _ store.Result[int]) error { given = append(given, ctx); return nil }
-				st := &batchStore{hookStore: hooks, putBatch: func(ctx context.Context, _ []store.Result[int]) error {
+				var mu sync.Mutex
+				var given []context.Context // guarded by mu
+				keep := func(ctx context.Context) {
+					mu.Lock()
+					defer mu.Unlock()
 					given = append(given, ctx)
+				}
+				hooks := &hookStore{ResultStore: rwmutex.New[int]()}
+				hooks.put = func(ctx context.Context, _ store.Result[int]) error { keep(ctx); return nil }
+				st := &batchStore{hookStore: hooks, putBatch: func(ctx context.Context, _ []store.Result[int]) error {
+					keep(ctx)
 					return errDown
 				}}
 				p, gate, _, _, _ := busyPool(t, st) // those of the reaper
