@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store"
 	"github.com/resultpool/resultpool/store/rwmutex"
 )
 
@@ -121,4 +123,41 @@ func TestCancelRacesRoom(t *testing.T) {
 		wg.Wait()
 		require.Equal(t, accepted, p.Stats().Submitted, "tasks accepted after the cancel")
 	}
+}
+
+// A submitter comes back from the store with IDs, in that moment.
+func TestReservedTooLateAcceptsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := newCustomCtx()
+		st := newReservingStore(1)
+		p, err := pool.New(ctx, pool.Call[int], st, &pool.Options{Workers: 1, Queue: 1 << 17})
+		require.NoError(t, err)
+		const reserved = 1 << 16
+		_, err = p.SubmitAll(t.Context(), slices.Repeat([]task{value(1)}, reserved))
+		require.NoError(t, err)
+		gate, good := make(chan struct{}), st.reserve
+		st.reserve = func(ctx context.Context, n uint64) (store.ID, error) {
+			<-gate
+			return good(ctx, n)
+		}
+		submits := []func() (error, bool){
+			call(func() error { _, err := p.Submit(context.Background(), value(2)); return err }),
+			call(func() error { _, err := p.TrySubmit(value(3)); return err }),
+			call(func() error { _, err := p.SubmitAll(context.Background(), []task{value(4)}); return err }),
+		}
+		synctest.Wait()
+
+		ctx.err.Store(&errCause)
+		close(gate)
+		synctest.Wait()
+		for i, submit := range submits {
+			err, returned := submit()
+			assert.True(t, returned, "submit %d", i)
+			assert.ErrorIs(t, err, pool.ErrClosed, "submit %d", i)
+			assert.ErrorIs(t, err, errCause, "submit %d", i)
+		}
+		assert.EqualValues(t, reserved, p.Stats().Submitted)
+		close(ctx.done)
+		assert.Equal(t, errCause, p.Stop(t.Context()))
+	})
 }

@@ -175,6 +175,16 @@ func (p *Pool[T, R]) cancelCause() error {
 	return causeOf(p.parent)
 }
 
+// lockHeedingCancel takes mu, and closes the pool first if it is cancelled and onCancel
+// has not seen that yet.
+func (p *Pool[T, R]) lockHeedingCancel() {
+	cause := p.cancelCause()
+	p.mu.Lock()
+	if cause != nil {
+		p.closeLocked(cause)
+	}
+}
+
 // causeOf returns why ctx is done. (A context that is not the standard library's
 // may be so without an Err.)
 func causeOf(ctx context.Context) error {

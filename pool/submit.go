@@ -100,7 +100,7 @@ func (p *Pool[T, R]) pushed() {
 func (p *Pool[T, R]) begin(ctx context.Context, late error, sub *submission[T]) error {
 	n := uint64(len(sub.rest))
 	for {
-		p.mu.Lock()
+		p.lockHeedingCancel() // again: the store may have taken its time
 		if err := p.refusalLocked(late); err != nil {
 			p.unlock()
 			return err

@@ -190,11 +190,7 @@ func (p *Pool[T, R]) next(w *worker[R]) (it queue.Item[T], ok bool) {
 		return p.nextLocked(w)
 	}
 	if p.gates.calls(w.mark.Load()) {
-		cause := p.cancelCause()
-		p.mu.Lock()
-		if cause != nil { // onCancel may not have seen it yet, and w has made room
-			p.closeLocked(cause)
-		}
+		p.lockHeedingCancel() // w has made room
 		p.tellLocked(w.id)
 		p.unlock()
 	}
@@ -203,11 +199,7 @@ func (p *Pool[T, R]) next(w *worker[R]) (it queue.Item[T], ok bool) {
 
 // nextLocked is next with mu.
 func (p *Pool[T, R]) nextLocked(w *worker[R]) (it queue.Item[T], ok bool) {
-	cause := p.cancelCause()
-	p.mu.Lock()
-	if cause != nil { // onCancel may not have seen it yet
-		p.closeLocked(cause)
-	}
+	p.lockHeedingCancel()
 	p.arriveLocked(w)
 	for tidy := false; !p.surplusLocked(); {
 		if it, ok = p.queue.Pop(&w.mark); ok {
