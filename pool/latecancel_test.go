@@ -161,3 +161,47 @@ func TestReservedTooLateAcceptsNothing(t *testing.T) {
 		assert.Equal(t, errCause, p.Stop(t.Context()))
 	})
 }
+
+// A batch waits for half of the queue, so the first room calls nobody; whoever takes the
+// pool's lock next must not give it away, even if only a worker has seen the cancel.
+func TestLateCancelAcceptsNoBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := newCustomCtx()
+		hold := make(chan struct{})
+		st := &hookStore{ResultStore: rwmutex.New[int]()}
+		st.put = func(ctx context.Context, res store.Result[int]) error {
+			if res.Err != nil {
+				<-hold
+			}
+			return st.ResultStore.Put(ctx, res)
+		}
+		p, err := pool.New(ctx, pool.Call[int], st, &pool.Options{Workers: 1, Queue: 4})
+		require.NoError(t, err)
+		gate := make(chan struct{})
+		_, err = p.SubmitAll(t.Context(), append([]task{gated(gate, 1)}, slices.Repeat([]task{value(1)}, 3)...))
+		require.NoError(t, err)
+		synctest.Wait()
+		_, err = p.Submit(t.Context(), value(1))
+		require.NoError(t, err)
+		var ids []store.ID
+		batch := call(func() (err error) {
+			ids, err = p.SubmitAll(t.Context(), slices.Repeat([]task{value(2)}, 4))
+			return err
+		})
+		synctest.Wait()
+
+		ctx.err.Store(&errCause)
+		close(gate)
+		synctest.Wait() // the next task is not run, and the store holds up its result
+		assert.EqualValues(t, 5, p.Stats().Submitted)
+		close(ctx.done)
+		close(hold)
+		assert.Equal(t, errCause, p.Stop(context.Background()))
+		synctest.Wait()
+		err, returned := batch()
+		assert.True(t, returned)
+		assert.ErrorIs(t, err, pool.ErrClosed)
+		assert.Empty(t, ids)
+		assert.EqualValues(t, 5, p.Stats().Submitted)
+	})
+}

@@ -172,6 +172,7 @@ func (p *Pool[T, R]) cancelCause() error {
 	if p.parent.Err() == nil {
 		return nil
 	}
+	set(&p.heard, true)
 	return causeOf(p.parent)
 }
 

@@ -128,7 +128,8 @@ func (m *mapping[T, R]) take(h *hand) (i int, ok bool) {
 type caller struct {
 	calls int
 	index int        // of the last call
-	over  bool       // it has returned, and no more are to come
+	busy  bool       // it is under way
+	over  bool       // no more are to come
 	panic PanicError // how it has ended, if it was by a panic
 }
 
@@ -152,8 +153,9 @@ func (m *mapping[T, R]) work(own int) {
 // shift calls fn until there is nothing left to take, ctx is done, or fn panics.
 // What is deferred guards many calls: one for each would cost more than they may.
 func (m *mapping[T, R]) shift(own int, c *caller) {
+	c.busy = false
 	defer func() {
-		if !c.over {
+		if c.busy { // else it is a panic of ctx, which is not ours to recover from
 			c.panic.Value, c.panic.Stack = recover(), debug.Stack() // nil after a Goexit
 		}
 	}()
@@ -176,8 +178,9 @@ func (m *mapping[T, R]) play(h *hand, c *caller) {
 			return
 		}
 		c.calls++
-		c.index = i
+		c.index, c.busy = i, true
 		v, err := fn(ctx, m.in[i])
+		c.busy = false
 		m.values[i] = v
 		if err != nil {
 			m.fail(i, err)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/exec"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -90,9 +92,9 @@ func TestMapPanics(t *testing.T) {
 			case 3:
 				runtime.Goexit()
 			}
-			return i, nil
+			return i + 1, nil
 		}, &pool.Options{Workers: 2})
-		assert.Equal(t, []int{0, 0, 0, 0, 4, 0}, out)
+		assert.Equal(t, []int{1, 0, 0, 0, 5, 0}, out)
 		var panicked *pool.PanicError
 		require.ErrorAs(t, err, &panicked)
 		assert.Contains(t, string(panicked.Stack), "TestMapPanics")
@@ -105,16 +107,49 @@ func TestMapPanics(t *testing.T) {
 // A worker that a Goexit ends is replaced, also if it is the only one.
 func TestMapGoexits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		out, err := pool.Map(t.Context(), []int{0, 1, 2, 3}, func(_ context.Context, i int) (int, error) {
-			if i < 3 {
+		out, err := pool.Map(t.Context(), []int{0, 1, 2, 3, 4}, func(_ context.Context, i int) (int, error) {
+			if 0 < i && i < 4 {
 				runtime.Goexit()
 			}
-			return i, nil
+			return i + 1, nil
 		}, &pool.Options{Workers: 1})
-		assert.Equal(t, []int{0, 0, 0, 3}, out)
+		assert.Equal(t, []int{1, 0, 0, 0, 5}, out)
 		assert.ErrorIs(t, err, pool.ErrGoexit)
 		assert.NotErrorIs(t, err, pool.ErrNotRun)
 	})
+}
+
+// A panic of the context is not one of a call: it ends the program, as it would
+// without Map, and is neither recovered from nor met again and again.
+func TestMapContextPanics(t *testing.T) {
+	const env = "RESULTPOOL_CHECK_MAP"
+	if os.Getenv(env) != "" {
+		_, _ = pool.Map(&panickingCtx{Context: context.Background()}, make([]int, 10), func(context.Context, int) (int, error) {
+			return 0, nil
+		}, &pool.Options{Workers: 1})
+		return
+	}
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(exe, "-test.run=^TestMapContextPanics$", "-test.timeout=1m")
+	cmd.Env = append(os.Environ(), env+"=1")
+	out, err := cmd.CombinedOutput()
+	assert.Error(t, err)
+	assert.Contains(t, string(out), "panic: the context's own")
+	assert.NotContains(t, string(out), "test timed out")
+}
+
+// panickingCtx panics the third time that it is asked, and every time after.
+type panickingCtx struct {
+	context.Context
+	asked atomic.Int64
+}
+
+func (c *panickingCtx) Err() error {
+	if c.asked.Add(1) > 2 {
+		panic("the context's own")
+	}
+	return nil
 }
 
 // A function may return ErrGoexit as an error, for example that of a result.

@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/resultpool/resultpool/internal/queue"
 	"github.com/resultpool/resultpool/store"
@@ -25,6 +26,7 @@ type Pool[T, R any] struct {
 
 	queue *queue.Queue[T] // its owner's lock is mu
 	gates gates
+	heard atomic.Bool // somebody has seen that parent is done, perhaps before ctx is
 
 	mu sync.Mutex
 	lifecycle[T, R]

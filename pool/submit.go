@@ -279,7 +279,7 @@ func (p *Pool[T, R]) refillLocked() {
 	if len(p.getters) > 0 {
 		call = everybody
 	}
-	for p.submitters.Len() > 0 && p.ctx.Err() == nil {
+	for p.submitters.Len() > 0 && !p.heard.Load() && p.ctx.Err() == nil {
 		first := p.submitters.Front()
 		sub := first.Value.(*submission[T])
 		rest := len(sub.rest)

@@ -35,6 +35,7 @@ func TestAllReadsInChunks(t *testing.T) {
 		<-deleted // hangs if a lock is held while the body runs
 	}
 	assert.LessOrEqual(t, yielded, chunk)
+	assert.LessOrEqual(t, chunk, 10_000, "a few thousand")
 	assert.GreaterOrEqual(t, yielded, 1000)
 }
 

@@ -64,7 +64,7 @@ func First(n int, f Fault) Fault {
 		if calls.Add(1) > int64(n) {
 			return do(ctx)
 		}
-		return f(ctx, ids, do)
+		return f.call(ctx, ids, do)
 	}
 }
 
@@ -75,7 +75,7 @@ func For(d time.Duration, f Fault) Fault {
 		if time.Since(begun()) >= d {
 			return do(ctx)
 		}
-		return f(ctx, ids, do)
+		return f.call(ctx, ids, do)
 	}
 }
 
@@ -85,7 +85,7 @@ func Only(f Fault, ids ...store.ID) Fault {
 		if !slices.ContainsFunc(of, func(id store.ID) bool { return slices.Contains(ids, id) }) {
 			return do(ctx)
 		}
-		return f(ctx, of, do)
+		return f.call(ctx, of, do)
 	}
 }
 
@@ -97,7 +97,7 @@ func Chain(faults ...Fault) Fault {
 		if len(faults) == 0 {
 			return do(ctx)
 		}
-		return faults[0](ctx, ids, func(ctx context.Context) error {
+		return faults[0].call(ctx, ids, func(ctx context.Context) error {
 			return Chain(faults[1:]...)(ctx, ids, do)
 		})
 	}

@@ -24,6 +24,9 @@ func TestWithoutFaults(t *testing.T) {
 			Put: First(0, Fail(io.EOF)), Get: For(0, Panic(1)), Delete: Chain(),
 			All: Only(Fail(io.EOF), 1), ReserveIDs: Slow(0),
 		},
+		"no fault inside another": {
+			Put: First(3, nil), Get: For(time.Hour, nil), Delete: Only(nil, 1), All: Chain(nil, nil),
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			Run(t, func(testing.TB) store.ResultStore[int] { return WithFaults(newReference(), faults) })

@@ -27,7 +27,8 @@ type Faults struct {
 // batch for PutBatch, none for All and ReserveIDs. When a Fault returns an error,
 // Get returns a zero Result beside it, and All yields it as its last pair.
 //
-// A Fault is called on the caller's goroutine, also by several at once.
+// A Fault is called on the caller's goroutine, also by several at once. A nil Fault
+// makes the call, also inside another.
 //
 // One of your own is a few lines. This one hangs until the test opens the gate,
 // and does not care for its context:
