@@ -166,12 +166,17 @@ inline refillDone() {
 	fi
 }
 
-/* refillLocked, the beginning of each turn */
+/* refillLocked, the beginning of each turn. heard || p.ctx.Err() != nil is parentDone. */
+#ifdef FAULT_ROOM_AFTER_CANCEL
+#define GIVES_ROOM (listN > 0)
+#else
+#define GIVES_ROOM (listN > 0 && !parentDone)
+#endif
 inline refillNext() {
 	call = (getting -> EVERYBODY : NOBODY);
 	if
-	:: listN > 0 -> sub = list[0]; goto move
-	:: listN == 0 && callAt != call -> callAt = call; refillDone()
+	:: GIVES_ROOM -> sub = list[0]; goto move
+	:: !GIVES_ROOM && callAt != call -> callAt = call; refillDone()
 	:: else
 	fi;
 	call = 0;
@@ -306,8 +311,24 @@ end_free:
 		fi;
 		unlocking()
 	}
-	:: atomic { lock ? TRY, inside, _ -> op = TRY; beginNext() }
-	:: atomic { lock ? ALL, inside, _ -> op = ALL; beginNext() }
+	:: atomic {
+		lock ? TRY, inside, with ->
+		op = TRY;
+		if
+		:: with -> goto close
+		:: else
+		fi;
+		beginNext()
+	}
+	:: atomic {
+		lock ? ALL, inside, with ->
+		op = ALL;
+		if
+		:: with -> goto close
+		:: else
+		fi;
+		beginNext()
+	}
 	:: atomic {
 		lock ? NEXT, inside, with ->
 		op = NEXT;
@@ -336,7 +357,16 @@ end_free:
 #endif
 		loopNext()
 	}
-	:: atomic { lock ? TELL, inside, with -> tell(with); unlocking() }
+	:: atomic {
+		lock ? TELL, inside, n ->
+		if
+		:: n >= CAUSE -> n = n - CAUSE; op = TELL; with = true; goto close
+		:: else
+		fi;
+		tell(n);
+		n = 0;
+		unlocking()
+	}
 	:: atomic {
 		rare ? op, inside, with ->
 		if
@@ -381,7 +411,9 @@ sweep:
 		fi
 	}
 
-	/* ---- begin, and what trySubmit and SubmitAll do after it ---- */
+	/* ---- begin, after the close of a cancel; and what trySubmit and SubmitAll do after it ---- */
+begin:
+	atomic { beginNext() }
 begun:
 	atomic {
 		phase = MOVING;
@@ -479,6 +511,9 @@ push:
 			item[AT(OF(tail), tail)] = tail + 1;
 			turn[AT(OF(tail), tail)] = tail + 1;
 			tail++;
+#ifdef CANCELS
+			assert(tail <= most);
+#endif
 			rest[sub]--;
 			n--;
 			if
@@ -743,6 +778,8 @@ close:
 		fi;
 		if
 		:: op == NEXT -> goto arrive
+		:: op == TRY || op == ALL -> goto begin
+		:: op == TELL -> tell(n); n = 0; goto unlock
 		:: else -> goto unlock
 		fi
 	}

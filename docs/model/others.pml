@@ -26,7 +26,13 @@ proctype lastStop() {
 #ifdef CANCELS
 /* the end of New's ctx, and with it that of p.ctx */
 proctype canceller() {
-	parentDone = true;
+	atomic {
+		parentDone = true;
+		if
+		:: inside == 0 && listN > 0 && tail - head == CAP -> most = tail
+		:: else
+		fi
+	}
 	atomic {
 		if
 		:: watch == ARMED -> watch = FIRED

@@ -100,6 +100,10 @@ bool asked;			/* quiet != nil */
 byte calm;			/* the channel quiet, as ready */
 
 bool parentDone;		/* New's ctx */
+#define CAUSE 128		/* added to what TELL says, if a cause was seen before */
+#ifdef CANCELS
+byte most = 255;		/* the tail that must not be passed: nobody gets in who waited at the cancel */
+#endif
 #define ARMED 0			/* context.AfterFunc(p.ctx, p.onCancel) */
 #define FIRED 1			/* its goroutine has been started */
 #define TAKEN 2			/* stop() has returned true */

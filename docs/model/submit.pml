@@ -195,10 +195,25 @@ pushedWanted:
 
 	/* ---- trySubmit and SubmitAll, with mu ---- */
 slow:
+#ifdef CANCELS
 	if
-	:: !all -> lock ! TRY, SUBMITTER(i), 0
-	:: all -> lock ! ALL, SUBMITTER(i), 0
+	:: parentDone -> goto slowCause
+	:: else
 	fi;
+#endif
+	if
+	:: !all -> lock ! TRY, SUBMITTER(i), false
+	:: all -> lock ! ALL, SUBMITTER(i), false
+	fi;
+#ifdef CANCELS
+	goto slowBack;
+slowCause:
+	if
+	:: !all -> lock ! TRY, SUBMITTER(i), true
+	:: all -> lock ! ALL, SUBMITTER(i), true
+	fi;
+slowBack:
+#endif
 	/* Then trySubmit starts over, Submit goes on to SubmitAll, and SubmitAll waits
 	 * for ready, unless it is done. */
 	if

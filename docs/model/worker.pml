@@ -160,6 +160,18 @@ answer:
 		fi
 	}
 tellOld:
+#ifdef CANCELS
+	if
+	:: parentDone -> goto tellCause
+	:: else
+	fi;
+#endif
 	lock ! TELL, WORKER(w), old;
+#ifdef CANCELS
+	goto told1;
+tellCause:
+	lock ! TELL, WORKER(w), old + CAUSE;
+told1:
+#endif
 	atomic { inside != WORKER(w) -> goto work }
 }
