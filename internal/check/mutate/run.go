@@ -138,7 +138,10 @@ func (r *runner) attack(t target, src *source, ms []*mutant) error {
 		fmt.Fprintf(os.Stderr, "%s: %d tests\n", dir, len(tests))
 	}
 	for _, st := range r.stages(t) {
-		if len(ms) == 0 || r.late() {
+		if len(ms) == 0 {
+			return nil
+		}
+		if r.late() {
 			break
 		}
 		if !chosen(r.only, st.name) {
@@ -154,6 +157,13 @@ func (r *runner) attack(t target, src *source, ms []*mutant) error {
 		})
 		fmt.Fprintf(os.Stderr, "%s: %s by the tests of %s: %d of %d left after %v\n",
 			t.dir, st.name, st.dir, len(ms), before, time.Since(start).Round(time.Second))
+	}
+	if r.late() { // those that are left may not have met all stages: nothing is known of them
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, m := range ms {
+			delete(r.results, m.id)
+		}
 	}
 	return nil
 }
