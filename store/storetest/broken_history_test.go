@@ -120,43 +120,4 @@ var brokenHistories = []brokenStore{
 			}
 		},
 	},
-	{
-		fault:      "All keeps its copy until the next change begins, not ends",
-		rejectedBy: "clause=1-5/histories",
-		breakIt: func(b *broken) {
-			var mu sync.Mutex
-			var kept map[store.ID]store.Result[int] // guarded by mu, and so are the entries
-			forget := func() {
-				mu.Lock()
-				kept = nil
-				mu.Unlock()
-				b.window(func() bool {
-					mu.Lock()
-					defer mu.Unlock()
-					return kept != nil
-				})
-			}
-			b.put = func(ctx context.Context, res store.Result[int]) error {
-				forget()
-				return b.reference.Put(ctx, res)
-			}
-			b.del = func(ctx context.Context, id store.ID) error {
-				forget()
-				return b.reference.Delete(ctx, id)
-			}
-			b.all = func(_ context.Context, yield func(store.Result[int], error) bool) {
-				mu.Lock()
-				if kept == nil {
-					kept = byID(b.results())
-				}
-				copied := kept
-				mu.Unlock()
-				for _, res := range copied {
-					if !yield(res, nil) {
-						return
-					}
-				}
-			}
-		},
-	},
 }

@@ -176,6 +176,19 @@ var brokenOffers = []brokenStore{
 		},
 	},
 	{
+		fault:      "ReserveIDs begins again after the last ID",
+		rejectedBy: "IDReserver/runs-out",
+		breakIt: func(b *broken) {
+			b.reserve = func(_ context.Context, n uint64) (first store.ID, err error) {
+				b.locked(func() {
+					first = b.last + 1
+					b.last += store.ID(n)
+				})
+				return first, nil
+			}
+		},
+	},
+	{
 		fault:      "ReserveIDs looks and then adds",
 		rejectedBy: "IDReserver/concurrent",
 		breakIt: func(b *broken) {

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/resultpool/resultpool/store"
 )
@@ -11,6 +12,7 @@ var reserveChecks = []check{
 	{offer: "IDReserver", name: "increasing", run: withReserver(reserveIncreasing)},
 	{offer: "IDReserver", name: "concurrent", run: withReserver(reserveConcurrent)},
 	{offer: "IDReserver", name: "done-context", run: withReserver(reserveDone)},
+	{offer: "IDReserver", name: "runs-out", run: withReserver(reserveRunsOut)},
 }
 
 func withReserver(run func(context.Context, *subject, store.IDReserver) error) func(context.Context, *subject) error {
@@ -51,6 +53,18 @@ func reserveIncreasing(ctx context.Context, _ *subject, st store.IDReserver) err
 		if _, err := r.reserve(ctx, n); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// reserveRunsOut reserves all but a few IDs, and then more than are left.
+func reserveRunsOut(ctx context.Context, _ *subject, st store.IDReserver) error {
+	const left = 1000
+	if _, err := st.ReserveIDs(ctx, math.MaxUint64-left); err != nil {
+		return nil // it has fewer to begin with
+	}
+	if first, err := st.ReserveIDs(ctx, left+1); err == nil {
+		return fmt.Errorf("ReserveIDs of %d IDs returned %d, want an error: no more than %d are left", left+1, first, left)
 	}
 	return nil
 }

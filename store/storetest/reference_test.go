@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 
@@ -82,6 +83,9 @@ func (r *reference) All(ctx context.Context) iter.Seq2[store.Result[int], error]
 func (r *reference) ReserveIDs(_ context.Context, n uint64) (store.ID, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if n > math.MaxUint64-uint64(r.last) {
+		return 0, errors.New("no more IDs")
+	}
 	first := r.last + 1
 	r.last += store.ID(n)
 	return first, nil
