@@ -155,12 +155,6 @@ func (b *broken) size() (n int) {
 	return n
 }
 
-// results returns all that is held.
-func (b *broken) results() (res []store.Result[int]) {
-	b.locked(func() { res = slices.Collect(maps.Values(b.m)) })
-	return res
-}
-
 func (b *broken) holds(id store.ID) bool {
 	_, err := b.reference.Get(context.Background(), id)
 	return err == nil

@@ -57,14 +57,22 @@ func reserveIncreasing(ctx context.Context, _ *subject, st store.IDReserver) err
 	return nil
 }
 
-// reserveRunsOut reserves all but a few IDs, and then more than are left.
+// reserveRunsOut reserves all but a few IDs, then more than are left, and then those.
 func reserveRunsOut(ctx context.Context, _ *subject, st store.IDReserver) error {
-	const left = 1000
-	if _, err := st.ReserveIDs(ctx, math.MaxUint64-left); err != nil {
+	const most = math.MaxUint64 - 1000
+	first, err := st.ReserveIDs(ctx, most)
+	if err != nil {
 		return nil // it has fewer to begin with
 	}
+	left := math.MaxUint64 - (uint64(first) + most - 1)
 	if first, err := st.ReserveIDs(ctx, left+1); err == nil {
-		return fmt.Errorf("ReserveIDs of %d IDs returned %d, want an error: no more than %d are left", left+1, first, left)
+		return fmt.Errorf("ReserveIDs of %d IDs returned %d, want an error: %d are left", left+1, first, left)
+	}
+	if left == 0 {
+		return nil
+	}
+	if again, err := st.ReserveIDs(ctx, left); err != nil || uint64(again) != uint64(first)+most {
+		return fmt.Errorf("ReserveIDs of the last %d IDs returned %d and error %v, want %d", left, again, err, uint64(first)+most)
 	}
 	return nil
 }
