@@ -356,7 +356,11 @@ func TestManyBubbles(t *testing.T) {
 					}
 					return st.ResultStore.Put(ctx, res)
 				}
-				p := newPool(t, &pool.Options{Workers: 3, Queue: 2}, st)
+				// Not newPool, which looks for goroutines of all pools: the bubble does.
+				ctx, cancel := context.WithCancelCause(context.Background())
+				made, err := pool.New(ctx, pool.Call[int], st, &pool.Options{Workers: 3, Queue: 2})
+				require.NoError(t, err)
+				p := taskPool{made, st, cancel}
 				begun := time.Now()
 				slow := func(ctx context.Context) (int, error) { time.Sleep(time.Hour); return 1, ctx.Err() }
 				ids, err := p.SubmitAll(t.Context(), slices.Repeat([]task{slow}, 9))

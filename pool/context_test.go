@@ -3,6 +3,7 @@ package pool_test
 import (
 	"io"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -12,10 +13,16 @@ import (
 	"github.com/resultpool/resultpool/pool"
 )
 
-// talkingCtx is a context whose methods call the pool that asks them.
+// talkingCtx is a context whose methods call the pool that asks them, once it is there.
 type talkingCtx struct {
 	*customCtx
-	talk func()
+	pool *atomic.Pointer[pool.Pool[task, int]]
+}
+
+func (c *talkingCtx) talk() {
+	if p := c.pool.Load(); p != nil {
+		p.Stats()
+	}
 }
 
 func (c *talkingCtx) Value(key any) any     { c.talk(); return c.customCtx.Value(key) }
@@ -25,13 +32,13 @@ func (c *talkingCtx) Done() <-chan struct{} { c.talk(); return c.customCtx.Done(
 // The methods of a context are the user's code, and may call the pool.
 func TestContextCallsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		parent := &talkingCtx{newCustomCtx(), func() {}}
+		talksTo := new(atomic.Pointer[pool.Pool[task, int]])
+		parent := &talkingCtx{newCustomCtx(), talksTo}
 		st := newReservingStore(1)
 		p, err := pool.New(parent, pool.Call[int], st, &pool.Options{Workers: 1, Queue: 1 << 17})
 		require.NoError(t, err)
-		talk := func() { p.Stats() }
-		parent.talk = talk
-		ctx := &talkingCtx{newCustomCtx(), talk}
+		talksTo.Store(p)
+		ctx := &talkingCtx{newCustomCtx(), talksTo}
 		gate := make(chan struct{})
 		ids, err := p.SubmitAll(ctx, slices.Repeat([]task{gated(gate, 1)}, 1<<16))
 		require.NoError(t, err)
