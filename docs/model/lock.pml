@@ -166,11 +166,36 @@ inline refillDone() {
 	fi
 }
 
-/* refillLocked, the beginning of each turn. heard || p.ctx.Err() != nil is parentDone. */
+/*
+ * cancelCause, of one who has found that parentDone: what he does next comes after heard.
+ * So the two are one step, and heard and ctxDone are looked at in one: none is ever
+ * lowered, so that to see the first later, or the second sooner, makes no difference.
+ */
+inline hear() {
+	heard = true;
+	noteMost()
+}
+inline noteMost() {
+#ifdef CANCELS
+	/* Who holds mu then may have found a moment before that there was no cancel. */
+	if
+	:: inside == 0 && listN > 0 -> most = tail
+	:: else
+	fi
+#else
+	skip
+#endif
+}
+
+/* refillLocked, the beginning of each turn */
 #ifdef FAULT_ROOM_AFTER_CANCEL
 #define GIVES_ROOM (listN > 0)
+#elif defined FAULT_ROOM_UNTIL_CTX_HEARS
+#define GIVES_ROOM (listN > 0 && !ctxDone)
+#elif defined FAULT_ROOM_UNTIL_HEARD
+#define GIVES_ROOM (listN > 0 && !heard)
 #else
-#define GIVES_ROOM (listN > 0 && !parentDone)
+#define GIVES_ROOM (listN > 0 && !heard && !ctxDone)
 #endif
 inline refillNext() {
 	call = (getting -> EVERYBODY : NOBODY);

@@ -1,10 +1,21 @@
 /* Who else calls the pool, and the pool's goroutines that are no workers. */
 
+inline heedCause(seen) {
+#ifdef CANCELS
+	if
+	:: seen -> hear()
+	:: else
+	fi
+#else
+	skip
+#endif
+}
+
 #ifdef STOPS
 /* Stop, at any time */
 proctype stopper() {
 	bool c;
-	c = parentDone;
+	atomic { c = parentDone; heedCause(c) }
 	rare ! STOP, STOPPER, c;
 	inside != STOPPER;
 	done -> skip;
@@ -16,7 +27,7 @@ proctype stopper() {
 proctype lastStop() {
 	bool c;
 	letStop;
-	c = parentDone;
+	atomic { c = parentDone; heedCause(c) }
 	rare ! STOP, LAST, c;
 	inside != LAST;
 	done -> skip;
@@ -26,13 +37,8 @@ proctype lastStop() {
 #ifdef CANCELS
 /* the end of New's ctx, and with it that of p.ctx */
 proctype canceller() {
-	atomic {
-		parentDone = true;
-		if
-		:: inside == 0 && listN > 0 && tail - head == CAP -> most = tail
-		:: else
-		fi
-	}
+	parentDone = true;
+	atomic { ctxDone = true; noteMost() }
 	atomic {
 		if
 		:: watch == ARMED -> watch = FIRED

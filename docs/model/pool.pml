@@ -100,9 +100,11 @@ bool asked;			/* quiet != nil */
 byte calm;			/* the channel quiet, as ready */
 
 bool parentDone;		/* New's ctx */
+bool ctxDone;			/* p.ctx, a child of it, which hears of the cancel later */
+bool heard;
 #define CAUSE 128		/* added to what TELL says, if a cause was seen before */
 #ifdef CANCELS
-byte most = 255;		/* the tail that must not be passed: nobody gets in who waited at the cancel */
+byte most = 255;		/* the tail that must not be passed: nobody gets in who waited when the cancel was seen */
 #endif
 #define ARMED 0			/* context.AfterFunc(p.ctx, p.onCancel) */
 #define FIRED 1			/* its goroutine has been started */

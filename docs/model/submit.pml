@@ -60,7 +60,7 @@ proctype submitter(byte i) {
 lookAt:
 	atomic {
 		if
-		:: parentDone -> err[i] = CANCELLED; over()
+		:: parentDone -> hear(); err[i] = CANCELLED; over()
 		:: else -> goto pushAll
 		fi
 	}
@@ -196,10 +196,12 @@ pushedWanted:
 	/* ---- trySubmit and SubmitAll, with mu ---- */
 slow:
 #ifdef CANCELS
-	if
-	:: parentDone -> goto slowCause
-	:: else
-	fi;
+	atomic {
+		if
+		:: parentDone -> hear(); goto slowCause
+		:: else
+		fi
+	}
 #endif
 	if
 	:: !all -> lock ! TRY, SUBMITTER(i), false

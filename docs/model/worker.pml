@@ -11,10 +11,12 @@ end_free:
 	/* ---- nextLocked ---- */
 nextLocked:
 #ifdef CANCELS
-	if
-	:: parentDone -> goto nextCause
-	:: else
-	fi;
+	atomic {
+		if
+		:: parentDone -> hear(); goto nextCause
+		:: else
+		fi
+	}
 #endif
 	lock ! NEXT, WORKER(w), false;
 #ifdef CANCELS
@@ -46,7 +48,7 @@ work:
 		old = mark[w];
 #ifndef FAULT_STARTS_CANCELLED
 		if
-		:: parentDone -> notRunN++; bad[w] = true; goto put
+		:: parentDone -> hear(); notRunN++; bad[w] = true; goto put
 		:: else
 		fi;
 #endif
@@ -161,10 +163,12 @@ answer:
 	}
 tellOld:
 #ifdef CANCELS
-	if
-	:: parentDone -> goto tellCause
-	:: else
-	fi;
+	atomic {
+		if
+		:: parentDone -> hear(); goto tellCause
+		:: else
+		fi
+	}
 #endif
 	lock ! TELL, WORKER(w), old;
 #ifdef CANCELS
