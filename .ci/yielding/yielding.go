@@ -1,7 +1,7 @@
 // Package yielding has the atomics of sync/atomic and a mutex, with yields around
 // each operation: now and then one, and seldom so many that everybody else gets far
 // ahead; or now and then a sleep, if the variable YIELDING is "sleep". The script
-// .ci/yield puts it in the place of the originals.
+// .ci/yielding/copy puts it in the place of the originals.
 package yielding
 
 import (
