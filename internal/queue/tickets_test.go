@@ -69,3 +69,32 @@ func TestTicketsCrossBoundaries(t *testing.T) {
 		}
 	}
 }
+
+// Exactly as many tasks are let in as there is room for, whatever the tickets are.
+func TestTicketsBoundRoom(t *testing.T) {
+	ids := queue.Range{Offset: 1, End: math.MaxInt64}
+	for _, start := range boundaries {
+		for _, capacity := range []int{1, 3, 64} {
+			t.Run(fmt.Sprintf("start=%d,capacity=%d", start, capacity), func(t *testing.T) {
+				q := queue.NewAt[uint64](capacity, start)
+				var mark atomic.Uint64
+				for range 300 {
+					for range capacity - q.Len() {
+						if _, ok := q.Push(ids, 1); !ok {
+							q.ShutTail(true) // it has to grow first
+							_, n := q.PushShut(ids, []uint64{1})
+							q.ShutTail(false)
+							require.Equal(t, 1, n)
+						}
+					}
+					_, ok := q.Push(ids, 1)
+					require.False(t, ok, "it is full, and took one more")
+					for range max(1, capacity/2) {
+						_, ok := q.Pop(&mark)
+						require.True(t, ok)
+					}
+				}
+			})
+		}
+	}
+}
