@@ -42,11 +42,11 @@ var (
 var (
 	// ErrNotRun is the Err of a task that was accepted and never started. It
 	// wraps the reason: the cause of the pool's cancel, or [ErrNoWorkers].
-	ErrNotRun = errors.New("pool: task not run")
+	ErrNotRun = store.ErrNotRun
 
 	// ErrGoexit is the Err of a task that called runtime.Goexit, as
 	// testing.T.FailNow does.
-	ErrGoexit = errors.New("pool: task called runtime.Goexit")
+	ErrGoexit = store.ErrGoexit
 )
 
 // ErrInTask is returned by Stop, Wait and Get inside a task of the same pool,
@@ -56,20 +56,10 @@ var ErrInTask = errors.New("pool: would wait for its own task")
 // errNilContext is not exported: nobody handles it, one mends the call.
 var errNilContext = errors.New("pool: nil context; use context.Background() if there is none")
 
-// A PanicError is the Err of a task that panicked.
-type PanicError struct {
-	Value any    // what was passed to panic
-	Stack []byte // of the goroutine, as runtime/debug.Stack formats it
-}
-
-// Error gives the value without the stack.
-func (e *PanicError) Error() string { return fmt.Sprintf("pool: recovered panic: %v", e.Value) }
-
-// Unwrap returns the value if it is an error, and nil otherwise.
-func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
-}
+// A PanicError is the Err of a task that panicked. Its fields are Value, what was
+// passed to panic, and Stack, that of the goroutine; Unwrap returns Value if it is
+// an error.
+type PanicError = store.PanicError
 
 // An UnsavedError hands back the results that the store would not take. [Pool.Stop]
 // returns it, in place of nil or of the cause of a cancel, which Err then wraps

@@ -53,6 +53,8 @@ func fine(hidden) {}
 // variables are those that are not error sentinels, and why they are no state. No
 // function may write to one of them.
 var variables = map[string]string{
+	"pool.ErrGoexit":                "an error sentinel: that of store",
+	"pool.ErrNotRun":                "an error sentinel: that of store",
 	"store/storetest.batchChecks":   "a table: the checks of BatchPutter",
 	"store/storetest.boundaries":    "a table: the IDs at which things go wrong",
 	"store/storetest.checks":        "a table: the checks, in order",
