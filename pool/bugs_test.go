@@ -49,6 +49,9 @@ func (s *callingStore) Put(ctx context.Context, res store.Result[int]) error {
 
 func (s *callingStore) PutBatch(ctx context.Context, res []store.Result[int]) error {
 	s.call("PutBatch")
+	if slices.ContainsFunc(res, func(r store.Result[int]) bool { return r.Value == 1 }) {
+		return errDown
+	}
 	for i := range res {
 		if err := s.st.Put(ctx, res[i]); err != nil {
 			return err

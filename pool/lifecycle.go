@@ -20,14 +20,16 @@ import (
 //	ended      ended                          nothing is left
 //
 // A task walks one way too: it waits in the queue, is held by a worker, which runs
-// it and saves its result, and is settled. In an aborting pool it is settled
+// it and saves its result, or hands it over to the writer if the store is a
+// BatchPutter, and is settled. In an aborting pool it is settled
 // straight from the queue, by the reaper.
 //
 // Most tasks pass without mu: see gates for when they may. A worker whose task has
 // succeeded settles it and takes the next one in one step, by a Pop with its
 // mark. Everything else happens with mu held, and this is what then holds:
 //
-//	the marks of the crew that are not 0 are running many
+//	the marks of the crew that are not 0, and the results that were handed over
+//	and are not saved, are running many
 //	queue.Popped() = settled tasks + running
 //
 // so the tasks that have succeeded need not be counted. (While a worker is between
@@ -58,11 +60,16 @@ type lifecycle[T, R any] struct {
 
 	target  int       // how many workers there may be
 	crew    crew[R]   // those there are; more than target until the surplus leave
-	running int       // workers that hold a task
+	running int       // tasks that workers hold, or that were handed over
 	idle    int       // workers that sleep, or wake and do not hold mu yet
 	waking  bool      // one is on its way to the queue; see wakeLocked
 	work    sync.Cond // with mu; idle workers sleep on it
 	reaping bool      // the reaper's goroutine is there
+
+	gathered batch[R]  // what workers have handed over to the writer, at most maxBatch
+	written  batch[R]  // what the writer is saving
+	writing  bool      // the writer's goroutine is there; it is if gathered is not empty
+	room     sync.Cond // with mu; workers sleep on it that have a result, while gathered is full
 
 	getters map[store.ID]*getters // those who wait for a task to be settled
 	quiet   chan struct{}         // closed when nothing waits or runs; nil if nobody asks
@@ -229,13 +236,13 @@ func (p *Pool[T, R]) closeLocked(cause error) {
 	p.queue.ShutHead(true)
 	if p.queue.Len() > 0 && !p.reaping {
 		p.reaping = true
-		go p.reap(new(reaper))
+		go p.reap(&writing[R]{over: p.settleWaiting})
 	}
 }
 
 // endLocked reports whether the pool has just ended.
 func (p *Pool[T, R]) endLocked() bool {
-	if p.ended || p.closed == nil || p.queue.Len() > 0 || p.crew.n > 0 || p.reaping {
+	if p.ended || p.closed == nil || p.queue.Len() > 0 || p.crew.n > 0 || p.reaping || p.writing {
 		return false
 	}
 	if !p.watched && !p.unwatch() {

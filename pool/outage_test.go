@@ -190,19 +190,24 @@ func TestHeldIDOfUnrunTask(t *testing.T) {
 	const tasks = 1100 // more than are put in one batch
 	for name, c := range map[string]struct {
 		held  store.ID
-		batch func([]store.Result[int]) error // nil: the store has no batches
+		batch func(store.ResultStore[int], []store.Result[int]) error // nil: the store has no batches
 	}{
-		"no batches":                  {3, nil},
-		"batch rejected":              {3, func([]store.Result[int]) error { return store.ErrRejected }},
-		"batch refused, first":        {1, func([]store.Result[int]) error { return store.ErrExists }},
-		"not in the batch that fails": {1090, func([]store.Result[int]) error { return errDown }},
+		"no batches":           {3, nil},
+		"batch rejected":       {3, func(store.ResultStore[int], []store.Result[int]) error { return store.ErrRejected }},
+		"batch refused, first": {1, func(store.ResultStore[int], []store.Result[int]) error { return store.ErrExists }},
+		"not in the batch that fails": {1090, func(st store.ResultStore[int], res []store.Result[int]) error {
+			if slices.ContainsFunc(res, func(r store.Result[int]) bool { return r.ID == 5 }) {
+				return errDown
+			}
+			return putAllOrNone(st, res)
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				hooks := &hookStore{ResultStore: rwmutex.New[int]()}
 				var st store.ResultStore[int] = hooks
 				if c.batch != nil {
-					st = &batchStore{hookStore: hooks, putBatch: func(_ context.Context, res []store.Result[int]) error { return c.batch(res) }}
+					st = &batchStore{hookStore: hooks, putBatch: func(_ context.Context, res []store.Result[int]) error { return c.batch(hooks.ResultStore, res) }}
 				}
 				require.NoError(t, hooks.ResultStore.Put(t.Context(), store.Result[int]{ID: c.held, Value: 42}))
 				p := newPool(t, &pool.Options{Workers: 1, Queue: 2000}, st)

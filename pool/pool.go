@@ -80,7 +80,7 @@ func New[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), 
 	p.taskCtx = context.WithValue(p.ctx, taskOf[T, R]{p}, true)
 	p.saver = newSaver(p.taskCtx, st) // a store that calls back is inside a task
 	p.ids.openLocked(p.ctx)
-	p.work.L = &p.mu
+	p.work.L, p.room.L = &p.mu, &p.mu
 
 	p.mu.Lock() // onCancel may run at once, and uses unwatch
 	p.unwatch = context.AfterFunc(p.ctx, p.onCancel)

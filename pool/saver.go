@@ -23,8 +23,8 @@ const (
 	grace = 5 * time.Second
 )
 
-// A saver hands results to the store, as often as it takes, and keeps those that
-// the store will not have.
+// A saver hands results to the store, as often as it takes (see writing), and keeps
+// those that the store will not have.
 type saver[R any] struct {
 	store store.ResultStore[R]
 	batch store.BatchPutter[R] // the same, or nil
@@ -54,7 +54,7 @@ func newSaver[R any](pool context.Context, st store.ResultStore[R]) *saver[R] {
 	return s
 }
 
-// fate is what became of an attempt to store a result.
+// fate is what became of an attempt to store results.
 type fate int
 
 const (
@@ -62,10 +62,12 @@ const (
 	stored
 	failing // not stored; it may be another time
 	refused // it never will be
-	taken   // the ID is held: by somebody else's result, or by ours from before
+	taken   // an ID is held: by somebody else's result, or by ours from before
+	broken  // the store has panicked
+	gone    // the store has called Goexit
 )
 
-// An attempt is a call of the store's Put, and why it failed, if it did.
+// An attempt is a call of the store's Put or PutBatch, and why it failed, if it did.
 type attempt struct {
 	fate fate
 	err  error
@@ -102,74 +104,8 @@ func (s *saver[R]) put(res store.Result[R]) attempt {
 	return attempted(err)
 }
 
-// save returns when res is stored or among the unsaved. Its caller holds a
-// worker's slot meanwhile: a store that is slow or down slows the pool and in
-// the end its submitters, and nothing piles up. The first attempt may have been
-// made already.
-func (s *saver[R]) save(res store.Result[R], first attempt) {
-	s.persist(res, first, false)
-}
-
-// saveAgain is save for a result that an earlier attempt may have stored, so that
-// finding its ID held is a success.
-func (s *saver[R]) saveAgain(res store.Result[R]) {
-	s.persist(res, attempt{}, true)
-}
-
-func (s *saver[R]) persist(res store.Result[R], a attempt, maybeHeld bool) {
-	why := errPutGoexit // why res is not stored; nil once it is
-	defer func() {
-		if why != nil {
-			s.giveUp(res, why)
-		}
-	}()
-	a = s.insist(res, a, maybeHeld)
-	if a.fate == refused {
-		instead := store.Result[R]{ID: res.ID, Err: notStored(res.Err, a.err)}
-		if s.insist(instead, attempt{}, false).fate == stored {
-			a = attempt{fate: stored}
-		}
-	}
-	why = a.err
-}
-
-// notStored is the error to store in place of a result that was refused.
-func notStored(taskErr, refusal error) error {
-	if taskErr == nil {
-		return fmt.Errorf("pool: the task's result was not stored: %w", refusal)
-	}
-	return fmt.Errorf("pool: the task's error (%v) was not stored: %w", taskErr, refusal)
-}
-
-// insist tries until res is stored or cannot be, or the pool is cancelled. A pause
-// that the cancel cuts short is followed by one more attempt.
-func (s *saver[R]) insist(res store.Result[R], a attempt, maybeHeld bool) attempt {
-	if a.fate == untried {
-		a = s.try(res)
-	}
-	if a.fate == failing && s.pool.Err() == nil {
-		a = s.retry(res)
-		maybeHeld = true
-	}
-	if a.fate == taken && maybeHeld {
-		return attempt{fate: stored}
-	}
-	return a
-}
-
-func (s *saver[R]) retry(res store.Result[R]) attempt {
-	s.addRetrying(1)
-	defer s.addRetrying(-1)
-	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		s.sleep(pause)
-		if a := s.try(res); a.fate != failing || s.pool.Err() != nil {
-			return a
-		}
-	}
-}
-
 // try is one attempt. It does not come back if the store calls Goexit.
-func (s *saver[R]) try(res store.Result[R]) (a attempt) {
+func (s *saver[R]) try(res []store.Result[R]) (a attempt) {
 	ctx, cancel := s.context()
 	if cancel != nil {
 		defer cancel()
@@ -177,27 +113,13 @@ func (s *saver[R]) try(res store.Result[R]) (a attempt) {
 	defer func() {
 		s.noteHung(ctx)
 		if r := recover(); r != nil {
-			a = attempt{refused, putPanicked(&PanicError{Value: r, Stack: debug.Stack()})}
+			a = attempt{broken, putPanicked(&PanicError{Value: r, Stack: debug.Stack()})}
 		}
 	}()
-	return attempted(s.store.Put(ctx, res))
-}
-
-// putBatch is one attempt to store all of res. If it fails, maybeHeld says
-// whether some may be stored all the same.
-func (s *saver[R]) putBatch(res []store.Result[R]) (ok, maybeHeld bool) {
-	ctx, cancel := s.context()
-	if cancel != nil {
-		defer cancel()
+	if len(res) == 1 {
+		return attempted(s.store.Put(ctx, res[0]))
 	}
-	defer func() {
-		s.noteHung(ctx)
-		if recover() != nil {
-			ok, maybeHeld = false, true // the Puts to come will show it if it goes on
-		}
-	}()
-	err := s.batch.PutBatch(ctx, res)
-	return err == nil, !errors.Is(err, store.ErrExists) && !errors.Is(err, store.ErrRejected)
+	return attempted(s.batch.PutBatch(ctx, res))
 }
 
 func putPanicked(err *PanicError) error {
@@ -255,12 +177,19 @@ func (s *saver[R]) addRetrying(n int) {
 	s.retrying += uint64(n)
 }
 
-func (s *saver[R]) giveUp(res store.Result[R], why error) {
+// finish takes results off the count of those that are retried, and keeps a result
+// that is given up, if there is one.
+func (s *saver[R]) finish(retried int, u *unsaved[R]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.index[res.ID] = len(s.unsaved)
-	s.unsaved = append(s.unsaved, unsaved[R]{res, why})
+	s.retrying -= uint64(retried)
+	if u != nil {
+		s.index[u.res.ID] = len(s.unsaved)
+		s.unsaved = append(s.unsaved, *u)
+	}
 }
+
+func (s *saver[R]) giveUp(res store.Result[R], why error) { s.finish(0, &unsaved[R]{res, why}) }
 
 // givenUp returns the result with that ID if it was given up, or else nil.
 func (s *saver[R]) givenUp(id store.ID) *UnsavedError[R] {

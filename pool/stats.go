@@ -14,7 +14,7 @@ type Stats struct {
 	NotRun    uint64 // the function was never called; see ErrNotRun
 
 	Queued  uint64 // tasks that wait for a worker
-	Running uint64 // tasks that run, or whose result is being stored
+	Running uint64 // tasks that run, or whose result is being stored; over a store.BatchPutter these may be more than Workers
 
 	// Unsaved is how many results the store was asked to take and has not: those
 	// that wait for another try, whose tasks are not over, and those that were

@@ -116,12 +116,16 @@ func (p *Pool[T, R]) shift(w *worker[R]) {
 		switch w.stage {
 		case running, putting, saving:
 			// After a Goexit recover returns nil.
-			w.ending = &ending[R]{res: res, panic: &PanicError{recover(), debug.Stack()}}
+			w.ending = &ending[R]{res: res, panic: &PanicError{Value: recover(), Stack: debug.Stack()}}
 		}
 	}()
 	if e := w.ending; e != nil && w.stage == saving { // left over from the shift before
 		res, w.ending = e.res, nil
-		p.saver.save(res, e.first)
+		if p.saver.batch != nil {
+			p.hand(w, res)
+		} else {
+			p.saver.save(res, e.first)
+		}
 	}
 	for {
 		w.stage = taking
@@ -142,6 +146,11 @@ func (p *Pool[T, R]) shift(w *worker[R]) {
 				w.outcome = failed
 			}
 		}
+		if p.saver.batch != nil {
+			w.stage = taking
+			p.hand(w, res)
+			continue
+		}
 		w.stage = putting
 		if first := p.saver.put(res); first.fate != stored {
 			w.stage = saving
@@ -159,7 +168,7 @@ func (p *Pool[T, R]) panicked(w *worker[R]) {
 		w.ending = &ending[R]{res: store.Result[R]{ID: w.id, Err: e.panic}}
 	case putting:
 		w.stage = saving
-		w.ending = &ending[R]{res: e.res, first: attempt{refused, putPanicked(e.panic)}}
+		w.ending = &ending[R]{res: e.res, first: attempt{broken, putPanicked(e.panic)}}
 	default: // the saver keeps what it could not save
 		w.stage, w.ending = taking, nil
 	}

@@ -233,7 +233,11 @@ func (c *caller) stats() {
 	if ended > uint64(started)+fillers {
 		c.fault("%d tasks have started, and Stats says %+v", uint64(started)+fillers, s)
 	}
-	if s.Queued > uint64(c.room()) || s.Running > uint64(c.allowed.Load()) || int64(s.Workers) > c.allowed.Load() {
+	running := uint64(c.allowed.Load())
+	if c.store.plan.batch {
+		running += handed
+	}
+	if s.Queued > uint64(c.room()) || s.Running > running || int64(s.Workers) > c.allowed.Load() {
 		c.fault("more than there is room for (queue %d, workers up to %d): %+v", c.room(), c.allowed.Load(), s)
 	}
 }

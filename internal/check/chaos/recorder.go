@@ -240,9 +240,12 @@ func (b batcher) PutBatch(ctx context.Context, res []store.Result[int]) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	for _, res := range res {
+	for i, res := range res {
 		if err := r.ResultStore.Put(ctx, res); err != nil {
-			return fmt.Errorf("a batch of new results: %w", err) // nobody else puts results of this pool
+			if i > 0 { // nobody else puts results of this pool
+				return fmt.Errorf("a batch, some of it stored before: %v", err)
+			}
+			return err
 		}
 	}
 	r.mu.Lock()
@@ -273,10 +276,20 @@ func (r *recorder) beginBatch(res []store.Result[int]) (f fault) {
 	}
 	for _, res := range res {
 		if got := r.faultLocked(res); got != sound && got != slow {
-			return got
+			f = got
+			break
 		}
 	}
-	return sound
+	for _, res := range res {
+		if r.fill(res.ID) {
+			continue
+		}
+		rec := r.recordLocked(res.ID)
+		rec.tries++
+		rec.last = res
+		rec.failed = rec.failed || f == down || f == lying || f == hanging
+	}
+	return f
 }
 
 // reserver makes a recorder a store.IDReserver.

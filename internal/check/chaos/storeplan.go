@@ -63,6 +63,10 @@ const (
 	reserveFaults
 )
 
+// handed is how many results may be on their way into a store that takes batches,
+// beside those of the tasks that run: a batch, and the next one.
+const handed = 2 * 1024
+
 // bases are where IDs begin: just below the numbers that are too large for some
 // type, and where the last IDs there are will be used.
 var bases = []uint64{0, 0, 0, 1000, 1<<31 - 8, 1<<32 - 8, 1<<63 - 8, math.MaxUint64 - 1<<16, math.MaxUint64 - 1<<18}

@@ -1,0 +1,132 @@
+package pool
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+// A writing is results on their way to the store, which is called as often as it
+// takes. It belongs to one goroutine or, after a Goexit of the store, to the one that
+// goes on with it.
+type writing[R any] struct {
+	parts []part[R]     // the last one is next
+	pause time.Duration // the last one, if the last attempt has failed
+	busy  bool          // the store is being called with the next part
+	over  func(n int)   // n more, in their order, are stored or given up; may be nil
+}
+
+// A part is results that the store is given in one call.
+type part[R any] struct {
+	res     []store.Result[R]
+	unsure  bool        // an attempt that failed may have stored some of them
+	late    bool        // they are counted as retried
+	instead *unsaved[R] // the result that was refused, and that res[0] is to replace
+}
+
+// save returns when res is stored or among the unsaved. Its caller holds a worker's
+// slot meanwhile: a store that is slow or down slows the pool and in the end its
+// submitters, and nothing piles up. The first attempt may have been made already.
+func (s *saver[R]) save(res store.Result[R], first attempt) {
+	w := &writing[R]{parts: []part[R]{{res: []store.Result[R]{res}}}}
+	if first.fate != untried {
+		s.follow(w, first)
+	}
+	s.write(w)
+}
+
+// write returns when all of w is stored or among the unsaved. After a Goexit it is to
+// be called again.
+func (s *saver[R]) write(w *writing[R]) {
+	defer func() {
+		if w.busy {
+			w.busy = false
+			s.follow(w, attempt{gone, errPutGoexit})
+		}
+	}()
+	for len(w.parts) > 0 {
+		res := w.next().res
+		if len(res) > 1 && s.batch == nil {
+			w.split(1)
+			continue
+		}
+		w.busy = true
+		a := s.try(res)
+		w.busy = false
+		s.follow(w, a)
+	}
+}
+
+// follow does what follows from an attempt to store the next part.
+//
+// A part that was not stored is halved, whatever the reason. If it was one of its
+// results, that one is alone in the end, and the others are stored; if the store is
+// full or down, what it takes first when it is back is small. An attempt that the
+// store may make good on is repeated after a pause that grows, until the pool is
+// cancelled; a pause that the cancel cuts short is followed by one more attempt.
+func (s *saver[R]) follow(w *writing[R], a attempt) {
+	p := w.next()
+	alone := len(p.res) == 1
+	switch {
+	case a.fate == stored, a.fate == taken && alone && p.unsure:
+		w.pause = 0
+		s.finished(w, nil)
+	case a.fate == failing && s.pool.Err() == nil:
+		p.unsure = true
+		if !p.late {
+			p.late = true
+			s.addRetrying(len(p.res))
+		}
+		if !alone {
+			w.split(len(p.res) / 2)
+		}
+		w.pause = min(max(2*w.pause, firstPause), longestPause)
+		s.sleep(w.pause)
+	case !alone:
+		p.unsure = p.unsure || a.fate != refused && a.fate != taken
+		w.split(len(p.res) / 2)
+	case (a.fate == refused || a.fate == broken) && p.instead == nil:
+		p.instead = &unsaved[R]{p.res[0], a.err}
+		p.res = []store.Result[R]{{ID: p.res[0].ID, Err: notStored(p.res[0].Err, a.err)}}
+		p.unsure = false
+	case p.instead != nil:
+		s.finished(w, p.instead)
+	default:
+		s.finished(w, &unsaved[R]{p.res[0], a.err})
+	}
+}
+
+// finished removes the next part, whose results are stored, or whose one result is given up.
+func (s *saver[R]) finished(w *writing[R], givenUp *unsaved[R]) {
+	p := w.next()
+	n, retried := len(p.res), 0
+	if p.late {
+		retried = n
+	}
+	*p = part[R]{}
+	w.parts = w.parts[:len(w.parts)-1]
+	s.finish(retried, givenUp)
+	if w.over != nil {
+		w.over(n)
+	}
+}
+
+// next returns the part that is next.
+func (w *writing[R]) next() *part[R] { return &w.parts[len(w.parts)-1] }
+
+// split splits the next part after n results.
+func (w *writing[R]) split(n int) {
+	head := *w.next()
+	w.next().res = head.res[n:]
+	head.res = head.res[:n]
+	w.parts = append(w.parts, head)
+}
+
+// notStored is the error to store in place of a result that was refused.
+func notStored(taskErr, refusal error) error {
+	if taskErr == nil {
+		return fmt.Errorf("pool: the task's result was not stored: %w", refusal)
+	}
+	return fmt.Errorf("pool: the task's error (%v) was not stored: %w", taskErr, refusal)
+}
