@@ -165,7 +165,11 @@ func (s *stress) run() error {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	var err error
-	s.p, err = pool.New(ctx, s.fn, &stressStore{s.st, s}, &pool.Options{
+	var st store.ResultStore[int] = &stressStore{s.st, s}
+	if s.rng.IntN(2) == 0 {
+		st = &batchStressStore{stressStore: stressStore{s.st, s}}
+	}
+	s.p, err = pool.New(ctx, s.fn, st, &pool.Options{
 		Workers: 1 + s.rng.IntN(8),
 		Queue:   1 + s.rng.IntN(1<<s.rng.IntN(8)),
 	})
@@ -322,6 +326,37 @@ type stressStore struct {
 
 func (st *stressStore) Put(ctx context.Context, res store.Result[int]) error {
 	return st.s.Put(ctx, res)
+}
+
+// batchStressStore takes batches as well, and fails before or after storing them.
+type batchStressStore struct {
+	stressStore
+	mu sync.Mutex // held in PutBatch: all or nothing
+}
+
+func (st *batchStressStore) PutBatch(ctx context.Context, res []store.Result[int]) error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for _, r := range res {
+		if _, err := st.s.st.Get(ctx, r.ID); err == nil {
+			return store.ErrExists
+		}
+	}
+	if st.s.lucky(res[0].ID, 3) {
+		return errDown
+	}
+	for _, r := range res {
+		if err := st.s.st.Put(ctx, r); err != nil {
+			return err
+		}
+		st.s.mu.Lock()
+		st.s.puts[r.ID]++
+		st.s.mu.Unlock()
+	}
+	if st.s.lucky(res[0].ID, 4) {
+		return errDown // although they were stored
+	}
+	return nil
 }
 
 // Every kind of outcome does occur in the stress test.
