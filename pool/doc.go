@@ -51,6 +51,13 @@
 // it, and nothing is lost when it comes back. [Stats].Unsaved says how many
 // results wait.
 //
+// A [store.BatchPutter], as a database is, is written by one more goroutine, which
+// is there while there is something to write. Workers hand their results over and
+// go on. What gathers while a batch is written, at most 1,024 results, is the next
+// batch; there is no timer. When that many have gathered, workers hold their slots
+// as above. A batch that fails is halved, so that one bad result does not hold up
+// the others.
+//
 // A result that the store can never take ([store.ErrRejected], or a panic in Put)
 // is stored as a result whose Err says so. What cannot be saved at all, or not
 // before the pool is cancelled, is handed back by Stop in an [UnsavedError]. The

@@ -13,8 +13,11 @@ type Stats struct {
 	Panicked  uint64 // the function panicked
 	NotRun    uint64 // the function was never called; see ErrNotRun
 
-	Queued  uint64 // tasks that wait for a worker
-	Running uint64 // tasks that run, or whose result is being stored; over a store.BatchPutter these may be more than Workers
+	Queued uint64 // tasks that wait for a worker
+
+	// Running is how many tasks run, or have run and their results are not stored
+	// yet. Over a [store.BatchPutter] it may be more than Workers, by up to 2,048.
+	Running uint64
 
 	// Unsaved is how many results the store was asked to take and has not: those
 	// that wait for another try, whose tasks are not over, and those that were

@@ -122,12 +122,14 @@ type ResultStore[R any] interface {
 // one, as a database does in one transaction. It is optional: a store that is
 // not a BatchPutter is given its results one by one.
 //
-// Today a pool uses it where many results arise at the same moment: those of
-// the tasks that it did not run, after a cancel.
+// A pool's workers do not wait for a BatchPutter: they hand their results over, and
+// while one batch is written the next one gathers, of up to 1,024. A batch that fails
+// is given again in halves, and a single result by Put.
 type BatchPutter[R any] interface {
 	// PutBatch stores every Result of res, or none of them and returns an
 	// error: for ErrExists, ErrRejected and every other error as Put would for
-	// one of them. It does not keep res after it has returned.
+	// one of them. It does not change res, and does not keep it after it has
+	// returned.
 	PutBatch(ctx context.Context, res []Result[R]) error
 }
 

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -76,6 +77,16 @@ var brokenOffers = []brokenStore{
 					return held, nil
 				}
 				return b.reference.Get(ctx, id)
+			}
+		},
+	},
+	{
+		fault:      "PutBatch sorts the slice",
+		rejectedBy: "BatchPutter/does-not-change",
+		breakIt: func(b *broken) {
+			b.putBatch = func(ctx context.Context, res []store.Result[int]) error {
+				slices.SortFunc(res, func(x, y store.Result[int]) int { return cmp.Compare(x.ID, y.ID) })
+				return b.reference.PutBatch(ctx, res)
 			}
 		},
 	},

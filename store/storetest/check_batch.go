@@ -16,6 +16,7 @@ var batchChecks = []check{
 	{offer: "BatchPutter", name: "all-or-none", run: withBatches(batchAllOrNone)},
 	{offer: "BatchPutter", name: "same-id-twice", run: withBatches(batchSameIDTwice)},
 	{offer: "BatchPutter", name: "does-not-keep", run: withBatches(batchDoesNotKeep)},
+	{offer: "BatchPutter", name: "does-not-change", run: withBatches(batchDoesNotChange)},
 	{offer: "BatchPutter", name: "one-winner", run: withBatches(batchOneWinner)},
 	{offer: "BatchPutter", name: "done-context", run: withBatches(batchDoneContext)},
 }
@@ -128,6 +129,23 @@ func batchSameIDTwice(_ context.Context, _ *subject, open func() batchScript) er
 	o.holdsOnly(nil)
 	o.putBatch(res[:5])
 	o.holdsOnly(byID(res[:5]))
+	return o.err
+}
+
+// batchDoesNotChange hands over results in no order, which a store may want them in.
+func batchDoesNotChange(_ context.Context, _ *subject, open func() batchScript) error {
+	o := open()
+	res := batch(1, 20)
+	slices.Reverse(res)
+	want := slices.Clone(res)
+	o.putBatch(res)
+	o.refuseBatch(res, "all of which are held")
+	for i := range res {
+		if !same(res[i], want[i]) {
+			o.fail("PutBatch has changed the slice that it was given: at %d there is %+v, and was %+v", i, res[i], want[i])
+			break
+		}
+	}
 	return o.err
 }
 

@@ -33,7 +33,8 @@ var clauses = [...]string{
 var offers = map[string]string{
 	"BatchPutter": "PutBatch stores every Result of res, or none of them and returns an " +
 		"error: for ErrExists, ErrRejected and every other error as Put would " +
-		"for one of them. It does not keep res after it has returned.",
+		"for one of them. It does not change res, and does not keep it after " +
+		"it has returned.",
 	"IDReserver": "ReserveIDs returns the first of n consecutive IDs that no call of it " +
 		"has returned before, in this process or an earlier one on the same " +
 		"data. Each call's range is above all the ranges before it. n is at " +
