@@ -1,0 +1,140 @@
+package codec
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+// Options are what New needs to know. Nil is the zero value.
+type Options struct {
+	// Values turns values into bytes and back; nil is JSON.
+	Values Values
+
+	// Errors are sentinels, each under a code: an error that matches one under
+	// [errors.Is] matches it after the trip too. The code is what is written, so
+	// it stays the same for as long as the data lives. New copies the map.
+	//
+	// A sentinel is a package's variable, so that all of a program and the next
+	// run of it mean the same. It must be comparable.
+	Errors map[string]error
+}
+
+// A Codec turns results into bytes and back. It is made by [New], never changes,
+// and may be used from any number of goroutines at once.
+type Codec[R any] struct {
+	values Values
+	known  sentinels
+	name   string
+}
+
+// New makes a Codec. It returns an error that says which option is bad: Values
+// that are a nil pointer, an empty code, a code that the codec has itself, an
+// error that is nil, not comparable, or known under another code.
+func New[R any](opts *Options) (*Codec[R], error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	values := opts.Values
+	if values == nil {
+		values = JSON{}
+	}
+	if isNilPointer(values) {
+		return nil, fmt.Errorf("codec: Values is a nil %T; leave it out for JSON", values)
+	}
+	known, err := newSentinels(opts.Errors)
+	if err != nil {
+		return nil, err
+	}
+	return &Codec[R]{values, known, typeName(reflect.TypeFor[R]()) + " as " + valuesName(values)}, nil
+}
+
+// Name says what the bytes are: the type of the values, with the paths of all
+// packages in it, and who writes them, for example
+//
+//	example.com/img.Thumb as json
+//
+// A store writes it down beside its data, and refuses data of another name. It does
+// not say how a type is declared: fields may come and go, as far as Values takes it.
+func (c *Codec[R]) Name() string { return c.name }
+
+// Encode turns res into bytes that are the caller's; its ID is not in them.
+//
+// An error matches [store.ErrRejected], names the ID and says what to do. There is
+// one if Values cannot write the value, or if a method of the value or of the error
+// panics. Then it is the same the next time.
+func (c *Codec[R]) Encode(res store.Result[R]) ([]byte, error) {
+	var e *errorPart
+	if res.Err != nil {
+		var err error
+		if e, err = c.known.describe(res.Err); err != nil {
+			return nil, fmt.Errorf("%w: codec: result %d: a method of its error, a %T, panics; mend it: %v",
+				store.ErrRejected, res.ID, res.Err, err)
+		}
+		// A task that failed has no value, and one that never ran even less: what
+		// became of them is kept also where Values would not write a zero R.
+		e.Zero = reflect.ValueOf(&res.Value).Elem().IsZero()
+	}
+	var value []byte
+	if e == nil || !e.Zero {
+		var err error
+		if value, err = marshal(c.values, &res.Value); err != nil {
+			return nil, fmt.Errorf("%w: codec: result %d: the value cannot be written as %s: %v; "+
+				"have the task return one that can, or set Options.Values", store.ErrRejected, res.ID, c.name, err)
+		}
+	}
+	return seal(e, value)
+}
+
+// Decode is the way back. It gives id to the result, and does not keep data.
+//
+// The error names id. There is one if data is nothing that Encode returned, if a
+// newer version of this package wrote it, or if Values cannot read the value, or
+// panics. It matches nothing: an error of Values is in its text only, since what
+// errors of a store match has a meaning.
+func (c *Codec[R]) Decode(id store.ID, data []byte) (store.Result[R], error) {
+	e, value, err := open(data)
+	if err != nil {
+		return store.Result[R]{}, fmt.Errorf("codec: result %d: %w", id, err)
+	}
+	res := store.Result[R]{ID: id}
+	if e != nil {
+		res.Err = c.known.restore(e)
+	}
+	if e != nil && e.Zero {
+		return res, nil
+	}
+	if err := unmarshal(c.values, value, &res.Value); err != nil {
+		return store.Result[R]{}, fmt.Errorf("codec: result %d: the value cannot be read as %s: %v", id, c.name, err)
+	}
+	return res, nil
+}
+
+// marshal does not wrap the user's error, which might match more than it should.
+func marshal(values Values, v any) (data []byte, err error) {
+	defer recovered(&err)
+	return values.Marshal(v)
+}
+
+// unmarshal hands out a copy: data may lie in a file that is mapped, where a slice
+// that is kept or changed ends the program, and not with a panic.
+func unmarshal(values Values, data []byte, v any) (err error) {
+	defer recovered(&err)
+	return values.Unmarshal(append([]byte(nil), data...), v)
+}
+
+// recovered, deferred, turns a panic into an error.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("panic: %v", p)
+	}
+}
+
+func isNilPointer(v any) bool {
+	r := reflect.ValueOf(v)
+	return r.Kind() == reflect.Pointer && r.IsNil()
+}
+
+var errNoResult = errors.New("this is nothing that a codec wrote")

@@ -1,0 +1,94 @@
+package codec
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"unicode/utf8"
+)
+
+// version is the first byte of all that Encode writes. Behind it are, as a uvarint,
+// the length of the error part, or 0 if there is no error; the error part; and the
+// value, as Values wrote it.
+const version = 1
+
+// An errorPart is an error as it is written, as JSON.
+type errorPart struct {
+	Text  text       `json:"text,omitempty"`
+	Is    []string   `json:"is,omitempty"`    // codes of what it matches, sorted
+	Exact string     `json:"exact,omitempty"` // code of the sentinel that it is
+	Panic *panicPart `json:"panic,omitempty"` // of the first *store.PanicError in it
+	Zero  bool       `json:"zero,omitempty"`  // the value beside it is a zero R, and not written
+}
+
+// A panicPart is a *store.PanicError as it is written.
+type panicPart struct {
+	Exact bool       `json:"exact,omitempty"` // the error is the *store.PanicError itself
+	Text  text       `json:"text,omitempty"`  // of the value
+	Error *errorPart `json:"error,omitempty"` // the value, if it is an error
+	Stack text       `json:"stack,omitempty"`
+}
+
+// text is a string of which JSON keeps every byte. Where it is not UTF-8, it is
+// written as an object.
+type text string
+
+type rawText struct {
+	Base64 []byte `json:"base64"`
+}
+
+func (t text) MarshalJSON() ([]byte, error) {
+	if utf8.ValidString(string(t)) {
+		return json.Marshal(string(t))
+	}
+	return json.Marshal(rawText{[]byte(t)})
+}
+
+func (t *text) UnmarshalJSON(data []byte) error {
+	if data[0] != '{' {
+		return json.Unmarshal(data, (*string)(t))
+	}
+	var raw rawText
+	err := json.Unmarshal(data, &raw)
+	*t = text(raw.Base64)
+	return err
+}
+
+// seal puts the parts together. A nil e is no error.
+func seal(e *errorPart, value []byte) ([]byte, error) {
+	var part []byte
+	if e != nil {
+		var err error
+		if part, err = json.Marshal(e); err != nil {
+			return nil, err
+		}
+	}
+	data := make([]byte, 0, 1+binary.MaxVarintLen32+len(part)+len(value))
+	data = append(data, version)
+	data = binary.AppendUvarint(data, uint64(len(part)))
+	data = append(data, part...)
+	return append(data, value...), nil
+}
+
+// open takes them apart. The value is a part of data.
+func open(data []byte) (e *errorPart, value []byte, err error) {
+	if len(data) == 0 || data[0] == 0 {
+		return nil, nil, errNoResult
+	}
+	if data[0] != version {
+		return nil, nil, fmt.Errorf("written as version %d by a newer program; this one reads version %d", data[0], version)
+	}
+	length, n := binary.Uvarint(data[1:])
+	if n <= 0 || length > uint64(len(data)-1-n) {
+		return nil, nil, errNoResult
+	}
+	part, value := data[1+n:1+n+int(length)], data[1+n+int(length):]
+	if length == 0 {
+		return nil, value, nil
+	}
+	e = new(errorPart)
+	if err := json.Unmarshal(part, e); err != nil {
+		return nil, nil, fmt.Errorf("%w: %v", errNoResult, err)
+	}
+	return e, value, nil
+}
