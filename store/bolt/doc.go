@@ -1,0 +1,2 @@
+// Package bolt keeps results in a file, in a bbolt database.
+package bolt

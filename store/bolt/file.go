@@ -1,0 +1,167 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"go.etcd.io/bbolt"
+)
+
+// A file is an open database: all of a Store that has nothing to do with R.
+//
+// Order of locks: turn, then mu. No code of the user runs with either held.
+type file struct {
+	path   string
+	noSync bool
+
+	// turn holds a token while a write transaction is under way. It stands in front
+	// of bbolt's own lock, which is then always free, because a wait for it ends
+	// with a context.
+	turn chan struct{}
+
+	// mu is read-locked around each transaction, and locked to wait for those under
+	// way. That is never long: a transaction contains no code of the user.
+	mu     sync.RWMutex
+	db     *bbolt.DB                    // guarded by mu; nil once closed
+	os     *os.File                     // that of db, which closes it
+	commit func(*bbolt.Tx) error        // Tx.Commit, but in tests
+	closed atomic.Bool                  // Close has begun: nobody has to queue for mu any more
+	broken atomic.Pointer[damagedError] // what came out of db when it panicked, and left it in who knows what state
+
+	// suspect says that a commit has failed, and that what it wrote may be visible
+	// without being on the disk. It is set with turn held, and cleared by resync.
+	suspect atomic.Bool
+}
+
+// enter lets a transaction begin, until leave.
+func (f *file) enter() error {
+	if f.closed.Load() {
+		return ErrClosed
+	}
+	f.mu.RLock()
+	if f.db == nil {
+		f.mu.RUnlock()
+		return ErrClosed
+	}
+	if e := f.broken.Load(); e != nil {
+		f.mu.RUnlock()
+		return e
+	}
+	return nil
+}
+
+func (f *file) leave() { f.mu.RUnlock() }
+
+// takeTurn waits until no other writer is under way. Then the caller is the writer
+// until endTurn.
+func (f *file) takeTurn(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	select {
+	case f.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (f *file) endTurn() { <-f.turn }
+
+// view calls do in a read transaction, which does not wait for writers.
+func (f *file) view(ctx context.Context, do func(*bbolt.Tx) error) error {
+	if f.suspect.Load() {
+		if err := f.takeTurn(ctx); err != nil {
+			return err
+		}
+		err := f.resync()
+		f.endTurn()
+		if err != nil {
+			return err
+		}
+	}
+	if err := f.enter(); err != nil {
+		return err
+	}
+	defer f.leave()
+
+	begun := false
+	err := guard(f.path, func() error {
+		return f.db.View(func(tx *bbolt.Tx) error {
+			begun = true
+			return do(tx)
+		})
+	})
+	if !begun {
+		f.breakIfDamaged(err) // else View has ended its transaction, and other pages may be sound
+	}
+	return err
+}
+
+// update calls do in a write transaction, and commits it if do returns true. When
+// update returns nil, all that do has seen and done is on the disk.
+func (f *file) update(ctx context.Context, do func(*bbolt.Tx) (bool, error)) error {
+	if err := f.takeTurn(ctx); err != nil {
+		return err
+	}
+	defer f.endTurn()
+	if err := f.resync(); err != nil {
+		return err
+	}
+	if err := f.enter(); err != nil {
+		return err
+	}
+	defer f.leave()
+
+	err := guard(f.path, func() error {
+		tx, err := f.db.Begin(true)
+		if err != nil {
+			return fmt.Errorf("bolt: %s: %w", f.path, err)
+		}
+		if changed, err := do(tx); err != nil || !changed {
+			_ = tx.Rollback() // which fails only if the transaction is over
+			return err
+		}
+		if err := f.commit(tx); err != nil {
+			f.suspect.Store(true)
+			return fmt.Errorf("bolt: writing to %s: %w", f.path, err)
+		}
+		return nil
+	})
+	f.breakIfDamaged(err)
+	return err
+}
+
+// breakIfDamaged gives db up after it has panicked with its locks held: whoever wanted
+// one would wait for ever.
+func (f *file) breakIfDamaged(err error) {
+	var damaged *damagedError
+	if errors.As(err, &damaged) {
+		f.broken.CompareAndSwap(nil, damaged)
+	}
+}
+
+func (f *file) close() error {
+	f.closed.Store(true)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.db == nil {
+		return nil
+	}
+	db := f.db
+	f.db = nil
+	var err error
+	if f.broken.Load() != nil {
+		err = f.os.Close() // which lets others open the file; db.Close might wait for ever
+	} else {
+		err = db.Close()
+	}
+	if err != nil {
+		return fmt.Errorf("bolt: closing %s: %w", f.path, err)
+	}
+	return nil
+}

@@ -1,0 +1,12 @@
+module github.com/resultpool/resultpool/store/bolt
+
+go 1.25.0
+
+replace github.com/resultpool/resultpool => ../..
+
+require (
+	github.com/resultpool/resultpool v0.0.0
+	go.etcd.io/bbolt v1.5.0
+)
+
+require golang.org/x/sys v0.45.0 // indirect

@@ -1,0 +1,42 @@
+package bolt
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/resultpool/resultpool/store/codec"
+)
+
+// Options are how a store is opened. nil is the zero value.
+type Options struct {
+	// Codec is how results become bytes; nil: as JSON. Register here, under
+	// Errors, the errors that have to match under errors.Is after the trip.
+	Codec *codec.Options
+
+	// Timeout is how long Open waits for a file that is in use. 0: one second.
+	// A file is looked at again every 50 ms, in real time, also where package
+	// testing/synctest fakes it.
+	Timeout time.Duration
+
+	// NoSync does not wait for the disk: a power cut may lose results for which
+	// Put has returned nil, and may leave a file that cannot be opened. A crash
+	// of the process alone does neither.
+	NoSync bool
+}
+
+const defaultTimeout = time.Second
+
+// complete returns o with the defaults in place.
+func (o *Options) complete() (Options, error) {
+	if o == nil {
+		o = &Options{}
+	}
+	c := *o
+	if c.Timeout < 0 {
+		return Options{}, fmt.Errorf("bolt: Timeout is %v, want 0 or more", c.Timeout)
+	}
+	if c.Timeout == 0 {
+		c.Timeout = defaultTimeout
+	}
+	return c, nil
+}

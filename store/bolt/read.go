@@ -1,0 +1,82 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"iter"
+	"math"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+// All reads at most so many results in one transaction, and no further one beyond so
+// many bytes: the transaction is over before the body sees the first of them. A
+// writer that has to map a larger file waits for the transaction, and no page that it
+// sees is used again.
+const (
+	chunkResults = 512
+	chunkBytes   = 1 << 20
+)
+
+// All implements [store.ResultStore]. The results come in the order of their IDs. A
+// result that cannot be decoded ends the loop with an error.
+func (s *Store[R]) All(ctx context.Context) iter.Seq2[store.Result[R], error] {
+	return func(yield func(store.Result[R], error) bool) {
+		for next := store.ID(0); ; {
+			if ctx.Err() != nil {
+				yield(store.Result[R]{}, context.Cause(ctx))
+				return
+			}
+			recs, err := s.file.chunk(ctx, next)
+			if err != nil {
+				yield(store.Result[R]{}, err)
+				return
+			}
+			for _, rec := range recs {
+				res, err := s.decode(rec)
+				if !yield(res, err) || err != nil {
+					return
+				}
+			}
+			if len(recs) == 0 || recs[len(recs)-1].id == math.MaxUint64 {
+				return
+			}
+			next = recs[len(recs)-1].id + 1
+		}
+	}
+}
+
+// get returns a copy of what is stored under id.
+func (f *file) get(ctx context.Context, id store.ID) (data []byte, err error) {
+	err = f.view(ctx, func(tx *bbolt.Tx) error {
+		v := tx.Bucket(resultsBucket).Get(key(id))
+		if v == nil {
+			return fmt.Errorf("bolt: result %d: %w", id, store.ErrNotFound)
+		}
+		data = bytes.Clone(v) // v is in the map of the file
+		return nil
+	})
+	return data, err
+}
+
+// chunk returns copies of the first records from the one of ID first on, none if there
+// are none.
+func (f *file) chunk(ctx context.Context, first store.ID) (recs []record, err error) {
+	err = f.view(ctx, func(tx *bbolt.Tx) error {
+		size := 0
+		c := tx.Bucket(resultsBucket).Cursor()
+		for k, v := c.Seek(key(first)); k != nil && len(recs) < chunkResults && size < chunkBytes; k, v = c.Next() {
+			id, err := parseKey(k)
+			if err != nil {
+				return err
+			}
+			recs = append(recs, record{id, bytes.Clone(v)})
+			size += len(v)
+		}
+		return nil
+	})
+	return recs, err
+}

@@ -1,0 +1,113 @@
+package bolt
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/codec"
+)
+
+// A Store is a [store.ResultStore], a [store.BatchPutter] and a [store.IDReserver]
+// in a file. Make one with [Open]. Its methods may be called from any number of
+// goroutines at once; after Close they return [ErrClosed].
+type Store[R any] struct {
+	codec *codec.Codec[R]
+	file  *file
+}
+
+// Open opens the store in the file at path, and makes the file if there is none.
+//
+// It returns an error if the file is in use, by another process or by this one,
+// and still is after Options.Timeout; if it is no database, or not one of this
+// package, or holds another type of results, which the file then still does, for
+// nothing has been changed; and if it cannot be read and written. The folder must
+// exist.
+func Open[R any](path string, opts *Options) (*Store[R], error) {
+	o, err := opts.complete()
+	if err != nil {
+		return nil, err
+	}
+	c, err := codec.New[R](o.Codec)
+	if err != nil {
+		return nil, fmt.Errorf("bolt: %w", err)
+	}
+	f, err := open(path, c.Name(), o)
+	if err != nil {
+		return nil, err
+	}
+	return &Store[R]{codec: c, file: f}, nil
+}
+
+// Put implements [store.ResultStore]. When it returns nil, the result is on the disk.
+// ctx ends the wait for other writers, but not a write that has begun.
+func (s *Store[R]) Put(ctx context.Context, res store.Result[R]) error {
+	data, err := s.encode(res)
+	if err != nil {
+		return err
+	}
+	return s.file.put(ctx, []record{{res.ID, data}})
+}
+
+// PutBatch implements [store.BatchPutter], in one transaction: the disk is waited for
+// as often as for a single result. ctx ends the wait for other writers, but not a
+// write that has begun.
+func (s *Store[R]) PutBatch(ctx context.Context, res []store.Result[R]) error {
+	recs := make([]record, len(res))
+	for i, r := range res {
+		data, err := s.encode(r)
+		if err != nil {
+			return err
+		}
+		recs[i] = record{r.ID, data}
+	}
+	return s.file.put(ctx, recs)
+}
+
+func (s *Store[R]) encode(res store.Result[R]) ([]byte, error) {
+	data, err := s.codec.Encode(res)
+	if err != nil {
+		return nil, fmt.Errorf("bolt: %w", err)
+	}
+	if len(data) > maxValue {
+		return nil, fmt.Errorf("bolt: result %d takes %d bytes, want at most %d: %w",
+			res.ID, len(data), maxValue, store.ErrRejected)
+	}
+	return data, nil
+}
+
+// Get implements [store.ResultStore]. It does not wait for writers.
+func (s *Store[R]) Get(ctx context.Context, id store.ID) (store.Result[R], error) {
+	data, err := s.file.get(ctx, id)
+	if err != nil {
+		return store.Result[R]{}, err
+	}
+	return s.decode(record{id, data})
+}
+
+func (s *Store[R]) decode(rec record) (store.Result[R], error) {
+	res, err := s.codec.Decode(rec.id, rec.data)
+	if err != nil {
+		return store.Result[R]{}, fmt.Errorf("bolt: %s: %w", s.file.path, err)
+	}
+	return res, nil
+}
+
+// Delete implements [store.ResultStore]. When it returns nil, the result is gone from
+// the disk, too. Each Delete of a result that is held costs as much as a Put.
+func (s *Store[R]) Delete(ctx context.Context, id store.ID) error {
+	return s.file.del(ctx, id)
+}
+
+// ReserveIDs implements [store.IDReserver], so that pools can share the file, at once
+// or one after the other. When it returns nil, the reservation is on the disk. It
+// passes over IDs that are held.
+func (s *Store[R]) ReserveIDs(ctx context.Context, n uint64) (first store.ID, err error) {
+	return s.file.reserve(ctx, n)
+}
+
+// Close closes the file, after the calls under way, and lets others open it. Calls
+// that still wait for other writers return ErrClosed, as do later ones. A loop over
+// All is not waited for: it ends with ErrClosed. Close may be called again, and
+// returns nil then.
+func (s *Store[R]) Close() error { return s.file.close() }

@@ -1,0 +1,123 @@
+package bolt
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+// A record is a result as it is stored.
+type record struct {
+	id   store.ID
+	data []byte
+}
+
+// key returns an ID as a key: keys sort as their IDs do.
+func key(id store.ID) []byte { return binary.BigEndian.AppendUint64(nil, uint64(id)) }
+
+func parseKey(k []byte) (store.ID, error) {
+	if len(k) != 8 {
+		return 0, fmt.Errorf("bolt: a key has %d bytes, want 8: %x", len(k), k)
+	}
+	return store.ID(binary.BigEndian.Uint64(k)), nil
+}
+
+// fillPercent is how full a page becomes that is split. IDs are put nearly in order,
+// so the left one of two pages has seen all of its results; what comes late finds
+// the rest of the room.
+const fillPercent = 0.9
+
+// put stores all of recs or none.
+func (f *file) put(ctx context.Context, recs []record) error {
+	return f.update(ctx, func(tx *bbolt.Tx) (bool, error) {
+		b := tx.Bucket(resultsBucket)
+		b.FillPercent = fillPercent
+		for _, rec := range recs {
+			k := key(rec.id)
+			if b.Get(k) != nil { // what this batch has put before counts, too
+				return false, fmt.Errorf("bolt: result %d: %w", rec.id, store.ErrExists)
+			}
+			if err := b.Put(k, rec.data); err != nil {
+				return false, fmt.Errorf("bolt: putting result %d: %w", rec.id, err)
+			}
+		}
+		return len(recs) > 0, nil
+	})
+}
+
+// del looks in the transaction whether the ID is held: without the write turn, it might
+// miss a result whose removal is not on the disk yet.
+func (f *file) del(ctx context.Context, id store.ID) error {
+	return f.update(ctx, func(tx *bbolt.Tx) (bool, error) {
+		b := tx.Bucket(resultsBucket)
+		b.FillPercent = fillPercent
+		k := key(id)
+		if b.Get(k) == nil {
+			return false, nil
+		}
+		if err := b.Delete(k); err != nil {
+			return false, fmt.Errorf("bolt: deleting result %d: %w", id, err)
+		}
+		return true, nil
+	})
+}
+
+// reserve hands out IDs above all that it has handed out before. The highest of them is
+// in the meta bucket, before anybody sees one.
+func (f *file) reserve(ctx context.Context, n uint64) (first store.ID, err error) {
+	if n == 0 {
+		return 0, fmt.Errorf("bolt: ReserveIDs of 0 IDs, want 1 or more")
+	}
+	err = f.update(ctx, func(tx *bbolt.Tx) (bool, error) {
+		meta := tx.Bucket(metaBucket)
+		reserved := uint64(0) // the highest ID that is
+		if v := meta.Get(reservedKey); v != nil {
+			id, err := parseKey(v)
+			if err != nil {
+				return false, err
+			}
+			reserved = uint64(id)
+		}
+		c := tx.Bucket(resultsBucket).Cursor()
+		for {
+			if left := math.MaxUint64 - reserved; n > left {
+				return false, fmt.Errorf("bolt: %d IDs are left, want %d", left, n)
+			}
+			held, err := lastUpTo(c, store.ID(reserved+n))
+			if err != nil {
+				return false, err
+			}
+			if uint64(held) <= reserved {
+				break
+			}
+			reserved = uint64(held) // somebody has put it under an ID of his own
+		}
+		first = store.ID(reserved + 1)
+		return true, meta.Put(reservedKey, key(store.ID(reserved+n)))
+	})
+	if err != nil {
+		return 0, err
+	}
+	return first, nil
+}
+
+// lastUpTo returns the highest ID that is held and not above id, and 0 if there is none.
+func lastUpTo(c *bbolt.Cursor, id store.ID) (store.ID, error) {
+	k, _ := c.Seek(key(id))
+	if k == nil {
+		k, _ = c.Last()
+	} else if found, err := parseKey(k); err != nil || found == id {
+		return found, err
+	} else {
+		k, _ = c.Prev()
+	}
+	if k == nil {
+		return 0, nil
+	}
+	return parseKey(k)
+}
