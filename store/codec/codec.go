@@ -1,7 +1,7 @@
 package codec
 
 import (
-	"errors"
+	"bytes"
 	"fmt"
 	"reflect"
 
@@ -70,8 +70,8 @@ func (c *Codec[R]) Encode(res store.Result[R]) ([]byte, error) {
 	if res.Err != nil {
 		var err error
 		if e, err = c.known.describe(res.Err); err != nil {
-			return nil, fmt.Errorf("%w: codec: result %d: a method of its error, a %T, panics; mend it: %v",
-				store.ErrRejected, res.ID, res.Err, err)
+			return nil, fmt.Errorf("%w: codec: result %d: cannot write its error, a %T, since a method panics: %v; "+
+				"mend that method", store.ErrRejected, res.ID, res.Err, err)
 		}
 		// A task that failed has no value, and one that never ran even less: what
 		// became of them is kept also where Values would not write a zero R.
@@ -81,11 +81,11 @@ func (c *Codec[R]) Encode(res store.Result[R]) ([]byte, error) {
 	if e == nil || !e.Zero {
 		var err error
 		if value, err = marshal(c.values, &res.Value); err != nil {
-			return nil, fmt.Errorf("%w: codec: result %d: the value cannot be written as %s: %v; "+
-				"have the task return one that can, or set Options.Values", store.ErrRejected, res.ID, c.name, err)
+			return nil, fmt.Errorf("%w: codec: result %d: cannot write its %s: %v; "+
+				"have the task return a value that can be written, or set Options.Values", store.ErrRejected, res.ID, c.name, err)
 		}
 	}
-	return seal(e, value)
+	return seal(e, value), nil
 }
 
 // Decode is the way back. It gives id to the result, and does not keep data.
@@ -101,13 +101,13 @@ func (c *Codec[R]) Decode(id store.ID, data []byte) (store.Result[R], error) {
 	}
 	res := store.Result[R]{ID: id}
 	if e != nil {
-		res.Err = c.known.restore(e)
+		res.Err = c.known.restore(e, 0)
 	}
 	if e != nil && e.Zero {
 		return res, nil
 	}
 	if err := unmarshal(c.values, value, &res.Value); err != nil {
-		return store.Result[R]{}, fmt.Errorf("codec: result %d: the value cannot be read as %s: %v", id, c.name, err)
+		return store.Result[R]{}, fmt.Errorf("codec: result %d: cannot read its %s: %v", id, c.name, err)
 	}
 	return res, nil
 }
@@ -122,10 +122,10 @@ func marshal(values Values, v any) (data []byte, err error) {
 // that is kept or changed ends the program, and not with a panic.
 func unmarshal(values Values, data []byte, v any) (err error) {
 	defer recovered(&err)
-	return values.Unmarshal(append([]byte(nil), data...), v)
+	return values.Unmarshal(bytes.Clone(data), v)
 }
 
-// recovered, deferred, turns a panic into an error.
+// recovered, deferred, turns a panic into an error that matches nothing.
 func recovered(err *error) {
 	if p := recover(); p != nil {
 		*err = fmt.Errorf("panic: %v", p)
@@ -136,5 +136,3 @@ func isNilPointer(v any) bool {
 	r := reflect.ValueOf(v)
 	return r.Kind() == reflect.Pointer && r.IsNil()
 }
-
-var errNoResult = errors.New("this is nothing that a codec wrote")

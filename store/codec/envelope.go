@@ -3,6 +3,7 @@ package codec
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"unicode/utf8"
 )
@@ -54,20 +55,19 @@ func (t *text) UnmarshalJSON(data []byte) error {
 	return err
 }
 
+var errNoResult = errors.New("this is nothing that a codec wrote")
+
 // seal puts the parts together. A nil e is no error.
-func seal(e *errorPart, value []byte) ([]byte, error) {
+func seal(e *errorPart, value []byte) []byte {
 	var part []byte
 	if e != nil {
-		var err error
-		if part, err = json.Marshal(e); err != nil {
-			return nil, err
-		}
+		part, _ = json.Marshal(e) // of strings and bools: it cannot fail
 	}
 	data := make([]byte, 0, 1+binary.MaxVarintLen32+len(part)+len(value))
 	data = append(data, version)
 	data = binary.AppendUvarint(data, uint64(len(part)))
 	data = append(data, part...)
-	return append(data, value...), nil
+	return append(data, value...)
 }
 
 // open takes them apart. The value is a part of data.

@@ -68,8 +68,8 @@ func (known sentinels) part(err error, words string, depth int) *errorPart {
 	return e
 }
 
-// restore is the way back.
-func (known sentinels) restore(e *errorPart) error {
+// restore is the way back. It goes no deeper than part, whatever it is given.
+func (known sentinels) restore(e *errorPart, depth int) error {
 	if s := known.by(e.Exact); s != nil {
 		return s
 	}
@@ -81,13 +81,13 @@ func (known sentinels) restore(e *errorPart) error {
 			kept.known = append(kept.known, s)
 		}
 	}
-	if e.Panic == nil {
+	if e.Panic == nil || depth == panicsDeep {
 		return kept
 	}
 
 	p := &store.PanicError{Value: string(e.Panic.Text)}
 	if e.Panic.Error != nil {
-		p.Value = known.restore(e.Panic.Error)
+		p.Value = known.restore(e.Panic.Error, depth+1)
 	}
 	if e.Panic.Stack != "" {
 		p.Stack = []byte(e.Panic.Stack)

@@ -1,0 +1,38 @@
+package codec_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/codec"
+)
+
+func newCodec[R any](t testing.TB, opts *codec.Options) *codec.Codec[R] {
+	t.Helper()
+	c, err := codec.New[R](opts)
+	require.NoError(t, err)
+	return c
+}
+
+// trip takes a result there and back.
+func trip[R any](t testing.TB, c *codec.Codec[R], res store.Result[R]) store.Result[R] {
+	t.Helper()
+	data, err := c.Encode(res)
+	require.NoError(t, err)
+	back, err := c.Decode(res.ID, data)
+	require.NoError(t, err)
+	require.Equal(t, res.ID, back.ID)
+	return back
+}
+
+// tripError takes an error there and back, by a codec that knows errs.
+func tripError(t testing.TB, err error, errs map[string]error) error {
+	t.Helper()
+	c := newCodec[int](t, &codec.Options{Errors: errs})
+	back := trip(t, c, store.Result[int]{ID: 7, Value: 3, Err: err})
+	require.Equal(t, 3, back.Value)
+	require.Error(t, back.Err)
+	return back.Err
+}
