@@ -17,6 +17,9 @@
 //
 //	func TestConformance(t *testing.T) { storetest.Run(t, newStore) }
 //
+// A store that keeps bytes has [github.com/resultpool/resultpool/store/codec] to make
+// them.
+//
 // Two further interfaces are optional: [BatchPutter] for a store that writes
 // many results at the price of one, and [IDReserver] for a store that outlives
 // the pool or serves more than one.

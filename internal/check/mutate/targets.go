@@ -29,6 +29,7 @@ func ours() project {
 		targets: []target{
 			{dir: "internal/queue", tests: []string{"internal/queue", "pool"}, races: "QueueConcurrent|QueueMark|QueueIsReady|NeverFails|DropRaces|" + races},
 			{dir: "store", tests: []string{"store"}},
+			{dir: "store/codec", tests: []string{"store/codec"}},
 			{dir: "store/rwmutex", tests: []string{"store/rwmutex"}},
 			{dir: "store/syncmap", tests: []string{"store/syncmap"}},
 			{dir: "store/xsync", tests: []string{"store/xsync"}},
