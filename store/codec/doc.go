@@ -20,8 +20,8 @@
 //   - pointers to one thing come back as pointers to copies of it, and a time.Time
 //     without its monotonic clock.
 //
-// An error of the encoder is one of Encode: a NaN, an infinity, a channel or func that
-// is not nil, a pointer that leads back to itself. What can be written and not read is
+// An error of the encoder is one of Encode: a NaN, an infinity, a channel, a func, a
+// pointer that leads back to itself. What can be written and not read is
 // found by Decode only: where R has an interface with methods in it, say a field of
 // type error, JSON writes what it holds and cannot say what type to make of it.
 //
@@ -44,7 +44,7 @@
 // stack. Its Value is the text of what it was, as fmt.Sprint has it, unless it was an
 // error: then it is an error again, of which the same is true as of the whole one. An
 // error that was a PanicError itself is one again. Of panics with panics in them the
-// first nine keep their stack.
+// first eight keep their stack.
 //
 // What is lost is an error's type, but for that: errors.As does not find a
 // *fs.PathError after the trip.

@@ -38,6 +38,7 @@ type rawText struct {
 	Base64 []byte `json:"base64"`
 }
 
+// MarshalJSON writes a string, or an object.
 func (t text) MarshalJSON() ([]byte, error) {
 	if utf8.ValidString(string(t)) {
 		return json.Marshal(string(t))
@@ -45,6 +46,7 @@ func (t text) MarshalJSON() ([]byte, error) {
 	return json.Marshal(rawText{[]byte(t)})
 }
 
+// UnmarshalJSON reads both.
 func (t *text) UnmarshalJSON(data []byte) error {
 	if data[0] != '{' {
 		return json.Unmarshal(data, (*string)(t))

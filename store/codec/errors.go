@@ -11,7 +11,7 @@ import (
 // A keptError is an error after the trip.
 type keptError struct {
 	text     string
-	codes    []string // all that were written, sorted, also those that this codec does not know
+	codes    []string // all that were written, also those that this codec does not know
 	exact    string   // the code of the sentinel that it was, if this codec does not know it
 	known    []error  // those of codes that it knows
 	panicked *store.PanicError
@@ -47,7 +47,7 @@ func (known sentinels) part(err error, words string, depth int) *errorPart {
 	var kept *keptError
 	if errors.As(err, &kept) {
 		e.Is = append(e.Is, kept.codes...)
-		if e.Exact == "" && err == error(kept) { //nolint:errorlint // which one it is
+		if err == error(kept) { //nolint:errorlint // which one it is
 			e.Exact = kept.exact
 		}
 	}
@@ -74,8 +74,6 @@ func (known sentinels) restore(e *errorPart, depth int) error {
 		return s
 	}
 	kept := &keptError{text: string(e.Text), codes: e.Is, exact: e.Exact}
-	slices.Sort(kept.codes)
-	kept.codes = slices.Compact(kept.codes)
 	for _, code := range kept.codes {
 		if s := known.by(code); s != nil {
 			kept.known = append(kept.known, s)

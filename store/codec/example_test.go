@@ -37,7 +37,7 @@ func ExampleCodec_Encode() {
 		fmt.Println(err)
 		return
 	}
-	if !reflect.DeepEqual(before, after) {
+	if !reflect.DeepEqual(before.Value, after.Value) {
 		fmt.Printf("%+v\n%+v\n", before.Value, after.Value)
 	}
 	// Output:

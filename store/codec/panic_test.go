@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/codec"
 )
 
 func TestPanicErrorIsOneAgain(t *testing.T) {
@@ -65,18 +66,46 @@ func TestPanicInAPanic(t *testing.T) {
 // Beyond some depth only the text and the codes are kept: JSON could not read what is
 // nested ever deeper.
 func TestPanicsInPanicsEnd(t *testing.T) {
-	var err error = io.EOF
-	for i := range 20 {
-		err = &store.PanicError{Value: err, Stack: fmt.Appendf(nil, "stack %d", i)}
+	err := &store.PanicError{Value: io.EOF, Stack: []byte("stack")}
+	for range 19 {
+		err = &store.PanicError{Value: err, Stack: []byte("stack")}
 	}
-	back := tripError(t, err, map[string]error{"eof": io.EOF})
+	errs := map[string]error{"eof": io.EOF}
+	back := tripError(t, err, errs)
 	assert.EqualError(t, back, err.Error())
 	assert.ErrorIs(t, back, io.EOF)
-	depth := 0
-	for p := (*store.PanicError)(nil); errors.As(back, &p); depth++ {
-		back = p.Unwrap()
+	assert.Equal(t, 8, panics(back))
+
+	data, failed := newCodec[int](t, &codec.Options{Errors: errs}).Encode(store.Result[int]{ID: 1, Err: err})
+	require.NoError(t, failed)
+	assert.Equal(t, 8, strings.Count(string(data), `"stack":`))
+}
+
+// What is decoded can be encoded again, so it is no deeper.
+func TestPanicsInPanicsEndWhenRead(t *testing.T) {
+	part := `{}`
+	for range 20 {
+		part = `{"panic":{"exact":true,"error":` + part + `}}`
 	}
-	assert.Equal(t, 8, depth)
+	res, err := newCodec[int](t, nil).Decode(1, sealed(part, "1"))
+	require.NoError(t, err)
+	assert.Equal(t, 8, panics(res.Err))
+}
+
+// panics counts the panics in panics.
+func panics(err error) (n int) {
+	for p := (*store.PanicError)(nil); errors.As(err, &p); n++ {
+		err = p.Unwrap()
+	}
+	return n
+}
+
+// An error with the text of the panic in it is not the panic.
+func TestPanicInsideOfAnErrorWithItsText(t *testing.T) {
+	back := tripError(t, withNil{&store.PanicError{Value: "x"}}, nil)
+	_, is := back.(*store.PanicError) //nolint:errorlint // which one it is
+	assert.False(t, is)
+	assert.EqualError(t, back, "pool: recovered panic: x")
 }
 
 // formatted has another text for fmt than for Error.

@@ -29,7 +29,7 @@ func same[R any](t *testing.T, values ...R) {
 
 func TestValuesComeBack(t *testing.T) {
 	one := 1
-	same(t, 0, 1, math.MinInt64, math.MaxInt64)
+	same[int64](t, 0, 1, math.MinInt64, math.MaxInt64)
 	same(t, uint64(math.MaxUint64))
 	same(t, 0, math.Copysign(0, -1), math.SmallestNonzeroFloat64, math.MaxFloat64)
 	same(t, "", "a", "<&>\u2028\x00\uFFFD")
