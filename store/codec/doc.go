@@ -21,9 +21,9 @@
 //     without its monotonic clock.
 //
 // An error of the encoder is one of Encode: a NaN, an infinity, a channel, a func, a
-// pointer that leads back to itself. What can be written and not read is
-// found by Decode only: where R has an interface with methods in it, say a field of
-// type error, JSON writes what it holds and cannot say what type to make of it.
+// pointer that leads back to itself. What can be written and not read is found by
+// Decode only: where R has an interface with methods in it, say a field of type error,
+// JSON writes what it holds and cannot say what type to make of it.
 //
 // So take one R on a trip in a test, as the example of [Codec.Encode] does.
 //
@@ -58,8 +58,8 @@
 // # What it costs
 //
 // One json.Marshal or json.Unmarshal, and one copy of the bytes. An error costs an
-// [errors.Is] for each sentinel. Beside the bytes of the value there are two, and for an error
-// its text, its codes and the stack.
+// [errors.Is] for each sentinel. Beside the bytes of the value there are two more, and
+// for an error its text, its codes and the stack.
 //
 // # Versions
 //
