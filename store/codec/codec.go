@@ -60,7 +60,8 @@ func New[R any](opts *Options) (*Codec[R], error) {
 // not say how a type is declared: fields may come and go, as far as Values takes it.
 func (c *Codec[R]) Name() string { return c.name }
 
-// Encode turns res into bytes that are the caller's; its ID is not in them.
+// Encode turns res into bytes that are the caller's. Its ID is not in them, but they
+// have a checksum, and the ID is in that: only with the same ID can they be decoded.
 //
 // An error matches [store.ErrRejected], names the ID and says what to do. There is
 // one if Values cannot write the value, or if a method of the value or of the error
@@ -85,17 +86,17 @@ func (c *Codec[R]) Encode(res store.Result[R]) ([]byte, error) {
 				"have the task return a value that can be written, or set Options.Values", store.ErrRejected, res.ID, c.name, err)
 		}
 	}
-	return seal(e, value), nil
+	return seal(res.ID, e, value), nil
 }
 
 // Decode is the way back. It gives id to the result, and does not keep data.
 //
-// The error names id. There is one if data is nothing that Encode returned, if a
-// newer version of this package wrote it, or if Values cannot read the value, or
+// The error names id. There is one if data is nothing that Encode returned for that
+// ID, or a bit of it has changed since; if a newer version of this package wrote it, or if Values cannot read the value, or
 // panics. It matches nothing: an error of Values is in its text only, since what
 // errors of a store match has a meaning.
 func (c *Codec[R]) Decode(id store.ID, data []byte) (store.Result[R], error) {
-	e, value, err := open(data)
+	e, value, err := open(id, data)
 	if err != nil {
 		return store.Result[R]{}, fmt.Errorf("codec: result %d: %w", id, err)
 	}

@@ -1,6 +1,7 @@
 package codec_test
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 
@@ -13,7 +14,6 @@ import (
 func TestBytesOfNoResult(t *testing.T) {
 	c := newCodec[int](t, nil)
 	for data, says := range map[string]string{
-		"":                                       "nothing that a codec wrote",
 		"\x00":                                   "nothing that a codec wrote",
 		"\x00\x001":                              "nothing that a codec wrote",
 		"\x01":                                   "nothing that a codec wrote",
@@ -33,13 +33,35 @@ func TestBytesOfNoResult(t *testing.T) {
 		"\x02\x001":     "version 2 by a newer program; this one reads version 1",
 		"\xff":          "version 255 by a newer program; this one reads version 1",
 	} {
-		res, err := c.Decode(4711, []byte(data))
+		res, err := c.Decode(4711, summed(4711, data))
 		assert.ErrorContains(t, err, "codec: result 4711: ", "%q", data)
 		assert.ErrorContains(t, err, says, "%q", data)
 		assert.Zero(t, res, "%q", data)
 	}
-	_, err := c.Decode(4711, nil)
-	assert.ErrorContains(t, err, "nothing that a codec wrote")
+	for _, short := range []string{"", "\x00", "\x01", "\x01\x00", "\x01abc"} {
+		_, err := c.Decode(4711, []byte(short))
+		assert.ErrorContains(t, err, "nothing that a codec wrote", "%q", short)
+	}
+}
+
+// No bit of what Encode returned can change, and no ID be taken for another, unnoticed.
+func TestChangedBits(t *testing.T) {
+	c := newCodec[string](t, nil)
+	data, err := c.Encode(store.Result[string]{ID: 4711, Value: "abc", Err: errors.New("failed")})
+	require.NoError(t, err)
+	for i := range data {
+		for bit := range 8 {
+			changed := bytes.Clone(data)
+			changed[i] ^= 1 << bit
+			_, err := c.Decode(4711, changed)
+			assert.ErrorContains(t, err, "result 4711: ", "byte %d, bit %d", i, bit)
+		}
+	}
+	for bit := range 64 {
+		id := store.ID(4711 ^ 1<<bit)
+		_, err := c.Decode(id, data)
+		assert.ErrorContains(t, err, "not the bytes that were written for it", "ID %d", id)
+	}
 }
 
 // Every piece of what Encode returned, but the whole, is an error.
@@ -54,7 +76,7 @@ func TestCutOff(t *testing.T) {
 }
 
 func TestPanicInUnmarshalIsAnError(t *testing.T) {
-	res, err := newCodec[panicking](t, nil).Decode(4711, []byte("\x01\x001"))
+	res, err := newCodec[panicking](t, nil).Decode(4711, summed(4711, "\x01\x001"))
 	assert.ErrorContains(t, err, "result 4711: ")
 	assert.ErrorContains(t, err, "no unmarshalling today")
 	assert.Zero(t, res)

@@ -65,4 +65,7 @@
 //
 // The first byte is the version of the format, which is 1. Later versions of this package
 // will read it. Data of a version that is not known is an error that says so.
+//
+// The last four bytes are a checksum, CRC-32C, of the result's ID and all before. So a
+// bit that has changed on a disk is an error, and so is a right result under a wrong ID.
 package codec

@@ -5,13 +5,28 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"unicode/utf8"
+
+	"github.com/resultpool/resultpool/store"
 )
 
 // version is the first byte of all that Encode writes. Behind it are, as a uvarint,
-// the length of the error part, or 0 if there is no error; the error part; and the
-// value, as Values wrote it.
+// the length of the error part, or 0 if there is no error; the error part; the value,
+// as Values wrote it; and the sum, with the low byte first.
 const version = 1
+
+// sumSize is how many bytes the sum takes.
+const sumSize = 4
+
+// sum is the CRC-32C of the ID, with the high byte first, and of the bytes before the
+// sum. A database may not notice that a bit on its disk has changed: without the sum
+// that is another value, or, in a key, a right value under a wrong ID.
+func sum(id store.ID, data []byte) uint32 {
+	table := crc32.MakeTable(crc32.Castagnoli)
+	key := binary.BigEndian.AppendUint64(nil, uint64(id))
+	return crc32.Update(crc32.Checksum(key, table), table, data)
+}
 
 // An errorPart is an error as it is written, as JSON.
 type errorPart struct {
@@ -57,28 +72,39 @@ func (t *text) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-var errNoResult = errors.New("this is nothing that a codec wrote")
+var (
+	errNoResult = errors.New("this is nothing that a codec wrote")
+	errChanged  = errors.New("these are not the bytes that were written for it: they have changed, or are another result's")
+)
 
 // seal puts the parts together. A nil e is no error.
-func seal(e *errorPart, value []byte) []byte {
+func seal(id store.ID, e *errorPart, value []byte) []byte {
 	var part []byte
 	if e != nil {
 		part, _ = json.Marshal(e) // of strings and bools: it cannot fail
 	}
-	data := make([]byte, 0, 1+binary.MaxVarintLen32+len(part)+len(value))
+	data := make([]byte, 0, 1+binary.MaxVarintLen32+len(part)+len(value)+sumSize)
 	data = append(data, version)
 	data = binary.AppendUvarint(data, uint64(len(part)))
 	data = append(data, part...)
-	return append(data, value...)
+	data = append(data, value...)
+	return binary.LittleEndian.AppendUint32(data, sum(id, data))
 }
 
 // open takes them apart. The value is a part of data.
-func open(data []byte) (e *errorPart, value []byte, err error) {
+func open(id store.ID, data []byte) (e *errorPart, value []byte, err error) {
 	if len(data) == 0 || data[0] == 0 {
 		return nil, nil, errNoResult
 	}
 	if data[0] != version {
 		return nil, nil, fmt.Errorf("written as version %d by a newer program; this one reads version %d", data[0], version)
+	}
+	if len(data) < 1+sumSize {
+		return nil, nil, errNoResult
+	}
+	data, written := data[:len(data)-sumSize], data[len(data)-sumSize:]
+	if sum(id, data) != binary.LittleEndian.Uint32(written) {
+		return nil, nil, errChanged
 	}
 	length, n := binary.Uvarint(data[1:])
 	if n <= 0 || length > uint64(len(data)-1-n) {

@@ -146,7 +146,7 @@ func TestUnknownCodeIsHandedOn(t *testing.T) {
 func TestUnknownCodeIsHandedOnInANewError(t *testing.T) {
 	data := "\x01" + "\x18" + `{"text":"a","exact":"x"}` + "3"
 	poor := newCodec[int](t, nil)
-	res, err := poor.Decode(1, []byte(data))
+	res, err := poor.Decode(1, summed(1, data))
 	require.NoError(t, err)
 	again, err := poor.Encode(store.Result[int]{ID: 1, Err: fmt.Errorf("b: %w", res.Err)})
 	require.NoError(t, err)

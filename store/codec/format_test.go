@@ -3,6 +3,7 @@ package codec_test
 import (
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -49,23 +50,23 @@ var version1 = []struct {
 // long makes an error part whose length takes two bytes.
 var long = strings.Repeat("x", 200)
 
-// sealed puts a result together as version 1 does.
-func sealed(part, value string) []byte {
+// sealed puts a result together as version 1 does, but for the sum.
+func sealed(part, value string) string {
 	data := binary.AppendUvarint([]byte{1}, uint64(len(part)))
-	return append(append(data, part...), value...)
+	return string(data) + part + value
 }
 
 func TestVersion1IsWritten(t *testing.T) {
 	for _, v := range version1 {
 		data, err := newCodec[int](t, nil).Encode(v.res)
 		require.NoError(t, err)
-		assert.Equal(t, string(sealed(v.part, v.value)), string(data))
+		assert.Equal(t, string(summed(0, sealed(v.part, v.value))), string(data))
 	}
 }
 
 func TestVersion1IsRead(t *testing.T) {
 	for _, v := range version1 {
-		res, err := newCodec[int](t, nil).Decode(0, sealed(v.part, v.value))
+		res, err := newCodec[int](t, nil).Decode(0, summed(0, sealed(v.part, v.value)))
 		require.NoError(t, err)
 		assert.Equal(t, v.res.Value, res.Value)
 		if v.res.Err == nil {
@@ -80,4 +81,12 @@ func TestVersion1IsRead(t *testing.T) {
 		assert.Equal(t, errors.As(v.res.Err, &want), errors.As(res.Err, &got))
 		assert.Equal(t, want, got)
 	}
+}
+
+// The sum of version 1, by another program's account (CRC-32C of 0000000000000007 and
+// 010037, in hex).
+func TestSumOfVersion1(t *testing.T) {
+	data, err := newCodec[int](t, nil).Encode(store.Result[int]{ID: 7, Value: 7})
+	require.NoError(t, err)
+	assert.Equal(t, "01003716b1b9f2", hex.EncodeToString(data))
 }

@@ -14,18 +14,19 @@ import (
 	"github.com/resultpool/resultpool/store/codec"
 )
 
-// FuzzDecode decodes any bytes: there is no panic, and what is a result is written
+// FuzzDecode decodes any bytes, as they are and with the sum that belongs to them: there is no panic, and what is a result is written
 // and read again as the same.
 func FuzzDecode(f *testing.F) {
 	for _, v := range version1 {
-		f.Add(sealed(v.part, v.value))
+		f.Add([]byte(sealed(v.part, v.value)))
 	}
-	f.Add(sealed(`{"is":["b","a","a",""],"exact":"c","panic":{"exact":true,"error":{"is":["eof"]}}}`, ` 7 `))
+	f.Add([]byte(sealed(`{"is":["b","a","a",""],"exact":"c","panic":{"exact":true,"error":{"is":["eof"]}}}`, ` 7 `)))
 	opts := &codec.Options{Errors: map[string]error{"eof": io.EOF}}
 	narrow, wide := newCodec[int](f, opts), newCodec[any](f, opts)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		decodeAny(t, narrow, data)
-		decodeAny(t, wide, data)
+		decodeAny(t, narrow, summed(4711, string(data)))
+		decodeAny(t, wide, summed(4711, string(data)))
 	})
 }
 

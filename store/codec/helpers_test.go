@@ -1,6 +1,8 @@
 package codec_test
 
 import (
+	"encoding/binary"
+	"hash/crc32"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,6 +16,13 @@ func newCodec[R any](t testing.TB, opts *codec.Options) *codec.Codec[R] {
 	c, err := codec.New[R](opts)
 	require.NoError(t, err)
 	return c
+}
+
+// summed appends to data the sum that Encode would, for that ID.
+func summed(id store.ID, data string) []byte {
+	table := crc32.MakeTable(crc32.Castagnoli)
+	sum := crc32.Checksum(append(binary.BigEndian.AppendUint64(nil, uint64(id)), data...), table)
+	return binary.LittleEndian.AppendUint32([]byte(data), sum)
 }
 
 // trip takes a result there and back.

@@ -87,7 +87,7 @@ func TestPanicsInPanicsEndWhenRead(t *testing.T) {
 	for range 20 {
 		part = `{"panic":{"exact":true,"error":` + part + `}}`
 	}
-	res, err := newCodec[int](t, nil).Decode(1, sealed(part, "1"))
+	res, err := newCodec[int](t, nil).Decode(1, summed(1, sealed(part, "1")))
 	require.NoError(t, err)
 	assert.Equal(t, 8, panics(res.Err))
 }

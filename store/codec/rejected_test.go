@@ -58,7 +58,7 @@ func TestErrorOfMarshalMatchesNothingElse(t *testing.T) {
 	_, err := c.Encode(store.Result[int]{ID: 1, Value: 1})
 	assert.ErrorIs(t, err, store.ErrRejected)
 	assert.NotErrorIs(t, err, store.ErrExists)
-	_, err = c.Decode(1, []byte{1, 0, '1'})
+	_, err = c.Decode(1, summed(1, "\x01\x001"))
 	assert.ErrorContains(t, err, store.ErrExists.Error())
 	assert.NotErrorIs(t, err, store.ErrExists)
 }
