@@ -471,10 +471,10 @@ func TestReviewChaos(t *testing.T) {
 				}
 				return nil
 			}
-			var storeMu sync.Mutex
+			turn := make(chan struct{}, 1) // and no mutex, which would stop the bubble's clock
 			locked := func(ctx context.Context, res []store.Result[int]) error {
-				storeMu.Lock()
-				defer storeMu.Unlock()
+				turn <- struct{}{}
+				defer func() { <-turn }()
 				return put(ctx, res)
 			}
 			hooks := &hookStore{ResultStore: inner}
