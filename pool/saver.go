@@ -113,7 +113,7 @@ func (s *saver[R]) try(res []store.Result[R]) (a attempt) {
 	defer func() {
 		s.noteHung(ctx)
 		if r := recover(); r != nil {
-			a = attempt{broken, putPanicked(&PanicError{Value: r, Stack: debug.Stack()})}
+			a = attempt{broken, &putPanicked{&PanicError{Value: r, Stack: debug.Stack()}}}
 		}
 	}()
 	if len(res) == 1 {
@@ -122,9 +122,12 @@ func (s *saver[R]) try(res []store.Result[R]) (a attempt) {
 	return attempted(s.batch.PutBatch(ctx, res))
 }
 
-func putPanicked(err *PanicError) error {
-	return fmt.Errorf("%w: panic in Put: %w", store.ErrRejected, err)
-}
+// putPanicked is the error of a Put that has panicked. Its text, which may be the
+// user's code, is made when it is asked for.
+type putPanicked struct{ panic *PanicError }
+
+func (e *putPanicked) Error() string   { return fmt.Sprintf("%v: panic in Put: %v", store.ErrRejected, e.panic) }
+func (e *putPanicked) Unwrap() []error { return []error{store.ErrRejected, e.panic} }
 
 // context is that of one call of the store; cancel may be nil. For a call that
 // begins after the cancel and after one that has hung, it is done from the start:

@@ -168,7 +168,7 @@ func (p *Pool[T, R]) panicked(w *worker[R]) {
 		w.ending = &ending[R]{res: store.Result[R]{ID: w.id, Err: e.panic}}
 	case putting:
 		w.stage = saving
-		w.ending = &ending[R]{res: e.res, first: attempt{broken, putPanicked(e.panic)}}
+		w.ending = &ending[R]{res: e.res, first: attempt{broken, &putPanicked{e.panic}}}
 	default: // the saver keeps what it could not save
 		w.stage, w.ending = taking, nil
 	}

@@ -88,7 +88,7 @@ func (s *saver[R]) follow(w *writing[R], a attempt) {
 		w.split(len(p.res) / 2)
 	case (a.fate == refused || a.fate == broken) && p.instead == nil:
 		p.instead = &unsaved[R]{p.res[0], a.err}
-		p.res = []store.Result[R]{{ID: p.res[0].ID, Err: notStored(p.res[0].Err, a.err)}}
+		p.res = []store.Result[R]{{ID: p.res[0].ID, Err: &notStored{p.res[0].Err, a.err}}}
 		p.unsure = false
 	case p.instead != nil:
 		s.finished(w, p.instead)
@@ -123,10 +123,15 @@ func (w *writing[R]) split(n int) {
 	w.parts = append(w.parts, head)
 }
 
-// notStored is the error to store in place of a result that was refused.
-func notStored(taskErr, refusal error) error {
-	if taskErr == nil {
-		return fmt.Errorf("pool: the task's result was not stored: %w", refusal)
+// notStored is the error to store in place of a result that was refused. As with
+// because, making one calls no method of the user's errors, which may panic or worse.
+type notStored struct{ task, refusal error }
+
+func (e *notStored) Error() string {
+	if e.task == nil {
+		return fmt.Sprintf("pool: the task's result was not stored: %v", e.refusal)
 	}
-	return fmt.Errorf("pool: the task's error (%v) was not stored: %w", taskErr, refusal)
+	return fmt.Sprintf("pool: the task's error (%v) was not stored: %v", e.task, e.refusal)
 }
+
+func (e *notStored) Unwrap() error { return e.refusal }
