@@ -88,7 +88,7 @@ func (s *saver[R]) follow(w *writing[R], a attempt) {
 		w.split(len(p.res) / 2)
 	case (a.fate == refused || a.fate == broken) && p.instead == nil:
 		p.instead = &unsaved[R]{p.res[0], a.err}
-		p.res = []store.Result[R]{{ID: p.res[0].ID, Err: &notStored{p.res[0].Err, a.err}}}
+		p.res[0] = store.Result[R]{ID: p.res[0].ID, Err: &notStored{p.res[0].Err, a.err}}
 		p.unsure = false
 	case p.instead != nil:
 		s.finished(w, p.instead)
@@ -104,6 +104,7 @@ func (s *saver[R]) finished(w *writing[R], givenUp *unsaved[R]) {
 	if p.late {
 		retried = n
 	}
+	clear(p.res) // its batch may wait long for the rest
 	*p = part[R]{}
 	w.parts = w.parts[:len(w.parts)-1]
 	s.finish(retried, givenUp)
