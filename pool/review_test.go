@@ -586,3 +586,32 @@ func TestReviewChaos(t *testing.T) {
 		}
 	}
 }
+
+// F7. A result whose Put has stored it and panicked is not handed back as well.
+func TestReviewPutStoresAndPanics(t *testing.T) {
+	for _, batch := range []bool{false, true} {
+		t.Run(fmt.Sprintf("batch %v", batch), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				hooks := &hookStore{ResultStore: rwmutex.New[int]()}
+				put := func(res []store.Result[int]) error {
+					if err := putAllOrNone(hooks.ResultStore, res); err != nil {
+						return err
+					}
+					if slices.ContainsFunc(res, func(r store.Result[int]) bool { return r.Value == 7 }) {
+						panic("after storing")
+					}
+					return nil
+				}
+				hooks.put = func(_ context.Context, res store.Result[int]) error { return put([]store.Result[int]{res}) }
+				var st store.ResultStore[int] = hooks
+				if batch {
+					st = &batchStore{hookStore: hooks, putBatch: func(_ context.Context, res []store.Result[int]) error { return put(res) }}
+				}
+				p := newPool(t, &pool.Options{Workers: 1}, st)
+				submit(t, p, value(7))
+				assert.NoError(t, p.Stop(t.Context()))
+				assert.Equal(t, 1, holds(t, p))
+			})
+		})
+	}
+}

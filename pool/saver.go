@@ -29,6 +29,8 @@ type saver[R any] struct {
 	store store.ResultStore[R]
 	batch store.BatchPutter[R] // the same, or nil
 
+	reserves bool // IDs are the store's, so nobody else's result can have one of ours
+
 	pool    context.Context // done: nothing is tried again
 	putCtx  context.Context // of calls that begin before that
 	expire  context.CancelFunc
@@ -50,6 +52,7 @@ type unsaved[R any] struct {
 func newSaver[R any](pool context.Context, st store.ResultStore[R]) *saver[R] {
 	s := &saver[R]{store: st, pool: pool, index: make(map[store.ID]int)}
 	s.batch, _ = st.(store.BatchPutter[R])
+	_, s.reserves = st.(store.IDReserver)
 	s.putCtx, s.expire = context.WithCancel(context.WithoutCancel(pool))
 	return s
 }
@@ -126,7 +129,9 @@ func (s *saver[R]) try(res []store.Result[R]) (a attempt) {
 // user's code, is made when it is asked for.
 type putPanicked struct{ panic *PanicError }
 
-func (e *putPanicked) Error() string   { return fmt.Sprintf("%v: panic in Put: %v", store.ErrRejected, e.panic) }
+func (e *putPanicked) Error() string {
+	return fmt.Sprintf("%v: panic in Put: %v", store.ErrRejected, e.panic)
+}
 func (e *putPanicked) Unwrap() []error { return []error{store.ErrRejected, e.panic} }
 
 // context is that of one call of the store; cancel may be nil. For a call that

@@ -72,6 +72,9 @@ func (s *saver[R]) follow(w *writing[R], a attempt) {
 	case a.fate == stored, a.fate == taken && alone && p.unsure:
 		w.pause = 0
 		s.finished(w, nil)
+		if a.fate == stored && !s.reserves {
+			w.sure()
+		}
 	case a.fate == failing && s.pool.Err() == nil:
 		p.unsure = true
 		if !p.late {
@@ -115,6 +118,14 @@ func (s *saver[R]) finished(w *writing[R], givenUp *unsaved[R]) {
 
 // next returns the part that is next.
 func (w *writing[R]) next() *part[R] { return &w.parts[len(w.parts)-1] }
+
+// sure notes that no attempt that failed has stored any of the parts that are left: each
+// such attempt had in it what was stored just now, and stores all or nothing.
+func (w *writing[R]) sure() {
+	for i := range w.parts {
+		w.parts[i].unsure = false
+	}
+}
 
 // split splits the next part after n results.
 func (w *writing[R]) split(n int) {
