@@ -288,14 +288,14 @@ func TestReviewStoreSortsAndFails(t *testing.T) {
 
 // F6. A result that is stored is not kept until the last one of its batch is.
 func TestReviewStoredResultsOfABatchAreFreed(t *testing.T) {
-	type big struct{ p *int }
+	type big struct{ p *[8]int } // too large to share memory with another
 	const n = 64
 	freed := make(chan struct{}, n)
 	gate := make(chan struct{})
 	st := &lastFailsStore[big]{gate: gate, last: n}
 	ctx, cancel := context.WithCancel(t.Context())
 	p, err := pool.New(ctx, func(_ context.Context, i int) (big, error) {
-		v := new(int)
+		v := new([8]int)
 		if i != n-1 {
 			runtime.AddCleanup(v, func(c chan struct{}) { c <- struct{}{} }, freed)
 		}

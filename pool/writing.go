@@ -92,7 +92,7 @@ func (s *saver[R]) follow(w *writing[R], a attempt) {
 	case (a.fate == refused || a.fate == broken) && p.instead == nil:
 		p.instead = &unsaved[R]{p.res[0], a.err}
 		p.res[0] = store.Result[R]{ID: p.res[0].ID, Err: &notStored{p.res[0].Err, a.err}}
-		p.unsure = false
+		p.unsure = p.unsure || a.fate == broken
 	case p.instead != nil:
 		s.finished(w, p.instead)
 	default:
