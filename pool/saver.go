@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -122,7 +123,7 @@ func (s *saver[R]) try(res []store.Result[R]) (a attempt) {
 	if len(res) == 1 {
 		return attempted(s.store.Put(ctx, res[0]))
 	}
-	return attempted(s.batch.PutBatch(ctx, res))
+	return attempted(s.batch.PutBatch(ctx, slices.Clone(res))) // a store that sorts it and fails must not mix them up
 }
 
 // putPanicked is the error of a Put that has panicked. Its text, which may be the
