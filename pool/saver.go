@@ -109,10 +109,22 @@ func (s *saver[R]) put(res store.Result[R]) attempt {
 }
 
 // try is one attempt. It does not come back if the store calls Goexit.
-func (s *saver[R]) try(res []store.Result[R]) (a attempt) {
+//
+// After the cancel, calls that fail may take grace in all. One that takes a while to
+// fail, as for want of a connection, would else cost that for each result.
+func (s *saver[R]) try(w *writing[R], res []store.Result[R]) (a attempt) {
 	ctx, cancel := s.context()
 	if cancel != nil {
-		defer cancel()
+		begun := time.Now()
+		defer func() {
+			cancel()
+			if a.fate == failing {
+				w.wasted += time.Since(begun)
+			}
+			if w.wasted >= grace {
+				s.hung.Store(true)
+			}
+		}()
 	}
 	defer func() {
 		s.noteHung(ctx)

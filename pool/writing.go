@@ -15,6 +15,8 @@ type writing[R any] struct {
 	pause time.Duration // the last one, if the last attempt has failed
 	busy  bool          // the store is being called with the next part
 	over  func(n int)   // n more, in their order, are stored or given up; may be nil
+
+	wasted time.Duration // by calls that have failed after the cancel
 }
 
 // A part is results that the store is given in one call.
@@ -52,7 +54,7 @@ func (s *saver[R]) write(w *writing[R]) {
 			continue
 		}
 		w.busy = true
-		a := s.try(res)
+		a := s.try(w, res)
 		w.busy = false
 		s.follow(w, a)
 	}
