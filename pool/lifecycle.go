@@ -69,6 +69,7 @@ type lifecycle[T, R any] struct {
 	gathered batch[R]  // what workers have handed over to the writer, at most maxBatch
 	written  batch[R]  // what the writer is saving
 	writing  bool      // the writer's goroutine is there; it is if gathered is not empty
+	aside    []handed  // what is tried beside the writer; see setAside
 	room     sync.Cond // with mu; workers sleep on it that have a result, while gathered is full
 
 	getters map[store.ID]*getters // those who wait for a task to be settled
@@ -242,7 +243,7 @@ func (p *Pool[T, R]) closeLocked(cause error) {
 
 // endLocked reports whether the pool has just ended.
 func (p *Pool[T, R]) endLocked() bool {
-	if p.ended || p.closed == nil || p.queue.Len() > 0 || p.crew.n > 0 || p.reaping || p.writing {
+	if p.ended || p.closed == nil || p.queue.Len() > 0 || p.crew.n > 0 || p.reaping || p.writing || len(p.aside) > 0 {
 		return false
 	}
 	if !p.watched && !p.unwatch() {

@@ -191,12 +191,51 @@ func TestReviewOneFailingResultHoldsUpNobody(t *testing.T) {
 				_, returned := stored()
 				assert.True(t, returned, "Submit is blocked after an hour")
 				assert.Equal(t, tasks-1, holds(t, p), "results stored after an hour")
-				p.cancel(errCause)
-				<-p.Done()
+				s := p.Stats()
+				checkStats(t, s)
+				assert.EqualValues(t, 1, s.Unsaved)
+				assert.EqualValues(t, 1, s.Running)
+				get := call(func() error { _, err := p.Get(context.Background(), bad); return err })
 				synctest.Wait()
+				_, returned = get()
+				assert.False(t, returned)
+				p.cancel(errCause)
+				var unsaved *pool.UnsavedError[int]
+				require.ErrorAs(t, p.Stop(t.Context()), &unsaved)
+				synctest.Wait()
+				assert.Empty(t, poolGoroutines())
+				err, returned := get()
+				assert.True(t, returned)
+				assert.ErrorIs(t, err, errDown)
+				assert.Equal(t, []store.Result[int]{{ID: bad, Value: bad - 1}}, unsaved.Results[:1])
 			})
 		})
 	}
+}
+
+// F2. But a store that is down does not have everything set aside: no more than there are
+// workers are tried beside the writer.
+func TestReviewSetAsideIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls, most atomic.Int64
+		st := newRecordingStore(func([]store.ID) error {
+			most.Store(max(most.Load(), calls.Add(1)))
+			time.Sleep(time.Minute)
+			calls.Add(-1)
+			return errDown
+		})
+		p := newPool(t, &pool.Options{Workers: 3, Queue: 10}, st)
+		submitN(t, p, 13)
+		time.Sleep(24 * time.Hour)
+		assert.EqualValues(t, 1+3, most.Load())
+		checkStats(t, p.Stats())
+		assert.EqualValues(t, 13, p.Stats().Unsaved)
+		require.NoError(t, p.Resize(0))
+		p.cancel(errCause)
+		var unsaved *pool.UnsavedError[int]
+		require.ErrorAs(t, p.Stop(t.Context()), &unsaved)
+		assert.Len(t, unsaved.Results, 13)
+	})
 }
 
 // F3. A result of somebody else is not taken for the pool's own because a batch with its
@@ -423,17 +462,18 @@ func TestReviewChaos(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(seed), 77))
 			var mu sync.Mutex
-			chance := func(n int) bool { mu.Lock(); defer mu.Unlock(); return rng.IntN(n) == 0 }
+			roll := func(n int) int { mu.Lock(); defer mu.Unlock(); return rng.IntN(n) }
+			chance := func(n int) bool { return roll(n) == 0 }
 			inner := rwmutex.New[int]()
 			puts := map[store.ID]int{}
 			lied := map[store.ID]bool{} // stored by a call that did not say so
-			trouble := 1 + rng.IntN(6)
+			trouble := 1 + roll(6)
 			put := func(ctx context.Context, res []store.Result[int]) error {
 				if chance(2) {
-					time.Sleep(time.Duration(rng.IntN(20)) * time.Millisecond)
+					time.Sleep(time.Duration(roll(20)) * time.Millisecond)
 				}
 				if chance(3 * trouble) {
-					switch rng.IntN(5) {
+					switch roll(5) {
 					case 0:
 						return errDown
 					case 1:
@@ -460,7 +500,7 @@ func TestReviewChaos(t *testing.T) {
 					for _, r := range res {
 						lied[r.ID] = true
 					}
-					switch rng.IntN(3) {
+					switch roll(3) {
 					case 0:
 						return errDown
 					case 1:
@@ -480,8 +520,8 @@ func TestReviewChaos(t *testing.T) {
 			hooks := &hookStore{ResultStore: inner}
 			hooks.put = func(ctx context.Context, res store.Result[int]) error { return locked(ctx, []store.Result[int]{res}) }
 			st := &batchStore{hookStore: hooks, putBatch: locked}
-			p := newPool(t, &pool.Options{Workers: 1 + rng.IntN(8), Queue: 1 + rng.IntN(200)}, st)
-			n := 1 + rng.IntN(3000)
+			p := newPool(t, &pool.Options{Workers: 1 + roll(8), Queue: 1 + roll(200)}, st)
+			n := 1 + roll(3000)
 			stop := make(chan struct{})
 			var wg sync.WaitGroup
 			wg.Go(func() {
@@ -538,10 +578,10 @@ func TestReviewChaos(t *testing.T) {
 				})
 			}
 			var end time.Duration
-			if rng.IntN(2) == 0 {
-				end = time.Duration(rng.IntN(3000)) * time.Millisecond
+			if roll(2) == 0 {
+				end = time.Duration(roll(3000)) * time.Millisecond
 			}
-			resize := rng.IntN(2) == 0
+			resize := roll(2) == 0
 			if resize {
 				wg.Go(func() {
 					for i := range 20 {

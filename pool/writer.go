@@ -47,7 +47,7 @@ func (p *Pool[T, R]) hand(w *worker[R], res store.Result[R]) {
 	w.mark.Store(0)
 	if !p.writing {
 		p.writing = true
-		go p.write(&writing[R]{over: p.settleWritten})
+		go p.write(&writing[R]{over: p.settleWritten, aside: p.setAside})
 	}
 	p.unlock()
 }
@@ -94,9 +94,35 @@ func (p *Pool[T, R]) settleWritten(n int) {
 	p.written.tasks = slices.Delete(p.written.tasks, 0, n)
 }
 
+// setAside takes the next result of the batch that is being written, which the store
+// fails to take alone, out of the way of the others. It is tried for as long as it takes
+// beside the writer, as a worker's is over a store without batches; and there are no more
+// of them than there are workers, so a store that is down stops the writer.
+func (p *Pool[T, R]) setAside(it part[R]) bool {
+	p.mu.Lock()
+	defer p.unlock()
+	if len(p.aside) >= p.target {
+		return false
+	}
+	t := p.written.tasks[0]
+	p.written.tasks = slices.Delete(p.written.tasks, 0, 1)
+	p.aside = append(p.aside, t)
+	it.res = slices.Clone(it.res)
+	go p.saver.write(&writing[R]{parts: []part[R]{it}, over: func(int) { p.settleAside(t) }})
+	return true
+}
+
+func (p *Pool[T, R]) settleAside(t handed) {
+	p.mu.Lock()
+	defer p.unlock()
+	p.running--
+	p.aside = slices.DeleteFunc(p.aside, func(a handed) bool { return a.id == t.id })
+	p.settleLocked(t.id, t.outcome)
+}
+
 // isHandedLocked reports whether the result of the task with that ID was handed over
 // and is not saved yet.
 func (p *Pool[T, R]) isHandedLocked(id store.ID) bool {
 	is := func(t handed) bool { return t.id == id }
-	return slices.ContainsFunc(p.written.tasks, is) || slices.ContainsFunc(p.gathered.tasks, is)
+	return slices.ContainsFunc(p.written.tasks, is) || slices.ContainsFunc(p.gathered.tasks, is) || slices.ContainsFunc(p.aside, is)
 }

@@ -16,6 +16,10 @@ type writing[R any] struct {
 	busy  bool          // the store is being called with the next part
 	over  func(n int)   // n more, in their order, are stored or given up; may be nil
 
+	// aside, if not nil, takes a part of one result that the store fails to take, or
+	// returns false.
+	aside func(part[R]) bool
+
 	wasted time.Duration // by calls that have failed after the cancel
 }
 
@@ -88,6 +92,9 @@ func (s *saver[R]) follow(w *writing[R], a attempt) {
 		}
 		w.pause = min(max(2*w.pause, firstPause), longestPause)
 		s.sleep(w.pause)
+		if alone && w.aside != nil && w.aside(*p) {
+			w.drop()
+		}
 	case !alone:
 		p.unsure = p.unsure || a.fate != refused && a.fate != taken
 		w.split(len(p.res) / 2)
@@ -109,13 +116,19 @@ func (s *saver[R]) finished(w *writing[R], givenUp *unsaved[R]) {
 	if p.late {
 		retried = n
 	}
-	clear(p.res) // its batch may wait long for the rest
-	*p = part[R]{}
-	w.parts = w.parts[:len(w.parts)-1]
+	w.drop()
 	s.finish(retried, givenUp)
 	if w.over != nil {
 		w.over(n)
 	}
+}
+
+// drop removes the next part.
+func (w *writing[R]) drop() {
+	p := w.next()
+	clear(p.res) // its batch may wait long for the rest
+	*p = part[R]{}
+	w.parts = w.parts[:len(w.parts)-1]
 }
 
 // next returns the part that is next.
