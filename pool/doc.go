@@ -56,7 +56,7 @@
 // go on. What gathers while a batch is written, at most 1,024 results, is the next
 // batch; there is no timer. When that many have gathered, workers hold their slots
 // as above. A batch that fails is halved, so that one bad result does not hold up
-// the others.
+// the others: it is tried beside them, and no more such than there are workers.
 //
 // A result that the store can never take ([store.ErrRejected], or a panic in Put)
 // is stored as a result whose Err says so. What cannot be saved at all, or not
