@@ -16,7 +16,7 @@ type Stats struct {
 	Queued uint64 // tasks that wait for a worker
 
 	// Running is how many tasks run, or have run and their results are not stored
-	// yet. Over a [store.BatchPutter] it may be more than Workers, by up to 2,048.
+	// yet. Over a [store.BatchPutter] it may be up to twice Workers and 2,048 more.
 	Running uint64
 
 	// Unsaved is how many results the store was asked to take and has not: those
