@@ -26,8 +26,8 @@
 //
 // When Done is closed, no goroutine of the pool is left. After the pool's context
 // is cancelled, no task is started, and all goroutines end at once but for those
-// in a task or in the store: a function that ignores its context cannot be killed
-// in Go.
+// in a task or in the store, or with a result that waits for the store: a function
+// that ignores its context cannot be killed in Go.
 //
 // No more tasks run at once than there are workers, also during [Pool.Resize]. A
 // panic in a task is a result, not a crash.
@@ -62,8 +62,10 @@
 // is stored as a result whose Err says so. What cannot be saved at all, or not
 // before the pool is cancelled, is handed back by Stop in an [UnsavedError]. The
 // context of a Put does not end with the task's. Once the pool is cancelled, a
-// call may take five seconds; after one that took longer, the contexts of the
-// others are done from the start.
+// call may take five seconds, and calls that fail may take five seconds together;
+// after that the contexts of the others are done from the start. A result that is
+// handed back may be in the store too, if the store said that it had failed and had
+// not.
 //
 // # Shutting down
 //

@@ -88,10 +88,10 @@ type getters struct {
 }
 
 // pendingLocked reports whether the task with that ID was accepted and is not
-// settled. It costs a look at every worker and at every result that was handed over;
-// Get asks only for results that are not stored yet.
+// settled. It costs a look at every worker; Get asks only for results that are
+// not stored yet.
 func (p *Pool[T, R]) pendingLocked(id store.ID) bool {
-	if p.isHandedLocked(id) {
+	if _, ok := p.handed[id]; ok {
 		return true
 	}
 	ticket, ok := p.ids.ticketLocked(id)

@@ -66,11 +66,11 @@ type lifecycle[T, R any] struct {
 	work    sync.Cond // with mu; idle workers sleep on it
 	reaping bool      // the reaper's goroutine is there
 
-	gathered batch[R]  // what workers have handed over to the writer, at most maxBatch
-	written  batch[R]  // what the writer is saving
-	writing  bool      // the writer's goroutine is there; it is if gathered is not empty
-	aside    []handed  // what is tried beside the writer; see setAside
-	room     sync.Cond // with mu; workers sleep on it that have a result, while gathered is full
+	gathered []store.Result[R]    // what workers have handed over to the writer, at most maxBatch
+	handed   map[store.ID]outcome // of the tasks whose results were handed over and are not saved
+	writing  bool                 // the writer's goroutine is there; it is if gathered is not empty
+	aside    int                  // results that are tried beside the writer; see setAside
+	room     sync.Cond            // with mu; workers sleep on it that have a result, while gathered is full
 
 	getters map[store.ID]*getters // those who wait for a task to be settled
 	quiet   chan struct{}         // closed when nothing waits or runs; nil if nobody asks
@@ -84,6 +84,7 @@ type lifecycle[T, R any] struct {
 func newLifecycle[T, R any](o Options) lifecycle[T, R] {
 	return lifecycle[T, R]{
 		target:  o.Workers,
+		handed:  make(map[store.ID]outcome),
 		getters: make(map[store.ID]*getters),
 	}
 }
@@ -243,7 +244,7 @@ func (p *Pool[T, R]) closeLocked(cause error) {
 
 // endLocked reports whether the pool has just ended.
 func (p *Pool[T, R]) endLocked() bool {
-	if p.ended || p.closed == nil || p.queue.Len() > 0 || p.crew.n > 0 || p.reaping || p.writing || len(p.aside) > 0 {
+	if p.ended || p.closed == nil || p.queue.Len() > 0 || p.crew.n > 0 || p.reaping || p.writing || p.aside > 0 {
 		return false
 	}
 	if !p.watched && !p.unwatch() {

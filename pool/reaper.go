@@ -38,13 +38,12 @@ func (p *Pool[T, R]) unrun() []store.Result[R] {
 	return unrun
 }
 
-// settleWaiting settles the first n tasks of the queue as not run.
-func (p *Pool[T, R]) settleWaiting(n int) {
+// settleWaiting settles the first tasks of the queue as not run: those of res.
+func (p *Pool[T, R]) settleWaiting(res []store.Result[R]) {
 	p.mu.Lock()
 	defer p.unlock()
-	first := p.queue.Popped()
-	p.queue.Drop(n)
-	for i := range uint64(n) {
-		p.settleLocked(p.ids.idLocked(first+i), notRun)
+	p.queue.Drop(len(res))
+	for i := range res {
+		p.settleLocked(res[i].ID, notRun)
 	}
 }

@@ -7,31 +7,9 @@ import (
 )
 
 // maxBatch is how many results a BatchPutter is given at once, at most. As many may
-// wait to be next. (A database that syncs each batch has all but reached its best rate
-// there, and fewer would be lost with the process.)
+// gather to be next. (A database that syncs each batch has all but reached its best
+// rate there, and fewer would be lost with the process.)
 const maxBatch = 1024
-
-// A batch is results that workers have handed over.
-type batch[R any] struct {
-	res   []store.Result[R] // for the store alone, once the writer has taken the batch
-	tasks []handed          // the same, for the pool
-}
-
-// handed is a task whose result was handed over.
-type handed struct {
-	id      store.ID
-	outcome outcome
-}
-
-func (b *batch[R]) add(res store.Result[R], out outcome) {
-	b.res = append(b.res, res)
-	b.tasks = append(b.tasks, handed{res.ID, out})
-}
-
-func (b *batch[R]) reset() {
-	clear(b.res)
-	b.res, b.tasks = b.res[:0], b.tasks[:0]
-}
 
 // hand gives the result of the task that w holds to the writer, so that w can go on.
 // It blocks while as many wait as the next batch may have.
@@ -40,14 +18,15 @@ func (b *batch[R]) reset() {
 // and those that come while it is busy are the next batch.
 func (p *Pool[T, R]) hand(w *worker[R], res store.Result[R]) {
 	p.mu.Lock()
-	for len(p.gathered.res) == maxBatch {
+	for len(p.gathered) == maxBatch {
 		p.room.Wait()
 	}
-	p.gathered.add(res, w.outcome)
+	p.gathered = append(p.gathered, res)
+	p.handed[res.ID] = w.outcome
 	w.mark.Store(0)
 	if !p.writing {
 		p.writing = true
-		go p.write(&writing[R]{over: p.settleWritten, aside: p.setAside})
+		go p.write(&writing[R]{over: p.settleHanded, aside: p.setAside})
 	}
 	p.unlock()
 }
@@ -62,67 +41,63 @@ func (p *Pool[T, R]) write(w *writing[R]) {
 		}
 	}()
 	p.saver.write(w)
-	for p.nextBatch(w) {
+	var batch []store.Result[R]
+	for p.nextBatch(w, &batch) {
 		p.saver.write(w)
 	}
 	left = true
 }
 
-// nextBatch reports whether there is another batch. If not, the writer is to leave.
-func (p *Pool[T, R]) nextBatch(w *writing[R]) bool {
+// nextBatch reports whether there is another batch. If not, the writer is to leave. The
+// array of the last one, in batch, is used again.
+func (p *Pool[T, R]) nextBatch(w *writing[R], batch *[]store.Result[R]) bool {
 	p.mu.Lock()
 	defer p.unlock()
-	p.written.reset()
-	if len(p.gathered.res) == 0 {
+	if len(p.gathered) == 0 {
 		p.writing = false
 		return false
 	}
-	p.written, p.gathered = p.gathered, p.written
-	w.parts = append(w.parts, part[R]{res: p.written.res})
+	*batch, p.gathered = p.gathered, (*batch)[:0]
+	w.parts = append(w.parts, part[R]{res: *batch})
 	p.room.Broadcast()
 	return true
 }
 
-// settleWritten settles the first n tasks of the batch that is being written.
-func (p *Pool[T, R]) settleWritten(n int) {
+// settleHanded settles the tasks of results that were handed over.
+func (p *Pool[T, R]) settleHanded(res []store.Result[R]) {
 	p.mu.Lock()
 	defer p.unlock()
-	p.running -= n
-	for _, t := range p.written.tasks[:n] {
-		p.settleLocked(t.id, t.outcome)
-	}
-	p.written.tasks = slices.Delete(p.written.tasks, 0, n)
+	p.settleHandedLocked(res)
 }
 
-// setAside takes the next result of the batch that is being written, which the store
-// fails to take alone, out of the way of the others. It is tried for as long as it takes
-// beside the writer, as a worker's is over a store without batches; and there are no more
-// of them than there are workers, so a store that is down stops the writer.
+func (p *Pool[T, R]) settleHandedLocked(res []store.Result[R]) {
+	p.running -= len(res)
+	for i := range res {
+		id := res[i].ID
+		p.settleLocked(id, p.handed[id])
+		delete(p.handed, id)
+	}
+}
+
+// setAside takes a result that the store fails to take, alone, out of the way of the
+// others. It is tried for as long as it takes beside the writer, as a worker's is over a
+// store without batches; and there are no more of them than there are workers, so a store
+// that is down stops the writer.
 func (p *Pool[T, R]) setAside(it part[R]) bool {
 	p.mu.Lock()
 	defer p.unlock()
-	if len(p.aside) >= p.target {
+	if p.aside >= p.target {
 		return false
 	}
-	t := p.written.tasks[0]
-	p.written.tasks = slices.Delete(p.written.tasks, 0, 1)
-	p.aside = append(p.aside, t)
-	it.res = slices.Clone(it.res)
-	go p.saver.write(&writing[R]{parts: []part[R]{it}, over: func(int) { p.settleAside(t) }})
+	p.aside++
+	it.res = slices.Clone(it.res) // the array is that of a batch
+	go p.saver.write(&writing[R]{parts: []part[R]{it}, over: p.settleAside})
 	return true
 }
 
-func (p *Pool[T, R]) settleAside(t handed) {
+func (p *Pool[T, R]) settleAside(res []store.Result[R]) {
 	p.mu.Lock()
 	defer p.unlock()
-	p.running--
-	p.aside = slices.DeleteFunc(p.aside, func(a handed) bool { return a.id == t.id })
-	p.settleLocked(t.id, t.outcome)
-}
-
-// isHandedLocked reports whether the result of the task with that ID was handed over
-// and is not saved yet.
-func (p *Pool[T, R]) isHandedLocked(id store.ID) bool {
-	is := func(t handed) bool { return t.id == id }
-	return slices.ContainsFunc(p.written.tasks, is) || slices.ContainsFunc(p.gathered.tasks, is) || slices.ContainsFunc(p.aside, is)
+	p.aside--
+	p.settleHandedLocked(res)
 }

@@ -320,6 +320,55 @@ func TestBatchStoreIsDown(t *testing.T) {
 	})
 }
 
+// Results that the store fails to take, for whatever reason, hold up nobody else, also
+// those that come much later, as long as there are no more of them than workers. Each is
+// stored when the store takes it.
+func TestBatchFailingResultsAreTriedBeside(t *testing.T) {
+	for name, bad := range map[string]func(id store.ID) bool{
+		"the first":  func(id store.ID) bool { return id == 1 },
+		"neighbours": func(id store.ID) bool { return id >= 10 && id < 20 },
+		"apart":      func(id store.ID) bool { return id%300 == 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var mended atomic.Bool
+				st := newRecordingStore(func(ids []store.ID) error {
+					time.Sleep(time.Millisecond)
+					if slices.ContainsFunc(ids, bad) && !mended.Load() {
+						return errDown
+					}
+					return nil
+				})
+				p := newPool(t, &pool.Options{Workers: 16}, st)
+				n := 0
+				for _, batch := range []int{1, 100, 1, 3000, 1} { // with an hour between them
+					for range batch {
+						submit(t, p, value(n))
+						n++
+					}
+					time.Sleep(time.Hour)
+				}
+				failing := 0
+				for id := range store.ID(n) {
+					if bad(id + 1) {
+						failing++
+						continue
+					}
+					assert.Equal(t, int(id), held(t, p, id+1).Value)
+				}
+				s := p.Stats()
+				checkStats(t, s)
+				assert.EqualValues(t, failing, s.Unsaved)
+				assert.EqualValues(t, failing, s.Running)
+				mended.Store(true)
+				require.NoError(t, p.Stop(t.Context()))
+				assert.Equal(t, n, holds(t, p))
+				assert.Zero(t, p.Stats().Unsaved)
+			})
+		})
+	}
+}
+
 // A call that fails although it has stored what it was given costs nothing: the results
 // are found to be held.
 func TestBatchStoreLies(t *testing.T) {
@@ -522,10 +571,10 @@ func TestBatchIsTheStores(t *testing.T) {
 
 // A pool keeps no result that is saved.
 func TestBatchKeepsNothing(t *testing.T) {
-	type big struct{ p *int }
+	type big struct{ p *[4]int } // too large to share its memory with another
 	freed := make(chan struct{}, 50)
 	p, err := pool.New(t.Context(), func(context.Context, int) (big, error) {
-		v := new(int)
+		v := new([4]int)
 		runtime.AddCleanup(v, func(c chan struct{}) { c <- struct{}{} }, freed)
 		return big{v}, nil
 	}, &forgetfulStore[big]{}, &pool.Options{Workers: 2})

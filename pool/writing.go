@@ -11,10 +11,10 @@ import (
 // takes. It belongs to one goroutine or, after a Goexit of the store, to the one that
 // goes on with it.
 type writing[R any] struct {
-	parts []part[R]     // the last one is next
-	pause time.Duration // the last one, if the last attempt has failed
-	busy  bool          // the store is being called with the next part
-	over  func(n int)   // n more, in their order, are stored or given up; may be nil
+	parts []part[R]                   // the last one is next
+	pause time.Duration               // the last one, if the last attempt has failed
+	busy  bool                        // the store is being called with the next part
+	over  func(res []store.Result[R]) // these are stored or given up; may be nil
 
 	// aside, if not nil, takes a part of one result that the store fails to take, or
 	// returns false.
@@ -111,16 +111,16 @@ func (s *saver[R]) follow(w *writing[R], a attempt) {
 
 // finished removes the next part, whose results are stored, or whose one result is given up.
 func (s *saver[R]) finished(w *writing[R], givenUp *unsaved[R]) {
-	p := w.next()
-	n, retried := len(p.res), 0
+	p := *w.next()
+	retried := 0
 	if p.late {
-		retried = n
+		retried = len(p.res)
 	}
-	w.drop()
 	s.finish(retried, givenUp)
 	if w.over != nil {
-		w.over(n)
+		w.over(p.res)
 	}
+	w.drop()
 }
 
 // drop removes the next part.

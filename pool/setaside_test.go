@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -48,10 +49,10 @@ func rejectingStore(bad func(store.Result[int]) error) (plain *hookStore, batch 
 	}}
 }
 
-// F1. The text of a task's error is the user's code, and the pool asks for it to make the
+// The text of a task's error is the user's code, and the pool asks for it to make the
 // result that is stored instead of a refused one. Whatever that does, the result is not
 // lost, and the process goes on.
-func TestReviewTextOfRefusedError(t *testing.T) {
+func TestTextOfRefusedError(t *testing.T) {
 	texts := map[string]error{
 		"Goexit": errorFunc(func() string { runtime.Goexit(); return "" }),
 		"panic":  selfPanic{},
@@ -92,8 +93,8 @@ func TestReviewTextOfRefusedError(t *testing.T) {
 	}
 }
 
-// F1. So is that of the value with which a store panics.
-func TestReviewTextOfPutsPanic(t *testing.T) {
+// So is that of the value with which a store panics.
+func TestTextOfPutsPanic(t *testing.T) {
 	for _, batch := range []bool{false, true} {
 		t.Run(fmt.Sprintf("batch %v", batch), func(t *testing.T) {
 			if !inOwnProcess(t) {
@@ -123,21 +124,12 @@ func TestReviewTextOfPutsPanic(t *testing.T) {
 // tested may end the process.
 func inOwnProcess(t *testing.T) bool {
 	t.Helper()
-	const env = "RESULTPOOL_REVIEW_CHILD"
+	const env = "RESULTPOOL_TEST_CHILD"
 	if os.Getenv(env) == t.Name() {
 		return true
 	}
-	if testing.CoverMode() != "" {
-		t.Skip("no child processes with coverage")
-	}
 	// Spaces are underscores in t.Name, so this selects the one subtest.
-	var run string
-	for i, part := range splitName(t.Name()) {
-		if i > 0 {
-			run += "/"
-		}
-		run += "^" + part + "$"
-	}
+	run := "^" + strings.ReplaceAll(t.Name(), "/", "$/^") + "$"
 	cmd := exec.Command(os.Args[0], "-test.run="+run, "-test.count=1")
 	cmd.Env = append(os.Environ(), env+"="+t.Name())
 	out, err := cmd.CombinedOutput()
@@ -148,21 +140,10 @@ func inOwnProcess(t *testing.T) bool {
 	return false
 }
 
-func splitName(name string) []string {
-	var parts []string
-	begin := 0
-	for i := range name {
-		if name[i] == '/' {
-			parts, begin = append(parts, name[begin:i]), i+1
-		}
-	}
-	return append(parts, name[begin:])
-}
-
-// F2. One result that the store fails to take, and does not reject, does not hold up the
+// One result that the store fails to take, and does not reject, does not hold up the
 // others: doc.go and docs/design.md say so. Over a store without batches it holds one
 // worker's slot, and the others go on.
-func TestReviewOneFailingResultHoldsUpNobody(t *testing.T) {
+func TestBatchFailingResultHoldsUpNobody(t *testing.T) {
 	const tasks, bad = 5000, 10
 	for _, batch := range []bool{false, true} {
 		t.Run(fmt.Sprintf("batch %v", batch), func(t *testing.T) {
@@ -213,9 +194,9 @@ func TestReviewOneFailingResultHoldsUpNobody(t *testing.T) {
 	}
 }
 
-// F2. But a store that is down does not have everything set aside: no more than there are
+// But a store that is down does not have everything set aside: no more than there are
 // workers are tried beside the writer.
-func TestReviewSetAsideIsBounded(t *testing.T) {
+func TestBatchSetAsideIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls, most atomic.Int64
 		st := newRecordingStore(func([]store.ID) error {
@@ -238,9 +219,9 @@ func TestReviewSetAsideIsBounded(t *testing.T) {
 	})
 }
 
-// F3. A result of somebody else is not taken for the pool's own because a batch with its
+// A result of somebody else is not taken for the pool's own because a batch with its
 // ID in it has failed once, and has stored nothing, as a PutBatch that fails does.
-func TestReviewForeignResultInAFailedBatch(t *testing.T) {
+func TestBatchForeignResult(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const foreign = 7
 		first := true
@@ -263,9 +244,9 @@ func TestReviewForeignResultInAFailedBatch(t *testing.T) {
 	})
 }
 
-// F4. After a cancel, a store that takes its time to fail, as one does that waits for a
+// After a cancel, a store that takes its time to fail, as one does that waits for a
 // connection, does not keep the pool from ending for half an hour.
-func TestReviewCancelWhileFailingSlowly(t *testing.T) {
+func TestBatchCancelWhileFailingSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fail := func(ctx context.Context) error {
 			select {
@@ -290,9 +271,9 @@ func TestReviewCancelWhileFailingSlowly(t *testing.T) {
 	})
 }
 
-// F5. A store that changes the slice and then fails loses nothing: what TestBatchIsTheStores
+// A store that changes the slice and then fails loses nothing: what TestBatchIsTheStores
 // says, for the case that matters.
-func TestReviewStoreSortsAndFails(t *testing.T) {
+func TestBatchStoreSortsAndFails(t *testing.T) {
 	for name, change := range map[string]func([]store.Result[int]){
 		"reverse": slices.Reverse[[]store.Result[int]],
 		"clear":   func(res []store.Result[int]) { clear(res) },
@@ -325,8 +306,8 @@ func TestReviewStoreSortsAndFails(t *testing.T) {
 	}
 }
 
-// F6. A result that is stored is not kept until the last one of its batch is.
-func TestReviewStoredResultsOfABatchAreFreed(t *testing.T) {
+// A result that is stored is not kept until the last one of its batch is.
+func TestBatchStoredAreFreed(t *testing.T) {
 	type big struct{ p *[8]int } // too large to share memory with another
 	const n = 64
 	freed := make(chan struct{}, n)
@@ -377,7 +358,7 @@ func (s *lastFailsStore[R]) PutBatch(_ context.Context, res []store.Result[R]) e
 }
 
 // Get, while the blocks of IDs of what was handed over are long forgotten.
-func TestReviewPendingInForgottenBlocks(t *testing.T) {
+func TestBatchPendingInForgottenBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
 		var shut atomic.Bool
@@ -453,7 +434,7 @@ func (s *reservingBatchStore) PutBatch(_ context.Context, res []store.Result[int
 
 // Whatever a store does, within the contract, each result is stored or handed back, once,
 // and the numbers add up all the time.
-func TestReviewChaos(t *testing.T) {
+func TestBatchChaos(t *testing.T) {
 	seeds := 300
 	if testing.Short() {
 		seeds = 30
@@ -627,8 +608,8 @@ func TestReviewChaos(t *testing.T) {
 	}
 }
 
-// F7. A result whose Put has stored it and panicked is not handed back as well.
-func TestReviewPutStoresAndPanics(t *testing.T) {
+// A result whose Put has stored it and panicked is not handed back as well.
+func TestPutStoresAndPanics(t *testing.T) {
 	for _, batch := range []bool{false, true} {
 		t.Run(fmt.Sprintf("batch %v", batch), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
