@@ -47,9 +47,13 @@ func summary(files int, out outcome, took time.Duration) string {
 	if s := took.Seconds(); s > 0 && out.bytes > 0 {
 		rate = fmt.Sprintf(" (%s/s)", size(float64(out.bytes)/s))
 	}
-	return fmt.Sprintf("%s, %s in %s%s: %d done, %d failed, %d not run",
+	kept := ""
+	if out.remembers {
+		kept = fmt.Sprintf("%d kept, ", len(out.kept))
+	}
+	return fmt.Sprintf("%s, %s in %s%s: %s%d done, %d failed, %d not run",
 		count(files, "file"), size(float64(out.bytes)), duration(took), rate,
-		len(out.done), len(out.failed), out.notRun)
+		kept, len(out.done), len(out.failed), out.notRun)
 }
 
 // count is "1 file" or "2 files".

@@ -71,6 +71,7 @@ package main
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -87,18 +88,16 @@ const (
 	exitInterrupted = 130
 )
 
-func main() {
+func main() { os.Exit(newProcess().run(os.Args[1:])) }
+
+// newProcess is hashtree with the signals and streams of this process.
+func newProcess() *hashtree {
 	signals := make(chan os.Signal, 2)
 	if !signal.Ignored(os.Interrupt) { // as it is for a background job of a script
 		signal.Notify(signals, os.Interrupt)
 	}
 	signal.Ignore(syscall.SIGPIPE) // a pipe that nobody reads is an error of Write like others
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr, signals))
-}
-
-// run is hashtree without the process around it. It returns the exit status.
-func run(args []string, stdout, stderr io.Writer, signals chan os.Signal) int {
-	return newHashtree(stdout, stderr, signals).run(args)
+	return newHashtree(os.Stdout, os.Stderr, signals)
 }
 
 // hashtree is the world as the program sees it: what tests replace.
@@ -107,24 +106,33 @@ type hashtree struct {
 	console *console
 	signals chan os.Signal // one for each Ctrl-C
 
-	open    func(path string) (io.ReadCloser, error)
-	readDir func(path string) ([]os.DirEntry, error)
+	open      func(path string) (io.ReadCloser, error)
+	readDir   func(path string) ([]os.DirEntry, error)
+	openStore func(path string) (fileStore, error)
 }
 
 func newHashtree(stdout, stderr io.Writer, signals chan os.Signal) *hashtree {
 	return &hashtree{
-		stdout:  stdout,
-		console: newConsole(stderr),
-		signals: signals,
-		open:    openFile,
-		readDir: os.ReadDir,
+		stdout:    stdout,
+		console:   newConsole(stderr),
+		signals:   signals,
+		open:      openFile,
+		readDir:   os.ReadDir,
+		openStore: openStore,
 	}
 }
 
 func openFile(path string) (io.ReadCloser, error) { return os.Open(path) }
 
+// run returns the exit status.
 func (h *hashtree) run(args []string) int {
 	opts, err := parse(args)
+	var mem *memory
+	if err == nil && opts.file != "" {
+		if mem, err = h.remember(opts.file); err != nil {
+			err = fmt.Errorf("-store %s: %w", printable("bolt:"+opts.file), err)
+		}
+	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		if _, err := io.WriteString(h.stdout, usage); err != nil {
@@ -136,27 +144,48 @@ func (h *hashtree) run(args []string) int {
 		return exitUsage
 	}
 
+	status := h.hash(opts, mem)
+	if err := mem.close(); err != nil {
+		h.console.say("%v", err)
+		return max(status, exitFailed)
+	}
+	return status
+}
+
+// hash does the work.
+func (h *hashtree) hash(opts options, mem *memory) int {
 	began := time.Now()
 	stopping, cancelled, release := interrupts(h.signals)
 	defer release()
 
-	found := h.walk(stopping, opts.dirs)
-	out, err := h.hashAll(stopping, cancelled, found, opts)
-	if err != nil {
+	if err := mem.load(stopping); stopping.Err() != nil {
+		h.console.say("interrupted while reading %s", printable(opts.file))
+		return exitInterrupted
+	} else if err != nil {
 		h.console.say("%v", err)
 		return exitFailed
 	}
+	found := h.walk(stopping, opts.dirs, mem.isFile)
+	kept, todo := mem.recall(found.files)
+	out := h.hashAll(stopping, cancelled, todo, mem.store(opts), opts.workers)
+	out.kept, out.remembers = kept, mem != nil
 	interrupted := stopping.Err() != nil
 	if !interrupted {
 		signal.Stop(h.signals) // while the sums are printed, the first Ctrl-C kills
 	}
 
-	unwritten := printSums(h.stdout, out.done)
+	unwritten := printSums(h.stdout, out.sums())
+	if !interrupted {
+		out.err = errors.Join(out.err, mem.forget(h.console, found))
+	}
 	if unwritten != nil {
 		h.console.say("standard output: %v", reason(unwritten))
 	}
 	for _, f := range slices.Concat(found.unread, out.failed) {
 		h.console.say("%s: %v", printable(f.path), reason(f.err))
+	}
+	if out.err != nil {
+		h.console.say("%v", out.err)
 	}
 	if found.partial {
 		h.console.say("interrupted while looking for files: there may be more")
@@ -166,7 +195,7 @@ func (h *hashtree) run(args []string) int {
 	switch {
 	case interrupted:
 		return exitInterrupted
-	case unwritten != nil, len(found.unread) > 0, len(out.failed) > 0:
+	case unwritten != nil, out.err != nil, len(found.unread) > 0, len(out.failed) > 0:
 		return exitFailed
 	default:
 		return exitOK

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,7 +25,10 @@ Print the SHA-256 sums of all regular files below each DIR, sorted by path, in
 the format of sha256sum.
 
   -store NAME   where the sums are kept until they are printed:
-                dense (the default), rwmutex, syncmap or xsync
+                dense (the default), rwmutex, syncmap or xsync;
+                or bolt:FILE, which keeps them in FILE for the next run: then
+                only files that are new, or have another size or mtime, are read.
+                FILE is made if there is none, and never hashed itself
   -workers N    how many files to read at once;
                 0 (the default) means one for each processor
   -h            print this and exit
@@ -32,6 +36,7 @@ the format of sha256sum.
 Examples:
   hashtree . >SUMS                       then: sha256sum --check SUMS
   hashtree -workers 16 /mnt/a /mnt/b     more workers for slow file systems
+  hashtree -store bolt:srv.db /srv       again, after an interruption or a change
 
 Press Ctrl-C once to finish the files that are being read, twice to give them up.
 The exit status is 0 if all went well, 1 if something could not be read or
@@ -40,17 +45,18 @@ written, 2 for a wrong call, and 130 after Ctrl-C.
 
 // options is what the command line says.
 type options struct {
-	dirs     []string // existing directories, at least one
-	newStore func() store.ResultStore[sum]
-	workers  int // 0: GOMAXPROCS
+	dirs     []root // existing directories, at least one
+	newStore func() store.ResultStore[record]
+	file     string // FILE of -store bolt:FILE, or ""; then newStore is not used
+	workers  int    // 0: GOMAXPROCS
 }
 
-// stores is the choice for -store.
-var stores = map[string]func() store.ResultStore[sum]{
-	"dense":   func() store.ResultStore[sum] { return dense.New[sum]() },
-	"rwmutex": func() store.ResultStore[sum] { return rwmutex.New[sum]() },
-	"syncmap": func() store.ResultStore[sum] { return syncmap.New[sum]() },
-	"xsync":   func() store.ResultStore[sum] { return xsync.New[sum]() },
+// stores is the choice for -store, beside bolt:FILE.
+var stores = map[string]func() store.ResultStore[record]{
+	"dense":   func() store.ResultStore[record] { return dense.New[record]() },
+	"rwmutex": func() store.ResultStore[record] { return rwmutex.New[record]() },
+	"syncmap": func() store.ResultStore[record] { return syncmap.New[record]() },
+	"xsync":   func() store.ResultStore[record] { return xsync.New[record]() },
 }
 
 // parse reads the command line. The error is flag.ErrHelp, or one that says what
@@ -60,11 +66,19 @@ func parse(args []string) (options, error) {
 	flags := flag.NewFlagSet("hashtree", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.Func("store", "", func(name string) error {
+		if file, ok := strings.CutPrefix(name, "bolt:"); ok {
+			if file == "" {
+				return errors.New("want a file after bolt:, for example bolt:sums.db")
+			}
+			opts.newStore, opts.file = nil, file
+			return nil
+		}
 		newStore, ok := stores[name]
 		if !ok {
-			return fmt.Errorf("want one of %s", strings.Join(slices.Sorted(maps.Keys(stores)), ", "))
+			return fmt.Errorf("want one of %s\nor bolt:FILE, which keeps the sums for the next run",
+				strings.Join(slices.Sorted(maps.Keys(stores)), ", "))
 		}
-		opts.newStore = newStore
+		opts.newStore, opts.file = newStore, ""
 		return nil
 	})
 	flags.Func("workers", "", func(number string) error {
@@ -78,8 +92,29 @@ func parse(args []string) (options, error) {
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
 	}
-	opts.dirs = flags.Args()
-	return opts, checkDirs(opts.dirs)
+	if err := checkDirs(flags.Args()); err != nil {
+		return options{}, err
+	}
+	for _, dir := range flags.Args() {
+		r := root{path: dir}
+		if opts.file != "" {
+			var err error
+			if r.real, err = realPath(dir); err != nil {
+				return options{}, fmt.Errorf("%s: %w", printable(dir), reason(err))
+			}
+		}
+		opts.dirs = append(opts.dirs, r)
+	}
+	return opts, nil
+}
+
+// realPath is the same for all paths of a directory, from wherever they are given.
+func realPath(dir string) (string, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(dir)
 }
 
 // checkDirs reports all that is wrong with the DIRs of the command line.

@@ -5,20 +5,22 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync/atomic"
 )
 
 // A file is one to be hashed.
 type file struct {
-	path string
-	size int64 // when it was found
+	path    string
+	real    string  // the same for all paths of the file; "" if nothing is remembered
+	version version // when it was found
 }
 
-// A failure is a path that could not be read.
+// A failure is a file or directory that could not be read.
 type failure struct {
-	path string
-	err  error
+	path, real string
+	err        error
 }
 
 // A tree is what was found below the DIRs.
@@ -26,20 +28,33 @@ type tree struct {
 	files   []file    // sorted by path, each path once
 	unread  []failure // directories; sorted likewise
 	partial bool      // the search was interrupted
+	roots   []string  // real paths of the DIRs; empty if nothing is remembered
 }
 
-// walk finds the regular files below dirs. It returns early when ctx is done.
-func (h *hashtree) walk(ctx context.Context, dirs []string) tree {
-	w := walker{readDir: h.readDir}
+// A root is a DIR of the command line.
+type root struct {
+	path string
+	real string // "" if nothing is remembered
+}
+
+// walk finds the regular files below dirs, but for those that skip is true of. It
+// returns early when ctx is done.
+func (h *hashtree) walk(ctx context.Context, dirs []root, skip func(os.FileInfo) bool) tree {
+	w := walker{readDir: h.readDir, skip: skip}
 	hide := h.console.show(newSpinner(h.console.w), func(b bar) {
 		b.Describe(fmt.Sprintf("looking for files: %d", w.found.Load()))
 	})
 	defer hide()
 
+	var roots []string
 	for _, dir := range dirs {
-		w.walk(ctx, dir)
+		w.walk(ctx, dir.path, dir.real)
+		if dir.real != "" {
+			roots = append(roots, dir.real)
+		}
 	}
 	return tree{
+		roots:   roots,
 		files:   sortedByPath(w.files, func(f file) string { return f.path }),
 		unread:  sortedByPath(w.unread, func(f failure) string { return f.path }),
 		partial: ctx.Err() != nil,
@@ -48,6 +63,7 @@ func (h *hashtree) walk(ctx context.Context, dirs []string) tree {
 
 type walker struct {
 	readDir func(path string) ([]os.DirEntry, error)
+	skip    func(os.FileInfo) bool
 	files   []file
 	unread  []failure
 	found   atomic.Int64 // len(files), for those who watch
@@ -55,33 +71,39 @@ type walker struct {
 
 // walk adds what is below dir. It does not use filepath.WalkDir, which cleans
 // the paths that it makes: "." would give "a" where find prints "./a".
-func (w *walker) walk(ctx context.Context, dir string) {
+func (w *walker) walk(ctx context.Context, dir, real string) {
 	entries, err := w.readDir(dir)
 	if err != nil {
-		w.unread = append(w.unread, failure{dir, err})
+		w.unread = append(w.unread, failure{dir, real, err})
 	}
 	for _, e := range entries { // those before the error, if there was one
 		if ctx.Err() != nil {
 			return
 		}
-		path := join(dir, e.Name())
+		path, realPath := join(dir, e.Name()), real
+		if real != "" {
+			realPath = filepath.Join(real, e.Name())
+		}
 		switch {
 		case e.IsDir():
-			w.walk(ctx, path)
+			w.walk(ctx, path, realPath)
 		case e.Type().IsRegular():
-			w.add(path, e)
+			w.add(path, realPath, e)
 		}
 	}
 }
 
 // add adds a file. One that is gone already is added too: opening it will say
 // why it cannot be read.
-func (w *walker) add(path string, e os.DirEntry) {
-	var size int64
+func (w *walker) add(path, real string, e os.DirEntry) {
+	f := file{path: path, real: real}
 	if info, err := e.Info(); err == nil {
-		size = info.Size()
+		if w.skip(info) {
+			return
+		}
+		f.version = versionOf(info)
 	}
-	w.files = append(w.files, file{path, size})
+	w.files = append(w.files, f)
 	w.found.Add(1)
 }
 
