@@ -94,10 +94,14 @@ func collect(p *pool.Pool[file, record], files []file, ids []store.ID, stopped e
 	unsaved := make(map[store.ID]store.Result[record])
 	var lost *pool.UnsavedError[record]
 	if errors.As(stopped, &lost) {
-		out.err = fmt.Errorf("not saved for the next run: %s: %w", count(len(lost.Results), "result"), lost.Err)
+		sums := uint64(0)
 		for _, res := range lost.Results {
 			unsaved[res.ID] = res
+			if res.Err == nil {
+				sums++
+			}
 		}
+		out.err = fmt.Errorf("not saved for the next run: %s: %w", count(sums, "sum"), lost.Err)
 	}
 	for i, id := range ids {
 		res, ok := unsaved[id]
@@ -156,24 +160,21 @@ func (r *reader) sum(ctx context.Context, f file) (record, error) {
 // mtime. If that does not come, since others keep writing or the mtime lies in the
 // future, settled is false.
 func settle(ctx context.Context, in fs.File) (v version, settled bool, err error) {
-	for range 2 {
-		info, err := in.Stat()
-		if err != nil {
-			return version{}, false, err
-		}
-		v = versionOf(info)
-		mtime := info.ModTime()
-		wait := tick(mtime) - time.Since(mtime)
-		if wait <= 0 || wait > tick(mtime) {
-			return v, wait <= 0, nil
-		}
+	info, err := in.Stat()
+	if err != nil {
+		return version{}, false, err
+	}
+	if wait := unsettled(info.ModTime()); wait > 0 && wait <= tick(info.ModTime()) {
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return v, false, context.Cause(ctx)
+			return version{}, false, context.Cause(ctx)
+		}
+		if info, err = in.Stat(); err != nil {
+			return version{}, false, err
 		}
 	}
-	return v, false, nil
+	return versionOf(info), unsettled(info.ModTime()) <= 0, nil
 }
 
 // read returns the sum and the number of all bytes of a file. It looks at ctx between

@@ -26,9 +26,12 @@ import (
 const childVar = "HASHTREE_TEST_CHILD"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childVar) != "" {
+	switch os.Getenv(childVar) {
+	case "1":
 		go announce()
 		main()
+	case "noting":
+		noting()
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -45,6 +48,19 @@ func announce() {
 	}
 	fmt.Fprint(os.Stderr, announced)
 }
+
+// noting is main, and prints a line on standard error before it reads a file.
+func noting() {
+	h := newProcess()
+	open := h.open
+	h.open = func(path string) (io.ReadCloser, error) {
+		fmt.Fprint(os.Stderr, noted(path))
+		return open(path)
+	}
+	os.Exit(h.run(os.Args[1:]))
+}
+
+func noted(path string) string { return "test: reading " + path + "\n" }
 
 // A testRun is a run of hashtree in this process.
 type testRun struct {

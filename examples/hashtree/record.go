@@ -38,6 +38,11 @@ func tick(mtime time.Time) time.Duration {
 	return 50 * time.Millisecond
 }
 
+// unsettled is how long it is until a write to a file with that mtime gives it another.
+// It is not positive if a write does so now, and more than a tick for an mtime that
+// lies in the future.
+func unsettled(mtime time.Time) time.Duration { return tick(mtime) - time.Since(mtime) }
+
 // A sum is written as sha256sum writes it.
 type sum [sha256.Size]byte
 
