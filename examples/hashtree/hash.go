@@ -50,7 +50,9 @@ func (h *hashtree) hashAll(stopping, cancelled context.Context, files []file, st
 	}
 
 	r := reader{open: h.open}
-	p, err := pool.New(cancelled, r.sum, st, &pool.Options{Workers: workers})
+	// The queue is short since a file that waits in it when Ctrl-C comes has a result
+	// too, which says that it was not read, and which a FILE keeps until the next run.
+	p, err := pool.New(cancelled, r.sum, st, &pool.Options{Workers: workers, Queue: 64})
 	if err != nil {
 		return outcome{notRun: len(files), err: err}
 	}

@@ -40,7 +40,7 @@ Examples:
 
 Press Ctrl-C once to finish the files that are being read, twice to give them up.
 The exit status is 0 if all went well, 1 if something could not be read or
-written, 2 for a wrong call, and 130 after Ctrl-C.
+written, 2 for a wrong call or FILE, and 130 after Ctrl-C.
 `
 
 // options is what the command line says.

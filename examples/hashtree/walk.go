@@ -71,32 +71,32 @@ type walker struct {
 
 // walk adds what is below dir. It does not use filepath.WalkDir, which cleans
 // the paths that it makes: "." would give "a" where find prints "./a".
-func (w *walker) walk(ctx context.Context, dir, real string) {
+func (w *walker) walk(ctx context.Context, dir, abs string) {
 	entries, err := w.readDir(dir)
 	if err != nil {
-		w.unread = append(w.unread, failure{dir, real, err})
+		w.unread = append(w.unread, failure{dir, abs, err})
 	}
 	for _, e := range entries { // those before the error, if there was one
 		if ctx.Err() != nil {
 			return
 		}
-		path, realPath := join(dir, e.Name()), real
-		if real != "" {
-			realPath = filepath.Join(real, e.Name())
+		path, absPath := join(dir, e.Name()), abs
+		if abs != "" {
+			absPath = filepath.Join(abs, e.Name())
 		}
 		switch {
 		case e.IsDir():
-			w.walk(ctx, path, realPath)
+			w.walk(ctx, path, absPath)
 		case e.Type().IsRegular():
-			w.add(path, realPath, e)
+			w.add(path, absPath, e)
 		}
 	}
 }
 
 // add adds a file. One that is gone already is added too: opening it will say
 // why it cannot be read.
-func (w *walker) add(path, real string, e os.DirEntry) {
-	f := file{path: path, real: real}
+func (w *walker) add(path, abs string, e os.DirEntry) {
+	f := file{path: path, real: abs}
 	if info, err := e.Info(); err == nil {
 		if w.skip(info) {
 			return
