@@ -9,7 +9,7 @@ import (
 	"github.com/resultpool/resultpool/store/bolt"
 )
 
-// A file store is what -store bolt:FILE needs of the store: all that package bolt has.
+// A fileStore is what -store bolt:FILE needs of the store: all that package bolt has.
 type fileStore interface {
 	store.ResultStore[record]
 	store.BatchPutter[record]

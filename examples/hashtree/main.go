@@ -202,10 +202,11 @@ func (h *hashtree) hash(opts options, mem *memory) int {
 	stopping, cancelled, release := interrupts(h.signals)
 	defer release()
 
-	if err := mem.load(stopping); stopping.Err() != nil {
-		h.console.say("interrupted while reading %s", printable(opts.file))
-		return exitInterrupted
-	} else if err != nil {
+	if err := mem.load(stopping); err != nil {
+		if stopping.Err() != nil {
+			h.console.say("interrupted while reading %s", printable(opts.file))
+			return exitInterrupted
+		}
 		h.console.say("%v", err)
 		return exitFailed
 	}

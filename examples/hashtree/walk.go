@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync/atomic"
 )
@@ -97,7 +98,11 @@ func (w *walker) walk(ctx context.Context, dir, abs string) {
 // why it cannot be read.
 func (w *walker) add(path, abs string, e os.DirEntry) {
 	f := file{path: path, real: abs}
-	if info, err := e.Info(); err == nil {
+	info, err := e.Info()
+	if abs != "" && runtime.GOOS == "windows" {
+		info, err = os.Lstat(path) // what the directory says there may be old
+	}
+	if err == nil {
 		if w.skip(info) {
 			return
 		}
