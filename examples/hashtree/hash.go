@@ -83,9 +83,8 @@ func (h *hashtree) hashAll(stopping, cancelled context.Context, files []file, st
 }
 
 // collect asks a pool that has ended for the results of files. ids[i] is that of
-// files[i]; those that were not submitted have none. stopped is what Stop returned: of
-// what it says, only the results that the store did not take are not to be had from
-// Get.
+// files[i]; those that were not submitted have none. stopped is what Stop returned: the
+// results in it, which the store did not take, are to be had nowhere else.
 func collect(p *pool.Pool[file, record], files []file, ids []store.ID, stopped error) outcome {
 	out := outcome{notRun: len(files) - len(ids)}
 	unsaved := make(map[store.ID]store.Result[record])

@@ -14,7 +14,6 @@ import (
 // those of earlier runs. nil is one that remembers nothing, as other stores do.
 type memory struct {
 	*keeper
-	path    string
 	info    os.FileInfo                     // of FILE, which is not hashed itself
 	known   map[string]store.Result[record] // by real path: the sums that may be used again
 	useless []store.ID                      // the results that may not
@@ -31,7 +30,7 @@ func (h *hashtree) remember(path string) (*memory, error) {
 		_ = st.Close() // which was not written to
 		return nil, err
 	}
-	return &memory{keeper: &keeper{fileStore: st, say: h.console.say}, path: path, info: info}, nil
+	return &memory{keeper: &keeper{fileStore: st, say: h.console.say}, info: info}, nil
 }
 
 // store returns where this run's results go.
