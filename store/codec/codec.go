@@ -92,9 +92,9 @@ func (c *Codec[R]) Encode(res store.Result[R]) ([]byte, error) {
 // Decode is the way back. It gives id to the result, and does not keep data.
 //
 // The error names id. There is one if data is nothing that Encode returned for that
-// ID, or a bit of it has changed since; if a newer version of this package wrote it, or if Values cannot read the value, or
-// panics. It matches nothing: an error of Values is in its text only, since what
-// errors of a store match has a meaning.
+// ID, or a bit of it has changed since; if a newer version of this package wrote it;
+// or if Values cannot read the value, or panics. It matches nothing: an error of
+// Values is in its text only, since what errors of a store match has a meaning.
 func (c *Codec[R]) Decode(id store.ID, data []byte) (store.Result[R], error) {
 	e, value, err := open(id, data)
 	if err != nil {

@@ -19,6 +19,7 @@ func TestBytesOfNoResult(t *testing.T) {
 		"\x01":                                   "nothing that a codec wrote",
 		"\x01\x80":                               "nothing that a codec wrote",
 		"\x01\x05{}":                             "nothing that a codec wrote",
+		"\x01\x03{}":                             "nothing that a codec wrote", // one byte too few
 		"\x01\x02":                               "nothing that a codec wrote",
 		"\x01\x02{}":                             "cannot read its int as json",
 		"\x01\x02{]1":                            "nothing that a codec wrote: invalid character",
@@ -42,6 +43,8 @@ func TestBytesOfNoResult(t *testing.T) {
 		_, err := c.Decode(4711, []byte(short))
 		assert.ErrorContains(t, err, "nothing that a codec wrote", "%q", short)
 	}
+	_, err := c.Decode(4711, []byte("\x02"))
+	assert.ErrorContains(t, err, "version 2 by a newer program", "whatever comes after the version")
 }
 
 // No bit of what Encode returned can change, and no ID be taken for another, unnoticed.

@@ -14,8 +14,8 @@ import (
 	"github.com/resultpool/resultpool/store/codec"
 )
 
-// FuzzDecode decodes any bytes, as they are and with the sum that belongs to them: there is no panic, and what is a result is written
-// and read again as the same.
+// FuzzDecode decodes any bytes, as they are and with the sum that belongs to them: there
+// is no panic, and what is a result is written and read again as the same.
 func FuzzDecode(f *testing.F) {
 	for _, v := range version1 {
 		f.Add([]byte(sealed(v.part, v.value)))
