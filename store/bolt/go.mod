@@ -6,7 +6,11 @@ replace github.com/resultpool/resultpool => ../..
 
 require (
 	github.com/resultpool/resultpool v0.0.0
+	github.com/stretchr/testify v1.12.1
 	go.etcd.io/bbolt v1.5.0
 )
 
-require golang.org/x/sys v0.45.0 // indirect
+require (
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	golang.org/x/sys v0.45.0 // indirect
+)

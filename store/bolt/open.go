@@ -66,7 +66,8 @@ func open(path, typ string, o Options) (*file, error) {
 }
 
 // check reports whether there is something at path that may be a database. An empty
-// file is as good as none: bbolt makes one before it writes to it.
+// file is as good as none: bbolt makes one before it writes to it. So is one that bbolt
+// did not get any further with, and check empties that.
 func check(path string) (exists bool, err error) {
 	info, err := os.Stat(path)
 	switch {
@@ -79,7 +80,11 @@ func check(path string) (exists bool, err error) {
 	case !info.Mode().IsRegular():
 		return false, fmt.Errorf("bolt: %s is no regular file but %v", path, info.Mode())
 	}
-	return info.Size() > 0, nil
+	if err := restart(path); err != nil {
+		return false, fmt.Errorf("bolt: %w", err)
+	}
+	info, err = os.Stat(path)
+	return err == nil && info.Size() > 0, nil
 }
 
 // probe finds out, without changing the file, whether it is one of ours. To open it

@@ -66,15 +66,22 @@ func (f *file) get(ctx context.Context, id store.ID) (data []byte, err error) {
 // are none.
 func (f *file) chunk(ctx context.Context, first store.ID) (recs []record, err error) {
 	err = f.view(ctx, func(tx *bbolt.Tx) error {
-		size := 0
+		size, least := 0, first
 		c := tx.Bucket(resultsBucket).Cursor()
 		for k, v := c.Seek(key(first)); k != nil && len(recs) < chunkResults && size < chunkBytes; k, v = c.Next() {
 			id, err := parseKey(k)
 			if err != nil {
 				return err
 			}
+			if id < least { // in a damaged file, or All might go round for ever
+				return fmt.Errorf("bolt: %s is damaged: result %d comes after result %d", f.path, id, least-1)
+			}
 			recs = append(recs, record{id, bytes.Clone(v)})
 			size += len(v)
+			if id == math.MaxUint64 {
+				return nil
+			}
+			least = id + 1
 		}
 		return nil
 	})

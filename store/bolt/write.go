@@ -22,7 +22,7 @@ func key(id store.ID) []byte { return binary.BigEndian.AppendUint64(nil, uint64(
 
 func parseKey(k []byte) (store.ID, error) {
 	if len(k) != 8 {
-		return 0, fmt.Errorf("bolt: a key has %d bytes, want 8: %x", len(k), k)
+		return 0, fmt.Errorf("bolt: a key has %d bytes, want 8", len(k))
 	}
 	return store.ID(binary.BigEndian.Uint64(k)), nil
 }

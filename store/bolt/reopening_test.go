@@ -1,0 +1,103 @@
+package bolt_test
+
+import (
+	"context"
+	"iter"
+	"sync"
+	"testing"
+
+	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/bolt"
+)
+
+// A reopening is a store that closes its file and opens it again before every call.
+type reopening struct {
+	tb   testing.TB
+	path string
+	mu   sync.RWMutex // read-locked around a call
+	st   *bolt.Store[int]
+}
+
+var (
+	_ store.BatchPutter[int] = (*reopening)(nil)
+	_ store.IDReserver       = (*reopening)(nil)
+)
+
+func (r *reopening) reopen() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.st != nil {
+		if err := r.st.Close(); err != nil {
+			r.tb.Error(err)
+		}
+	}
+	st, err := bolt.Open[int](r.path, kit(true))
+	if err != nil {
+		r.tb.Error(err) // the closed store goes on with errors
+		return
+	}
+	r.st = st
+}
+
+// fresh returns the store, just opened, with mu read-locked. Another call may close it at
+// the same time: it waits until mu is free.
+func (r *reopening) fresh() *bolt.Store[int] {
+	r.reopen()
+	r.mu.RLock()
+	return r.st
+}
+
+func (r *reopening) Put(ctx context.Context, res store.Result[int]) error {
+	st := r.fresh()
+	defer r.mu.RUnlock()
+	return st.Put(ctx, res)
+}
+
+func (r *reopening) PutBatch(ctx context.Context, res []store.Result[int]) error {
+	st := r.fresh()
+	defer r.mu.RUnlock()
+	return st.PutBatch(ctx, res)
+}
+
+func (r *reopening) Get(ctx context.Context, id store.ID) (store.Result[int], error) {
+	st := r.fresh()
+	defer r.mu.RUnlock()
+	return st.Get(ctx, id)
+}
+
+func (r *reopening) Delete(ctx context.Context, id store.ID) error {
+	st := r.fresh()
+	defer r.mu.RUnlock()
+	return st.Delete(ctx, id)
+}
+
+func (r *reopening) ReserveIDs(ctx context.Context, n uint64) (store.ID, error) {
+	st := r.fresh()
+	defer r.mu.RUnlock()
+	return st.ReserveIDs(ctx, n)
+}
+
+// All yields what one whole loop has found, since the body may call the other methods.
+func (r *reopening) All(ctx context.Context) iter.Seq2[store.Result[int], error] {
+	return func(yield func(store.Result[int], error) bool) {
+		st := r.fresh()
+		var all []store.Result[int]
+		var failed error
+		for res, err := range st.All(ctx) {
+			if err != nil {
+				failed = err
+				break
+			}
+			all = append(all, res)
+		}
+		r.mu.RUnlock()
+		for _, res := range all {
+			if !yield(res, nil) {
+				return
+			}
+		}
+		if failed != nil {
+			yield(store.Result[int]{}, failed)
+		}
+	}
+}

@@ -1,0 +1,41 @@
+//go:build (darwin || dragonfly || freebsd || linux || netbsd || openbsd) && !android
+
+package bolt
+
+import (
+	"os"
+	"syscall"
+)
+
+// restart makes a file that was begun an empty one, which bbolt begins again. It holds
+// the lock that bbolt takes, so that nobody else is just making the file; who holds it
+// is left to open to wait for.
+func restart(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close() // gives the lock back, too
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil
+	}
+	if !holdsBegun(file) {
+		return nil
+	}
+	return file.Truncate(0)
+}
+
+// holdsBegun reports whether the file is one that was begun. Who cannot read it is told
+// so when it is opened.
+func holdsBegun(file *os.File) bool {
+	pageSize := os.Getpagesize()
+	info, err := file.Stat()
+	if err != nil || info.Size() > int64(4*pageSize) {
+		return false
+	}
+	data := make([]byte, info.Size())
+	if _, err := file.ReadAt(data, 0); err != nil {
+		return false
+	}
+	return begun(data, pageSize)
+}
