@@ -46,7 +46,7 @@ func TestConformance(t *testing.T) {
 
 func BenchmarkStore(b *testing.B) { storetest.RunBenchmarks(b, newStore) }
 
-// TestConformanceReopening closes the file and opens it again before every call.
+// TestConformanceReopening closes the file and opens it again between the calls.
 func TestConformanceReopening(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(tb testing.TB) store.ResultStore[int] {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -139,7 +140,8 @@ func openDB(path string, o Options, deadline time.Time, readOnly bool) (db *bbol
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, nil, fmt.Errorf("bolt: %s is in use by another process, or open in this one, and still was after %v: "+
 			"close it there, or set a longer Options.Timeout", path, o.Timeout)
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch),
+		strings.HasPrefix(err.Error(), "file size too small"):
 		return nil, nil, fmt.Errorf("bolt: %s is no database of this package: %w", path, err)
 	}
 	return nil, nil, fmt.Errorf("bolt: opening %s: %w", path, err)
