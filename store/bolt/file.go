@@ -156,7 +156,7 @@ func (f *file) close() error {
 	f.db = nil
 	var err error
 	if f.broken.Load() != nil {
-		err = f.os.Close() // which lets others open the file; db.Close might wait for ever
+		err = abandon(f.os)
 	} else {
 		err = db.Close()
 	}

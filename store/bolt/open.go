@@ -136,7 +136,7 @@ func openDB(path string, o Options, deadline time.Time, readOnly bool) (db *bbol
 	case err == nil:
 		return db, osFile, nil
 	case errors.As(err, &damaged):
-		return nil, nil, errors.Join(err, osFile.Close())
+		return nil, nil, errors.Join(err, abandon(osFile))
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, nil, fmt.Errorf("bolt: %s is in use by another process, or open in this one, and still was after %v: "+
 			"close it there, or set a longer Options.Timeout", path, o.Timeout)
@@ -147,11 +147,11 @@ func openDB(path string, o Options, deadline time.Time, readOnly bool) (db *bbol
 	return nil, nil, fmt.Errorf("bolt: opening %s: %w", path, err)
 }
 
-// closeDB closes db, or only its file if db has panicked with err.
+// closeDB closes db, or abandons it if it has panicked with err.
 func closeDB(db *bbolt.DB, osFile *os.File, err error) error {
 	var damaged *damagedError
 	if errors.As(err, &damaged) {
-		return osFile.Close()
+		return abandon(osFile)
 	}
 	return db.Close()
 }

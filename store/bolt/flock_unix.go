@@ -39,3 +39,10 @@ func holdsBegun(file *os.File) bool {
 	}
 	return begun(data, pageSize)
 }
+
+// abandon closes a file that bbolt has panicked on: its own Close would wait for locks.
+// As long as the file is mapped, which it stays, closing it leaves it locked.
+func abandon(file *os.File) error {
+	_ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN)
+	return file.Close()
+}
