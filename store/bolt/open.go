@@ -16,12 +16,12 @@ import (
 )
 
 var (
-	resultsBucket = []byte("resultpool.results") // from key(ID) to what package codec makes of the result
+	resultsBucket = []byte("resultpool.results") // from key(ID) to what package codec makes of the result, sealed
 	metaBucket    = []byte("resultpool.meta")
 
 	formatKey   = []byte("format")   // of this layout: see format
 	typeKey     = []byte("type")     // Codec.Name of what is in resultsBucket
-	reservedKey = []byte("reserved") // key of the highest ID that has been reserved
+	reservedKey = []byte("reserved") // key(ID) of the highest ID that has been reserved, sealed
 )
 
 const format = "1"

@@ -14,6 +14,7 @@ import (
 type Store[R any] struct {
 	codec *codec.Codec[R]
 	file  *file
+	limit int // maxValue, but in tests
 }
 
 // Open opens the store in the file at path, and makes the file if there is none.
@@ -36,7 +37,7 @@ func Open[R any](path string, opts *Options) (*Store[R], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store[R]{codec: c, file: f}, nil
+	return &Store[R]{codec: c, file: f, limit: maxValue}, nil
 }
 
 // Put implements [store.ResultStore]. When it returns nil, the result is on the disk.
@@ -69,11 +70,11 @@ func (s *Store[R]) encode(res store.Result[R]) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bolt: %w", err)
 	}
-	if len(data) > maxValue {
+	if len(data) > s.limit {
 		return nil, fmt.Errorf("bolt: result %d takes %d bytes, want at most %d: %w",
-			res.ID, len(data), maxValue, store.ErrRejected)
+			res.ID, len(data), s.limit, store.ErrRejected)
 	}
-	return data, nil
+	return seal(key(res.ID), data), nil
 }
 
 // Get implements [store.ResultStore]. It does not wait for writers.
@@ -86,7 +87,11 @@ func (s *Store[R]) Get(ctx context.Context, id store.ID) (store.Result[R], error
 }
 
 func (s *Store[R]) decode(rec record) (store.Result[R], error) {
-	res, err := s.codec.Decode(rec.id, rec.data)
+	data, ok := unseal(key(rec.id), rec.data)
+	if !ok {
+		return store.Result[R]{}, fmt.Errorf("bolt: %s is damaged: result %d has changed since it was written", s.file.path, rec.id)
+	}
+	res, err := s.codec.Decode(rec.id, data)
 	if err != nil {
 		return store.Result[R]{}, fmt.Errorf("bolt: %s: %w", s.file.path, err)
 	}

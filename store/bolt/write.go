@@ -11,7 +11,7 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// A record is a result as it is stored.
+// A record is a result as it is stored, sealed.
 type record struct {
 	id   store.ID
 	data []byte
@@ -77,11 +77,11 @@ func (f *file) reserve(ctx context.Context, n uint64) (first store.ID, err error
 		meta := tx.Bucket(metaBucket)
 		reserved := uint64(0) // the highest ID that is
 		if v := meta.Get(reservedKey); v != nil {
-			id, err := parseKey(v)
-			if err != nil {
-				return false, err
+			data, ok := unseal(reservedKey, v)
+			if !ok || len(data) != 8 {
+				return false, fmt.Errorf("bolt: %s is damaged: nobody knows which IDs have been reserved", f.path)
 			}
-			reserved = uint64(id)
+			reserved = binary.BigEndian.Uint64(data)
 		}
 		c := tx.Bucket(resultsBucket).Cursor()
 		for {
@@ -98,7 +98,7 @@ func (f *file) reserve(ctx context.Context, n uint64) (first store.ID, err error
 			reserved = uint64(held) // somebody has put it under an ID of his own
 		}
 		first = store.ID(reserved + 1)
-		return true, meta.Put(reservedKey, key(store.ID(reserved+n)))
+		return true, meta.Put(reservedKey, seal(reservedKey, key(store.ID(reserved+n))))
 	})
 	if err != nil {
 		return 0, err
