@@ -121,7 +121,7 @@ func damageChild() {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	damaged := filepath.Join(dir, "damaged.db")
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		i, _ := strconv.Atoi(in.Text())

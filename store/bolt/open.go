@@ -201,8 +201,8 @@ func syncFolder(path string) error {
 	if runtime.GOOS == "windows" {
 		return nil // it has no such thing
 	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
 	}
 	dir, err := os.Open(filepath.Dir(path))
 	if err == nil {

@@ -13,9 +13,8 @@ type Options struct {
 	// Errors, the errors that have to match under errors.Is after the trip.
 	Codec *codec.Options
 
-	// Timeout is how long Open waits for a file that is in use. 0: one second.
-	// A file is looked at again every 50 ms, in real time, also where package
-	// testing/synctest fakes it.
+	// Timeout is how long Open waits for a file that is in use, which it looks at
+	// every 50 ms. 0: one second.
 	Timeout time.Duration
 
 	// NoSync does not wait for the disk: a power cut may lose results for which
