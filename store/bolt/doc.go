@@ -28,8 +28,7 @@
 //
 // bbolt has no checksums for its data. This package has one for each result and its ID:
 // what has changed on the disk is an error of Get and All, never a wrong result. A damaged
-// file may miss results without a word. A page that cannot be read is an error as well, but
-// a file that another program cuts short while it is open may end this program.
+// file may miss results without a word. A page that cannot be read is an error as well.
 //
 // # Visibility
 //

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -199,7 +200,7 @@ func makeOurs(tx *bbolt.Tx, typ string) error {
 // made by a process that was killed before it came to this.
 func syncFolder(path string) error {
 	if runtime.GOOS == "windows" {
-		return nil // it has no such thing
+		return nil // it cannot
 	}
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
@@ -208,6 +209,9 @@ func syncFolder(path string) error {
 	if err == nil {
 		defer dir.Close()
 		err = dir.Sync()
+	}
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		return nil // this file system has no such thing
 	}
 	if err != nil {
 		return fmt.Errorf("bolt: syncing the folder of %s, so that the file is there after a power cut: %w", path, err)
