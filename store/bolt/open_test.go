@@ -198,9 +198,10 @@ func TestOpenWaits(t *testing.T) {
 // TestOpenInUse has another process keep the file open, until it is killed.
 func TestOpenInUse(t *testing.T) {
 	if path := os.Getenv("BOLT_HOLD"); path != "" {
-		_, err := bolt.Open[int](path, nil)
+		st, err := bolt.Open[int](path, nil)
 		fmt.Println("open:", err)
-		select {}
+		time.Sleep(time.Hour)
+		_ = st.Close()
 	}
 	path := filepath.Join(t.TempDir(), "results.db")
 	cmd := exec.Command(os.Args[0], "-test.run=^TestOpenInUse$")
