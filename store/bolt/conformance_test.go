@@ -25,7 +25,7 @@ func kit(noSync bool) *bolt.Options {
 }
 
 func newStore(tb testing.TB) store.ResultStore[int] {
-	return open(tb, filepath.Join(tb.TempDir(), "results.db"), kit(false))
+	return open(tb, filepath.Join(tb.TempDir(), "results.db"), kit(testing.Short())) // it is the disk that takes the time
 }
 
 // open opens a store that is closed when the test ends.
@@ -40,7 +40,7 @@ func open(tb testing.TB, path string, opts *bolt.Options) *bolt.Store[int] {
 }
 
 func TestConformance(t *testing.T) {
-	t.Parallel() // it is the disk that takes the time
+	t.Parallel()
 	storetest.Run(t, newStore)
 }
 

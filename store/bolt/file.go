@@ -9,14 +9,16 @@ import (
 	"sync/atomic"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 // A file is an open database: all of a Store that has nothing to do with R.
 //
 // Order of locks: turn, then mu. No code of the user runs with either held.
 type file struct {
-	path   string
-	noSync bool
+	path     string
+	pageSize int // of db
+	noSync   bool
 
 	// turn holds a token while a write transaction is under way. It stands in front
 	// of bbolt's own lock, which is then always free, because a wait for it ends
@@ -96,8 +98,17 @@ func (f *file) view(ctx context.Context, do func(*bbolt.Tx) error) error {
 			return do(tx)
 		})
 	})
-	if !begun {
-		f.breakIfDamaged(err) // else View has ended its transaction, and other pages may be sound
+	if !begun { // else View has ended its transaction, and other pages may be sound
+		err = f.notBegun(err)
+		f.breakIfDamaged(err)
+	}
+	return err
+}
+
+// notBegun says why bbolt does not begin a transaction.
+func (f *file) notBegun(err error) error {
+	if errors.Is(err, berrors.ErrInvalidMapping) { // since the file has grown, and mapping all of it failed
+		return fmt.Errorf("bolt: %s: %w, for there was no memory: close it and open it again", f.path, err)
 	}
 	return err
 }
@@ -120,7 +131,7 @@ func (f *file) update(ctx context.Context, do func(*bbolt.Tx) (bool, error)) err
 	err := guard(f.path, func() error {
 		tx, err := f.db.Begin(true)
 		if err != nil {
-			return fmt.Errorf("bolt: %s: %w", f.path, err)
+			return f.notBegun(err)
 		}
 		if changed, err := do(tx); err != nil || !changed {
 			_ = tx.Rollback() // which fails only if the transaction is over

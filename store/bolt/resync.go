@@ -1,8 +1,6 @@
 package bolt
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // resync makes sure that what can be read is on the disk, if a commit has failed. The
 // caller has the turn.
@@ -39,7 +37,7 @@ func (f *file) resync() error {
 }
 
 func (f *file) rewriteMeta() error {
-	pages := make([]byte, 2*f.db.Info().PageSize)
+	pages := make([]byte, 2*f.pageSize)
 	if _, err := f.os.ReadAt(pages, 0); err != nil {
 		return err
 	}
