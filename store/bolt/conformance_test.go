@@ -48,6 +48,9 @@ func BenchmarkStore(b *testing.B) { storetest.RunBenchmarks(b, newStore) }
 
 // TestConformanceReopening closes the file and opens it again between the calls.
 func TestConformanceReopening(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED: takes long")
+	}
 	t.Parallel()
 	storetest.Run(t, func(tb testing.TB) store.ResultStore[int] {
 		r := &reopening{tb: tb, path: filepath.Join(tb.TempDir(), "results.db")}

@@ -16,10 +16,10 @@
 // When Put, PutBatch, Delete or ReserveIDs has returned nil, what it has done is on the disk:
 // bbolt has written it and waited for the disk, twice (fdatasync). After a crash or a power
 // cut, the file holds all that was acknowledged, and each call that was under way has
-// happened wholly or not at all. So it is up to the disk, and to what lies between: some
-// disks, most virtual ones and some network file systems say that they have written before
-// they have. With Options.NoSync nobody waits for the disk: a crash of the program loses
-// nothing then, a power cut may lose results and damage the file.
+// happened wholly or not at all. That is as true as what the disk says: some disks, and some
+// virtual ones, say that they have written before they have. With Options.NoSync nobody
+// waits for the disk: a crash of the program loses nothing then, a power cut may lose
+// results and damage the file.
 //
 // After a write that failed, nobody knows what of it is on the disk. No method returns nil,
 // ErrExists or ErrNotFound then until what can be read has been written once more, with
@@ -33,10 +33,11 @@
 //
 // # Visibility
 //
-// A result is visible to every goroutine as soon as Put has returned, and may be a little
-// before, while Put waits for the disk. One process has the file at a time, and opens it
-// once: [Open] of a file that is in use waits, for as long as it is told, and fails. So
-// pools of one process share one Store.
+// A result is visible to every goroutine as soon as Put has returned, or a moment before, and
+// in no case before it is on the disk. (A Delete is visible while it waits for the disk.)
+//
+// One process has the file at a time, and opens it once: [Open] of a file that is in use
+// waits, for as long as it is told, and fails. So pools of one process share one Store.
 //
 // # Cost
 //

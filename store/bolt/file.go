@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/resultpool/resultpool/store"
 )
 
 // A file is an open database: all of a Store that has nothing to do with R.
@@ -33,6 +36,11 @@ type file struct {
 	commit func(*bbolt.Tx) error        // Tx.Commit, but in tests
 	closed atomic.Bool                  // Close has begun: nobody has to queue for mu any more
 	broken atomic.Pointer[damagedError] // what came out of db when it panicked, and left it in who knows what state
+
+	// unsynced are the IDs, sorted, of results whose commit is under way or has failed.
+	// bbolt shows what it has written before it waits for the disk: who finds one of
+	// these has read it too early. Whoever writes has the turn.
+	unsynced atomic.Pointer[[]store.ID]
 
 	// suspect says that a commit has failed, and that what it wrote may be visible
 	// without being on the disk. It is set with turn held, and cleared by resync.
@@ -141,10 +149,22 @@ func (f *file) update(ctx context.Context, do func(*bbolt.Tx) (bool, error)) err
 			f.suspect.Store(true)
 			return fmt.Errorf("bolt: writing to %s: %w", f.path, err)
 		}
+		f.unsynced.Store(nil)
 		return nil
 	})
 	f.breakIfDamaged(err)
 	return err
+}
+
+// isSynced reports whether a result that has been found is on the disk. It looks after the
+// result has been found: what was under way then may have ended well since.
+func (f *file) isSynced(id store.ID) bool {
+	ids := f.unsynced.Load()
+	if ids == nil {
+		return true
+	}
+	_, found := slices.BinarySearch(*ids, id)
+	return !found
 }
 
 // breakIfDamaged gives db up after it has panicked with its locks held: whoever wanted

@@ -30,7 +30,7 @@ func (s *Store[R]) All(ctx context.Context) iter.Seq2[store.Result[R], error] {
 				yield(store.Result[R]{}, context.Cause(ctx))
 				return
 			}
-			recs, err := s.file.chunk(ctx, next)
+			recs, after, err := s.file.chunk(ctx, next)
 			if err != nil {
 				yield(store.Result[R]{}, err)
 				return
@@ -41,10 +41,10 @@ func (s *Store[R]) All(ctx context.Context) iter.Seq2[store.Result[R], error] {
 					return
 				}
 			}
-			if len(recs) == 0 || recs[len(recs)-1].id == math.MaxUint64 {
+			if after == 0 {
 				return
 			}
-			next = recs[len(recs)-1].id + 1
+			next = after
 		}
 	}
 }
@@ -53,7 +53,7 @@ func (s *Store[R]) All(ctx context.Context) iter.Seq2[store.Result[R], error] {
 func (f *file) get(ctx context.Context, id store.ID) (data []byte, err error) {
 	err = f.view(ctx, func(tx *bbolt.Tx) error {
 		v := tx.Bucket(resultsBucket).Get(key(id))
-		if v == nil {
+		if v == nil || !f.isSynced(id) {
 			return fmt.Errorf("bolt: result %d: %w", id, store.ErrNotFound)
 		}
 		data = bytes.Clone(v) // v is in the map of the file
@@ -62,13 +62,13 @@ func (f *file) get(ctx context.Context, id store.ID) (data []byte, err error) {
 	return data, err
 }
 
-// chunk returns copies of the first records from the one of ID first on, none if there
-// are none.
-func (f *file) chunk(ctx context.Context, first store.ID) (recs []record, err error) {
+// chunk returns copies of the first records from the one of ID first on, and where to go on
+// after them: 0 if there are no more.
+func (f *file) chunk(ctx context.Context, first store.ID) (recs []record, next store.ID, err error) {
 	err = f.view(ctx, func(tx *bbolt.Tx) error {
 		size, least := 0, first
 		c := tx.Bucket(resultsBucket).Cursor()
-		for k, v := c.Seek(key(first)); k != nil && len(recs) < chunkResults && size < chunkBytes; k, v = c.Next() {
+		for k, v := c.Seek(key(first)); k != nil; k, v = c.Next() {
 			id, err := parseKey(k)
 			if err != nil {
 				return err
@@ -76,7 +76,13 @@ func (f *file) chunk(ctx context.Context, first store.ID) (recs []record, err er
 			if id < least { // in a damaged file, or All might go round for ever
 				return fmt.Errorf("bolt: %s is damaged: result %d comes after result %d", f.path, id, least-1)
 			}
-			recs = append(recs, record{id, bytes.Clone(v)})
+			if len(recs) == chunkResults || size >= chunkBytes {
+				next = id
+				return nil
+			}
+			if f.isSynced(id) {
+				recs = append(recs, record{id, bytes.Clone(v)})
+			}
 			size += len(v)
 			if id == math.MaxUint64 {
 				return nil
@@ -85,5 +91,5 @@ func (f *file) chunk(ctx context.Context, first store.ID) (recs []record, err er
 		}
 		return nil
 	})
-	return recs, err
+	return recs, next, err
 }

@@ -31,6 +31,7 @@ func (f *file) resync() error {
 
 	// Nor may anybody be left who reads the pages that have been freed.
 	f.mu.Lock()
+	f.unsynced.Store(nil)
 	f.suspect.Store(false)
 	f.mu.Unlock()
 	return nil

@@ -150,3 +150,42 @@ func TestCloseInBody(t *testing.T) {
 	assert.Equal(t, chunkResults+1, n)
 	assert.ErrorIs(t, last, ErrClosed)
 }
+
+// TestNotVisibleBeforeSynced has bbolt show what is not yet on the disk.
+func TestNotVisibleBeforeSynced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		st := openInts(t)
+		assert.NoError(t, st.Put(ctx, one(5)))
+		gate := make(chan struct{})
+		st.file.commit = func(tx *bbolt.Tx) error {
+			err := tx.Commit()
+			<-gate
+			return err
+		}
+		large := make([]store.Result[int], 0, 3*chunkResults)
+		for id := range store.ID(cap(large)) {
+			large = append(large, one(id+10))
+		}
+		put := make(chan error)
+		go func() { put <- st.PutBatch(ctx, append(large, one(3), one(1<<63))) }()
+		synctest.Wait()
+		for _, id := range []store.ID{3, 10, 500, 1 << 63} {
+			_, err := st.Get(ctx, id)
+			assert.ErrorIs(t, err, store.ErrNotFound)
+		}
+		held, err := store.Snapshot(ctx, st)
+		assert.NoError(t, err)
+		assert.Equal(t, map[store.ID]store.Result[int]{5: one(5)}, held)
+
+		close(gate)
+		assert.NoError(t, <-put)
+		for _, id := range []store.ID{3, 10, 500, 1 << 63} {
+			_, err := st.Get(ctx, id)
+			assert.NoError(t, err)
+		}
+		held, err = store.Snapshot(ctx, st)
+		assert.NoError(t, err)
+		assert.Len(t, held, len(large)+3)
+	})
+}

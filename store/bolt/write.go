@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -36,6 +37,11 @@ const fillPercent = 0.8
 
 // put stores all of recs or none.
 func (f *file) put(ctx context.Context, recs []record) error {
+	ids := make([]store.ID, len(recs))
+	for i, rec := range recs {
+		ids[i] = rec.id
+	}
+	slices.Sort(ids)
 	return f.update(ctx, func(tx *bbolt.Tx) (bool, error) {
 		b := tx.Bucket(resultsBucket)
 		b.FillPercent = fillPercent
@@ -48,7 +54,11 @@ func (f *file) put(ctx context.Context, recs []record) error {
 				return false, fmt.Errorf("bolt: putting result %d: %w", rec.id, err)
 			}
 		}
-		return len(recs) > 0, nil
+		if len(recs) == 0 {
+			return false, nil
+		}
+		f.unsynced.Store(&ids)
+		return true, nil
 	})
 }
 
