@@ -44,12 +44,13 @@ type damage struct {
 // TestDamagedBit changes a bit of a file here and there. Nobody gets a wrong result, nor one
 // that was never put: there is an error, or all is right, or results are missing, since
 // nothing tells of a whole page that is not found. It is tried in a child process, which
-// bbolt might end. BOLT_DAMAGES=10000 tries more of them than 400.
+// bbolt might end. BOLT_DAMAGES=10000 tries more of them than 200.
 func TestDamagedBit(t *testing.T) {
 	if os.Getenv("BOLT_DAMAGE") != "" {
 		damageChild()
 		return
 	}
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "sound.db")
 	makeSound(t, path)
 	sound, err := os.ReadFile(path)
@@ -58,7 +59,7 @@ func TestDamagedBit(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	at := make([]int, 400)
+	at := make([]int, 200)
 	if n, err := strconv.Atoi(os.Getenv("BOLT_DAMAGES")); err == nil {
 		at = make([]int, n)
 	}

@@ -12,7 +12,6 @@ import (
 )
 
 // A reopening is a store that closes its file and opens it again before every 16th call.
-// (The kit gives a slow store fewer results, so that every time would find less.)
 type reopening struct {
 	tb   testing.TB
 	path string
