@@ -59,10 +59,11 @@ func TestDamagedBit(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	at := make([]int, 200)
-	if n, err := strconv.Atoi(os.Getenv("BOLT_DAMAGES")); err == nil {
-		at = make([]int, n)
+	n := 200
+	if more, err := strconv.Atoi(os.Getenv("BOLT_DAMAGES")); err == nil {
+		n = more
 	}
+	at := make([]int, n)
 	for i := range at {
 		at[i] = rnd.IntN(8 * len(sound))
 	}
@@ -80,6 +81,8 @@ func TestDamagedBit(t *testing.T) {
 	}
 	t.Logf("%v", count)
 	assert.Zero(t, count["wrong"])
+	assert.Greater(t, count["right"], n/2)
+	assert.LessOrEqual(t, count["died"], n/50, "it has not died of one in thirty thousand")
 }
 
 // damageRun has a child try the bits, as far as it gets.

@@ -28,11 +28,12 @@ type file struct {
 	// with a context.
 	turn chan struct{}
 
-	// mu is read-locked around each transaction, and locked to wait for those under
-	// way. That is never long: a transaction contains no code of the user.
+	// mu is read-locked around each transaction. Who locks it waits for those under way:
+	// close for a commit as well, resync for readers only, which are over in no time,
+	// since a transaction contains no code of the user.
 	mu     sync.RWMutex
 	db     *bbolt.DB                    // guarded by mu; nil once closed
-	os     *os.File                     // that of db, which closes it
+	osFile *os.File                     // that of db, which closes it
 	commit func(*bbolt.Tx) error        // Tx.Commit, but in tests
 	closed atomic.Bool                  // Close has begun: nobody has to queue for mu any more
 	broken atomic.Pointer[damagedError] // what came out of db when it panicked, and left it in who knows what state
@@ -187,7 +188,7 @@ func (f *file) close() error {
 	f.db = nil
 	var err error
 	if f.broken.Load() != nil {
-		err = abandon(f.os)
+		err = abandon(f.osFile)
 	} else {
 		err = db.Close()
 	}

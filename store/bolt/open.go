@@ -47,7 +47,7 @@ func open(path, typ string, o Options) (*file, error) {
 	}
 	f := &file{
 		path: path, pageSize: db.Info().PageSize, noSync: o.NoSync, turn: make(chan struct{}, 1),
-		db: db, os: osFile, commit: (*bbolt.Tx).Commit,
+		db: db, osFile: osFile, commit: (*bbolt.Tx).Commit,
 	}
 	// Another process may have been killed, or have given up, between a commit's two
 	// waits for the disk.

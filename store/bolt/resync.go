@@ -39,14 +39,14 @@ func (f *file) resync() error {
 
 func (f *file) rewriteMeta() error {
 	pages := make([]byte, 2*f.pageSize)
-	if _, err := f.os.ReadAt(pages, 0); err != nil {
+	if _, err := f.osFile.ReadAt(pages, 0); err != nil {
 		return err
 	}
-	if _, err := f.os.WriteAt(pages, 0); err != nil {
+	if _, err := f.osFile.WriteAt(pages, 0); err != nil {
 		return err
 	}
 	if f.noSync {
 		return nil
 	}
-	return f.os.Sync()
+	return f.osFile.Sync()
 }

@@ -56,10 +56,10 @@ func TestNothingIsSaidAfterFailedCommit(t *testing.T) {
 	failVisibly(f)
 	assert.ErrorIs(t, st.Put(ctx, one(2)), errDisk)
 
-	sound := f.os
+	sound := f.osFile
 	readOnly, err := os.Open(f.path) // writing to it fails
 	require.NoError(t, err)
-	f.os = readOnly
+	f.osFile = readOnly
 	for range 3 {
 		errs := []error{st.Put(ctx, one(2)), st.Put(ctx, one(3)), st.PutBatch(ctx, []store.Result[int]{one(2)}),
 			st.Delete(ctx, 1), st.Delete(ctx, 4)}
@@ -81,7 +81,7 @@ func TestNothingIsSaidAfterFailedCommit(t *testing.T) {
 		}
 	}
 	require.NoError(t, readOnly.Close())
-	f.os = sound
+	f.osFile = sound
 
 	assert.ErrorIs(t, st.Put(ctx, one(2)), store.ErrExists) // now it is on the disk
 	res, err := st.Get(ctx, 2)
