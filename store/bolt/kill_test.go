@@ -255,6 +255,11 @@ func killed(path string) {
 		id, err := p.Submit(ctx, in)
 		must(err)
 		report("given", id, in)
+		if in%64 == 0 { // now and then it waits for one, or there would be too many
+			_, err := p.Get(ctx, id)
+			must(err)
+			report("stored", id, in)
+		}
 	})
 	for range 2 {
 		forever(func() {
