@@ -69,9 +69,15 @@ func (f *file) leave() { f.mu.RUnlock() }
 
 // takeTurn waits until no other writer is under way. Then the caller is the writer
 // until endTurn.
+//
+// A ctx that is done does not keep the caller from a turn that is free: such is the ctx of a
+// pool that is cancelled and has met a write that took long, and its last results are worth
+// as much as the others.
 func (f *file) takeTurn(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	select {
+	case f.turn <- struct{}{}:
+		return nil
+	default:
 	}
 	select {
 	case f.turn <- struct{}{}:

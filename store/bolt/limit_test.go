@@ -21,7 +21,7 @@ func TestTooLarge(t *testing.T) {
 	large := store.Result[string]{ID: 2, Value: strings.Repeat("x", 100)}
 	for _, err := range []error{st.Put(ctx, large), st.PutBatch(ctx, []store.Result[string]{small, large})} {
 		assert.ErrorIs(t, err, store.ErrRejected)
-		assert.ErrorContains(t, err, "bolt: result 2 takes 104 bytes, want at most 100: store: result rejected")
+		assert.ErrorContains(t, err, "bolt: result 2 takes 108 bytes, want at most 100: store: result rejected")
 	}
 	held, err := store.Snapshot(ctx, st)
 	assert.NoError(t, err)

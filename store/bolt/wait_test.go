@@ -56,6 +56,22 @@ func TestWaitEndsWithContext(t *testing.T) {
 	})
 }
 
+// TestDoneContext writes with a context that is done, as a cancelled pool may have to: what
+// need not wait is done all the same.
+func TestDoneContext(t *testing.T) {
+	st := openInts(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	assert.NoError(t, st.Put(ctx, one(1)))
+	assert.NoError(t, st.PutBatch(ctx, []store.Result[int]{one(2), one(3)}))
+	assert.NoError(t, st.Delete(ctx, 2))
+	_, err := st.ReserveIDs(ctx, 1)
+	assert.NoError(t, err)
+	held, err := store.Snapshot(t.Context(), st)
+	assert.NoError(t, err)
+	assert.Equal(t, map[store.ID]store.Result[int]{1: one(1), 3: one(3)}, held)
+}
+
 // TestReadsDoNotWait reads while a write takes long.
 func TestReadsDoNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
