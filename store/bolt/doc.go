@@ -26,7 +26,7 @@
 // success. So a Put that has failed may be repeated, as a pool does, and ErrExists means
 // that the first one did it after all.
 //
-// bbolt has no checksums for its data. This package has one for each result and its ID:
+// bbolt has no checksums for its data. Package codec has one for each result and its ID:
 // what has changed on the disk is an error of Get and All, never a wrong result. A damaged
 // file may miss results without a word. A page that cannot be read is an error as well. Once
 // a write has met such a page, every method returns that error.

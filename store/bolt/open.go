@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	resultsBucket = []byte("resultpool.results") // from key(ID) to what package codec makes of the result, sealed
+	resultsBucket = []byte("resultpool.results") // from key(ID) to what package codec makes of the result
 	metaBucket    = []byte("resultpool.meta")
 
 	formatKey   = []byte("format")   // of this layout: see format

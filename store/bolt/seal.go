@@ -5,23 +5,19 @@ import (
 	"hash/crc32"
 )
 
-// seal returns data, which it may extend, with a checksum of it and of the key that it is stored under. bbolt
-// has checksums in its meta pages only: of a bit that has changed on the disk, and of a
-// key that has, nobody would hear. TestDamagedBit tries that.
-func seal(key, data []byte) []byte {
-	return binary.LittleEndian.AppendUint32(data, sum(key, data))
+// seal returns data with a checksum. bbolt has checksums in its meta pages only: of a bit
+// that has changed on the disk nobody would hear. Results have that of package codec.
+func seal(data []byte) []byte {
+	return binary.LittleEndian.AppendUint32(data, sum(data))
 }
 
-// unseal returns the data, and whether neither they nor the key have changed.
-func unseal(key, sealed []byte) (data []byte, ok bool) {
+// unseal returns the data, and whether they are as they were.
+func unseal(sealed []byte) (data []byte, ok bool) {
 	if len(sealed) < 4 {
 		return nil, false
 	}
 	data, end := sealed[:len(sealed)-4], sealed[len(sealed)-4:]
-	return data, binary.LittleEndian.Uint32(end) == sum(key, data)
+	return data, binary.LittleEndian.Uint32(end) == sum(data)
 }
 
-func sum(key, data []byte) uint32 {
-	table := crc32.MakeTable(crc32.Castagnoli)
-	return crc32.Update(crc32.Checksum(key, table), table, data)
-}
+func sum(data []byte) uint32 { return crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)) }

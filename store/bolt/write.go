@@ -12,7 +12,7 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// A record is a result as it is stored, sealed.
+// A record is a result as it is stored.
 type record struct {
 	id   store.ID
 	data []byte
@@ -89,7 +89,7 @@ func (f *file) reserve(ctx context.Context, n uint64) (first store.ID, err error
 		meta := tx.Bucket(metaBucket)
 		reserved := uint64(0) // the highest ID that is
 		if v := meta.Get(reservedKey); v != nil {
-			data, ok := unseal(reservedKey, v)
+			data, ok := unseal(v)
 			if !ok || len(data) != 8 {
 				return false, fmt.Errorf("bolt: %s is damaged: nobody knows which IDs have been reserved", f.path)
 			}
@@ -110,7 +110,7 @@ func (f *file) reserve(ctx context.Context, n uint64) (first store.ID, err error
 			reserved = uint64(held) // somebody has put it under an ID of his own
 		}
 		first = store.ID(reserved + 1)
-		return true, meta.Put(reservedKey, seal(reservedKey, key(store.ID(reserved+n))))
+		return true, meta.Put(reservedKey, seal(key(store.ID(reserved+n))))
 	})
 	if err != nil {
 		return 0, err
