@@ -16,10 +16,13 @@ func restart(path string) error {
 		return err
 	}
 	defer file.Close() // gives the lock back, too
+	if !holdsBegun(file) {
+		return nil
+	}
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return nil
 	}
-	if !holdsBegun(file) {
+	if !holdsBegun(file) { // any more
 		return nil
 	}
 	return file.Truncate(0)

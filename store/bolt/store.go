@@ -17,7 +17,8 @@ type Store[R any] struct {
 	limit int // maxValue, but in tests
 }
 
-// Open opens the store in the file at path, and makes the file if there is none.
+// Open opens the store in the file at path, and makes the file if there is none, or an
+// empty one.
 //
 // It returns an error if the file is in use, by another process or by this one,
 // and still is after Options.Timeout; if it is no database, or not one of this
