@@ -1,0 +1,132 @@
+//go:build linux
+
+package bolt_test
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// These tests take seconds, a disk, and mostly root: .ci/disk runs them.
+var (
+	diskDir      = flag.String("disk.dir", "", "folder for files whose disk matters (\"\": a temporary one)")
+	diskSeed     = flag.Uint64("disk.seed", 0, "seed of when the power is cut (0: a random one)")
+	diskPowerCut = flag.Bool("disk.powercut", false, "run the tests that cut the power: needs root and loop devices")
+	diskFull     = flag.Bool("disk.full", false, "run the tests that fill a disk: needs root, or user namespaces")
+)
+
+// skipDisk skips a test, loudly: .ci/disk repeats the line.
+func skipDisk(t *testing.T, why string) {
+	t.Helper()
+	t.Skipf("SKIPPED: disk: %s: %s", t.Name(), why)
+}
+
+// needLoop skips a test where no file can be made a disk and mounted.
+func needLoop(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		skipDisk(t, "mounting a disk needs root")
+	}
+	for _, program := range []string{"mkfs.ext4", "mount", "umount", "losetup"} {
+		if _, err := exec.LookPath(program); err != nil {
+			skipDisk(t, "there is no "+program)
+		}
+	}
+	if out, err := exec.Command("losetup", "--find").CombinedOutput(); err != nil {
+		skipDisk(t, "there is no loop device: "+string(out))
+	}
+}
+
+// tempDir returns a new folder on the disk that was asked for.
+func tempDir(tb testing.TB) string {
+	tb.Helper()
+	if *diskDir == "" {
+		return tb.TempDir()
+	}
+	dir, err := os.MkdirTemp(*diskDir, "resultpool-")
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, os.RemoveAll(dir)) })
+	return dir
+}
+
+// command runs a program, which has to succeed.
+func command(t *testing.T, name string, args ...string) {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	require.NoError(t, err, "%s %q: %s", name, args, out)
+}
+
+// makeDisk makes a file that is a disk with an empty ext4 on it.
+func makeDisk(t *testing.T, image string, megabytes int64, mkfs ...string) {
+	t.Helper()
+	file, err := os.Create(image)
+	require.NoError(t, err)
+	require.NoError(t, file.Truncate(megabytes<<20))
+	require.NoError(t, file.Close())
+	command(t, "mkfs.ext4", append(append([]string{"-q", "-F"}, mkfs...), image)...)
+}
+
+// mountDisk mounts an image until the test ends, or unmount is called. The loop device
+// goes with it. What the file system sends to its disk is in the file then, for all to
+// see: it does not matter that it may be in the page cache of the file only, as long as
+// nobody cuts the power of this machine.
+func mountDisk(t *testing.T, image, options string) (dir string, unmount func()) {
+	t.Helper()
+	return mount(t, "-o", "loop,"+options, image)
+}
+
+// mount mounts something on a new folder, until the test ends or unmount is called.
+func mount(t *testing.T, args ...string) (dir string, unmount func()) {
+	t.Helper()
+	dir, err := os.MkdirTemp(t.TempDir(), "mnt-")
+	require.NoError(t, err)
+	command(t, "mount", append(args, dir)...)
+	mounted := true
+	unmount = func() {
+		if !mounted {
+			return
+		}
+		mounted = false
+		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
+			t.Errorf("umount %s: %v: %s", dir, err, out)
+			_ = syscall.Unmount(dir, syscall.MNT_DETACH) // it goes when nobody uses it any more
+		}
+	}
+	t.Cleanup(unmount)
+	return dir, unmount
+}
+
+// FIFREEZE and FITHAW of linux/fs.h.
+const (
+	fiFreeze = 0xc0045877
+	fiThaw   = 0xc0045878
+)
+
+// freeze stops all writing to the file system that dir is on, at one moment: from then
+// on writers wait in the kernel. What was written before is there to be read.
+func freeze(t *testing.T, dir string) (thaw func()) {
+	t.Helper()
+	f, err := os.Open(filepath.Clean(dir))
+	require.NoError(t, err)
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), fiFreeze, 0)
+	require.Zero(t, errno, "freezing %s", dir)
+	frozen := true
+	thaw = func() {
+		if !frozen {
+			return
+		}
+		frozen = false
+		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), fiThaw, 0); errno != 0 {
+			t.Errorf("thawing %s: %v", dir, errno)
+		}
+		_ = f.Close()
+	}
+	t.Cleanup(thaw)
+	return thaw
+}
