@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -79,6 +80,29 @@ func makeDisk(t *testing.T, image string, megabytes int64, mkfs ...string) {
 func mountDisk(t *testing.T, image, options string) (dir string, unmount func()) {
 	t.Helper()
 	return mount(t, "-o", "loop,"+options, image)
+}
+
+// mountCached is mountDisk of a disk that has a cache, and loses it with the power, as real
+// ones do: what the file system sends to its disk is in the image only once the disk was
+// asked to flush its cache. (The cache is the page cache of a loop device that is the file
+// of another one.)
+func mountCached(t *testing.T, image, options string) (dir string, unmount func()) {
+	t.Helper()
+	device, detach := attach(t, image)
+	defer detach()
+	cached, detachCached := attach(t, device)
+	defer detachCached()
+	return mount(t, "-o", options, cached)
+}
+
+// attach makes a file, or a device, the content of a loop device, until it is detached and
+// nobody uses it any more.
+func attach(t *testing.T, file string) (device string, detach func()) {
+	t.Helper()
+	out, err := exec.Command("losetup", "--find", "--show", file).CombinedOutput()
+	require.NoError(t, err, "losetup: %s", out)
+	device = strings.TrimSpace(string(out))
+	return device, func() { command(t, "losetup", "--detach", device) }
 }
 
 // mount mounts something on a new folder, until the test ends or unmount is called.

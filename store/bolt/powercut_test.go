@@ -28,25 +28,30 @@ import (
 	"github.com/resultpool/resultpool/store/codec"
 )
 
-// How the power is cut. The store is in a file on an ext4, whose disk is a loop device,
-// which is a file on another file system, the cabinet:
+// How the power is cut. The store is in a file on an ext4, the room, whose disk is a file
+// on another file system, the cabinet, with a cache before it:
 //
-//	results.db → ext4 "room" → loop device → disk.img → ext4 "cabinet" → loop device → cabinet.img
+//	results.db → ext4 "room" → loop device, the disk's cache → loop device → disk.img → ext4 "cabinet"
 //
-// What is in disk.img is what has reached the disk. All else, above all the page cache of
-// the room, is lost with the power. To cut it, the cabinet is frozen, so that no write
-// reaches disk.img any more, also none of the kernel's own, in the middle of whatever was
-// under way. Then the writer is stopped, disk.img is copied, the writer is killed, and a
-// room is made of the copy: its mount replays ext4's journal, as after a power cut.
-//
-// A real disk may lose more: what it was sent and not yet asked to flush. This one keeps
-// that, in the order in which it came.
+// What is in disk.img is what survives. All else is lost with the power: the page cache of
+// the room, and what the disk was sent and not asked to flush. To cut the power, the
+// cabinet is frozen, so that no write reaches disk.img any more, also none of the kernel's
+// own, in the middle of whatever was under way. Then the writer is stopped, disk.img is
+// copied, the writer is killed, and a room is made of the copy: its mount replays ext4's
+// journal, as after a power cut.
+
+// A way is how the writer writes, and on what.
+type way struct {
+	files  bool // many files with a result each, not one file with many
+	noSync bool // Options.NoSync
+	lies   bool // the disk is not asked to flush, or only says that it has
+}
 
 // Environment of a writer, TestPowerCutWriter.
 const (
 	cutEnvDir    = "RESULTPOOL_POWERCUT_DIR"    // its folder
-	cutEnvMode   = "RESULTPOOL_POWERCUT_MODE"   // "results" or "files"
-	cutEnvNoSync = "RESULTPOOL_POWERCUT_NOSYNC" // if not empty, bolt.Options.NoSync
+	cutEnvFiles  = "RESULTPOOL_POWERCUT_FILES"  // if not empty, way.files
+	cutEnvNoSync = "RESULTPOOL_POWERCUT_NOSYNC" // if not empty, way.noSync
 )
 
 // TestPowerCut: no result is lost whose Put, or the pool's Get, has returned, none is
@@ -56,25 +61,11 @@ func TestPowerCut(t *testing.T) {
 	cuts, rnd := newCuts(t)
 	for i := range 6 {
 		// Some cuts come when hardly anything has been written.
-		found := cuts.cut("results", false, time.Duration(rnd.Int64N(int64(1+i%2*1500)+1))*time.Millisecond)
+		found := cuts.cut(way{}, time.Duration(rnd.Int64N(int64(1+i%2*1500)+1))*time.Millisecond)
 		found.log(t)
 		require.Empty(t, found.problems)
 	}
-	assert.NotZero(t, cuts.acked(), "nothing was acknowledged")
-}
-
-// TestPowerCutWithoutSync shows that TestPowerCut can fail: it does without syncing.
-func TestPowerCutWithoutSync(t *testing.T) {
-	for range 5 {
-		cuts, rnd := newCuts(t)
-		found := cuts.cut("results", true, time.Duration(200+rnd.Int64N(500))*time.Millisecond)
-		found.log(t)
-		require.NotZero(t, cuts.acked(), "nothing was acknowledged")
-		if found.lost > 0 {
-			return
-		}
-	}
-	t.Error("no acknowledged result was lost, in five power cuts without syncing")
+	assert.NotZero(t, cuts.acked, "nothing was acknowledged")
 }
 
 // TestPowerCutNewFile: once Open has returned, a new file is there also after a power cut,
@@ -82,24 +73,35 @@ func TestPowerCutWithoutSync(t *testing.T) {
 func TestPowerCutNewFile(t *testing.T) {
 	for range 3 {
 		cuts, rnd := newCuts(t)
-		found := cuts.cut("files", false, time.Duration(rnd.Int64N(400))*time.Millisecond)
+		found := cuts.cut(way{files: true}, time.Duration(rnd.Int64N(400))*time.Millisecond)
 		found.log(t)
 		require.Empty(t, found.problems)
-		require.NotZero(t, cuts.acked(), "nothing was acknowledged")
+		require.NotZero(t, cuts.acked, "nothing was acknowledged")
 	}
 }
 
-// TestPowerCutNewFileWithoutSync shows that TestPowerCutNewFile can fail.
-func TestPowerCutNewFileWithoutSync(t *testing.T) {
-	for range 5 {
+// These show that the tests above can fail: they do without syncing, and on a disk that
+// does not keep its promises.
+
+func TestPowerCutWithoutSync(t *testing.T)        { loses(t, way{noSync: true}) }
+func TestPowerCutLyingDisk(t *testing.T)          { loses(t, way{lies: true}) }
+func TestPowerCutNewFileWithoutSync(t *testing.T) { loses(t, way{files: true, noSync: true}) }
+func TestPowerCutNewFileLyingDisk(t *testing.T)   { loses(t, way{files: true, lies: true}) }
+
+// loses fails unless acknowledged results are lost in one of a few power cuts.
+func loses(t *testing.T, w way) {
+	t.Helper()
+	const tries = 5
+	for range tries {
 		cuts, rnd := newCuts(t)
-		found := cuts.cut("files", true, time.Duration(rnd.Int64N(400))*time.Millisecond)
+		found := cuts.cut(w, time.Duration(200+rnd.Int64N(500))*time.Millisecond)
 		found.log(t)
+		require.NotZero(t, cuts.acked, "nothing was acknowledged")
 		if found.lost > 0 {
 			return
 		}
 	}
-	t.Error("no acknowledged file was lost, in five power cuts without syncing")
+	t.Errorf("nothing that was acknowledged was lost, in %d power cuts", tries)
 }
 
 // ---- what is written ----------------------------------------------------------
@@ -149,7 +151,7 @@ func TestPowerCutWriter(t *testing.T) {
 		_, _ = io.Copy(io.Discard, os.Stdin) // ends with the test that has started this
 		os.Exit(1)
 	}()
-	if os.Getenv(cutEnvMode) == "files" {
+	if os.Getenv(cutEnvFiles) != "" {
 		w.files(dir)
 	} else {
 		w.results(filepath.Join(dir, "results.db"))
@@ -277,6 +279,7 @@ type cuts struct {
 	cabinet string
 	disks   int
 	known   map[store.ID]*reported
+	acked   int      // reports of a result that is stored
 	highest store.ID // of those given out
 	floor   store.ID // highest, before the writer began
 }
@@ -309,28 +312,26 @@ func newCuts(t *testing.T) (*cuts, *rand.Rand) {
 // disk is the file that is the disk now.
 func (c *cuts) disk() string { return filepath.Join(c.cabinet, fmt.Sprintf("disk%d.img", c.disks)) }
 
-func (c *cuts) acked() (n int) {
-	for _, r := range c.known {
-		if r.acked {
-			n++
-		}
-	}
-	return n
-}
-
 // cut has a writer write for a while from its first report on, cuts the power, and looks
 // at what is left. The next cut goes on with that.
-func (c *cuts) cut(mode string, noSync bool, after time.Duration) *findings {
+func (c *cuts) cut(w way, after time.Duration) *findings {
 	t := c.t
 	// Nothing is written behind the writer's back for minutes: what it does not
 	// sync, it loses.
-	room, unmount := mountDisk(t, c.disk(), "commit=300,noatime")
+	options := "commit=300,noatime"
+	if w.lies {
+		options += ",nobarrier"
+	}
+	room, unmount := mountCached(t, c.disk(), options)
 	read, write, err := os.Pipe()
 	require.NoError(t, err)
 	defer read.Close()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestPowerCutWriter$")
-	cmd.Env = append(os.Environ(), cutEnvDir+"="+room, cutEnvMode+"="+mode)
-	if noSync {
+	cmd.Env = append(os.Environ(), cutEnvDir+"="+room)
+	if w.files {
+		cmd.Env = append(cmd.Env, cutEnvFiles+"=1")
+	}
+	if w.noSync {
 		cmd.Env = append(cmd.Env, cutEnvNoSync+"=1")
 	}
 	cmd.ExtraFiles = []*os.File{write}
@@ -391,7 +392,7 @@ func (c *cuts) cut(mode string, noSync bool, after time.Duration) *findings {
 	room, unmount = mountDisk(t, c.disk(), "noatime")
 	defer unmount()
 	found := &findings{after: after, reports: reports}
-	if mode == "files" {
+	if w.files {
 		c.lookAtFiles(found, room)
 	} else {
 		c.look(found, filepath.Join(room, "results.db"))
@@ -425,6 +426,7 @@ func (c *cuts) note(line string) error {
 	switch verb {
 	case "a":
 		r.acked = true
+		c.acked++
 	case "x":
 		r.doomed = true
 	case "d":
