@@ -1,0 +1,313 @@
+//go:build linux
+
+package bolt_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/bolt"
+)
+
+// A smallDisk is a file system that is full, but for the room that a test wants.
+type smallDisk struct {
+	t       *testing.T
+	dir     string
+	ballast string
+}
+
+// onSmallDisks runs a test on a tmpfs, and on an ext4 on a loop device if it is root.
+// Without root, the first of them runs in a user namespace.
+func onSmallDisks(t *testing.T, test func(*testing.T, *smallDisk)) {
+	t.Helper()
+	if !*diskFull {
+		t.Skip("without -disk.full")
+	}
+	t.Run("fs=tmpfs", func(t *testing.T) {
+		if os.Geteuid() != 0 {
+			inUserNamespace(t)
+			return
+		}
+		dir, _ := mount(t, "-t", "tmpfs", "-o", "size=8m", "tmpfs")
+		test(t, newSmallDisk(t, dir))
+	})
+	t.Run("fs=ext4", func(t *testing.T) {
+		if os.Getenv(userNamespace) != "" {
+			t.Skip("only root can")
+		}
+		needLoop(t)
+		image := filepath.Join(tempDir(t), "disk.img")
+		makeDisk(t, image, 16, "-m", "0")
+		dir, _ := mountDisk(t, image, "noatime")
+		test(t, newSmallDisk(t, dir))
+	})
+}
+
+// userNamespace is set, in the environment, in a program that inUserNamespace has started.
+const userNamespace = "RESULTPOOL_USERNS"
+
+// inUserNamespace runs the test again where it is root, and can mount a tmpfs.
+func inUserNamespace(t *testing.T) {
+	t.Helper()
+	top, _, _ := strings.Cut(t.Name(), "/")
+	cmd := exec.Command(os.Args[0], "-test.v", "-disk.full", "-test.run=^"+top+"$/^fs=tmpfs$")
+	cmd.Env = append(os.Environ(), userNamespace+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+	}
+	out, err := cmd.CombinedOutput()
+	if err != nil && !strings.Contains(string(out), "=== RUN") {
+		skipDisk(t, fmt.Sprintf("it needs root, or a user namespace, and there is none: %v", err))
+	}
+	t.Logf("in a user namespace:\n%s", out)
+	require.NoError(t, err)
+}
+
+func newSmallDisk(t *testing.T, dir string) *smallDisk {
+	return &smallDisk{t, dir, filepath.Join(dir, "ballast")}
+}
+
+func (d *smallDisk) path() string { return filepath.Join(d.dir, "results.db") }
+
+// leave fills the disk, but for so many bytes.
+func (d *smallDisk) leave(free int64) {
+	d.t.Helper()
+	file, err := os.OpenFile(d.ballast, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	require.NoError(d.t, err)
+	for size := 1 << 20; size >= 4096; size /= 2 {
+		for err = nil; err == nil; _, err = file.Write(make([]byte, size)) {
+		}
+		require.ErrorIs(d.t, err, syscall.ENOSPC)
+	}
+	require.NoError(d.t, file.Sync())
+	info, err := file.Stat()
+	require.NoError(d.t, err)
+	require.NoError(d.t, file.Truncate(max(0, info.Size()-free)))
+	require.NoError(d.t, file.Sync())
+	require.NoError(d.t, file.Close())
+}
+
+// giveBack makes room.
+func (d *smallDisk) giveBack() {
+	d.t.Helper()
+	require.NoError(d.t, os.Remove(d.ballast))
+}
+
+// fullValue is what task n returns: a kilobyte, so that the disk is full soon.
+func fullValue(n int) string { return strings.Repeat(fmt.Sprintf("%016d", n), 64) }
+
+// A fullDisk is a pool over a store whose disk is full.
+type fullDisk struct {
+	*smallDisk
+	st       *bolt.Store[string]
+	p        *pool.Pool[int, string]
+	accepted map[store.ID]int // tasks by ID
+}
+
+// fill submits tasks until the disk is full, and the pool with it.
+func fill(ctx context.Context, t *testing.T, d *smallDisk) *fullDisk {
+	t.Helper()
+	d.leave(1 << 20)
+	st, err := bolt.Open[string](d.path(), nil)
+	require.NoError(t, err)
+	p, err := pool.New(ctx, func(_ context.Context, n int) (string, error) { return fullValue(n), nil },
+		st, &pool.Options{Workers: 4, Queue: 64})
+	require.NoError(t, err)
+	f := &fullDisk{d, st, p, make(map[store.ID]int)}
+	t.Cleanup(func() { assert.NoError(t, f.st.Close()) })
+
+	// As long as the pool takes tasks, they are given to it. The disk is full when it
+	// has taken none for a while, and says that results are not saved.
+	for quiet := time.Now(); time.Since(quiet) < 3*time.Second; {
+		submitting, cancel := context.WithTimeout(t.Context(), time.Second)
+		id, err := p.Submit(submitting, len(f.accepted))
+		cancel()
+		if err != nil {
+			require.ErrorIs(t, err, context.DeadlineExceeded, "Submit on a full disk")
+			continue
+		}
+		f.accepted[id] = len(f.accepted)
+		quiet = time.Now()
+	}
+	return f
+}
+
+// checkStuck: the pool has taken a bounded number of tasks and takes no more, says so, and
+// what was stored is there.
+func (f *fullDisk) checkStuck() (stored map[store.ID]store.Result[string]) {
+	t := f.t
+	t.Helper()
+	_, err := f.p.TrySubmit(-1)
+	require.ErrorIs(t, err, pool.ErrQueueFull)
+	stats := f.p.Stats()
+	assert.NotZero(t, stats.Unsaved)
+	assert.EqualValues(t, 64, stats.Queued)
+	assert.LessOrEqual(t, stats.Running, uint64(2*1024+4), "more than two batches, and the workers' own")
+	assert.EqualValues(t, len(f.accepted), stats.Submitted)
+
+	stored, err = store.Snapshot(t.Context(), f.st)
+	require.NoError(t, err)
+	assert.EqualValues(t, len(stored), stats.Succeeded)
+	for id, res := range stored {
+		assert.Equal(t, fullValue(f.accepted[id]), res.Value)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	got := 0
+	for id, n := range f.accepted {
+		if _, ok := stored[id]; !ok {
+			_, err := f.p.Get(short, id)
+			require.ErrorIs(t, err, context.DeadlineExceeded, "Get of a result that is not stored")
+			continue
+		}
+		if got++; got <= 20 {
+			v, err := f.p.Get(t.Context(), id)
+			require.NoError(t, err)
+			assert.Equal(t, fullValue(n), v)
+		}
+	}
+	t.Logf("%d tasks accepted, %d results stored, %d of %d running unsaved", len(f.accepted), len(stored), stats.Unsaved, stats.Running)
+	require.NotZero(t, got, "nothing was stored")
+	return stored
+}
+
+// TestFullDisk: while the disk is full, Submit waits, and what is stored can be read; when
+// there is room again, the pool goes on by itself, and the result of each accepted task
+// is stored.
+func TestFullDisk(t *testing.T) {
+	onSmallDisks(t, func(t *testing.T, d *smallDisk) {
+		f := fill(t.Context(), t, d)
+		f.checkStuck()
+
+		d.giveBack()
+		// A Submit that waits is woken.
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		id, err := f.p.Submit(ctx, len(f.accepted))
+		require.NoError(t, err)
+		f.accepted[id] = len(f.accepted)
+		require.NoError(t, f.p.Stop(ctx))
+
+		assert.Zero(t, f.p.Stats().Unsaved)
+		f.reopen()
+		all, err := store.Snapshot(t.Context(), f.st)
+		require.NoError(t, err)
+		assert.Len(t, all, len(f.accepted))
+		for id, n := range f.accepted {
+			assert.Equal(t, store.Result[string]{ID: id, Value: fullValue(n)}, all[id])
+		}
+	})
+}
+
+// reopen closes the store, has bbolt check the file, and opens the store.
+func (f *fullDisk) reopen() {
+	f.t.Helper()
+	require.NoError(f.t, f.st.Close())
+	var found findings
+	checkPages(&found, f.path())
+	require.Empty(f.t, found.problems)
+	var err error
+	f.st, err = bolt.Open[string](f.path(), nil)
+	require.NoError(f.t, err)
+}
+
+// TestFullDiskCancel: when the pool is cancelled while the disk is full, Stop hands back
+// each result that is not stored, and no other. They can be stored when there is room
+// again, also by another process.
+func TestFullDiskCancel(t *testing.T) {
+	onSmallDisks(t, func(t *testing.T, d *smallDisk) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		defer cancel(nil)
+		f := fill(ctx, t, d)
+		before := f.checkStuck()
+
+		enough := errors.New("enough")
+		cancel(enough)
+		err := f.p.Stop(t.Context())
+		var unsaved *pool.UnsavedError[string]
+		require.ErrorAs(t, err, &unsaved)
+		require.ErrorIs(t, err, syscall.ENOSPC)
+		require.ErrorIs(t, err, enough)
+
+		f.reopen()
+		stored, err := store.Snapshot(t.Context(), f.st)
+		require.NoError(t, err)
+		for id, res := range before {
+			assert.Equal(t, res, stored[id])
+		}
+		assert.Len(t, f.accepted, len(stored)+len(unsaved.Results), "stored, and handed back")
+		notRun := 0
+		for _, res := range unsaved.Results {
+			assert.NotContains(t, stored, res.ID)
+			if errors.Is(res.Err, pool.ErrNotRun) {
+				notRun++
+				continue
+			}
+			assert.Equal(t, store.Result[string]{ID: res.ID, Value: fullValue(f.accepted[res.ID])}, res)
+		}
+		t.Logf("%d results handed back, %d of them of tasks that were not run", len(unsaved.Results), notRun)
+
+		require.Error(t, f.st.PutBatch(t.Context(), unsaved.Results), "the disk is full")
+		d.giveBack()
+		require.NoError(t, f.st.PutBatch(t.Context(), unsaved.Results))
+		all, err := store.Snapshot(t.Context(), f.st)
+		require.NoError(t, err)
+		assert.Len(t, all, len(f.accepted))
+	})
+}
+
+// TestFullDiskAtOnce: a disk that is full when a file is made, or when IDs are reserved, is
+// an error that says so; and where it failed, it succeeds when there is room again.
+func TestFullDiskAtOnce(t *testing.T) {
+	onSmallDisks(t, func(t *testing.T, d *smallDisk) {
+		failed := make(map[string]int)
+		ctx := t.Context()
+		for free := int64(0); failed["nothing"] == 0; free += 4096 {
+			require.Less(t, free, int64(1<<20))
+			d.leave(free)
+			what, err := d.firstSteps(ctx, 1)
+			failed[what]++
+			if what != "nothing" {
+				require.ErrorIs(t, err, syscall.ENOSPC, "%s with %d bytes left", what, free)
+			}
+			d.giveBack()
+			what, err = d.firstSteps(ctx, 1000)
+			require.NoError(t, err, "%s, with room", what)
+			require.NoError(t, os.Remove(d.path()))
+		}
+		t.Logf("what failed, how often: %v", failed)
+		assert.NotZero(t, failed["Open"])
+	})
+}
+
+// firstSteps opens the store, reserves IDs, puts a result, and says what failed.
+func (d *smallDisk) firstSteps(ctx context.Context, size int) (failed string, err error) {
+	st, err := bolt.Open[string](d.path(), nil)
+	if err != nil {
+		return "Open", err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	id, err := st.ReserveIDs(ctx, 1)
+	if err != nil {
+		return "ReserveIDs", err
+	}
+	if err := st.Put(ctx, store.Result[string]{ID: id, Value: strings.Repeat("x", size)}); err != nil {
+		return "Put", err
+	}
+	return "nothing", nil
+}
