@@ -311,3 +311,55 @@ func (d *smallDisk) firstSteps(ctx context.Context, size int) (failed string, er
 	}
 	return "nothing", nil
 }
+
+// TestFullDiskDelete: on a disk that is really full, a Delete or a ReserveIDs may fail, for a
+// page is changed in a copy. It says so then and has changed nothing, and it succeeds when
+// there is room.
+func TestFullDiskDelete(t *testing.T) {
+	onSmallDisks(t, func(t *testing.T, d *smallDisk) {
+		ctx := t.Context()
+		d.leave(1 << 20)
+		st, err := bolt.Open[string](d.path(), nil)
+		require.NoError(t, err)
+		defer func() { assert.NoError(t, st.Close()) }()
+		var last store.ID
+		for err == nil {
+			last++
+			err = st.Put(ctx, store.Result[string]{ID: last, Value: fullValue(int(last))})
+		}
+		require.ErrorIs(t, err, syscall.ENOSPC)
+		_, err = st.Get(ctx, last)
+		require.ErrorIs(t, err, store.ErrNotFound)
+
+		deleted, reserved, highest := 0, 0, store.ID(0)
+		for id := store.ID(1); id <= 20; id++ {
+			if err := st.Delete(ctx, id); err == nil {
+				deleted++
+				_, err = st.Get(ctx, id)
+				require.ErrorIs(t, err, store.ErrNotFound)
+			} else {
+				require.ErrorIs(t, err, syscall.ENOSPC)
+				res, err := st.Get(ctx, id)
+				require.NoError(t, err)
+				require.Equal(t, fullValue(int(id)), res.Value)
+			}
+			if id, err := st.ReserveIDs(ctx, 1); err == nil {
+				reserved++
+				require.Greater(t, id, highest)
+				highest = id
+			} else {
+				require.ErrorIs(t, err, syscall.ENOSPC)
+			}
+		}
+		t.Logf("%d results; full, %d of 20 Deletes and %d of 20 ReserveIDs succeed", last-1, deleted, reserved)
+
+		d.giveBack()
+		for id := store.ID(1); id < last; id++ {
+			require.NoError(t, st.Delete(ctx, id))
+		}
+		for _, err := range st.All(ctx) {
+			require.NoError(t, err)
+			t.Error("there is a result left")
+		}
+	})
+}
