@@ -3,7 +3,6 @@
 package bolt_test
 
 import (
-	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,14 +11,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-)
-
-// These tests take seconds, a disk, and mostly root: .ci/disk runs them.
-var (
-	diskDir      = flag.String("disk.dir", "", "folder for files whose disk matters (\"\": a temporary one)")
-	diskSeed     = flag.Uint64("disk.seed", 0, "seed of when the power is cut (0: a random one)")
-	diskPowerCut = flag.Bool("disk.powercut", false, "run the tests that cut the power: needs root and loop devices")
-	diskFull     = flag.Bool("disk.full", false, "run the tests that fill a disk: needs root, or user namespaces")
 )
 
 // skipDisk skips a test, loudly: .ci/disk repeats the line.
@@ -42,18 +33,6 @@ func needLoop(t *testing.T) {
 	if out, err := exec.Command("losetup", "--find").CombinedOutput(); err != nil {
 		skipDisk(t, "there is no loop device: "+string(out))
 	}
-}
-
-// tempDir returns a new folder on the disk that was asked for.
-func tempDir(tb testing.TB) string {
-	tb.Helper()
-	if *diskDir == "" {
-		return tb.TempDir()
-	}
-	dir, err := os.MkdirTemp(*diskDir, "resultpool-")
-	require.NoError(tb, err)
-	tb.Cleanup(func() { require.NoError(tb, os.RemoveAll(dir)) })
-	return dir
 }
 
 // command runs a program, which has to succeed.
