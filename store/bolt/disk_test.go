@@ -17,6 +17,12 @@ var (
 	diskRates    = flag.Bool("disk.rates", false, "run the test that compares rates")
 )
 
+// skipDisk skips a test, loudly: .ci/disk repeats the line.
+func skipDisk(t *testing.T, why string) {
+	t.Helper()
+	t.Skipf("SKIPPED: disk: %s: %s", t.Name(), why)
+}
+
 // tempDir returns a new folder on the disk that was asked for.
 func tempDir(tb testing.TB) string {
 	tb.Helper()

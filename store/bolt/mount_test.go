@@ -13,12 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// skipDisk skips a test, loudly: .ci/disk repeats the line.
-func skipDisk(t *testing.T, why string) {
-	t.Helper()
-	t.Skipf("SKIPPED: disk: %s: %s", t.Name(), why)
-}
-
 // needLoop skips a test where no file can be made a disk and mounted.
 func needLoop(t *testing.T) {
 	t.Helper()

@@ -209,6 +209,9 @@ func TestRates(t *testing.T) {
 		t.Skip("without -disk.rates")
 	}
 	dir := tempDir(t)
+	if strings.HasPrefix(fileSystem(dir), "tmpfs") {
+		skipDisk(t, dir+" is in memory; name a folder on a disk")
+	}
 	rates := make(map[string][]float64)
 	for range 3 {
 		for _, w := range ways[:3] {
