@@ -43,6 +43,7 @@ import (
 // A way is how the writer writes, and on what.
 type way struct {
 	files  bool // many files with a result each, not one file with many
+	reads  bool // one result after the other, each acknowledged as soon as somebody can read it
 	noSync bool // Options.NoSync
 	lies   bool // the disk is not asked to flush, or only says that it has
 }
@@ -51,6 +52,7 @@ type way struct {
 const (
 	cutEnvDir    = "RESULTPOOL_POWERCUT_DIR"    // its folder
 	cutEnvFiles  = "RESULTPOOL_POWERCUT_FILES"  // if not empty, way.files
+	cutEnvReads  = "RESULTPOOL_POWERCUT_READS"  // if not empty, way.reads
 	cutEnvNoSync = "RESULTPOOL_POWERCUT_NOSYNC" // if not empty, way.noSync
 )
 
@@ -77,6 +79,18 @@ func TestPowerCutNewFile(t *testing.T) {
 		found.log(t)
 		require.Empty(t, found.problems)
 		require.NotZero(t, cuts.acked, "nothing was acknowledged")
+	}
+}
+
+// TestPowerCutReader: nobody reads a result that the power cut then takes back, also not
+// while its Put has not returned. (bbolt shows what it has written before it is on the
+// disk.)
+func TestPowerCutReader(t *testing.T) {
+	for range 20 {
+		cuts, rnd := newCuts(t)
+		found := cuts.cut(way{reads: true}, time.Duration(rnd.Int64N(100))*time.Millisecond)
+		found.log(t)
+		require.Empty(t, found.problems)
 	}
 }
 
@@ -122,6 +136,9 @@ func makeCutValue(n uint64) (cutValue, error) {
 	return v, nil
 }
 
+// cutName is the file of a writer that writes one.
+const cutName = "results.db"
+
 func openCut(path string, noSync bool) (*bolt.Store[cutValue], error) {
 	return bolt.Open[cutValue](path, &bolt.Options{
 		NoSync: noSync,
@@ -138,7 +155,7 @@ func isRight(res store.Result[cutValue]) bool {
 // writes, and reports on file descriptor 3 what it has done, until it is killed.
 //
 //	s ID N   the ID was given out, for the result of N
-//	a ID     the result is stored
+//	a ID     the result is stored, or can be read
 //	x ID     it is about to be deleted
 //	d ID     it is deleted
 func TestPowerCutWriter(t *testing.T) {
@@ -151,10 +168,13 @@ func TestPowerCutWriter(t *testing.T) {
 		_, _ = io.Copy(io.Discard, os.Stdin) // ends with the test that has started this
 		os.Exit(1)
 	}()
-	if os.Getenv(cutEnvFiles) != "" {
+	switch {
+	case os.Getenv(cutEnvFiles) != "":
 		w.files(dir)
-	} else {
-		w.results(filepath.Join(dir, "results.db"))
+	case os.Getenv(cutEnvReads) != "":
+		w.reads(filepath.Join(dir, cutName))
+	default:
+		w.results(filepath.Join(dir, cutName))
 	}
 }
 
@@ -248,6 +268,39 @@ func (w *cutWriter) alone(ctx context.Context, st *bolt.Store[cutValue]) {
 	w.report("a %d", id)
 }
 
+// reads puts one result after the other, and reports what has been read before Put has
+// returned, if that is possible.
+func (w *cutWriter) reads(path string) {
+	ctx := w.t.Context()
+	st, err := openCut(path, w.noSync)
+	if err != nil {
+		w.fail(err)
+	}
+	first, err := st.ReserveIDs(ctx, 1<<20)
+	if err != nil {
+		w.fail(err)
+	}
+	for id := first; ; id++ {
+		w.report("s %d %d", id, id)
+		var reader sync.WaitGroup
+		reader.Go(func() {
+			_, err := st.Get(ctx, id)
+			for errors.Is(err, store.ErrNotFound) {
+				_, err = st.Get(ctx, id)
+			}
+			if err != nil {
+				w.fail(err)
+			}
+			w.report("a %d", id)
+		})
+		v, taskErr := makeCutValue(uint64(id))
+		if err := st.Put(ctx, store.Result[cutValue]{ID: id, Value: v, Err: taskErr}); err != nil {
+			w.fail(err)
+		}
+		reader.Wait()
+	}
+}
+
 // files opens one new file after the other, named by an ID, and puts a result into each.
 func (w *cutWriter) files(dir string) {
 	for id := store.ID(1); id <= 1000; id++ {
@@ -331,6 +384,9 @@ func (c *cuts) cut(w way, after time.Duration) *findings {
 	if w.files {
 		cmd.Env = append(cmd.Env, cutEnvFiles+"=1")
 	}
+	if w.reads {
+		cmd.Env = append(cmd.Env, cutEnvReads+"=1")
+	}
 	if w.noSync {
 		cmd.Env = append(cmd.Env, cutEnvNoSync+"=1")
 	}
@@ -395,7 +451,7 @@ func (c *cuts) cut(w way, after time.Duration) *findings {
 	if w.files {
 		c.lookAtFiles(found, room)
 	} else {
-		c.look(found, filepath.Join(room, "results.db"))
+		c.look(found, filepath.Join(room, cutName))
 	}
 	return found
 }
