@@ -86,7 +86,7 @@ func TestPowerCutNewFile(t *testing.T) {
 // while its Put has not returned. (bbolt shows what it has written before it is on the
 // disk.)
 func TestPowerCutReader(t *testing.T) {
-	for range 20 {
+	for range 8 {
 		cuts, rnd := newCuts(t)
 		found := cuts.cut(way{reads: true}, time.Duration(rnd.Int64N(100))*time.Millisecond)
 		found.log(t)
