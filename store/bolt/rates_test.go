@@ -48,7 +48,7 @@ type rated struct {
 
 	// open makes a file. write writes n results and returns when they are as durable
 	// as they get.
-	open func(b *testing.B, path string) (write func(n int), close func() error)
+	open func(b *testing.B, path string) (write func(n int), closeIt func() error)
 }
 
 var ways = []rated{
@@ -106,7 +106,7 @@ func openRated(b *testing.B, path string, opts *bolt.Options) *bolt.Store[string
 	return st
 }
 
-func openPut(b *testing.B, path string) (write func(int), close func() error) {
+func openPut(b *testing.B, path string) (write func(int), closeIt func() error) {
 	st := openRated(b, path, nil)
 	return func(n int) {
 		for i := range n {
@@ -115,17 +115,17 @@ func openPut(b *testing.B, path string) (write func(int), close func() error) {
 	}, st.Close
 }
 
-func openPool(b *testing.B, path string) (write func(int), close func() error) {
+func openPool(b *testing.B, path string) (write func(int), closeIt func() error) {
 	st := openRated(b, path, nil)
 	return poolOver(b, st), st.Close
 }
 
-func openNoSync(b *testing.B, path string) (write func(int), close func() error) {
+func openNoSync(b *testing.B, path string) (write func(int), closeIt func() error) {
 	st := openRated(b, path, &bolt.Options{NoSync: true})
 	return poolOver(b, st), st.Close
 }
 
-func openDense(b *testing.B, _ string) (write func(int), close func() error) {
+func openDense(b *testing.B, _ string) (write func(int), closeIt func() error) {
 	return poolOver(b, dense.New[string]()), func() error { return nil }
 }
 
@@ -169,7 +169,7 @@ func openBare(b *testing.B, path string) (*bbolt.DB, func(*bbolt.Tx, uint64) err
 	}
 }
 
-func openLoop(b *testing.B, path string) (write func(int), close func() error) {
+func openLoop(b *testing.B, path string) (write func(int), closeIt func() error) {
 	db, put := openBare(b, path)
 	return func(n int) {
 		for next := 0; next < n; {
@@ -185,7 +185,7 @@ func openLoop(b *testing.B, path string) (write func(int), close func() error) {
 	}, db.Close
 }
 
-func openBatch(b *testing.B, path string) (write func(int), close func() error) {
+func openBatch(b *testing.B, path string) (write func(int), closeIt func() error) {
 	db, put := openBare(b, path)
 	return func(n int) {
 		var last atomic.Int64
