@@ -435,9 +435,9 @@ func (s *reservingBatchStore) PutBatch(_ context.Context, res []store.Result[int
 // Whatever a store does, within the contract, each result is stored or handed back, once,
 // and the numbers add up all the time.
 func TestBatchChaos(t *testing.T) {
-	seeds := 300
+	seeds := 100
 	if testing.Short() {
-		seeds = 30
+		seeds = 10
 	}
 	for seed := range seeds {
 		synctest.Test(t, func(t *testing.T) {

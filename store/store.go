@@ -10,6 +10,9 @@
 //   - [github.com/resultpool/resultpool/store/syncmap]: a sync.Map.
 //   - [github.com/resultpool/resultpool/store/xsync]: an xsync map.
 //
+// A fifth keeps results on disk, and is a module of its own:
+// [github.com/resultpool/resultpool/store/bolt].
+//
 // # Writing a store
 //
 // Implement [ResultStore], read its numbered clauses, and prove them with
