@@ -60,38 +60,37 @@ const (
 // wrong, none comes back that was deleted, and no ID is given out again. The power is
 // cut six times, and each time the writer goes on with what is left.
 func TestPowerCut(t *testing.T) {
-	cuts, rnd := newCuts(t)
-	for i := range 6 {
-		// Some cuts come when hardly anything has been written.
-		found := cuts.cut(way{}, time.Duration(rnd.Int64N(int64(1+i%2*1500)+1))*time.Millisecond)
-		found.log(t)
-		require.Empty(t, found.problems)
+	cuts := newCuts(t)
+	for range 3 {
+		// First when hardly anything has been written.
+		for _, most := range []time.Duration{2 * time.Millisecond, 1500 * time.Millisecond} {
+			found := cuts.cut(way{}, 0, most)
+			require.Empty(t, found.problems)
+		}
 	}
 	assert.NotZero(t, cuts.acked, "nothing was acknowledged")
 }
 
 // TestPowerCutNewFile: once Open has returned, a new file is there also after a power cut,
 // and its results are.
-func TestPowerCutNewFile(t *testing.T) {
-	for range 3 {
-		cuts, rnd := newCuts(t)
-		found := cuts.cut(way{files: true}, time.Duration(rnd.Int64N(400))*time.Millisecond)
-		found.log(t)
-		require.Empty(t, found.problems)
-		require.NotZero(t, cuts.acked, "nothing was acknowledged")
-	}
-}
+func TestPowerCutNewFile(t *testing.T) { keeps(t, way{files: true}, 3, 400*time.Millisecond) }
 
 // TestPowerCutReader: nobody reads a result that the power cut then takes back, also not
 // while its Put has not returned. (bbolt shows what it has written before it is on the
 // disk.)
-func TestPowerCutReader(t *testing.T) {
-	for range 8 {
-		cuts, rnd := newCuts(t)
-		found := cuts.cut(way{reads: true}, time.Duration(rnd.Int64N(100))*time.Millisecond)
-		found.log(t)
+func TestPowerCutReader(t *testing.T) { keeps(t, way{reads: true}, 8, 100*time.Millisecond) }
+
+// keeps fails if anything is wrong after one of some power cuts, each of them on a new disk.
+func keeps(t *testing.T, w way, times int, most time.Duration) {
+	t.Helper()
+	acked := 0
+	for range times {
+		cuts := newCuts(t)
+		found := cuts.cut(w, 0, most)
 		require.Empty(t, found.problems)
+		acked += cuts.acked
 	}
+	require.NotZero(t, acked, "nothing was acknowledged")
 }
 
 // These show that the tests above can fail: they do without syncing, and on a disk that
@@ -107,10 +106,7 @@ func loses(t *testing.T, w way) {
 	t.Helper()
 	const tries = 5
 	for range tries {
-		cuts, rnd := newCuts(t)
-		found := cuts.cut(w, time.Duration(200+rnd.Int64N(500))*time.Millisecond)
-		found.log(t)
-		require.NotZero(t, cuts.acked, "nothing was acknowledged")
+		found := newCuts(t).cut(w, 200*time.Millisecond, 700*time.Millisecond)
 		if found.lost > 0 {
 			return
 		}
@@ -328,6 +324,7 @@ func cutFile(dir string, id store.ID) string { return filepath.Join(dir, fmt.Spr
 // cuts is a disk whose power is cut, and what has been reported of what is on it.
 type cuts struct {
 	t       *testing.T
+	rand    *rand.Rand
 	dir     string // for copies
 	cabinet string
 	disks   int
@@ -343,7 +340,7 @@ type reported struct {
 	acked, doomed, deleted bool
 }
 
-func newCuts(t *testing.T) (*cuts, *rand.Rand) {
+func newCuts(t *testing.T) *cuts {
 	t.Helper()
 	if !*diskPowerCut {
 		t.Skip("without -disk.powercut")
@@ -354,21 +351,26 @@ func newCuts(t *testing.T) (*cuts, *rand.Rand) {
 		seed = rand.Uint64()
 	}
 	t.Logf("-disk.seed=%d", seed)
-	c := &cuts{t: t, dir: tempDir(t), known: make(map[store.ID]*reported)}
+	c := &cuts{
+		t: t, rand: rand.New(rand.NewPCG(seed, 0)),
+		dir: tempDir(t), known: make(map[store.ID]*reported),
+	}
 	image := filepath.Join(c.dir, "cabinet.img")
 	makeDisk(t, image, 2048, "-O", "^has_journal")
 	c.cabinet, _ = mountDisk(t, image, "noatime")
 	makeDisk(t, c.disk(), 512)
-	return c, rand.New(rand.NewPCG(seed, 0))
+	return c
 }
 
 // disk is the file that is the disk now.
 func (c *cuts) disk() string { return filepath.Join(c.cabinet, fmt.Sprintf("disk%d.img", c.disks)) }
 
-// cut has a writer write for a while from its first report on, cuts the power, and looks
-// at what is left. The next cut goes on with that.
-func (c *cuts) cut(w way, after time.Duration) *findings {
+// cut has a writer write for a while, between least and most, from its first report on,
+// cuts the power, and looks at what is left. The next cut goes on with that.
+func (c *cuts) cut(w way, least, most time.Duration) *findings {
 	t := c.t
+	t.Helper()
+	after := least + time.Duration(c.rand.Int64N(int64(most-least)))
 	// Nothing is written behind the writer's back for minutes: what it does not
 	// sync, it loses.
 	options := "commit=300,noatime"
@@ -431,6 +433,7 @@ func (c *cuts) cut(w way, after time.Duration) *findings {
 	}
 
 	thaw := freeze(t, c.cabinet)
+	defer thaw() // before the writer is waited for, which may be in the midst of writing
 	require.NoError(t, cmd.Process.Signal(syscall.SIGSTOP))
 	copied := filepath.Join(c.dir, "copy.img")
 	command(t, "cp", "--sparse=always", c.disk(), copied)
@@ -447,12 +450,14 @@ func (c *cuts) cut(w way, after time.Duration) *findings {
 
 	room, unmount = mountDisk(t, c.disk(), "noatime")
 	defer unmount()
-	found := &findings{after: after, reports: reports}
+	found := &findings{reports: reports}
 	if w.files {
 		c.lookAtFiles(found, room)
 	} else {
 		c.look(found, filepath.Join(room, cutName))
 	}
+	t.Logf("cut after %v and %d reports: %d results held, of %d acknowledged and not deleted; lost: %d, problems: %d",
+		after, found.reports, found.held, found.acked, found.lost, len(found.problems))
 	return found
 }
 
@@ -495,22 +500,15 @@ func (c *cuts) note(line string) error {
 
 // findings are what was wrong after a power cut.
 type findings struct {
-	after                time.Duration
 	reports, held, acked int
 	lost                 int
-	problems             []string
+	problems             []string // the first of them
 }
 
 func (f *findings) problem(format string, args ...any) {
 	if len(f.problems) < 20 {
 		f.problems = append(f.problems, fmt.Sprintf(format, args...))
 	}
-}
-
-func (f *findings) log(t *testing.T) {
-	t.Helper()
-	t.Logf("cut after %v and %d reports: %d results held, of %d acknowledged and not deleted; lost: %d, problems: %d",
-		f.after, f.reports, f.held, f.acked, f.lost, len(f.problems))
 }
 
 // look compares a file with what was reported. What is not known to be stored or lost, is
