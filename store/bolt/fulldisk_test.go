@@ -41,6 +41,7 @@ func onSmallDisks(t *testing.T, test func(*testing.T, *smallDisk)) {
 			inUserNamespace(t)
 			return
 		}
+		needMount(t)
 		dir, _ := mount(t, "-t", "tmpfs", "-o", "size=8m", "tmpfs")
 		test(t, newSmallDisk(t, dir))
 	})

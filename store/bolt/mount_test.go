@@ -3,6 +3,8 @@
 package bolt_test
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -18,14 +20,25 @@ func needLoop(t *testing.T) {
 	if os.Geteuid() != 0 {
 		skipDisk(t, "mounting a disk needs root")
 	}
+	needMount(t)
 	for _, program := range []string{"mkfs.ext4", "mount", "umount", "losetup"} {
 		if _, err := exec.LookPath(program); err != nil {
 			skipDisk(t, "there is no "+program)
 		}
 	}
 	if out, err := exec.Command("losetup", "--find").CombinedOutput(); err != nil {
-		skipDisk(t, "there is no loop device: "+string(out))
+		skipDisk(t, fmt.Sprintf("there is no loop device: %s", bytes.TrimSpace(out)))
 	}
+}
+
+// needMount skips a test that root may not mount anything for, as in most containers.
+func needMount(t *testing.T) {
+	t.Helper()
+	dir := t.TempDir()
+	if out, err := exec.Command("mount", "-t", "tmpfs", "tmpfs", dir).CombinedOutput(); err != nil {
+		skipDisk(t, fmt.Sprintf("nothing can be mounted: %v: %s", err, bytes.TrimSpace(out)))
+	}
+	command(t, "umount", dir)
 }
 
 // command runs a program, which has to succeed.
