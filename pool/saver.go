@@ -198,19 +198,19 @@ func (s *saver[R]) addRetrying(n int) {
 	s.retrying += uint64(n)
 }
 
-// finish takes results off the count of those that are retried, and keeps a result
-// that is given up, if there is one.
-func (s *saver[R]) finish(retried int, u *unsaved[R]) {
+// finish takes results off the count of those that are retried, and keeps those that
+// are given up.
+func (s *saver[R]) finish(retried int, givenUp ...unsaved[R]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.retrying -= uint64(retried)
-	if u != nil {
+	for _, u := range givenUp {
 		s.index[u.res.ID] = len(s.unsaved)
-		s.unsaved = append(s.unsaved, *u)
+		s.unsaved = append(s.unsaved, u)
 	}
 }
 
-func (s *saver[R]) giveUp(res store.Result[R], why error) { s.finish(0, &unsaved[R]{res, why}) }
+func (s *saver[R]) giveUp(res store.Result[R], why error) { s.finish(0, unsaved[R]{res, why}) }
 
 // givenUp returns the result with that ID if it was given up, or else nil.
 func (s *saver[R]) givenUp(id store.ID) *UnsavedError[R] {

@@ -245,30 +245,45 @@ func TestBatchForeignResult(t *testing.T) {
 }
 
 // After a cancel, a store that takes its time to fail, as one does that waits for a
-// connection, does not keep the pool from ending for half an hour.
+// connection, does not keep the pool from ending for half an hour. If it does not look at
+// its context, each part of a batch that there is costs that time once.
 func TestBatchCancelWhileFailingSlowly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		fail := func(ctx context.Context) error {
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(3 * time.Second):
-				return errDown
-			}
-		}
-		hooks := &hookStore{ResultStore: rwmutex.New[int]()}
-		hooks.put = func(ctx context.Context, _ store.Result[int]) error { return fail(ctx) }
-		st := &batchStore{hookStore: hooks, putBatch: func(ctx context.Context, _ []store.Result[int]) error { return fail(ctx) }}
-		p := newPool(t, &pool.Options{Workers: 2}, st)
-		submitN(t, p, 300)
-		time.Sleep(time.Hour)
-		begun := time.Now()
-		p.cancel(errCause)
-		var unsaved *pool.UnsavedError[int]
-		require.ErrorAs(t, p.Stop(t.Context()), &unsaved)
-		assert.Len(t, unsaved.Results, 300)
-		assert.LessOrEqual(t, time.Since(begun), 15*time.Second)
-	})
+	for name, c := range map[string]struct {
+		heeds bool
+		most  time.Duration
+	}{
+		"heeds its context": {true, 15 * time.Second},
+		"does not":          {false, time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				fail := func(ctx context.Context) error {
+					done := ctx.Done()
+					if !c.heeds {
+						done = nil
+					}
+					select {
+					case <-done:
+						return ctx.Err()
+					case <-time.After(3 * time.Second):
+						return errDown
+					}
+				}
+				hooks := &hookStore{ResultStore: rwmutex.New[int]()}
+				hooks.put = func(ctx context.Context, _ store.Result[int]) error { return fail(ctx) }
+				st := &batchStore{hookStore: hooks, putBatch: func(ctx context.Context, _ []store.Result[int]) error { return fail(ctx) }}
+				p := newPool(t, &pool.Options{Workers: 2}, st)
+				submitN(t, p, 1000)
+				time.Sleep(time.Hour)
+				begun := time.Now()
+				p.cancel(errCause)
+				var unsaved *pool.UnsavedError[int]
+				require.ErrorAs(t, p.Stop(t.Context()), &unsaved)
+				assert.Len(t, unsaved.Results, 1000)
+				assert.LessOrEqual(t, time.Since(begun), c.most)
+			})
+		})
+	}
 }
 
 // A store that changes the slice and then fails loses nothing: what TestBatchIsTheStores

@@ -70,14 +70,15 @@ func (s *saver[R]) write(w *writing[R]) {
 // results, that one is alone in the end, and the others are stored; if the store is
 // full or down, what it takes first when it is back is small. An attempt that the
 // store may make good on is repeated after a pause that grows, until the pool is
-// cancelled; a pause that the cancel cuts short is followed by one more attempt.
+// cancelled; a pause that the cancel cuts short is followed by one more attempt. When
+// that has cost the time that there is after a cancel, a part that fails is given up whole.
 func (s *saver[R]) follow(w *writing[R], a attempt) {
 	p := w.next()
 	alone := len(p.res) == 1
 	switch {
 	case a.fate == stored, a.fate == taken && alone && p.unsure:
 		w.pause = 0
-		s.finished(w, nil)
+		s.finished(w)
 		if a.fate == stored && !s.reserves {
 			w.sure()
 		}
@@ -95,6 +96,8 @@ func (s *saver[R]) follow(w *writing[R], a attempt) {
 		if alone && w.aside != nil && w.aside(*p) {
 			w.drop()
 		}
+	case !alone && a.fate == failing && s.hung.Load(): // enough time was lost on what is left
+		s.finished(w, unsavedOf(p.res, a.err)...)
 	case !alone:
 		p.unsure = p.unsure || a.fate != refused && a.fate != taken
 		w.split(len(p.res) / 2)
@@ -103,24 +106,32 @@ func (s *saver[R]) follow(w *writing[R], a attempt) {
 		p.res[0] = store.Result[R]{ID: p.res[0].ID, Err: &notStored{p.res[0].Err, a.err}}
 		p.unsure = p.unsure || a.fate == broken
 	case p.instead != nil:
-		s.finished(w, p.instead)
+		s.finished(w, *p.instead)
 	default:
-		s.finished(w, &unsaved[R]{p.res[0], a.err})
+		s.finished(w, unsavedOf(p.res, a.err)...)
 	}
 }
 
-// finished removes the next part, whose results are stored, or whose one result is given up.
-func (s *saver[R]) finished(w *writing[R], givenUp *unsaved[R]) {
+// finished removes the next part, whose results are stored, or else given up.
+func (s *saver[R]) finished(w *writing[R], givenUp ...unsaved[R]) {
 	p := *w.next()
 	retried := 0
 	if p.late {
 		retried = len(p.res)
 	}
-	s.finish(retried, givenUp)
+	s.finish(retried, givenUp...)
 	if w.over != nil {
 		w.over(p.res)
 	}
 	w.drop()
+}
+
+func unsavedOf[R any](res []store.Result[R], why error) []unsaved[R] {
+	all := make([]unsaved[R], len(res))
+	for i := range res {
+		all[i] = unsaved[R]{res[i], why}
+	}
+	return all
 }
 
 // drop removes the next part.
