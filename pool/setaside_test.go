@@ -450,7 +450,7 @@ func (s *reservingBatchStore) PutBatch(_ context.Context, res []store.Result[int
 // Whatever a store does, within the contract, each result is stored or handed back, once,
 // and the numbers add up all the time.
 func TestBatchChaos(t *testing.T) {
-	seeds := 100
+	seeds := 30
 	if testing.Short() {
 		seeds = 10
 	}
