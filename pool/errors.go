@@ -61,7 +61,8 @@ var errNilContext = errors.New("pool: nil context; use context.Background() if t
 // an error.
 type PanicError = store.PanicError
 
-// An UnsavedError hands back the results that the store would not take. [Pool.Stop]
+// An UnsavedError hands back the results that the store would not take, or said that it
+// had not: one of them may be there, if a call failed and had stored it. [Pool.Stop]
 // returns it, in place of nil or of the cause of a cancel, which Err then wraps
 // as well:
 //

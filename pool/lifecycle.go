@@ -20,9 +20,9 @@ import (
 //	ended      ended                          nothing is left
 //
 // A task walks one way too: it waits in the queue, is held by a worker, which runs
-// it and saves its result, or hands it over to the writer if the store is a
-// BatchPutter, and is settled. In an aborting pool it is settled
-// straight from the queue, by the reaper.
+// it and saves its result, or hands that over to the writer if the store is a
+// BatchPutter, and is settled. In an aborting pool it is settled straight from the
+// queue, by the reaper.
 //
 // Most tasks pass without mu: see gates for when they may. A worker whose task has
 // succeeded settles it and takes the next one in one step, by a Pop with its

@@ -36,7 +36,7 @@ type saver[R any] struct {
 	putCtx  context.Context // of calls that begin before that
 	expire  context.CancelFunc
 	expires *time.Timer // calls expire; set once, by cancelled
-	hung    atomic.Bool // a call has outlasted its context
+	hung    atomic.Bool // a call has outlasted its context, or calls that failed have used up grace
 	ending  atomic.Bool // putCtx is about to end
 
 	mu       sync.Mutex       // taken inside Pool.mu, or alone

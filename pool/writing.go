@@ -70,8 +70,9 @@ func (s *saver[R]) write(w *writing[R]) {
 // results, that one is alone in the end, and the others are stored; if the store is
 // full or down, what it takes first when it is back is small. An attempt that the
 // store may make good on is repeated after a pause that grows, until the pool is
-// cancelled; a pause that the cancel cuts short is followed by one more attempt. When
-// that has cost the time that there is after a cancel, a part that fails is given up whole.
+// cancelled; a pause that the cancel cuts short is followed by one more attempt. Of the
+// writer's, a single result is set aside after the first. When, after the cancel, all
+// that has cost the time that there is, a part that fails is given up whole.
 func (s *saver[R]) follow(w *writing[R], a attempt) {
 	p := w.next()
 	alone := len(p.res) == 1

@@ -143,7 +143,7 @@ func openDB(path string, o Options, deadline time.Time, readOnly bool) (db *bbol
 			"close it there, or set a longer Options.Timeout", path, o.Timeout)
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch),
 		strings.HasPrefix(err.Error(), "file size too small"):
-		return nil, nil, fmt.Errorf("bolt: %s is no database of this package: %w", path, err)
+		return nil, nil, fmt.Errorf("bolt: %s is no database of this package, and is left as it is; give the path of another file: %w", path, err)
 	}
 	return nil, nil, fmt.Errorf("bolt: opening %s: %w", path, err)
 }
@@ -163,15 +163,15 @@ func ours(tx *bbolt.Tx, path, typ string) (bool, error) {
 	meta := tx.Bucket(metaBucket)
 	if meta == nil {
 		if name, _ := tx.Cursor().First(); name != nil {
-			return false, fmt.Errorf("bolt: %s is a database of another program, with a bucket named %q", path, name)
+			return false, fmt.Errorf("bolt: %s is a database of another program, with a bucket named %q; give the path of another file", path, name)
 		}
 		return false, nil
 	}
 	if got := string(meta.Get(formatKey)); got != format {
-		return false, fmt.Errorf("bolt: %s has format %q, and this version of the package knows %q only", path, got, format)
+		return false, fmt.Errorf("bolt: %s has format %q, and this version of the package knows %q only; use a newer one", path, got, format)
 	}
 	if got := string(meta.Get(typeKey)); got != typ {
-		return false, fmt.Errorf("bolt: %s has results that are %s, want %s", path, got, typ)
+		return false, fmt.Errorf("bolt: %s has results that are %s, want %s; open it with their type, or give the path of another file", path, got, typ)
 	}
 	if tx.Bucket(resultsBucket) == nil {
 		return false, fmt.Errorf("bolt: %s is damaged: it has no bucket for results", path)

@@ -57,9 +57,9 @@
 //
 // # What it costs
 //
-// One json.Marshal or json.Unmarshal, and one copy of the bytes. An error costs an
-// [errors.Is] for each sentinel. Beside the bytes of the value there are two more, and
-// for an error its text, its codes and the stack.
+// One json.Marshal or json.Unmarshal, one copy of the bytes and one checksum. An error
+// costs an [errors.Is] for each sentinel. Beside the bytes of the value there are six
+// more, and for an error its text, its codes and the stack.
 //
 // # Versions
 //
