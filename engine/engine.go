@@ -1,0 +1,226 @@
+// Package engine is the seam between a pool and a queue that many machines share:
+// tasks and results as bytes, in batches, and nothing that knows their types.
+//
+//	eng, err := jetstream.Open(ctx, "nats://10.0.0.7:4222", "thumbs", nil)
+//	…
+//	p, err := pool.Join(ctx, makeThumb, eng, &pool.Options{Workers: 8})
+//
+// Those who use an engine need none of what is here but [Engine]. Those who write one
+// implement it, read its numbered clauses, and prove them with package enginetest in
+// one line:
+//
+//	func TestConformance(t *testing.T) { enginetest.Run(t, newEngine) }
+//
+// # Who does what
+//
+// An engine moves bytes. It never retries, never logs, starts no work of its own for a
+// task, and looks into neither tasks nor results. The pool encodes and decodes,
+// gathers results into batches, tries again after pauses that grow, extends leases,
+// finds the tasks that kill their processes, and decides what a failure means. So
+// each of these is written once, for all engines.
+//
+// # The life of a task
+//
+// It is pushed, and has an ID from then on. It is pulled by a pool on one of the
+// machines, which holds a lease on it and extends that while it works. When the result
+// is saved, and only then, the task is acknowledged and forgotten. If the process dies
+// or is cut off, the lease ends, and the task is delivered again, to any of them. So
+// a task is run at least once, and has exactly one result: the first that was saved.
+package engine
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+)
+
+// A Record is a result as bytes, under the ID of its task.
+type Record struct {
+	ID   uint64
+	Data []byte
+}
+
+// A Delivery is a task that an engine has handed out.
+type Delivery struct {
+	ID   uint64
+	Task []byte // what was pushed; the receiver's own
+
+	// Attempt counts the deliveries of this task: 1 is the first. It does not count
+	// how often the task was started: a process that dies takes with it what it had
+	// pulled and not started.
+	Attempt int
+
+	// Token is the engine's own handle of this delivery. Who is given a Delivery
+	// hands it back as it is.
+	Token any
+}
+
+// An Engine is a queue and its results, shared by all who have opened it under the
+// same name. All methods may be called from any number of goroutines at once. A
+// method that waits returns when ctx is done, with an error matching ctx.Err() or
+// context.Cause(ctx).
+//
+// Package enginetest checks each clause under the number that it has here.
+//
+// Pushing:
+//
+//  1. When Push returns nil, each of tasks is in the queue, and ids[i] is the ID of
+//     tasks[i]. IDs are never 0, and increase in the order of tasks. No ID is given
+//     to two tasks, also not after the engine was closed and opened again, or made
+//     anew under the same name.
+//  2. Push with a key that was used before, and the same tasks, adds none that is
+//     there already and returns the IDs that these have, for as long as the engine
+//     remembers the key: for 10 seconds at least, also if the task is done by then.
+//  3. With an error, ids is nil or as long as tasks, and ids[i] is 0 if tasks[i] is
+//     not known to be in the queue. With [ErrFull] or [ErrTooLarge] those are not in
+//     the queue. With any other error they may be: Push again with the same key and
+//     the same tasks tells.
+//  4. A queue is bounded. A Push that finds no room does not wait: it returns an error
+//     matching ErrFull, drops nothing, and there is room again when tasks are
+//     acknowledged.
+//
+// Pulling:
+//
+//  5. Pull returns at least one task and at most max. It waits only while there is
+//     none; it does not wait for more once there is one. Every task that is in the
+//     queue and not held under a lease is delivered in the end, in about the order of
+//     the IDs.
+//  6. A task that is delivered is held: no Pull of anybody delivers it again until the
+//     lease ends, and then one does, with a higher Attempt. The lease ends when Lease
+//     has passed since the delivery, or the last Extend of it.
+//  7. Extend makes the leases of ds begin anew. For deliveries whose lease has ended
+//     or whose task is acknowledged it does nothing, or says so in an error.
+//  8. Nack ends the leases of ds at once: the tasks are delivered again without
+//     delay, and to whoever pulls.
+//  9. After Ack has returned nil, the tasks of ds are gone from the queue, or will be
+//     in a moment. Ack of a task that is gone returns nil or an error and changes
+//     nothing.
+//
+// Results:
+//
+//  10. When Save returns nil, each of recs is stored, as durably as the engine can, or
+//     there was one under its ID before. The first write of an ID wins: a later one
+//     changes nothing and is no error. So a whole batch may be saved again after an
+//     error, which says that some may be stored.
+//  11. A record that can never be stored, since it is too large, is an error matching
+//     ErrTooLarge; those of its batch may be stored or not.
+//  12. Load returns what was saved under an ID, or an error matching [ErrNotFound].
+//  13. After Delete has returned nil, the records with those IDs are not there. IDs
+//     that are not there are no error.
+//  14. A loop over All yields each record that is stored from its beginning to its end
+//     exactly once, in any order, and may yield those that come or go meanwhile. The
+//     body may call every method. If the engine fails, the last pair has an error.
+//  15. The queue and the results have nothing to do with each other: saving does not
+//     acknowledge, acknowledging does not delete.
+//
+// And:
+//
+//  16. What is in the queue, and what was saved, is there after Close and a new Open.
+//     What was held is delivered again when the lease ends, or sooner.
+//  17. After Close, every method returns an error matching [ErrClosed], and those that
+//     wait return. Close again returns nil. It leaves no goroutine behind.
+//  18. An engine takes and returns byte slices that are not shared: it does not keep
+//     what it was given after it has returned, nor change it.
+type Engine interface {
+	Queue
+	Results
+	Close() error
+}
+
+// A Queue is the tasks of an [Engine].
+type Queue interface {
+	// Push adds tasks at the end. The key is the caller's and unique to this call and
+	// its repetitions: at most 64 letters, digits and hyphens.
+	Push(ctx context.Context, key string, tasks [][]byte) (ids []uint64, err error)
+
+	// Pull takes over up to max tasks, at least one, and blocks until there is one or
+	// ctx is done. Tasks that arrive while it is returning for ctx are delivered again.
+	Pull(ctx context.Context, max int) ([]Delivery, error)
+
+	// Ack says that the results of these are saved: forget the tasks.
+	Ack(ctx context.Context, ds []Delivery) error
+
+	// Nack says that these are not done here: give them to another machine now.
+	Nack(ctx context.Context, ds []Delivery) error
+
+	// Extend is the heartbeat: these are being worked on.
+	Extend(ctx context.Context, ds []Delivery) error
+
+	// Lease is for how long a task is held without an Extend. It does not change.
+	Lease() time.Duration
+}
+
+// Results are the results of an [Engine].
+type Results interface {
+	// Save stores recs, each under an ID that has none yet.
+	Save(ctx context.Context, recs []Record) error
+
+	// Load returns the record with that ID.
+	Load(ctx context.Context, id uint64) ([]byte, error)
+
+	// Delete forgets the records with those IDs.
+	Delete(ctx context.Context, ids []uint64) error
+
+	// All returns the records that are stored, as a weakly consistent sequence.
+	All(ctx context.Context) iter.Seq2[Record, error]
+}
+
+// A Waiter is an [Engine] that tells when a result is saved. It is optional: of an
+// engine that is not a Waiter a pool asks for the result again and again, and cannot
+// tell a task that waits from one that never was.
+type Waiter interface {
+	// Wait returns the record with that ID. It blocks while there is none and the task
+	// is in the queue, held or not, until ctx is done. If there is neither task nor
+	// record, it returns an error matching ErrNotFound at once.
+	Wait(ctx context.Context, id uint64) ([]byte, error)
+}
+
+// A StartMarker is an [Engine] that counts, durably, how often a task was really
+// started, so that one that kills its process can be told from those that were
+// only there. It is optional: without it deliveries are counted instead, and more of
+// them are allowed.
+type StartMarker interface {
+	// MarkStart adds one to the starts of a task and returns how many there are now.
+	// With an error the start may have been counted or not.
+	MarkStart(ctx context.Context, id uint64) (starts int, err error)
+}
+
+// A Sizer is an [Engine] that says how many tasks are in its queue. It is optional:
+// without it pool.Wait is an error.
+type Sizer interface {
+	// Size returns how many tasks are in the queue, held or not.
+	Size(ctx context.Context) (uint64, error)
+}
+
+// A Describer is an [Engine] that remembers what its tasks and results are. It is
+// optional: without it a pool finds tasks of another type one by one.
+type Describer interface {
+	// Describe stores kind if nothing is stored yet, and returns what is stored, for as
+	// long as there is the queue.
+	Describe(ctx context.Context, kind string) (stored string, err error)
+}
+
+// A Retryabler is an [Engine] that knows which of its errors can never pass, as that
+// of a password that is wrong. It is optional: without it every error but those of this
+// package is taken for one that may pass.
+type Retryabler interface {
+	// Retryable reports whether a call that has returned err may succeed another time.
+	Retryable(err error) bool
+}
+
+// Errors of every engine. They are in the chain of what it returns.
+var (
+	// ErrFull is returned by Push if the queue is full.
+	ErrFull = errors.New("engine: queue is full")
+
+	// ErrTooLarge is returned by Push and Save for a task or a record that this engine
+	// can never take.
+	ErrTooLarge = errors.New("engine: too large")
+
+	// ErrNotFound is returned by Load, and by Wait.
+	ErrNotFound = errors.New("engine: not found")
+
+	// ErrClosed is returned by every method after Close.
+	ErrClosed = errors.New("engine: closed")
+)
