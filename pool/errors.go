@@ -38,6 +38,12 @@ var (
 	ErrNilStore = errors.New("pool: nil store")
 )
 
+// ErrUnconfirmed is returned by Submit and its kin of a pool that has joined an engine,
+// with the reason why they have ended, if the task, or one of the tasks that they return
+// no ID for, may have been accepted all the same: the engine was asked and has not
+// answered. Then it may run, and its result be stored under an ID that nobody knows.
+var ErrUnconfirmed = errors.New("pool: nobody knows whether the task was accepted")
+
 // Errors in a Result, beside those of the task functions.
 var (
 	// ErrNotRun is the Err of a task that was accepted and never started. It
@@ -47,6 +53,10 @@ var (
 	// ErrGoexit is the Err of a task that called runtime.Goexit, as
 	// testing.T.FailNow does.
 	ErrGoexit = store.ErrGoexit
+
+	// ErrPoisoned is the Err of a task of a pool that has joined an engine, if five
+	// processes have died while they ran it. It is not tried again.
+	ErrPoisoned = errors.New("pool: the process dies at this task")
 )
 
 // ErrInTask is returned by Stop, Wait and Get inside a task of the same pool,
@@ -54,6 +64,8 @@ var (
 var ErrInTask = errors.New("pool: would wait for its own task")
 
 // errNilContext is not exported: nobody handles it, one mends the call.
+var errNilEngine = errors.New("pool: nil engine")
+
 var errNilContext = errors.New("pool: nil context; use context.Background() if there is none")
 
 // A PanicError is the Err of a task that panicked. Its fields are Value, what was

@@ -24,6 +24,9 @@ func (p *Pool[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
 	if ctx == nil {
 		return zero, errNilContext
 	}
+	if p.joint != nil {
+		return p.joint.get(ctx, id)
+	}
 	res, err := p.saver.store.Get(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		if err := p.await(ctx, id); err != nil {
@@ -135,6 +138,9 @@ func (p *Pool[T, R]) Wait(ctx context.Context) error {
 	}
 	if p.inTask(ctx) {
 		return ErrInTask
+	}
+	if p.joint != nil {
+		return p.joint.wait(ctx)
 	}
 	p.mu.Lock()
 	if p.quietLocked() {

@@ -65,6 +65,7 @@ type lifecycle[T, R any] struct {
 	waking  bool      // one is on its way to the queue; see wakeLocked
 	work    sync.Cond // with mu; idle workers sleep on it
 	reaping bool      // the reaper's goroutine is there
+	feeding int       // goroutines of joint that are there
 
 	gathered []store.Result[R]    // what workers have handed over to the writer, at most maxBatch
 	handed   map[store.ID]outcome // of the tasks whose results were handed over and are not saved
@@ -153,6 +154,9 @@ func (p *Pool[T, R]) Resize(workers int) error {
 	if workers < 0 {
 		return fmt.Errorf("%w: Resize(%d), want 0 or more", ErrNoWorkers, workers)
 	}
+	if workers > 0 && p.fn == nil {
+		return fmt.Errorf("%w: Resize(%d) of a pool that has joined without one", ErrNilFunc, workers)
+	}
 	p.mu.Lock()
 	if p.ended || p.abort != nil {
 		defer p.unlock()
@@ -163,7 +167,7 @@ func (p *Pool[T, R]) Resize(workers int) error {
 	}
 	p.target = workers
 	shut := func(error) {}
-	if workers == 0 {
+	if workers == 0 && p.joint == nil {
 		p.refuseLocked(ErrNoWorkers)
 		shut = p.ids.shut
 	}
@@ -172,6 +176,9 @@ func (p *Pool[T, R]) Resize(workers int) error {
 	}
 	p.unlock()
 	shut(ErrNoWorkers)
+	if p.joint != nil {
+		signal(p.joint.room)
+	}
 	return nil
 }
 
@@ -226,6 +233,9 @@ func (p *Pool[T, R]) closeLocked(cause error) {
 	}
 	p.refuseLocked(p.closed)
 	p.queue.ShutTail(true)
+	if p.abort == nil && p.joint != nil {
+		p.abort = ErrClosed // what waits is given back
+	}
 	if p.abort == nil && p.target == 0 {
 		p.queue.ShutHead(true) // or the last task may be taken after it was seen
 		if p.queue.Len() > 0 {
@@ -244,7 +254,7 @@ func (p *Pool[T, R]) closeLocked(cause error) {
 
 // endLocked reports whether the pool has just ended.
 func (p *Pool[T, R]) endLocked() bool {
-	if p.ended || p.closed == nil || p.queue.Len() > 0 || p.crew.n > 0 || p.reaping || p.writing || p.aside > 0 {
+	if p.ended || p.closed == nil || p.queue.Len() > 0 || p.crew.n > 0 || p.reaping || p.writing || p.aside > 0 || p.feeding > 0 {
 		return false
 	}
 	if !p.watched && !p.unwatch() {
@@ -254,7 +264,7 @@ func (p *Pool[T, R]) endLocked() bool {
 	switch {
 	case p.cause != nil:
 		p.verdict = p.saver.verdict(p.cause)
-	case p.abort != nil:
+	case p.abort != nil && p.joint == nil:
 		p.verdict = p.saver.verdict(notRunBecause(p.abort))
 	default:
 		p.verdict = p.saver.verdict(nil)

@@ -3,6 +3,8 @@ package pool
 import (
 	"fmt"
 	"runtime"
+
+	"github.com/resultpool/resultpool/store/codec"
 )
 
 // Options configures a pool. The zero value, and a nil *Options, mean the
@@ -16,7 +18,16 @@ type Options struct {
 	// Queue is how many accepted tasks may wait for a worker, beside those that
 	// run. 0 means 1024. There is no unbounded queue: a Submit that finds it
 	// full waits. Memory is taken as the queue fills. Map ignores it.
+	//
+	// A pool that has joined an engine takes over from it what its workers begin
+	// within 50 ms, by what they did before, and at most so many tasks as Queue says.
+	// How many may wait in the engine is the engine's option.
 	Queue int
+
+	// Codec says how a pool that has joined an engine writes its tasks, its values and
+	// its errors: with the Values and Errors of package codec. Nil is JSON. All who
+	// join have the same. New and Map ignore it.
+	Codec *codec.Options
 }
 
 // defaultQueue is large enough that workers on small tasks seldom run dry while

@@ -10,7 +10,7 @@ import (
 )
 
 // A Pool runs tasks of type T and stores their results of type R. Make one with
-// [New]. All of its methods may be called from any number of goroutines at once.
+// [New] or [Join]. All of its methods may be called from any number of goroutines at once.
 type Pool[T, R any] struct {
 	fn      func(context.Context, T) (R, error)
 	nilable bool // a T can be nil, and nil is no task
@@ -22,6 +22,7 @@ type Pool[T, R any] struct {
 
 	saver *saver[R]
 	ids   *ids
+	joint *joint[T, R]  // nil in a pool of New
 	done  chan struct{} // closed by release
 
 	queue *queue.Queue[T] // its owner's lock is mu
@@ -67,25 +68,35 @@ func New[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), 
 		return nil, err
 	}
 
+	p := newPool[T, R](ctx, fn, o)
+	p.ids = ids
+	p.saver = newSaver(p.taskCtx, st) // a store that calls back is inside a task
+	p.ids.openLocked(p.ctx)
+	p.watch()
+	return p, nil
+}
+
+// newPool returns a pool that lacks IDs and a saver, and that does not watch its context.
+func newPool[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), o Options) *Pool[T, R] {
 	p := &Pool[T, R]{
 		fn:        fn,
 		nilable:   canBeNil[T](),
 		parent:    ctx,
-		ids:       ids,
 		done:      make(chan struct{}),
 		queue:     queue.New[T](o.Queue),
 		lifecycle: newLifecycle[T, R](o),
 	}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	p.taskCtx = context.WithValue(p.ctx, taskOf[T, R]{p}, true)
-	p.saver = newSaver(p.taskCtx, st) // a store that calls back is inside a task
-	p.ids.openLocked(p.ctx)
 	p.work.L, p.room.L = &p.mu, &p.mu
+	return p
+}
 
+// watch has the pool hear of the end of its context.
+func (p *Pool[T, R]) watch() {
 	p.mu.Lock() // onCancel may run at once, and uses unwatch
 	p.unwatch = context.AfterFunc(p.ctx, p.onCancel)
 	p.unlock()
-	return p, nil
 }
 
 // Done returns a channel that is closed when the pool has ended: it takes no

@@ -30,7 +30,7 @@ func (p *Pool[T, R]) reap(w *writing[R]) {
 func (p *Pool[T, R]) unrun() []store.Result[R] {
 	p.mu.Lock()
 	defer p.unlock()
-	err := notRunBecause(p.abort)
+	err := p.notRun(p.abort)
 	unrun := make([]store.Result[R], min(p.queue.Len(), maxBatch))
 	for i := range unrun {
 		unrun[i] = store.Result[R]{ID: p.ids.idLocked(p.queue.Popped() + uint64(i)), Err: err}

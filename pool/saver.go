@@ -39,6 +39,8 @@ type saver[R any] struct {
 	hung    atomic.Bool // a call has outlasted its context, or calls that failed have used up grace
 	ending  atomic.Bool // putCtx is about to end
 
+	lost func(id uint64) // told of results that are given up; nil unless the pool is joined
+
 	mu       sync.Mutex       // taken inside Pool.mu, or alone
 	retrying uint64           // results that wait for another try; guarded by mu
 	unsaved  []unsaved[R]     // results that were given up; guarded by mu
@@ -201,6 +203,11 @@ func (s *saver[R]) addRetrying(n int) {
 // finish takes results off the count of those that are retried, and keeps those that
 // are given up.
 func (s *saver[R]) finish(retried int, givenUp ...unsaved[R]) {
+	if s.lost != nil {
+		for _, u := range givenUp {
+			s.lost(uint64(u.res.ID))
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.retrying -= uint64(retried)

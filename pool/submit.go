@@ -28,8 +28,8 @@ func (p *Pool[T, R]) Submit(ctx context.Context, in T) (store.ID, error) {
 	if ctx == nil {
 		return 0, errNilContext
 	}
-	id, err := p.trySubmit(ctx, in)
-	if err == nil || !errors.Is(err, ErrQueueFull) {
+	id, err := p.trySubmit(ctx, in, true)
+	if err == nil || p.joint != nil || !errors.Is(err, ErrQueueFull) {
 		return id, err
 	}
 	ids, err := p.SubmitAll(ctx, []T{in})
@@ -42,12 +42,17 @@ func (p *Pool[T, R]) Submit(ctx context.Context, in T) (store.ID, error) {
 // TrySubmit is Submit without the wait: if the queue is full, it returns
 // [ErrQueueFull]. It blocks only on a store that has to reserve more IDs.
 func (p *Pool[T, R]) TrySubmit(in T) (store.ID, error) {
-	return p.trySubmit(context.Background(), in)
+	return p.trySubmit(context.Background(), in, false)
 }
 
-func (p *Pool[T, R]) trySubmit(ctx context.Context, in T) (store.ID, error) {
+// trySubmit does not wait for room in the queue, except for that of an engine if wait is
+// true.
+func (p *Pool[T, R]) trySubmit(ctx context.Context, in T, wait bool) (store.ID, error) {
 	if p.nilable && isNilTask(in) {
 		return 0, ErrNilTask
+	}
+	if p.joint != nil {
+		return p.joint.submitOne(ctx, in, wait)
 	}
 	late, err := p.lookAt(ctx)
 	if err != nil {
@@ -131,6 +136,9 @@ func (p *Pool[T, R]) SubmitAll(ctx context.Context, in []T) ([]store.ID, error) 
 	}
 	if i, found := nilTask(in); found {
 		return nil, fmt.Errorf("%w at index %d", ErrNilTask, i)
+	}
+	if p.joint != nil {
+		return p.joint.submit(ctx, in, true)
 	}
 	late, err := p.lookAt(ctx)
 	if err != nil {

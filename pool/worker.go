@@ -138,12 +138,19 @@ func (p *Pool[T, R]) shift(w *worker[R]) {
 		w.id, w.outcome = store.ID(it.ID), succeeded
 		res.ID = w.id
 		if cause := p.cancelCause(); cause != nil {
-			res.Err, w.outcome = notRunBecause(cause), notRun
+			res.Err, w.outcome = p.notRun(cause), notRun
 		} else {
 			w.stage = running
-			res.Value, res.Err = p.fn(p.taskCtx, it.Task)
+			if p.joint == nil {
+				res.Value, res.Err = p.fn(p.taskCtx, it.Task)
+			} else {
+				res.Value, res.Err = p.joint.run(p.taskCtx, it.ID)
+			}
 			if res.Err != nil {
 				w.outcome = failed
+				if isHandBack(res.Err) {
+					w.outcome = notRun
+				}
 			}
 		}
 		if p.saver.batch != nil {

@@ -1,0 +1,280 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"math"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/queue"
+	"github.com/resultpool/resultpool/store"
+)
+
+// ahead is for how long a pool takes over work beyond what its workers can begin at once:
+// long enough that they do not wait for the engine, and short enough that another machine
+// that has nothing to do does not wait for this one. What cannot be begun within it is
+// left in the engine.
+const ahead = 50 * time.Millisecond
+
+// A pace measures how many tasks are begun in the time ahead.
+type pace struct {
+	since time.Time
+	begun uint64
+	tasks int
+}
+
+// measure returns how many that are, given how many were begun since Join.
+func (p *pace) measure(now time.Time, begun uint64) int {
+	if passed := now.Sub(p.since); passed >= ahead/10 {
+		p.tasks = int(min(float64(begun-p.begun)*float64(ahead)/float64(passed), math.MaxInt32))
+		p.since, p.begun = now, begun
+	}
+	return p.tasks
+}
+
+// feed pulls tasks until the pool is closed.
+func (j *joint[T, R]) feed() {
+	defer j.feedLeaves()
+	var (
+		pace  = pace{since: time.Now()}
+		pause time.Duration
+	)
+	for j.intake.Err() == nil {
+		n := j.wanted(pace.measure(time.Now(), j.started.Load()))
+		if n == 0 {
+			select {
+			case <-j.room:
+			case <-j.intake.Done():
+			}
+			continue
+		}
+		ds, err := j.eng.Pull(j.intake, n)
+		j.takeOver(ds)
+		if err == nil {
+			pause = 0
+			continue
+		}
+		pause = nextPause(pause)
+		sleep(j.intake, pause)
+	}
+}
+
+func (j *joint[T, R]) feedLeaves() {
+	j.mu.Lock()
+	j.fed = true
+	j.mu.Unlock()
+	j.drop() // beat may be over
+	j.leave()
+}
+
+// leave counts a goroutine off, which ends the pool if it was the last.
+func (j *joint[T, R]) leave() {
+	j.pool.mu.Lock()
+	j.pool.feeding--
+	j.pool.unlock()
+}
+
+// wanted returns how many tasks to pull: for the workers that have none, and so many more.
+// While more than half of those wait, it is none, so that they are pulled in batches.
+func (j *joint[T, R]) wanted(more int) int {
+	p := j.pool
+	p.mu.Lock()
+	workers := p.target
+	p.mu.Unlock()
+	if workers == 0 {
+		return 0
+	}
+	more = min(more, p.queue.Cap())
+	j.low.Store(int64(more / 2)) // say so first, then look
+	queued := p.queue.Len()
+	if queued > more/2 {
+		return 0
+	}
+	return max(0, min(workers-int(j.busy.Load())+more, p.queue.Cap())-queued)
+}
+
+// ran is called by a worker that has run a task.
+func (j *joint[T, R]) ran() {
+	j.busy.Add(-1)
+	if int64(j.pool.queue.Len()) <= j.low.Load() {
+		signal(j.room)
+	}
+}
+
+// signal is a wake-up for the one who receives from c, which has room for one.
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// takeOver puts what was pulled into the queue.
+func (j *joint[T, R]) takeOver(ds []engine.Delivery) {
+	ids := make([]uint64, 0, len(ds))
+	again := ds[:0:0]
+	for _, d := range ds {
+		switch {
+		case !j.hold(d): // it is in the queue, or runs
+		case d.Attempt > 1:
+			again = append(again, d)
+		default:
+			ids = append(ids, d.ID)
+		}
+	}
+	for _, d := range again {
+		if j.isUnsaved(d.ID) {
+			ids = append(ids, d.ID)
+		}
+	}
+	j.enqueue(ids)
+}
+
+// isUnsaved reports whether a task that was delivered before is to be run. Whoever had it
+// may have saved its result and died before the engine heard that: then it is
+// acknowledged. If the pool is closed before the engine answers, it says yes.
+func (j *joint[T, R]) isUnsaved(id uint64) bool {
+	var pause time.Duration
+	for j.intake.Err() == nil {
+		_, err := j.eng.Load(j.intake, id)
+		switch {
+		case err == nil:
+			_ = j.eng.Ack(j.intake, j.drop(id)) // if that is lost, it comes once more
+			return false
+		case errors.Is(err, engine.ErrNotFound):
+			return true
+		}
+		pause = nextPause(pause)
+		sleep(j.intake, pause)
+	}
+	return true
+}
+
+// enqueue puts tasks that are held into the queue, or gives them back if the pool is
+// closed. There is room: only feed adds to the queue.
+func (j *joint[T, R]) enqueue(ids []uint64) {
+	p := j.pool
+	var none [1]T
+	for len(ids) > 0 {
+		p.lockHeedingCancel()
+		if p.closed != nil {
+			p.unlock()
+			break
+		}
+		p.queue.ShutTail(true)
+		n := 0
+		for ; n < len(ids); n++ {
+			t := p.queue.Pushed()
+			if _, k := p.queue.PushShut(queue.Range{Offset: ids[n] - t, End: math.MaxInt64}, none[:]); k == 0 {
+				break // a worker has all but emptied the slot
+			}
+			p.ids.noteLocked(t, ids[n], p.queue.Popped())
+		}
+		ids = ids[n:]
+		p.unlock()
+		runtime.Gosched()
+	}
+	if len(ids) > 0 {
+		j.giveBack(ids)
+	}
+}
+
+// giveBack lets another process have tasks that have not been started. If the engine
+// does not hear it, they are delivered when their leases end.
+func (j *joint[T, R]) giveBack(ids []uint64) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.pool.taskCtx), grace)
+	defer cancel()
+	_ = j.eng.Nack(ctx, j.drop(ids...))
+}
+
+// noteLocked says which ID a ticket has, the next one, and forgets those of tickets
+// that are popped.
+func (d *ids) noteLocked(ticket, id, popped uint64) {
+	d.blocks = slices.DeleteFunc(d.blocks, func(b idBlock) bool { return b.end() <= popped })
+	if k := len(d.blocks) - 1; k >= 0 && d.blocks[k].id+d.blocks[k].n == id {
+		d.blocks[k].n++
+		return
+	}
+	d.blocks = append(d.blocks, idBlock{ticket: ticket, n: 1, id: id})
+}
+
+// nextPause is the pause after an attempt of the engine that has failed.
+func nextPause(last time.Duration) time.Duration {
+	return min(max(2*last, firstPause), longestPause)
+}
+
+// sleep returns after d, or once ctx is done.
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// patience is for how long the engine may take for a call that has not to wait: then its
+// answer is lost, as with a connection that was cut, and the call is made again.
+const patience = 10 * time.Second
+
+// jointStore is the engine as the store of a pool: what the writer puts there is saved,
+// and then acknowledged. It shares nothing with New's stores but the interface, and never
+// returns ErrExists: in an engine the first write of an ID wins.
+type jointStore[T, R any] struct{ *joint[T, R] }
+
+// Put is PutBatch for one.
+func (s *jointStore[T, R]) Put(ctx context.Context, res store.Result[R]) error {
+	return s.PutBatch(ctx, []store.Result[R]{res})
+}
+
+// PutBatch saves results and forgets their tasks, or gives back those that are none.
+func (s *jointStore[T, R]) PutBatch(ctx context.Context, res []store.Result[R]) error {
+	var back, saved []uint64
+	recs := make([]engine.Record, 0, len(res))
+	for _, r := range res {
+		id := uint64(r.ID)
+		if isHandBack(r.Err) {
+			back = append(back, id)
+			continue
+		}
+		data, err := s.wire.encodeResult(r)
+		if err != nil {
+			return err
+		}
+		recs, saved = append(recs, engine.Record{ID: id, Data: data}), append(saved, id)
+	}
+	if len(recs) > 0 {
+		if err := s.save(ctx, recs); err != nil {
+			if errors.Is(err, engine.ErrTooLarge) {
+				return &because{store.ErrRejected, err}
+			}
+			return err
+		}
+		_ = s.eng.Ack(ctx, s.drop(saved...)) // if that is lost, they come again, and are found to be saved
+	}
+	if len(back) > 0 {
+		_ = s.eng.Nack(ctx, s.drop(back...)) // if that is lost, they come when their leases end
+	}
+	return nil
+}
+
+func (s *jointStore[T, R]) save(ctx context.Context, recs []engine.Record) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return s.eng.Save(ctx, recs)
+}
+
+// Get loads a result.
+func (s *jointStore[T, R]) Get(ctx context.Context, id store.ID) (store.Result[R], error) {
+	data, err := s.eng.Load(ctx, uint64(id))
+	if err != nil {
+		return store.Result[R]{}, notFoundOr(id, err)
+	}
+	return s.wire.results.Decode(id, data)
+}
+
+// Delete deletes a result.
+func (s *jointStore[T, R]) Delete(ctx context.Context, id store.ID) error {
+	return s.eng.Delete(ctx, []uint64{uint64(id)})
+}

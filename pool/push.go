@@ -1,0 +1,180 @@
+package pool
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/store"
+)
+
+const (
+	// maxPush is how many tasks are pushed at once. As with maxBatch, more would gain
+	// little.
+	maxPush = 256
+
+	// longestFullPause is the longest pause before a queue that was full is tried again:
+	// shorter than longestPause, since there is no outage to be considerate of.
+	longestFullPause = 100 * time.Millisecond
+)
+
+// submit is Submit, TrySubmit and SubmitAll of a joined pool. If the queue is full, it
+// waits for room or does not.
+func (j *joint[T, R]) submit(ctx context.Context, in []T, wait bool) ([]store.ID, error) {
+	p := j.pool
+	late, err := p.lookAt(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.refusal(late); err != nil {
+		return nil, err
+	}
+	wait = wait && !p.inTask(ctx)
+	pushing, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(j.intake, func() { cancel(context.Cause(j.intake)) })
+	defer stop()
+
+	ids := make([]store.ID, 0, len(in))
+	for len(in) > 0 {
+		n := min(len(in), maxPush)
+		b := batch{keys: rand.Text(), ids: make([]store.ID, n)}
+		for i := range n {
+			data, err := j.wire.encodeTask(in[i])
+			if err != nil {
+				return ids, err
+			}
+			b.tasks, b.at = append(b.tasks, data), append(b.at, i)
+		}
+		err := j.push(ctx, pushing, &b, wait)
+		done := b.accepted()
+		ids = append(ids, b.ids[:done]...)
+		if err != nil {
+			return ids, b.confirm(done, err)
+		}
+		in = in[n:]
+	}
+	return ids, nil
+}
+
+func (j *joint[T, R]) submitOne(ctx context.Context, in T, wait bool) (store.ID, error) {
+	ids, err := j.submit(ctx, []T{in}, wait)
+	if len(ids) == 0 {
+		return 0, err
+	}
+	return ids[0], nil
+}
+
+// refusal returns why the pool takes no task, or late.
+func (p *Pool[T, R]) refusal(late error) error {
+	p.mu.Lock()
+	defer p.unlock()
+	if p.closed != nil {
+		return p.closed
+	}
+	return late
+}
+
+// A batch is tasks on their way into the engine.
+type batch struct {
+	keys  string // what its keys begin with
+	turn  int    // the number of the present one
+	ids   []store.ID
+	tasks [][]byte // those that are left
+	at    []int    // where their IDs belong
+	// unsure is true if some of those that are left may have been accepted, since
+	// nobody knows how the last call ended.
+	unsure bool
+}
+
+func (b *batch) key() string { return fmt.Sprintf("%s-%d", b.keys, b.turn) }
+
+// accepted returns how many tasks were accepted, from the first one on.
+func (b *batch) accepted() int {
+	for i, id := range b.ids {
+		if id == 0 {
+			return i
+		}
+	}
+	return len(b.ids)
+}
+
+// confirm adds to err whether tasks behind the first n may have been accepted.
+func (b *batch) confirm(n int, err error) error {
+	for _, id := range b.ids[n:] {
+		b.unsure = b.unsure || id != 0
+	}
+	if b.unsure {
+		return &because{ErrUnconfirmed, err}
+	}
+	return err
+}
+
+// settle notes the answer of a Push.
+func (b *batch) settle(ids []uint64, err error) {
+	b.unsure = err != nil && !errors.Is(err, engine.ErrFull) && !errors.Is(err, engine.ErrTooLarge)
+	var left batch
+	for i, place := range b.at {
+		if i < len(ids) && ids[i] != 0 {
+			b.ids[place] = store.ID(ids[i])
+		} else {
+			left.tasks, left.at = append(left.tasks, b.tasks[i]), append(left.at, place)
+		}
+	}
+	if b.unsure {
+		return // the same key with the same tasks tells
+	}
+	// Those that are left are not in the queue. They get another key, which the engine
+	// need not remember for as long as the queue is full.
+	b.tasks, b.at = left.tasks, left.at
+	b.turn++
+}
+
+// push pushes a batch until all is accepted, or it is of no use to go on. pushing ends
+// with ctx and when the pool is closed.
+func (j *joint[T, R]) push(ctx, pushing context.Context, b *batch, wait bool) error {
+	var pause time.Duration
+	for {
+		ids, err := j.pushOnce(pushing, b)
+		b.settle(ids, err)
+		full := errors.Is(err, engine.ErrFull)
+		switch {
+		case err == nil:
+			return nil
+		case full && !wait:
+			return ErrQueueFull
+		case pushing.Err() != nil:
+			return j.pushEnded(ctx)
+		case !full && isFinal(j.eng, err):
+			return fmt.Errorf("pool: submitting: %w", err)
+		}
+		pause = nextPause(pause)
+		if full {
+			pause = min(pause, longestFullPause)
+		}
+		sleep(pushing, pause)
+		if pushing.Err() != nil {
+			return j.pushEnded(ctx)
+		}
+	}
+}
+
+func (j *joint[T, R]) pushOnce(ctx context.Context, b *batch) ([]uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return j.eng.Push(ctx, b.key(), b.tasks)
+}
+
+// pushEnded returns why a Submit is over, the most important reason first.
+func (j *joint[T, R]) pushEnded(ctx context.Context) error {
+	if cause := j.pool.cancelCause(); cause != nil {
+		return closedBecause(cause)
+	}
+	if j.intake.Err() != nil {
+		return j.pool.refusal(ErrClosed)
+	}
+	return causeOf(ctx)
+}
