@@ -104,6 +104,9 @@ func (j *joint[T, R]) ran() {
 	}
 }
 
+// resized has feed look again for idle workers.
+func (j *joint[T, R]) resized() { signal(j.room) }
+
 // signal is a wake-up for the one who receives from c, which has room for one.
 func signal(c chan<- struct{}) {
 	select {

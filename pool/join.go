@@ -86,7 +86,18 @@ func Join[T, R any](ctx context.Context, fn func(context.Context, T) (R, error),
 	return p, nil
 }
 
-// joint is what a pool has to do with its engine; nil in a pool of New.
+// engineSide is a joint. It is an interface so that programs that do not call Join need
+// not link what only a joint uses: encoding/json alone makes a small program larger by a
+// third.
+type engineSide[T, R any] interface {
+	submit(ctx context.Context, in []T, wait bool) ([]store.ID, error)
+	run(ctx context.Context, id uint64) (R, error)
+	resized()
+	get(ctx context.Context, id store.ID) (R, error)
+	wait(ctx context.Context) error
+}
+
+// joint is what a pool has to do with its engine.
 //
 // The pool itself is as ever: a queue of its own, workers, and the writer. Two goroutines
 // stand between it and the engine, from Join until the pool ends:

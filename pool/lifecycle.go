@@ -177,7 +177,7 @@ func (p *Pool[T, R]) Resize(workers int) error {
 	p.unlock()
 	shut(ErrNoWorkers)
 	if p.joint != nil {
-		signal(p.joint.room)
+		p.joint.resized()
 	}
 	return nil
 }

@@ -22,8 +22,8 @@ type Pool[T, R any] struct {
 
 	saver *saver[R]
 	ids   *ids
-	joint *joint[T, R]  // nil in a pool of New
-	done  chan struct{} // closed by release
+	joint engineSide[T, R] // nil in a pool of New
+	done  chan struct{}    // closed by release
 
 	queue *queue.Queue[T] // its owner's lock is mu
 	gates gates

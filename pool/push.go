@@ -2,9 +2,9 @@ package pool
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/resultpool/resultpool/engine"
@@ -41,7 +41,7 @@ func (j *joint[T, R]) submit(ctx context.Context, in []T, wait bool) ([]store.ID
 	ids := make([]store.ID, 0, len(in))
 	for len(in) > 0 {
 		n := min(len(in), maxPush)
-		b := batch{keys: rand.Text(), ids: make([]store.ID, n)}
+		b := batch{keys: newKey(), ids: make([]store.ID, n)}
 		for i := range n {
 			data, err := j.wire.encodeTask(in[i])
 			if err != nil {
@@ -58,14 +58,6 @@ func (j *joint[T, R]) submit(ctx context.Context, in []T, wait bool) ([]store.ID
 		in = in[n:]
 	}
 	return ids, nil
-}
-
-func (j *joint[T, R]) submitOne(ctx context.Context, in T, wait bool) (store.ID, error) {
-	ids, err := j.submit(ctx, []T{in}, wait)
-	if len(ids) == 0 {
-		return 0, err
-	}
-	return ids[0], nil
 }
 
 // refusal returns why the pool takes no task, or late.
@@ -89,6 +81,10 @@ type batch struct {
 	// nobody knows how the last call ended.
 	unsure bool
 }
+
+// newKey returns 128 random bits. They need not be secret, and package crypto/rand would
+// be linked into programs that do not call Join.
+func newKey() string { return fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64()) }
 
 func (b *batch) key() string { return fmt.Sprintf("%s-%d", b.keys, b.turn) }
 

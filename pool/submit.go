@@ -52,7 +52,11 @@ func (p *Pool[T, R]) trySubmit(ctx context.Context, in T, wait bool) (store.ID, 
 		return 0, ErrNilTask
 	}
 	if p.joint != nil {
-		return p.joint.submitOne(ctx, in, wait)
+		ids, err := p.joint.submit(ctx, []T{in}, wait)
+		if len(ids) == 0 {
+			return 0, err
+		}
+		return ids[0], nil
 	}
 	late, err := p.lookAt(ctx)
 	if err != nil {
