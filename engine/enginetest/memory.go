@@ -1,0 +1,132 @@
+package enginetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/resultpool/resultpool/engine"
+)
+
+// MemoryOptions are the options of [NewMemory]. A nil *MemoryOptions is the zero
+// value; negative numbers stand for the defaults, too.
+type MemoryOptions struct {
+	QueueBound int           // tasks in the queue, held or not; 0: 1 << 16
+	Lease      time.Duration // 0: 30 s
+	MaxSize    int           // of a task and of a record, in bytes; 0: 1 MiB
+}
+
+// A Memory is a whole [engine.Engine] in the memory of this process, with all that
+// is optional, to test what uses an engine. It is for tests: nothing outlives the
+// process, and nobody outside of it has a part in it.
+//
+// It keeps the contract to the letter and none of what engines do beyond it. A Push
+// that finds too little room takes over the first of its tasks, and returns their IDs
+// with ErrFull. An Ack counts also after the lease has ended. A Delivery that is not
+// handed back as it was is an error.
+//
+// A Memory is one handle on its data, as one process has one connection; [Memory.Open]
+// makes another. It starts no goroutine, and waits by timers and channels only, so it
+// can be used in a bubble of testing/synctest.
+type Memory struct {
+	data    *memory
+	closing sync.Once
+	closed  chan struct{} // closed by Close
+}
+
+var _ interface {
+	engine.Engine
+	engine.Waiter
+	engine.StartMarker
+	engine.Sizer
+	engine.Describer
+	engine.Retryabler
+} = (*Memory)(nil)
+
+// NewMemory returns the first handle on a new and empty queue.
+func NewMemory(o *MemoryOptions) *Memory {
+	if o == nil {
+		o = new(MemoryOptions)
+	}
+	data := &memory{
+		bound:   1 << 16,
+		lease:   30 * time.Second,
+		maxSize: 1 << 20,
+		// A queue that is made anew goes on above all IDs of the one before.
+		lastID:  uint64(time.Now().UnixMicro()),
+		tasks:   make(map[uint64]*memoryTask),
+		held:    make(map[uint64]*memoryTask),
+		arrived: make(chan struct{}),
+		keys:    make(map[string]*memoryPush),
+		starts:  make(map[uint64]int),
+		records: make(map[uint64][]byte),
+		waiting: make(map[uint64]chan struct{}),
+	}
+	if o.QueueBound > 0 {
+		data.bound = o.QueueBound
+	}
+	if o.Lease > 0 {
+		data.lease = o.Lease
+	}
+	if o.MaxSize > 0 {
+		data.maxSize = o.MaxSize
+	}
+	return &Memory{data: data, closed: make(chan struct{})}
+}
+
+// Open returns another handle on the same data, as another process has, or this one
+// after a restart. It works also after Close.
+func (m *Memory) Open() *Memory {
+	return &Memory{data: m.data, closed: make(chan struct{})}
+}
+
+// Close closes this handle only. What it held is delivered again when the leases end.
+// The data is there as long as somebody has a handle to open another from.
+func (m *Memory) Close() error {
+	m.closing.Do(func() { close(m.closed) })
+	return nil
+}
+
+// enter returns an error if nothing is to be done: the handle is closed, or ctx done.
+func (m *Memory) enter(ctx context.Context) error {
+	select {
+	case <-m.closed:
+		return engine.ErrClosed
+	default:
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// await blocks until changed is closed, the time is at, if it is not zero, ctx is done
+// or the handle is closed; enter tells these two.
+func (m *Memory) await(ctx context.Context, changed <-chan struct{}, at time.Time) {
+	var due <-chan time.Time
+	if !at.IsZero() {
+		timer := time.NewTimer(time.Until(at))
+		defer timer.Stop()
+		due = timer.C
+	}
+	select {
+	case <-changed:
+	case <-due:
+	case <-ctx.Done():
+	case <-m.closed:
+	}
+}
+
+// Retryable implements [engine.Retryabler].
+func (m *Memory) Retryable(err error) bool {
+	return !errors.Is(err, engine.ErrTooLarge) && !errors.Is(err, engine.ErrClosed) && !errors.Is(err, errMisuse)
+}
+
+// errMisuse is in the errors of calls that break the contract on the caller's side.
+var errMisuse = errors.New("enginetest: misuse")
+
+func misuse(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", errMisuse, fmt.Sprintf(format, args...))
+}

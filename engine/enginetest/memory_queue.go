@@ -1,0 +1,317 @@
+package enginetest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/resultpool/resultpool/engine"
+)
+
+// remembered is for how long a key is known after the last Push with it.
+const remembered = 15 * time.Second
+
+// A memory is what all handles share.
+//
+// A task is in tasks from Push to Ack. It is held from its delivery until its lease
+// ends or it is given back, and has its ID in ready otherwise. Leases end without a
+// timer: whoever pulls, or works with a delivery, looks at the clock.
+//
+// No method blocks with mu held.
+type memory struct {
+	bound   int           // immutable, as are lease and maxSize
+	lease   time.Duration // of a delivery
+	maxSize int           // of a task or a record
+
+	mu      sync.Mutex // guards all that follows
+	lastID  uint64
+	tasks   map[uint64]*memoryTask
+	ready   []uint64               // ascending; some may be acknowledged by now
+	held    map[uint64]*memoryTask // those of tasks that are held
+	soonest time.Time              // no lease of held ends before
+	arrived chan struct{}          // closed and made anew when ready grows
+	keys    map[string]*memoryPush
+	used    []memoryUse    // every use of a key, the oldest first
+	starts  map[uint64]int // of tasks
+	kind    string
+
+	records map[uint64][]byte
+	waiting map[uint64]chan struct{} // closed, and gone, when the record is there or the task is not
+}
+
+type memoryTask struct {
+	data       []byte
+	deliveries int
+	leaseEnds  time.Time // if it is held
+}
+
+// A memoryToken is the Token of a Delivery.
+type memoryToken struct {
+	id       uint64
+	delivery int // of this task; it is the last one that has a lease
+}
+
+// A memoryPush is what is known of the pushes under one key.
+type memoryPush struct {
+	ids  []uint64 // 0 for those for which there was no room yet
+	last time.Time
+}
+
+type memoryUse struct {
+	key  string
+	when time.Time
+}
+
+// Push implements [engine.Queue].
+func (m *Memory) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64, error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	if !validKey(key) {
+		return nil, misuse("Push with key %q, want 1 to 64 letters, digits and hyphens", key)
+	}
+	for i, task := range tasks {
+		if len(task) > m.data.maxSize {
+			return nil, fmt.Errorf("enginetest: task %d has %d bytes, want at most %d: %w",
+				i, len(task), m.data.maxSize, engine.ErrTooLarge)
+		}
+	}
+	return m.data.push(key, tasks)
+}
+
+func validKey(key string) bool {
+	for _, c := range key {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return key != "" && len(key) <= 64
+}
+
+func (d *memory) push(key string, tasks [][]byte) ([]uint64, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p, err := d.useLocked(key, len(tasks))
+	if err != nil {
+		return nil, err
+	}
+	grown := false
+	for i, task := range tasks {
+		if p.ids[i] != 0 {
+			continue
+		}
+		if len(d.tasks) >= d.bound {
+			err = fmt.Errorf("enginetest: %d tasks in the queue: %w", len(d.tasks), engine.ErrFull)
+			break
+		}
+		d.lastID++
+		p.ids[i] = d.lastID
+		d.tasks[d.lastID] = &memoryTask{data: bytes.Clone(task)}
+		d.ready = append(d.ready, d.lastID)
+		grown = true
+	}
+	if grown {
+		d.arriveLocked()
+	}
+	return slices.Clone(p.ids), err
+}
+
+// useLocked returns what is known of key, which is used for n tasks, and forgets what
+// was not used for long.
+func (d *memory) useLocked(key string, n int) (*memoryPush, error) {
+	now := time.Now()
+	for len(d.used) > 0 && now.Sub(d.used[0].when) > remembered {
+		if p := d.keys[d.used[0].key]; p != nil && now.Sub(p.last) > remembered {
+			delete(d.keys, d.used[0].key)
+		}
+		d.used = d.used[1:]
+	}
+	p := d.keys[key]
+	if p == nil {
+		p = &memoryPush{ids: make([]uint64, n)}
+		d.keys[key] = p
+	}
+	if len(p.ids) != n {
+		return nil, misuse("Push of %d tasks with key %q, which was used for %d tasks", n, key, len(p.ids))
+	}
+	p.last = now
+	d.used = append(d.used, memoryUse{key, now})
+	return p, nil
+}
+
+// arriveLocked wakes those who wait for a task.
+func (d *memory) arriveLocked() {
+	close(d.arrived)
+	d.arrived = make(chan struct{})
+}
+
+// Pull implements [engine.Queue].
+func (m *Memory) Pull(ctx context.Context, max int) ([]engine.Delivery, error) {
+	if max < 1 {
+		return nil, misuse("Pull of at most %d tasks, want 1 or more", max)
+	}
+	for {
+		if err := m.enter(ctx); err != nil {
+			return nil, err
+		}
+		ds, arrived, leaseEnds := m.data.take(max)
+		if len(ds) > 0 {
+			return ds, nil
+		}
+		m.await(ctx, arrived, leaseEnds)
+	}
+}
+
+// take delivers up to max tasks. If there are none, there may be some when arrived is
+// closed, and when a lease ends, if any task is held.
+func (d *memory) take(max int) (ds []engine.Delivery, arrived <-chan struct{}, leaseEnds time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := time.Now()
+	d.endLeasesLocked(now)
+	for len(ds) < max && len(d.ready) > 0 {
+		id := d.ready[0]
+		d.ready = d.ready[1:]
+		t := d.tasks[id]
+		if t == nil {
+			continue
+		}
+		t.deliveries++
+		t.leaseEnds = now.Add(d.lease)
+		if len(d.held) == 0 {
+			d.soonest = t.leaseEnds
+		}
+		d.held[id] = t
+		ds = append(ds, engine.Delivery{
+			ID:      id,
+			Task:    bytes.Clone(t.data),
+			Attempt: t.deliveries,
+			Token:   memoryToken{id, t.deliveries},
+		})
+	}
+	if len(d.held) > 0 {
+		leaseEnds = d.soonest
+	}
+	return ds, d.arrived, leaseEnds
+}
+
+// endLeasesLocked makes those tasks ready whose leases have ended.
+func (d *memory) endLeasesLocked(now time.Time) {
+	if len(d.held) == 0 || now.Before(d.soonest) {
+		return
+	}
+	d.soonest = now.Add(d.lease)
+	for id, t := range d.held {
+		if now.Before(t.leaseEnds) {
+			if t.leaseEnds.Before(d.soonest) {
+				d.soonest = t.leaseEnds
+			}
+			continue
+		}
+		d.releaseLocked(id)
+	}
+}
+
+// releaseLocked makes a task ready that is held.
+func (d *memory) releaseLocked(id uint64) {
+	delete(d.held, id)
+	if at, found := slices.BinarySearch(d.ready, id); !found {
+		d.ready = slices.Insert(d.ready, at, id)
+	}
+}
+
+// Ack implements [engine.Queue].
+func (m *Memory) Ack(ctx context.Context, ds []engine.Delivery) error {
+	return m.deliveries(ctx, "Ack", ds, func(id uint64, _ *memoryTask) {
+		d := m.data
+		delete(d.tasks, id)
+		delete(d.held, id)
+		delete(d.starts, id)
+		d.wakeLocked(id)
+	})
+}
+
+// Nack implements [engine.Queue].
+func (m *Memory) Nack(ctx context.Context, ds []engine.Delivery) error {
+	return m.deliveries(ctx, "Nack", ds, func(id uint64, held *memoryTask) {
+		if held != nil {
+			m.data.releaseLocked(id)
+			m.data.arriveLocked()
+		}
+	})
+}
+
+// Extend implements [engine.Queue].
+func (m *Memory) Extend(ctx context.Context, ds []engine.Delivery) error {
+	return m.deliveries(ctx, "Extend", ds, func(_ uint64, held *memoryTask) {
+		if held != nil {
+			held.leaseEnds = time.Now().Add(m.data.lease)
+		}
+	})
+}
+
+// deliveries calls f, with mu held, for each of ds. Its task is nil if the lease that
+// came with the delivery has ended.
+func (m *Memory) deliveries(ctx context.Context, method string, ds []engine.Delivery, f func(id uint64, held *memoryTask)) error {
+	if err := m.enter(ctx); err != nil {
+		return err
+	}
+	for _, one := range ds {
+		if token, ok := one.Token.(memoryToken); !ok || token.id != one.ID {
+			return misuse("%s of task %d with token %v, which is not the one it was delivered with", method, one.ID, one.Token)
+		}
+	}
+	d := m.data
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.endLeasesLocked(time.Now())
+	for _, one := range ds {
+		t := d.held[one.ID]
+		if t != nil && t.deliveries != one.Token.(memoryToken).delivery {
+			t = nil
+		}
+		f(one.ID, t)
+	}
+	return nil
+}
+
+// Lease implements [engine.Queue].
+func (m *Memory) Lease() time.Duration { return m.data.lease }
+
+// MarkStart implements [engine.StartMarker]. The count is forgotten with the task.
+func (m *Memory) MarkStart(ctx context.Context, id uint64) (int, error) {
+	if err := m.enter(ctx); err != nil {
+		return 0, err
+	}
+	d := m.data
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.starts[id]++
+	return d.starts[id], nil
+}
+
+// Size implements [engine.Sizer].
+func (m *Memory) Size(ctx context.Context) (uint64, error) {
+	if err := m.enter(ctx); err != nil {
+		return 0, err
+	}
+	m.data.mu.Lock()
+	defer m.data.mu.Unlock()
+	return uint64(len(m.data.tasks)), nil
+}
+
+// Describe implements [engine.Describer].
+func (m *Memory) Describe(ctx context.Context, kind string) (string, error) {
+	if err := m.enter(ctx); err != nil {
+		return "", err
+	}
+	m.data.mu.Lock()
+	defer m.data.mu.Unlock()
+	if m.data.kind == "" {
+		m.data.kind = kind
+	}
+	return m.data.kind, nil
+}
