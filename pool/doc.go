@@ -36,6 +36,9 @@
 // order in which tasks end or their results are stored, and nothing survives the
 // process that the store does not keep.
 //
+// All this is said of a pool of [New]. One that has joined an engine with [Join] shares its
+// tasks with other processes, and its guarantee is said there.
+//
 // # What becomes of a task
 //
 //	the function returned a nil error   its value
@@ -81,6 +84,13 @@
 // Submit returns [ErrQueueFull] rather than wait for room; Stop, [Pool.Wait] and
 // [Pool.Get] of a task that has not ended return [ErrInTask]. The same holds for
 // a store, with the context that its Put is given.
+//
+// # Many machines
+//
+// A pool that is opened with [Join] in place of New has its queue and its results in an
+// engine, as package engine/jetstream is one, and shares them with all who have joined
+// that. Stop and the cancel then give back what has not been started: it is run by
+// another process, and has no result ErrNotRun.
 //
 // # More behaviour
 //

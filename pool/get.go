@@ -19,6 +19,11 @@ import (
 //
 // Inside a task, with the task's context, Get of a task that has not ended
 // returns [ErrInTask]: all workers could be waiting for each other.
+//
+// In a pool that has joined an engine, Get has the results of all who have, and goes on
+// while the engine fails. Inside a task it returns ErrInTask for every ID that has no
+// result. If the engine is no engine.Waiter, Get of an ID that was never given out
+// waits until ctx is done.
 func (p *Pool[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
 	var zero R
 	if ctx == nil {
@@ -119,6 +124,10 @@ func (p *Pool[T, R]) pendingLocked(id store.ID) bool {
 //
 // The error is context.Cause(ctx) or the store's; see [store.Snapshot]. To use
 // results one by one, without a copy of all, range over the store's All.
+//
+// In a pool that has joined an engine, it has the results of all who have, ever, until
+// they are deleted or the engine forgets them. Delete those that you have read with the
+// engine's Delete.
 func (p *Pool[T, R]) Results(ctx context.Context) (map[store.ID]store.Result[R], error) {
 	if ctx == nil {
 		return nil, errNilContext
@@ -132,6 +141,11 @@ func (p *Pool[T, R]) Results(ctx context.Context) (map[store.ID]store.Result[R],
 //
 // The error is context.Cause(ctx) if ctx is done first, or [ErrInTask] inside a
 // task, with the task's context.
+//
+// In a pool that has joined an engine, Wait waits until the shared queue is empty: until
+// no task of any of the processes waits or runs. It asks again and again, after pauses of
+// up to 100 ms, also while the engine fails. If the engine is no engine.Sizer, the error
+// matches errors.ErrUnsupported.
 func (p *Pool[T, R]) Wait(ctx context.Context) error {
 	if ctx == nil {
 		return errNilContext

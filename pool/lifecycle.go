@@ -112,6 +112,13 @@ func newLifecycle[T, R any](o Options) lifecycle[T, R] {
 //
 // Inside a task, with the task's context, Stop returns [ErrInTask] at once; the
 // pool is stopping all the same.
+//
+// A pool that has joined an engine runs to the end what it has begun, and gives back to
+// the engine what it has taken over and not begun: another process runs that, at once.
+// After a cancel, so does it with a task whose function returns the cancel's error; all
+// other outcomes are kept. Stop then returns nil, the cause of the cancel, or an
+// UnsavedError: the tasks of its results are run again by another process, when their
+// leases have ended.
 func (p *Pool[T, R]) Stop(ctx context.Context) error {
 	if ctx == nil {
 		return errNilContext
@@ -148,8 +155,13 @@ func (p *Pool[T, R]) Stop(ctx context.Context) error {
 // pool that is being stopped, Resize(0) leaves the waiting tasks unrun; see
 // [Pool.Stop].
 //
-// The error is ErrNoWorkers if workers is negative, or [ErrClosed] if the pool
-// has ended or runs no more tasks. Nothing changes then.
+// In a pool that has joined an engine, Submit goes on after Resize(0), since others may
+// have workers. The few tasks that it has taken over and not begun wait for workers, or
+// for Stop, which gives them back.
+//
+// The error is ErrNoWorkers if workers is negative, [ErrClosed] if the pool has
+// ended or runs no more tasks, or [ErrNilFunc] if it has joined without a function.
+// Nothing changes then.
 func (p *Pool[T, R]) Resize(workers int) error {
 	if workers < 0 {
 		return fmt.Errorf("%w: Resize(%d), want 0 or more", ErrNoWorkers, workers)

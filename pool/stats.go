@@ -3,6 +3,10 @@ package pool
 // Stats is what a pool has done and is doing, at one moment. In every Stats
 //
 //	Submitted = Succeeded + Failed + Panicked + NotRun + Queued + Running
+//
+// Of a pool that has joined an engine, they are those of the tasks that this pool has
+// taken over from it, whoever submitted them: Submitted is how many it has taken over, and
+// NotRun how many it has given back.
 type Stats struct {
 	Submitted uint64 // tasks accepted since New
 

@@ -24,6 +24,13 @@ import (
 //
 // Submit may be called from any goroutine. From inside a task, with the task's
 // context, it returns [ErrQueueFull] rather than wait for its own pool.
+//
+// In a pool that has joined an engine, Submit returns once the engine has the task, which
+// takes a round trip. While the engine fails it tries again. It returns an error that no
+// other attempt can mend, as engine.ErrTooLarge, and one for a task that cannot be
+// written. If it ends for another reason while the engine owes it an answer, the error
+// matches [ErrUnconfirmed] too: the task may have been accepted. There it does not
+// matter how many workers the pool has.
 func (p *Pool[T, R]) Submit(ctx context.Context, in T) (store.ID, error) {
 	if ctx == nil {
 		return 0, errNilContext
@@ -40,7 +47,8 @@ func (p *Pool[T, R]) Submit(ctx context.Context, in T) (store.ID, error) {
 }
 
 // TrySubmit is Submit without the wait: if the queue is full, it returns
-// [ErrQueueFull]. It blocks only on a store that has to reserve more IDs.
+// [ErrQueueFull]. It blocks only on a store that has to reserve more IDs, and, in a pool
+// that has joined an engine, until that answers or the pool is closed.
 func (p *Pool[T, R]) TrySubmit(in T) (store.ID, error) {
 	return p.trySubmit(context.Background(), in, false)
 }
@@ -134,6 +142,9 @@ func (p *Pool[T, R]) begin(ctx context.Context, late error, sub *submission[T]) 
 // not. If one of in is nil, none is accepted, and the error says which.
 //
 // SubmitAll does not keep in after it has returned.
+//
+// In a pool that has joined an engine, an error that matches [ErrUnconfirmed] says that
+// some of in[len(ids):] may have been accepted.
 func (p *Pool[T, R]) SubmitAll(ctx context.Context, in []T) ([]store.ID, error) {
 	if ctx == nil {
 		return nil, errNilContext

@@ -23,10 +23,12 @@ var consumers = []struct {
 }{
 	{name: "a pool with a dense store", imports: []string{"pool", "store/dense"}},
 	{name: "a pool with an xsync store", imports: []string{"pool", "store/xsync"}},
+	{name: "an engine of its own", imports: []string{"engine"}},
+	{name: "an engine of its own and its test", imports: []string{"engine", "engine/enginetest"}, test: true},
 	{name: "a store of its own", imports: []string{"store"}},
 	{name: "a store of its own that keeps bytes", imports: []string{"store", "store/codec"}},
 	{name: "a store of its own and its test", imports: []string{"store", "store/storetest"}, test: true},
-	{name: "everything", imports: []string{"pool", "store", "store/codec", "store/dense", "store/rwmutex", "store/storetest", "store/syncmap", "store/xsync"}},
+	{name: "everything", imports: []string{"engine", "engine/enginetest", "pool", "store", "store/codec", "store/dense", "store/rwmutex", "store/storetest", "store/syncmap", "store/xsync"}},
 }
 
 // TestConsumers makes modules that use this one, outside of the workspace as a

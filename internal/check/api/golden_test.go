@@ -78,7 +78,7 @@ func TestAPI(t *testing.T) {
 			lines = append(lines, Lines(p.Types)...)
 		}
 	}
-	for _, dir := range []string{"pool", "store", "store/codec", "store/dense", "store/rwmutex", "store/storetest", "store/syncmap", "store/xsync"} {
+	for _, dir := range []string{"engine", "engine/enginetest", "pool", "store", "store/codec", "store/dense", "store/rwmutex", "store/storetest", "store/syncmap", "store/xsync"} {
 		require.True(t, listed[dir], "package %s was not looked at", dir)
 	}
 	golden(t, root+"/docs/api.txt", lines,
