@@ -37,13 +37,13 @@ import (
 
 // A Record is a result as bytes, under the ID of its task.
 type Record struct {
-	ID   uint64
-	Data []byte
+	ID   uint64 // of the task
+	Data []byte // what was saved
 }
 
 // A Delivery is a task that an engine has handed out.
 type Delivery struct {
-	ID   uint64
+	ID   uint64 // what Push has returned
 	Task []byte // what was pushed; the receiver's own
 
 	// Attempt counts the deliveries of this task: 1 is the first. It does not count
