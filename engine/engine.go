@@ -82,7 +82,7 @@ type Delivery struct {
 //
 // Pulling:
 //
-//  5. Pull returns at least one task and at most max. It waits only while there is
+//  5. Pull returns at least one task and at most limit. It waits only while there is
 //     none; it does not wait for more once there is one. Every task that is in the
 //     queue and not held under a lease is delivered in the end, in about the order of
 //     the IDs.
@@ -134,9 +134,9 @@ type Queue interface {
 	// its repetitions: at most 64 letters, digits and hyphens.
 	Push(ctx context.Context, key string, tasks [][]byte) (ids []uint64, err error)
 
-	// Pull takes over up to max tasks, at least one, and blocks until there is one or
+	// Pull takes over up to limit tasks, at least one, and blocks until there is one or
 	// ctx is done. Tasks that arrive while it is returning for ctx are delivered again.
-	Pull(ctx context.Context, max int) ([]Delivery, error)
+	Pull(ctx context.Context, limit int) ([]Delivery, error)
 
 	// Ack says that the results of these are saved: forget the tasks.
 	Ack(ctx context.Context, ds []Delivery) error

@@ -104,8 +104,8 @@ func (j *joint[T, R]) ran() {
 	}
 }
 
-// resized has feed look again for idle workers.
-func (j *joint[T, R]) resized() { signal(j.room) }
+// Resized has feed look again for idle workers.
+func (j *joint[T, R]) Resized() { signal(j.room) }
 
 // signal is a wake-up for the one who receives from c, which has room for one.
 func signal(c chan<- struct{}) {

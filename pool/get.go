@@ -30,7 +30,7 @@ func (p *Pool[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
 		return zero, errNilContext
 	}
 	if p.joint != nil {
-		return p.joint.get(ctx, id)
+		return p.joint.Get(ctx, id)
 	}
 	res, err := p.saver.store.Get(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
@@ -154,7 +154,7 @@ func (p *Pool[T, R]) Wait(ctx context.Context) error {
 		return ErrInTask
 	}
 	if p.joint != nil {
-		return p.joint.wait(ctx)
+		return p.joint.Wait(ctx)
 	}
 	p.mu.Lock()
 	if p.quietLocked() {

@@ -90,11 +90,11 @@ func Join[T, R any](ctx context.Context, fn func(context.Context, T) (R, error),
 // not link what only a joint uses: encoding/json alone makes a small program larger by a
 // third.
 type engineSide[T, R any] interface {
-	submit(ctx context.Context, in []T, wait bool) ([]store.ID, error)
-	run(ctx context.Context, id uint64) (R, error)
-	resized()
-	get(ctx context.Context, id store.ID) (R, error)
-	wait(ctx context.Context) error
+	Submit(ctx context.Context, in []T, wait bool) ([]store.ID, error)
+	Run(ctx context.Context, id uint64) (R, error)
+	Resized()
+	Get(ctx context.Context, id store.ID) (R, error)
+	Wait(ctx context.Context) error
 }
 
 // joint is what a pool has to do with its engine.
@@ -140,6 +140,8 @@ type joint[T, R any] struct {
 	held map[uint64][]engine.Delivery // by ID; guarded by mu
 	fed  bool                         // feed is gone; guarded by mu
 }
+
+var _ engineSide[int, int] = (*joint[int, int])(nil)
 
 // handBack is the Err of a result that is none: the task is to be given back to the
 // engine, for another process.

@@ -189,7 +189,7 @@ func (p *Pool[T, R]) Resize(workers int) error {
 	p.unlock()
 	shut(ErrNoWorkers)
 	if p.joint != nil {
-		p.joint.resized()
+		p.joint.Resized()
 	}
 	return nil
 }

@@ -22,8 +22,8 @@ const (
 	maxDeliveries = 20
 )
 
-// run is the function of a joined pool: that of the user, for a task that is held.
-func (j *joint[T, R]) run(ctx context.Context, id uint64) (v R, err error) {
+// Run is the function of a joined pool: that of the user, for a task that is held.
+func (j *joint[T, R]) Run(ctx context.Context, id uint64) (v R, err error) {
 	j.busy.Add(1)
 	j.started.Add(1)
 	defer j.ran()

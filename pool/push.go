@@ -21,9 +21,9 @@ const (
 	longestFullPause = 100 * time.Millisecond
 )
 
-// submit is Submit, TrySubmit and SubmitAll of a joined pool. If the queue is full, it
+// Submit is Submit, TrySubmit and SubmitAll of a joined pool. If the queue is full, it
 // waits for room or does not.
-func (j *joint[T, R]) submit(ctx context.Context, in []T, wait bool) ([]store.ID, error) {
+func (j *joint[T, R]) Submit(ctx context.Context, in []T, wait bool) ([]store.ID, error) {
 	p := j.pool
 	late, err := p.lookAt(ctx)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 // itself.
 const longestLook = 100 * time.Millisecond
 
-// get is Get of a joined pool.
-func (j *joint[T, R]) get(ctx context.Context, id store.ID) (R, error) {
+// Get is that of a joined pool.
+func (j *joint[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
 	var zero R
 	data, err := j.load(ctx, id)
 	if err != nil {
@@ -79,8 +79,8 @@ func notFoundOr(id store.ID, err error) error {
 	return err
 }
 
-// wait is Wait of a joined pool.
-func (j *joint[T, R]) wait(ctx context.Context) error {
+// Wait is that of a joined pool.
+func (j *joint[T, R]) Wait(ctx context.Context) error {
 	s, ok := j.eng.(engine.Sizer)
 	if !ok {
 		return fmt.Errorf("pool: Wait: the engine cannot say how many tasks it has: %w", errors.ErrUnsupported)

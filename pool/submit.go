@@ -60,7 +60,7 @@ func (p *Pool[T, R]) trySubmit(ctx context.Context, in T, wait bool) (store.ID, 
 		return 0, ErrNilTask
 	}
 	if p.joint != nil {
-		ids, err := p.joint.submit(ctx, []T{in}, wait)
+		ids, err := p.joint.Submit(ctx, []T{in}, wait)
 		if len(ids) == 0 {
 			return 0, err
 		}
@@ -153,7 +153,7 @@ func (p *Pool[T, R]) SubmitAll(ctx context.Context, in []T) ([]store.ID, error) 
 		return nil, fmt.Errorf("%w at index %d", ErrNilTask, i)
 	}
 	if p.joint != nil {
-		return p.joint.submit(ctx, in, true)
+		return p.joint.Submit(ctx, in, true)
 	}
 	late, err := p.lookAt(ctx)
 	if err != nil {

@@ -144,7 +144,7 @@ func (p *Pool[T, R]) shift(w *worker[R]) {
 			if p.joint == nil {
 				res.Value, res.Err = p.fn(p.taskCtx, it.Task)
 			} else {
-				res.Value, res.Err = p.joint.run(p.taskCtx, it.ID)
+				res.Value, res.Err = p.joint.Run(p.taskCtx, it.ID)
 			}
 			if res.Err != nil {
 				w.outcome = failed
