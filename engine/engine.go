@@ -181,9 +181,9 @@ type Waiter interface {
 // only there. It is optional: without it deliveries are counted instead, and more of
 // them are allowed.
 type StartMarker interface {
-	// MarkStart adds one to the starts of a task and returns how many there are now.
-	// With an error the start may have been counted or not.
-	MarkStart(ctx context.Context, id uint64) (starts int, err error)
+	// MarkStart adds n to the starts of a task, 1, or -1 for one that is taken back,
+	// and returns how many there are now. With an error it may have been added or not.
+	MarkStart(ctx context.Context, id uint64, n int) (starts int, err error)
 }
 
 // A Sizer is an [Engine] that says how many tasks are in its queue. It is optional:

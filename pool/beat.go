@@ -77,5 +77,5 @@ func (j *joint[T, R]) extend(timeout time.Duration) bool {
 	// The pool's cancel does not end it: tasks that run are worked on until they return.
 	ctx, cancel := context.WithTimeout(j.beating, timeout)
 	defer cancel()
-	return j.eng.Extend(ctx, ds) == nil
+	return guarded(func() error { return j.eng.Extend(ctx, ds) }) == nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -43,16 +44,15 @@ func (j *joint[T, R]) feed() {
 		pause time.Duration
 	)
 	for j.intake.Err() == nil {
-		n := j.wanted(pace.measure(time.Now(), j.started.Load()))
-		if n == 0 {
+		idle, more := j.wanted(pace.measure(time.Now(), j.started.Load()))
+		if idle+more == 0 {
 			select {
 			case <-j.room:
 			case <-j.intake.Done():
 			}
 			continue
 		}
-		ds, err := j.eng.Pull(j.intake, n)
-		j.takeOver(ds)
+		err := j.pull(idle, more)
 		if err == nil {
 			pause = 0
 			continue
@@ -60,6 +60,53 @@ func (j *joint[T, R]) feed() {
 		pause = nextPause(pause)
 		sleep(j.intake, pause)
 	}
+}
+
+// longestLook is for how long a pool looks out for more tasks than its idle workers can
+// begin: those that come later may be larger than the last ones.
+const longestLook = 100 * time.Millisecond
+
+// pull takes over tasks for idle workers, and so many more. It waits until there are some,
+// or it is time to think again about how many they should be.
+func (j *joint[T, R]) pull(idle, more int) error {
+	ctx, cancel := context.WithCancel(j.intake)
+	defer cancel()
+	j.mu.Lock()
+	j.resize = cancel
+	resized := j.resized
+	j.resized = false
+	j.mu.Unlock()
+	if resized {
+		return nil
+	}
+	if more > 0 {
+		ctx, cancel = context.WithTimeout(ctx, longestLook)
+		defer cancel()
+	}
+	var ds []engine.Delivery
+	err := guarded(func() (err error) { ds, err = j.eng.Pull(ctx, idle+more); return err })
+	j.takeOver(ds)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// guarded turns a panic of the engine into an error like others.
+func guarded(call func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &PanicError{Value: r, Stack: debug.Stack()}
+		}
+	}()
+	return call()
+}
+
+// ask is a call of the engine that has not to wait. It ends after patience, or with ctx.
+func ask(ctx context.Context, call func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return guarded(func() error { return call(ctx) })
 }
 
 func (j *joint[T, R]) feedLeaves() {
@@ -77,35 +124,59 @@ func (j *joint[T, R]) leave() {
 	j.pool.unlock()
 }
 
-// wanted returns how many tasks to pull: for the workers that have none, and so many more.
-// While more than half of those wait, it is none, so that they are pulled in batches.
-func (j *joint[T, R]) wanted(more int) int {
+// wanted returns how many tasks to pull: for the workers that have none, and beyond that.
+// While at least half of what is to wait does, it is none, so that tasks come in batches.
+func (j *joint[T, R]) wanted(ahead int) (idle, more int) {
 	p := j.pool
 	p.mu.Lock()
 	workers := p.target
 	p.mu.Unlock()
 	if workers == 0 {
-		return 0
+		return 0, 0
 	}
-	more = min(more, p.queue.Cap())
-	j.low.Store(int64(more / 2)) // say so first, then look
+	j.low.Store(int64(ahead / 2)) // say so first, then look
 	queued := p.queue.Len()
-	if queued > more/2 {
-		return 0
+	room := max(0, p.queue.Cap()-queued)
+	free := workers - int(j.busy.Load())
+	idle = max(0, free-queued)
+	waiting := max(0, queued-free) // for a worker that is busy now
+	if more = ahead - waiting; more <= ahead/2 {
+		more = 0
 	}
-	return max(0, min(workers-int(j.busy.Load())+more, p.queue.Cap())-queued)
+	idle = min(idle, room)
+	return idle, min(more, room-idle)
 }
 
-// ran is called by a worker that has run a task.
+// begun and ran are called by a worker around a task.
+func (j *joint[T, R]) begun() {
+	j.busy.Add(1)
+	j.started.Add(1)
+	j.changed()
+}
+
 func (j *joint[T, R]) ran() {
 	j.busy.Add(-1)
+	j.changed()
+}
+
+// changed wakes feed if there may be something for it to do.
+func (j *joint[T, R]) changed() {
 	if int64(j.pool.queue.Len()) <= j.low.Load() {
 		signal(j.room)
 	}
 }
 
-// Resized has feed look again for idle workers.
-func (j *joint[T, R]) Resized() { signal(j.room) }
+// Resized has feed think again about how many tasks to take over.
+func (j *joint[T, R]) Resized() {
+	j.mu.Lock()
+	j.resized = true
+	resize := j.resize
+	j.mu.Unlock()
+	if resize != nil {
+		resize()
+	}
+	signal(j.room)
+}
 
 // signal is a wake-up for the one who receives from c, which has room for one.
 func signal(c chan<- struct{}) {
@@ -128,12 +199,14 @@ func (j *joint[T, R]) takeOver(ds []engine.Delivery) {
 			ids = append(ids, d.ID)
 		}
 	}
+	j.enqueue(ids)
+	unsaved := ids[:0]
 	for _, d := range again {
 		if j.isUnsaved(d.ID) {
-			ids = append(ids, d.ID)
+			unsaved = append(unsaved, d.ID)
 		}
 	}
-	j.enqueue(ids)
+	j.enqueue(unsaved)
 }
 
 // isUnsaved reports whether a task that was delivered before is to be run. Whoever had it
@@ -142,10 +215,13 @@ func (j *joint[T, R]) takeOver(ds []engine.Delivery) {
 func (j *joint[T, R]) isUnsaved(id uint64) bool {
 	var pause time.Duration
 	for j.intake.Err() == nil {
-		_, err := j.eng.Load(j.intake, id)
+		err := ask(j.intake, func(ctx context.Context) error {
+			_, err := j.eng.Load(ctx, id)
+			return err
+		})
 		switch {
 		case err == nil:
-			_ = j.eng.Ack(j.intake, j.drop(id)) // if that is lost, it comes once more
+			j.ack(j.intake, id)
 			return false
 		case errors.Is(err, engine.ErrNotFound):
 			return true
@@ -185,12 +261,24 @@ func (j *joint[T, R]) enqueue(ids []uint64) {
 	}
 }
 
-// giveBack lets another process have tasks that have not been started. If the engine
-// does not hear it, they are delivered when their leases end.
+// ack forgets tasks whose results are saved. If the engine does not hear it, they are
+// delivered again when their leases end, and found to be saved.
+func (j *joint[T, R]) ack(ctx context.Context, ids ...uint64) {
+	ds := j.drop(ids...)
+	_ = ask(ctx, func(ctx context.Context) error { return j.eng.Ack(ctx, ds) })
+}
+
+// giveBack lets another process have tasks, now. If the engine does not hear it, they are
+// delivered when their leases end. An engine that hangs is waited for once: the pool ends.
 func (j *joint[T, R]) giveBack(ids []uint64) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.pool.taskCtx), grace)
-	defer cancel()
-	_ = j.eng.Nack(ctx, j.drop(ids...))
+	ds := j.drop(ids...)
+	if len(ds) == 0 || j.deaf.Load() {
+		return
+	}
+	err := ask(context.WithoutCancel(j.pool.taskCtx), func(ctx context.Context) error { return j.eng.Nack(ctx, ds) })
+	if errors.Is(err, context.DeadlineExceeded) {
+		j.deaf.Store(true)
+	}
 }
 
 // noteLocked says which ID a ticket has, the next one, and forgets those of tickets
@@ -217,9 +305,10 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// patience is for how long the engine may take for a call that has not to wait: then its
-// answer is lost, as with a connection that was cut, and the call is made again.
-const patience = 10 * time.Second
+// patience is for how long the engine may take for a call that has not to wait. After it
+// the answer is taken for lost, as with a connection that was cut, and the call is made
+// again. It is half of the time for which an engine remembers the key of a Push.
+const patience = 5 * time.Second
 
 // jointStore is the engine as the store of a pool: what the writer puts there is saved,
 // and then acknowledged. It shares nothing with New's stores but the interface, and never
@@ -231,34 +320,38 @@ func (s *jointStore[T, R]) Put(ctx context.Context, res store.Result[R]) error {
 	return s.PutBatch(ctx, []store.Result[R]{res})
 }
 
-// PutBatch saves results and forgets their tasks, or gives back those that are none.
+// PutBatch gives back the tasks of results that are none, saves the others, and forgets
+// their tasks. With an error it may be called again, for all of them or for some.
 func (s *jointStore[T, R]) PutBatch(ctx context.Context, res []store.Result[R]) error {
 	var back, saved []uint64
+	for _, r := range res {
+		if isHandBack(r.Err) {
+			back = append(back, uint64(r.ID))
+		}
+	}
+	s.giveBack(back) // first, since the others may fail for as long as the pool is there
 	recs := make([]engine.Record, 0, len(res))
 	for _, r := range res {
-		id := uint64(r.ID)
 		if isHandBack(r.Err) {
-			back = append(back, id)
 			continue
 		}
+		id := uint64(r.ID)
 		data, err := s.wire.encodeResult(r)
 		if err != nil {
 			return err
 		}
 		recs, saved = append(recs, engine.Record{ID: id, Data: data}), append(saved, id)
 	}
-	if len(recs) > 0 {
-		if err := s.save(ctx, recs); err != nil {
-			if errors.Is(err, engine.ErrTooLarge) {
-				return &because{store.ErrRejected, err}
-			}
-			return err
+	if len(recs) == 0 {
+		return nil
+	}
+	if err := s.save(ctx, recs); err != nil {
+		if errors.Is(err, engine.ErrTooLarge) || errors.Is(err, engine.ErrClosed) {
+			return &because{store.ErrRejected, err} // it will never be saved like this
 		}
-		_ = s.eng.Ack(ctx, s.drop(saved...)) // if that is lost, they come again, and are found to be saved
+		return err
 	}
-	if len(back) > 0 {
-		_ = s.eng.Nack(ctx, s.drop(back...)) // if that is lost, they come when their leases end
-	}
+	s.ack(ctx, saved...)
 	return nil
 }
 

@@ -136,9 +136,13 @@ type joint[T, R any] struct {
 	busy    atomic.Int64  // workers that run a task
 	started atomic.Uint64 // tasks, since Join
 
-	mu   sync.Mutex
-	held map[uint64][]engine.Delivery // by ID; guarded by mu
-	fed  bool                         // feed is gone; guarded by mu
+	deaf atomic.Bool // the engine did not answer to a Nack
+
+	mu      sync.Mutex
+	held    map[uint64][]engine.Delivery // by ID; guarded by mu
+	fed     bool                         // feed is gone; guarded by mu
+	resize  context.CancelFunc           // ends the Pull under way; nil before the first; guarded by mu
+	resized bool                         // since feed has thought of it; guarded by mu
 }
 
 var _ engineSide[int, int] = (*joint[int, int])(nil)

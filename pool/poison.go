@@ -24,17 +24,16 @@ const (
 
 // Run is the function of a joined pool: that of the user, for a task that is held.
 func (j *joint[T, R]) Run(ctx context.Context, id uint64) (v R, err error) {
-	j.busy.Add(1)
-	j.started.Add(1)
+	j.begun()
 	defer j.ran()
 
 	d := j.delivery(id)
 	if d.Attempt >= suspectFrom {
-		leave, err := j.suspect(ctx, d)
-		if err != nil {
-			return v, err
+		leave, unrun := j.suspect(d)
+		if unrun != nil {
+			return v, unrun
 		}
-		defer leave()
+		defer func() { leave(isHandBack(err)) }()
 	}
 	in, err := j.wire.decodeTask(d.Task)
 	if err != nil {
@@ -52,47 +51,65 @@ func (j *joint[T, R]) Run(ctx context.Context, id uint64) (v R, err error) {
 // That is no outcome: another process is to run the task.
 func (j *joint[T, R]) isInterrupted(err error) bool {
 	cause := j.pool.cancelCause()
-	return cause != nil && (errors.Is(err, context.Canceled) || errors.Is(err, cause))
+	return cause != nil && (errors.Is(err, context.Canceled) || errors.Is(err, cause) ||
+		j.pool.parent.Err() != nil && errors.Is(err, j.pool.parent.Err()))
 }
 
 // suspect waits until no other suspect runs in this process, and counts the start
 // durably before it happens: if the process dies now, it is this task's doing, or at
-// least no other suspect is blamed.
-func (j *joint[T, R]) suspect(ctx context.Context, d engine.Delivery) (leave func(), err error) {
+// least no other suspect is blamed. With an error the task is not run. A suspect that was
+// interrupted has killed nobody, and its start is taken back.
+func (j *joint[T, R]) suspect(d engine.Delivery) (leave func(interrupted bool), err error) {
 	select {
 	case j.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, &handBack{causeOf(ctx)}
+	case <-j.intake.Done():
+		return nil, &handBack{causeOf(j.intake)}
 	}
-	leave = func() { <-j.turn }
-	if err := j.acquit(ctx, d); err != nil {
-		leave()
+	if err := j.acquit(d); err != nil {
+		<-j.turn
 		return nil, err
 	}
-	return leave, nil
+	return func(interrupted bool) {
+		if interrupted {
+			_ = j.markStart(context.WithoutCancel(j.pool.taskCtx), d.ID, -1, new(int))
+		}
+		<-j.turn
+	}, nil
 }
 
 // acquit returns an error if the suspect is not to be run.
-func (j *joint[T, R]) acquit(ctx context.Context, d engine.Delivery) error {
-	m, ok := j.eng.(engine.StartMarker)
-	if !ok {
+func (j *joint[T, R]) acquit(d engine.Delivery) error {
+	if _, ok := j.eng.(engine.StartMarker); !ok {
 		if d.Attempt > maxDeliveries {
 			return fmt.Errorf("%w: it was delivered %d times", ErrPoisoned, d.Attempt)
 		}
 		return nil
 	}
 	var pause time.Duration
-	for {
-		starts, err := m.MarkStart(ctx, d.ID)
+	unanswered := 0 // they may be counted, and have not happened
+	for j.intake.Err() == nil {
+		var starts int
+		err := j.markStart(j.intake, d.ID, 1, &starts)
 		switch {
-		case err == nil && starts > maxStarts:
-			return fmt.Errorf("%w: it was started %d times", ErrPoisoned, starts-1)
+		case err == nil && starts-unanswered > maxStarts:
+			return fmt.Errorf("%w: it was started %d times", ErrPoisoned, starts-unanswered-1)
 		case err == nil:
 			return nil
-		case ctx.Err() != nil:
-			return &handBack{causeOf(ctx)}
 		}
+		unanswered++
 		pause = nextPause(pause)
-		sleep(ctx, pause)
+		sleep(j.intake, pause)
 	}
+	return &handBack{causeOf(j.intake)}
+}
+
+func (j *joint[T, R]) markStart(ctx context.Context, id uint64, n int, starts *int) error {
+	m, ok := j.eng.(engine.StartMarker)
+	if !ok {
+		return nil
+	}
+	return ask(ctx, func(ctx context.Context) (err error) {
+		*starts, err = m.MarkStart(ctx, id, n)
+		return err
+	})
 }

@@ -134,6 +134,9 @@ func (b *batch) settle(ids []uint64, err error) {
 func (j *joint[T, R]) push(ctx, pushing context.Context, b *batch, wait bool) error {
 	var pause time.Duration
 	for {
+		if pushing.Err() != nil {
+			return j.pushEnded(ctx)
+		}
 		ids, err := j.pushOnce(pushing, b)
 		b.settle(ids, err)
 		full := errors.Is(err, engine.ErrFull)
@@ -152,9 +155,6 @@ func (j *joint[T, R]) push(ctx, pushing context.Context, b *batch, wait bool) er
 			pause = min(pause, longestFullPause)
 		}
 		sleep(pushing, pause)
-		if pushing.Err() != nil {
-			return j.pushEnded(ctx)
-		}
 	}
 }
 

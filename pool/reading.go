@@ -11,10 +11,6 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// longestLook is the longest pause between two looks at an engine that does not tell by
-// itself.
-const longestLook = 100 * time.Millisecond
-
 // Get is that of a joined pool.
 func (j *joint[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
 	var zero R
@@ -43,7 +39,7 @@ func (j *joint[T, R]) load(ctx context.Context, id store.ID) ([]byte, error) {
 		if wait && canWait {
 			data, err = w.Wait(ctx, uint64(id))
 		} else {
-			data, err = j.eng.Load(ctx, uint64(id))
+			data, err = j.loadOnce(ctx, id)
 		}
 		missing := errors.Is(err, engine.ErrNotFound)
 		switch {
@@ -63,13 +59,25 @@ func (j *joint[T, R]) load(ctx context.Context, id store.ID) ([]byte, error) {
 		}
 		pause = nextPause(pause)
 		if missing {
-			pause = min(pause, longestLook)
+			pause = min(pause, longestFullPause)
 		}
 		sleep(ctx, pause)
 		if ctx.Err() != nil {
 			return nil, causeOf(ctx)
 		}
 	}
+}
+
+func (j *joint[T, R]) loadOnce(ctx context.Context, id store.ID) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return j.eng.Load(ctx, uint64(id))
+}
+
+func sizeOnce(ctx context.Context, s engine.Sizer) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return s.Size(ctx)
 }
 
 func notFoundOr(id store.ID, err error) error {
@@ -87,7 +95,7 @@ func (j *joint[T, R]) Wait(ctx context.Context) error {
 	}
 	var pause time.Duration
 	for ctx.Err() == nil {
-		n, err := s.Size(ctx)
+		n, err := sizeOnce(ctx, s)
 		switch {
 		case err == nil && n == 0:
 			return nil
@@ -96,7 +104,7 @@ func (j *joint[T, R]) Wait(ctx context.Context) error {
 		}
 		pause = nextPause(pause)
 		if err == nil {
-			pause = min(pause, longestLook)
+			pause = min(pause, longestFullPause)
 		}
 		sleep(ctx, pause)
 	}

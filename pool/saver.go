@@ -212,6 +212,9 @@ func (s *saver[R]) finish(retried int, givenUp ...unsaved[R]) {
 	defer s.mu.Unlock()
 	s.retrying -= uint64(retried)
 	for _, u := range givenUp {
+		if isHandBack(u.res.Err) {
+			continue // its task was given back, and it is no result
+		}
 		s.index[u.res.ID] = len(s.unsaved)
 		s.unsaved = append(s.unsaved, u)
 	}

@@ -102,7 +102,7 @@ func (s *saver[R]) follow(w *writing[R], a attempt) {
 	case !alone:
 		p.unsure = p.unsure || a.fate != refused && a.fate != taken
 		w.split(len(p.res) / 2)
-	case (a.fate == refused || a.fate == broken) && p.instead == nil:
+	case (a.fate == refused || a.fate == broken || a.fate == gone && s.lost != nil) && p.instead == nil:
 		p.instead = &unsaved[R]{p.res[0], a.err}
 		p.res[0] = store.Result[R]{ID: p.res[0].ID, Err: &notStored{p.res[0].Err, a.err}}
 		p.unsure = p.unsure || a.fate == broken

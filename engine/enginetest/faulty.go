@@ -339,13 +339,13 @@ func (f *Faulty) Wait(ctx context.Context, id uint64) (data []byte, err error) {
 }
 
 // MarkStart implements [engine.StartMarker].
-func (f *Faulty) MarkStart(ctx context.Context, id uint64) (starts int, err error) {
+func (f *Faulty) MarkStart(ctx context.Context, id uint64, n int) (starts int, err error) {
 	err = f.call(ctx, "MarkStart", []uint64{id}, func(ctx context.Context) (err error) {
 		sm, ok := f.eng.(engine.StartMarker)
 		if !ok {
 			return f.lacks("StartMarker")
 		}
-		starts, err = sm.MarkStart(ctx, id)
+		starts, err = sm.MarkStart(ctx, id, n)
 		return err
 	})
 	if err != nil {

@@ -48,7 +48,7 @@ var methods = map[string]func(ctx context.Context, f *Faulty, ds []engine.Delive
 		return err
 	},
 	"MarkStart": func(ctx context.Context, f *Faulty, ds []engine.Delivery) error {
-		_, err := f.MarkStart(ctx, ds[0].ID)
+		_, err := f.MarkStart(ctx, ds[0].ID, 1)
 		return err
 	},
 	"Size": func(ctx context.Context, f *Faulty, _ []engine.Delivery) error { _, err := f.Size(ctx); return err },

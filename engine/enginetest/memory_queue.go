@@ -282,14 +282,14 @@ func (m *Memory) deliveries(ctx context.Context, method string, ds []engine.Deli
 func (m *Memory) Lease() time.Duration { return m.data.lease }
 
 // MarkStart implements [engine.StartMarker]. The count is forgotten with the task.
-func (m *Memory) MarkStart(ctx context.Context, id uint64) (int, error) {
+func (m *Memory) MarkStart(ctx context.Context, id uint64, n int) (int, error) {
 	if err := m.enter(ctx); err != nil {
 		return 0, err
 	}
 	d := m.data
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.starts[id]++
+	d.starts[id] += n
 	return d.starts[id], nil
 }
 
