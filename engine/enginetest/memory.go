@@ -54,8 +54,8 @@ func NewMemory(o *MemoryOptions) *Memory {
 		bound:   1 << 16,
 		lease:   30 * time.Second,
 		maxSize: 1 << 20,
-		// A queue that is made anew goes on above all IDs of the one before.
-		lastID:  uint64(time.Now().UnixMicro()),
+		// One made anew goes on above all IDs of the one before.
+		lastID:  uint64(time.Now().UnixNano()),
 		tasks:   make(map[uint64]*memoryTask),
 		held:    make(map[uint64]*memoryTask),
 		arrived: make(chan struct{}),

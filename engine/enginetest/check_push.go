@@ -1,0 +1,156 @@
+package enginetest
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"strings"
+)
+
+// taskRoundTrip gets tasks back that are empty, binary, and long.
+func taskRoundTrip(s *subject) {
+	h := s.open()
+	every := make([]byte, 256)
+	for i := range every {
+		every[i] = byte(i)
+	}
+	long := 64 << 10
+	if s.TooLarge > 0 {
+		long = min(long, s.TooLarge/4)
+	}
+	ids := h.pushTasks(s.key(), [][]byte{{}, {0}, every, []byte("{\n}"), bytes.Repeat([]byte("\xffx"), long/2)})
+	ids = append(ids, h.push(1)...)
+	ids = append(ids, h.push(60)...)
+	sameIDs("all that was delivered", idsOf(h.pull(len(ids))), ids)
+	none, err := h.Push(h.ctx, s.key(), nil)
+	if len(none) > 0 || err != nil {
+		fail("Push of no tasks returned %v and %v, want nothing", none, err)
+	}
+}
+
+// increasingIDs pushes before and after Close, with tasks that are acknowledged and
+// with some that are not.
+func increasingIDs(s *subject) {
+	var last uint64
+	for round := range 3 {
+		h := s.open()
+		for n := range 5 {
+			ids := h.push(1 + 3*n)
+			if ids[0] <= last {
+				fail("Push returned ID %d after an earlier one had returned %d, want them to increase (opened %d times)",
+					ids[0], last, round+1)
+			}
+			last = ids[len(ids)-1]
+		}
+		if round == 0 {
+			h.ack(h.pull(35))
+		}
+		h.close()
+	}
+}
+
+// uniqueAtOnce has two handles push at once, each from several goroutines. That no ID
+// is given twice is seen by push.
+func uniqueAtOnce(s *subject) {
+	handles := []*handle{s.open(), s.open()}
+	together(s.ctx, times(8, func(ctx context.Context, i int) {
+		h := handles[i%2].with(ctx)
+		for range 6 {
+			h.push(5)
+		}
+	})...)
+	handles[0].pull(8 * 6 * 5)
+}
+
+func madeAnew(s *subject) {
+	if s.Remake == nil {
+		notOffered("SUBJECT HAS NO Remake")
+	}
+	for range 3 {
+		h := s.open()
+		h.push(100)
+		h.ack(h.pull(50))
+		h.close()
+		if err := s.Remake(s.ctx); err != nil {
+			fail("Remake returned error %q, want none", err)
+		}
+	}
+	h := s.open()
+	ids := h.push(100)
+	sameIDs("all that was delivered", idsOf(h.pull(100)), ids)
+}
+
+func pushedAgain(s *subject) {
+	h, other := s.open(), s.open()
+	key, tasks := s.key(), s.batch(3)
+	ids := h.pushTasks(key, tasks)
+	h.pushAgain(key, tasks, ids)
+	more := h.push(2)
+	other.pushAgain(key, tasks, ids)
+	h.pushAgain(key, tasks, ids)
+	ds := h.pull(5)
+	sameIDs("all that was delivered", idsOf(ds), append(more, ids...))
+	h.pushAgain(key, tasks, ids)
+	h.quiet("all tasks are held, and were pushed again with their key")
+}
+
+func pushedWhenDone(s *subject) {
+	h := s.open()
+	key, tasks := s.key(), s.batch(3)
+	ids := h.pushTasks(key, tasks)
+	ds := h.pull(3)
+	h.pushAgain(key, tasks, ids)
+	h.ack(ds)
+	h.pushAgain(key, tasks, ids)
+	h.quiet("all tasks were acknowledged, and then pushed again with their key")
+}
+
+// pushedAtOnce has the same Push made eight times at once, as by a caller that does not
+// wait for the answer before it tries again.
+func pushedAtOnce(s *subject) {
+	handles := []*handle{s.open(), s.open()}
+	for range 5 {
+		key, tasks := s.key(), s.batch(5)
+		all := make([][]uint64, 8)
+		together(s.ctx, times(len(all), func(ctx context.Context, i int) {
+			ids, err := handles[i%2].Push(ctx, key, tasks)
+			if err != nil {
+				fail("Push, 8 times at once with the same key, returned error %q, want none", err)
+			}
+			all[i] = ids
+		})...)
+		s.pushed(tasks, all[0])
+		for _, ids := range all {
+			if !slices.Equal(ids, all[0]) {
+				fail("Push, 8 times at once with the same key, returned IDs %v and IDs %v", all[0], ids)
+			}
+		}
+	}
+	handles[0].pull(25)
+	handles[0].quiet("all tasks are held; they were pushed 8 times at once with the same key")
+}
+
+func pushedLater(s *subject) {
+	h := s.open()
+	key, tasks := s.key(), s.batch(4)
+	ids := h.pushTasks(key, tasks)
+	done := h.pull(2)
+	h.ack(done)
+	h.pause(s.remember)
+	h.pushAgain(key, tasks, ids)
+	ds := h.pull(2)
+	sameIDs("all that was delivered", append(idsOf(ds), idsOf(done)...), ids)
+	h.quiet("two tasks are held, two were done, and all were pushed again with their key")
+}
+
+// otherKeys pushes the same tasks with keys of all kinds. They are others then.
+func otherKeys(s *subject) {
+	h := s.open()
+	tasks := [][]byte{[]byte("same"), []byte("same")}
+	keys := []string{"a", "A", "0", "-", "aA", strings.Repeat("Zz-9", 16), "018f6e2a-7c3b-7000-8000-0123456789ab", "018f6e2a-7c3b-7000-8000-0123456789ac"}
+	var ids []uint64
+	for _, key := range keys {
+		ids = append(ids, h.pushTasks(key, tasks)...)
+	}
+	sameIDs("all that was delivered", idsOf(h.pull(len(ids))), ids)
+}

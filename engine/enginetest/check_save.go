@@ -1,0 +1,203 @@
+package enginetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/resultpool/resultpool/engine"
+)
+
+// recordRoundTrip gets records back that are empty, binary, and long.
+func recordRoundTrip(s *subject) {
+	h, other := s.open(), s.open()
+	every := make([]byte, 256)
+	for i := range every {
+		every[i] = byte(i)
+	}
+	long := 64 << 10
+	if s.TooLarge > 0 {
+		long = min(long, s.TooLarge/4)
+	}
+	recs := []engine.Record{
+		{ID: 3, Data: []byte{}},
+		{ID: 1, Data: []byte{0}},
+		{ID: 1 << 40, Data: every},
+		{ID: math.MaxInt64, Data: bytes.Repeat([]byte("\xffx"), long/2)},
+		{ID: 2, Data: []byte("{\n}")},
+	}
+	h.save(recs[0])
+	h.save(recs[1:]...)
+	h.save()
+	for _, rec := range recs {
+		h.has(rec)
+		other.has(rec)
+	}
+	h.hasOnly(recs)
+	other.hasOnly(recs)
+}
+
+func firstWins(s *subject) {
+	h, other := s.open(), s.open()
+	first := engine.Record{ID: 7, Data: []byte("first")}
+	h.save(first)
+	for _, later := range []string{"later", "", "a later one that is longer", "first"} {
+		h.save(engine.Record{ID: 7, Data: []byte(later)})
+		h.has(first)
+		other.save(engine.Record{ID: 7, Data: []byte(later)})
+		other.has(first)
+	}
+	empty := engine.Record{ID: 8}
+	h.save(empty, engine.Record{ID: 8, Data: []byte("second of the same batch")})
+	h.has(empty)
+	other.save(engine.Record{ID: 8, Data: []byte("not empty")})
+	h.has(empty)
+	h.hasOnly([]engine.Record{first, empty})
+}
+
+// batchAgain saves batches of which some records are stored already, at the beginning,
+// in the middle or at the end.
+func batchAgain(s *subject) {
+	h, other := s.open(), s.open()
+	for i, stored := range [][2]int{{0, 3}, {4, 6}, {7, 10}, {0, 10}} {
+		recs := records(uint64(100*i+1), 10)
+		other.save(recs[stored[0]:stored[1]]...)
+		batch := records(uint64(100*i+1), 10)
+		for j := stored[0]; j < stored[1]; j++ {
+			batch[j].Data = []byte("another")
+		}
+		h.save(batch...)
+		h.save(batch...)
+		for _, rec := range recs {
+			h.has(rec)
+		}
+	}
+}
+
+// wholeBatch saves as many at once as a pool does.
+func wholeBatch(s *subject) {
+	h := s.open()
+	recs := records(1, 1024)
+	h.save(recs...)
+	h.hasOnly(recs)
+	for i := range 20 {
+		h.has(recs[i*51])
+	}
+	h.save(recs...)
+	h.hasOnly(recs)
+}
+
+// oneWinner has several handles save other records under the same IDs at once.
+func oneWinner(s *subject) {
+	handles := []*handle{s.open(), s.open()}
+	const savers, ids, rounds = 6, 4, 8
+	for round := range rounds {
+		first := uint64(1 + ids*round)
+		together(s.ctx, times(savers, func(ctx context.Context, i int) {
+			recs := records(first, ids)
+			for j := range recs {
+				recs[j].Data = fmt.Appendf(nil, "saved by %d", i)
+			}
+			h := handles[i%2].with(ctx)
+			h.save(recs...)
+			for _, rec := range recs {
+				won, err := h.Load(ctx, rec.ID)
+				if err != nil {
+					fail("Load(%d), after Save returned nil, returned error %q", rec.ID, err)
+				}
+				h.save(rec)
+				h.has(engine.Record{ID: rec.ID, Data: won})
+			}
+		})...)
+	}
+	all := handles[0].all()
+	for id, data := range all {
+		handles[1].has(engine.Record{ID: id, Data: data})
+	}
+	if len(all) != ids*rounds {
+		fail("All yielded %d records, want %d", len(all), ids*rounds)
+	}
+}
+
+func tooLargeRecord(s *subject) {
+	if s.TooLarge == 0 {
+		notOffered("SUBJECT HAS NO TooLarge")
+	}
+	h := s.open()
+	recs := records(1, 3)
+	small := recs[1]
+	recs[1].Data = make([]byte, s.TooLarge)
+	for range 2 {
+		if err := h.Save(h.ctx, recs); !errors.Is(err, engine.ErrTooLarge) {
+			fail("Save of three records, of which one is too large, returned %v, want an error matching engine.ErrTooLarge", err)
+		}
+		h.hasNot(2)
+		for id, data := range h.all() { // the others, perhaps
+			if id != 1 && id != 3 || string(data) != string(recs[id-1].Data) {
+				fail("All yielded record %d with %s, after a Save of three that are others", id, brief(data))
+			}
+		}
+	}
+	recs[1] = small
+	h.save(recs...)
+	h.hasOnly(recs)
+}
+
+func notFound(s *subject) {
+	h := s.open()
+	h.hasNot(1, 2, 1<<40)
+	h.save(records(11, 1)...)
+	h.save(records(1, 1)...)
+	h.hasNot(10, 12, 2, 111, 1<<32+1, 1<<32+11)
+	h.hasNot(h.push(2)...)
+	h.hasOnly(append(records(1, 1), records(11, 1)...))
+}
+
+func deleted(s *subject) {
+	h, other := s.open(), s.open()
+	recs := records(1, 30)
+	h.save(recs...)
+	h.del()
+	h.del(31, 1<<40)
+	h.hasOnly(recs)
+	h.del(3, 99, 5, 5)
+	h.del(1)
+	h.hasNot(1, 3, 5, 99)
+	other.hasNot(1, 3, 5)
+	for _, id := range []uint64{2, 4, 6, 10, 11, 13, 30} {
+		h.has(recs[id-1])
+	}
+	h.del(1, 2, 3) // some of which are gone
+	other.hasOnly(append(records(4, 1), recs[5:]...))
+	for _, rec := range recs {
+		other.del(rec.ID)
+	}
+	h.hasOnly(nil)
+}
+
+// apart saves, acknowledges and deletes, each of which has nothing to do with the other.
+func apart(s *subject) {
+	h := s.open()
+	ids := h.push(3)
+	ds := h.pull(3)
+	var recs []engine.Record
+	for _, id := range ids {
+		recs = append(recs, records(id, 1)...)
+	}
+	h.save(recs...)
+	h.nack(ds)
+	ds = h.pull(3)
+	sameIDs("what was delivered of three tasks that have records and were given back", idsOf(ds), ids)
+	h.ack(ds[:2])
+	h.hasOnly(recs)
+	h.del(ids...)
+	h.hasNot(ids...)
+	h.nack(ds[2:])
+	ds = h.pull(1)
+	h.hasNot(ids...)
+	h.ack(ds)
+	h.save(recs...)
+	h.quiet("all tasks were acknowledged")
+}

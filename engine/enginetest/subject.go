@@ -1,0 +1,227 @@
+package enginetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/resultpool/resultpool/engine"
+)
+
+// A Subject is what [Run] tries: a queue that is new, empty and nobody else's, and how
+// to open it.
+type Subject struct {
+	// Open opens the queue, as a process does: while it is open already, and after all
+	// have closed it. Each call returns a handle of its own, which Run closes. It may be
+	// called from any goroutine, and ctx is for the opening only. The engine's Lease
+	// must be at most 5 seconds, and should be one or two: many checks wait for its end.
+	Open func(ctx context.Context) (engine.Engine, error)
+
+	// QueueBound is how many tasks find room in the queue, at least 256. Twice as many
+	// must not. With some hundreds the checks are quick.
+	QueueBound int
+
+	// TooLarge is a size in bytes that the engine takes neither as a task's nor as a
+	// record's. With 0 it takes all, and what is said of ErrTooLarge is not checked.
+	TooLarge int
+
+	// Remake removes the queue with all that is in it and makes it anew under the same
+	// name. Nobody has it open then. If it is nil, that is not checked.
+	Remake func(ctx context.Context) error
+}
+
+// A subject is a Subject in the hands of a check. It sees what is pushed and delivered,
+// and holds it against what was before.
+type subject struct {
+	Subject
+	ctx      context.Context // the check's
+	remember time.Duration   // how long a key must be known
+
+	mu     sync.Mutex // guards all that follows
+	lease  time.Duration
+	opened []engine.Engine
+	made   int // keys and tasks
+	tasks  map[uint64]*taskSeen
+}
+
+// A taskSeen is what is known of a task that was pushed.
+type taskSeen struct {
+	task    string
+	attempt int       // of the last delivery; 0 if there was none
+	since   time.Time // that, or the last Extend; zero if it is not held
+	early   bool      // it was delivered, and no Push has returned its ID yet
+	acked   bool
+	late    bool // acked, and perhaps not before its lease had ended
+}
+
+// A failure is what the methods of subject and handle panic with when the engine does
+// not do what it should. settle makes an error of it. It is to a check what FailNow is
+// to a test: a check ends where it fails, however deep, and reads as what should happen.
+type failure struct{ err error }
+
+func fail(format string, args ...any) {
+	panic(failure{fmt.Errorf(format, args...)})
+}
+
+// open returns a new handle on the queue.
+func (s *subject) open() *handle {
+	eng, err := s.Open(s.ctx)
+	if err != nil {
+		fail("Open returned error %q, want none", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.opened = append(s.opened, eng)
+	s.lease = eng.Lease()
+	return &handle{Engine: eng, s: s, ctx: s.ctx}
+}
+
+// close closes what is open.
+func (s *subject) close() error {
+	for {
+		s.mu.Lock()
+		n := len(s.opened)
+		if n == 0 {
+			s.mu.Unlock()
+			return nil
+		}
+		eng := s.opened[n-1]
+		s.opened = s.opened[:n-1]
+		s.mu.Unlock()
+		if err := eng.Close(); err != nil {
+			return fmt.Errorf("Close returned error %q, want nil", err)
+		}
+	}
+}
+
+// key returns a key that was not used before.
+func (s *subject) key() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.made++
+	return fmt.Sprintf("Key-%d-%d", s.made, time.Now().UnixNano())
+}
+
+// batch returns n tasks that are different from all others.
+func (s *subject) batch(n int) [][]byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	tasks := make([][]byte, n)
+	for i := range tasks {
+		s.made++
+		tasks[i] = []byte("task " + strconv.Itoa(s.made))
+	}
+	return tasks
+}
+
+// pushed has seen a Push succeed.
+func (s *subject) pushed(tasks [][]byte, ids []uint64) {
+	if len(ids) != len(tasks) {
+		fail("Push of %d tasks returned %d IDs", len(tasks), len(ids))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, id := range ids {
+		switch old := s.tasks[id]; {
+		case id == 0:
+			fail("Push returned ID 0 for a task, and no error")
+		case old != nil && old.early && old.task == string(tasks[i]):
+			old.early = false
+			continue
+		case old != nil:
+			fail("Push returned ID %d for %s, which is the ID of %s", id, brief(tasks[i]), brief([]byte(old.task)))
+		case i > 0 && id <= ids[i-1]:
+			fail("Push returned ID %d for task %d of the call after ID %d for the one before, want them to increase", id, i, ids[i-1])
+		}
+		s.tasks[id] = &taskSeen{task: string(tasks[i])}
+	}
+}
+
+// delivered has seen a Pull return d.
+func (s *subject) delivered(d engine.Delivery) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.tasks[d.ID]
+	if t == nil {
+		t = &taskSeen{task: string(d.Task), early: true}
+		s.tasks[d.ID] = t
+	}
+	switch {
+	case t.task != string(d.Task):
+		fail("Pull returned ID %d with %s, want %s", d.ID, brief(d.Task), brief([]byte(t.task)))
+	case t.acked && t.late:
+		panic(failure{errSlow})
+	case t.acked:
+		fail("Pull returned task %d, which was acknowledged", d.ID)
+	case d.Attempt <= t.attempt:
+		fail("Pull returned task %d with Attempt %d, after Attempt %d", d.ID, d.Attempt, t.attempt)
+	case !t.since.IsZero() && time.Since(t.since) < s.surely():
+		fail("Pull returned task %d again, %v after it was delivered or extended, want that it is held for %v",
+			d.ID, time.Since(t.since), s.lease)
+	}
+	t.attempt, t.since = d.Attempt, time.Now()
+}
+
+// allKnown wants that all that was delivered was pushed.
+func (s *subject) allKnown() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, t := range s.tasks {
+		if t.early {
+			fail("Pull returned ID %d with %s, an ID that no Push has returned", id, brief([]byte(t.task)))
+		}
+	}
+}
+
+// surely is for how long a task is held for sure, since a Pull returned it: a busy
+// machine may have taken its time to return.
+func (s *subject) surely() time.Duration { return s.lease * 3 / 4 }
+
+// handled has seen Ack, Nack or Extend succeed, of deliveries whose leases may have ended
+// since only if the machine is busy.
+func (s *subject) handled(ds []engine.Delivery, change func(t *taskSeen)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range ds {
+		if t := s.tasks[d.ID]; t != nil && t.attempt == d.Attempt {
+			change(t)
+		}
+	}
+}
+
+// freed has seen a handle closed that held ds: they may be delivered again at any time.
+func (s *subject) freed(ds []engine.Delivery) {
+	s.handled(ds, func(t *taskSeen) { t.since = time.Time{} })
+}
+
+// unexpected says whether a delivery that was not to be may be the fault of the machine.
+func (s *subject) unexpected(d engine.Delivery) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.tasks[d.ID]; t != nil && !t.acked && !t.since.IsZero() && time.Since(t.since) >= s.surely() {
+		panic(failure{errSlow})
+	}
+}
+
+// errSlow is the verdict of a check that was itself too slow: it knows nothing.
+var errSlow = errors.New("enginetest: the machine is too busy for leases this short")
+
+// brief is what a message says of a task or record.
+func brief(data []byte) string {
+	if len(data) > 40 {
+		return fmt.Sprintf("%q… of %d bytes", data[:40], len(data))
+	}
+	return strconv.Quote(string(data))
+}
+
+// sameIDs wants the same IDs in any order.
+func sameIDs(what string, got, want []uint64) {
+	g, w := slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))
+	if !slices.Equal(g, w) {
+		fail("%s: IDs %v, want %v", what, g, w)
+	}
+}
