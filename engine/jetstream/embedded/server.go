@@ -1,0 +1,233 @@
+package embedded
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// ServerOptions are where a server listens, to whom, and how it writes. A nil
+// *ServerOptions is the zero value.
+type ServerOptions struct {
+	// Addr is where other processes join: "127.0.0.1:4222". "" is a free port of
+	// 127.0.0.1, and port 0 is any free one. An address that is not the loopback
+	// interface's has to have credentials: User and Password, or a TLS configuration that
+	// verifies the clients' certificates.
+	Addr string
+
+	// DontListen is for a server that only this process uses: nobody can join. Addr
+	// has to be "".
+	DontListen bool
+
+	// User and Password are what clients have to give, if not "".
+	User, Password string
+
+	// TLS is the server's certificate, for clients on the network. Clients verify it
+	// with nats.RootCAs or nats.Secure.
+	TLS *tls.Config
+
+	// MaxPayload is how many bytes a task or a result may have, about. 0 is 1 MiB.
+	MaxPayload int
+
+	// LosesOnPowerCut leaves it to the system when to write to the disk, which is ten
+	// times as fast. If the power is cut, or the system crashes, then tasks and results
+	// that were acknowledged are lost: what the last two minutes brought, or all of it. And
+	// the IDs of those tasks may be given out again. Nothing is lost if only the process dies.
+	LosesOnPowerCut bool
+}
+
+// A Server is a NATS server with JetStream in this process.
+type Server struct {
+	srv  *server.Server
+	opts ServerOptions
+	lock *dirLock
+
+	close sync.Once
+}
+
+// Start starts a server on a directory, and makes that if there is none. Only one server
+// at a time may use it: a second one is told so. It waits until ctx is done for the
+// streams in it to be read.
+func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error) {
+	if opts == nil {
+		opts = &ServerOptions{}
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if dir == "" {
+		return nil, errors.New("embedded: dir is empty, want the directory for tasks and results")
+	}
+	so, err := serverOptions(dir, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("embedded: %w", err)
+	}
+	lock, err := lockDir(filepath.Join(dir, "lock"))
+	if err != nil {
+		return nil, fmt.Errorf("embedded: directory %s: %w", dir, err)
+	}
+	srv, err := server.NewServer(so)
+	if err != nil {
+		lock.unlock()
+		return nil, fmt.Errorf("embedded: %w", err)
+	}
+	s := &Server{srv: srv, opts: *opts, lock: lock}
+	var heard lastWords
+	srv.SetLogger(&heard, false, false)
+	started := make(chan struct{})
+	go func() {
+		srv.Start()
+		close(started)
+	}()
+	err = s.ready(ctx, started)
+	if text := heard.get(); text != "" {
+		err = fmt.Errorf("the server says: %s", text)
+	} else if err == nil && !srv.JetStreamEnabled() {
+		err = errors.New("the server has not started JetStream")
+	}
+	if err != nil {
+		<-started // shutting down earlier is not what the server is made for
+		s.Close()
+		return nil, fmt.Errorf("embedded: directory %s: %w", dir, err)
+	}
+	return s, nil
+}
+
+func (s *Server) ready(ctx context.Context, started <-chan struct{}) error {
+	select {
+	case <-started:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	for !s.srv.ReadyForConnections(10 * time.Millisecond) {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if !s.srv.Running() {
+			return errors.New("the server has stopped")
+		}
+	}
+	return nil
+}
+
+func serverOptions(dir string, opts *ServerOptions) (*server.Options, error) {
+	so := &server.Options{
+		JetStream:    true,
+		StoreDir:     dir,
+		SyncAlways:   !opts.LosesOnPowerCut,
+		SyncInterval: 2 * time.Minute,
+		NoLog:        true,
+		NoSigs:       true,
+		DontListen:   opts.DontListen,
+		Username:     opts.User,
+		Password:     opts.Password,
+		TLSConfig:    opts.TLS,
+		TLSTimeout:   5,
+		MaxPayload:   int32(opts.MaxPayload),
+	}
+	switch {
+	case (opts.User == "") != (opts.Password == ""):
+		return nil, errors.New("embedded: of User and Password one is empty, want both or neither")
+	case opts.MaxPayload < 0 || opts.MaxPayload > server.MAX_PAYLOAD_MAX_SIZE:
+		return nil, fmt.Errorf("embedded: MaxPayload is %d, want 0 to %d", opts.MaxPayload, server.MAX_PAYLOAD_MAX_SIZE)
+	case opts.DontListen && opts.Addr != "":
+		return nil, fmt.Errorf("embedded: Addr is %q, want none with DontListen", opts.Addr)
+	}
+	if opts.TLS != nil && opts.TLS.ClientAuth == tls.RequireAndVerifyClientCert {
+		so.TLSVerify = true
+	}
+	addr := opts.Addr
+	if addr == "" {
+		addr = "127.0.0.1:0"
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("embedded: Addr is %q, want host:port: %w", opts.Addr, err)
+	}
+	so.Host = host
+	if so.Port, err = strconv.Atoi(port); err != nil || so.Port < 0 || so.Port > 65535 {
+		return nil, fmt.Errorf("embedded: Addr is %q, want a port from 0 to 65535", opts.Addr)
+	}
+	if so.Port == 0 {
+		so.Port = server.RANDOM_PORT
+	}
+	if !loopback(host) && opts.User == "" && !so.TLSVerify {
+		return nil, fmt.Errorf("embedded: Addr is %q, where other machines can connect, and there are no credentials: "+
+			"give User and Password, or a TLS configuration that verifies clients, or listen on 127.0.0.1", opts.Addr)
+	}
+	return so, nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// URL is the address by which other processes join, without credentials. It is "" if the
+// server does not listen.
+func (s *Server) URL() string {
+	if s.opts.DontListen {
+		return ""
+	}
+	return s.srv.ClientURL()
+}
+
+// ClientOptions let a client of this process connect to the server without the network, and
+// give it the credentials.
+func (s *Server) ClientOptions() []nats.Option {
+	opts := []nats.Option{nats.InProcessServer(s.srv)}
+	if s.opts.User != "" {
+		opts = append(opts, nats.UserInfo(s.opts.User, s.opts.Password))
+	}
+	return opts
+}
+
+// Close shuts the server down and waits until it is. Close again does nothing.
+func (s *Server) Close() {
+	s.close.Do(func() {
+		s.srv.Shutdown()
+		s.srv.WaitForShutdown()
+		s.lock.unlock()
+	})
+}
+
+// lastWords is a logger that writes nothing. It keeps what the server says before it
+// would exit, as a program of its own.
+type lastWords struct {
+	mu   sync.Mutex
+	text string // guarded by mu
+}
+
+func (l *lastWords) Fatalf(format string, v ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.text == "" {
+		l.text = strings.TrimSpace(fmt.Sprintf(format, v...))
+	}
+}
+
+func (l *lastWords) get() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text
+}
+
+func (*lastWords) Noticef(string, ...any) {}
+func (*lastWords) Warnf(string, ...any)   {}
+func (*lastWords) Errorf(string, ...any)  {}
+func (*lastWords) Debugf(string, ...any)  {}
+func (*lastWords) Tracef(string, ...any)  {}

@@ -1,0 +1,219 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/resultpool/resultpool/engine"
+)
+
+// An Engine is one pool's queue and results in the servers. It implements engine.Engine
+// and every optional interface of that package. See the package comment.
+type Engine struct {
+	nc    *nats.Conn
+	js    jetstream.JetStream
+	names names
+
+	tasks, results, starts jetstream.Stream
+	lease                  time.Duration
+
+	// slots bounds the messages that are published and not acknowledged. A server
+	// without replicas writes a client's messages to its disk one after the other, and
+	// answers pings in between: more of them would make a slow disk look like a dead link.
+	slots chan struct{}
+
+	mu     sync.Mutex
+	calls  map[*call]struct{} // guarded by mu; nil when closed
+	closed bool               // guarded by mu
+
+	gone chan struct{} // closed when the client has called its last callback
+}
+
+// All that an engine can do.
+var (
+	_ engine.Engine      = (*Engine)(nil)
+	_ engine.Waiter      = (*Engine)(nil)
+	_ engine.StartMarker = (*Engine)(nil)
+	_ engine.Sizer       = (*Engine)(nil)
+	_ engine.Describer   = (*Engine)(nil)
+	_ engine.Retryabler  = (*Engine)(nil)
+)
+
+const (
+	inFlight   = 512
+	askTimeout = 10 * time.Second // for an answer that comes at once, if it comes
+)
+
+// names are the streams and subjects of a pool.
+type names struct {
+	tasks, results, starts string // streams
+	consumer               string
+	task, kind             string // subjects
+	result, saved, start   string // subjects, without the ID at the end
+	next                   string // where to ask for tasks
+}
+
+func namesOf(pool string) names {
+	stream, subject := "resultpool_"+pool, "resultpool."+pool+"."
+	n := names{
+		tasks:    stream + "_tasks",
+		results:  stream + "_results",
+		starts:   stream + "_starts",
+		consumer: "workers",
+		task:     subject + "task",
+		kind:     subject + "kind",
+		result:   subject + "result.",
+		saved:    subject + "saved.",
+		start:    subject + "start.",
+	}
+	n.next = "$JS.API.CONSUMER.MSG.NEXT." + n.tasks + "." + n.consumer
+	return n
+}
+
+// A call is a method that runs: what ends it before its time.
+type call struct {
+	subject string // what it publishes to begins like this
+	cancel  context.CancelCauseFunc
+}
+
+// begin starts a method that publishes to subjects that begin with subject. Its context
+// ends with ctx, with Close, when the connection breaks, when the server says that the
+// subject is not permitted, and after timeout, if that is not 0.
+func (e *Engine) begin(ctx context.Context, subject string, timeout time.Duration) (context.Context, func(), error) {
+	if ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	c := &call{subject: subject, cancel: cancel}
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		cancel(nil)
+		return nil, nil, engine.ErrClosed
+	}
+	e.calls[c] = struct{}{}
+	e.mu.Unlock()
+	end := func() {
+		e.mu.Lock()
+		delete(e.calls, c)
+		e.mu.Unlock()
+		cancel(nil)
+	}
+	// After it is in calls: a connection that breaks now ends it.
+	switch {
+	case e.nc.IsClosed():
+		end()
+		return nil, nil, e.lost()
+	case !e.nc.IsConnected():
+		end()
+		return nil, nil, fmt.Errorf("jetstream: not connected, reconnecting: %w", nats.ErrDisconnected)
+	}
+	if timeout > 0 {
+		timer := time.AfterFunc(timeout, func() { cancel(errNoAnswer) })
+		cancelCall := end
+		end = func() { timer.Stop(); cancelCall() }
+	}
+	return ctx, end, nil
+}
+
+var errNoAnswer = fmt.Errorf("no answer within %v: %w", askTimeout, nats.ErrTimeout)
+
+// endCalls ends all methods that run.
+func (e *Engine) endCalls(cause error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for c := range e.calls {
+		c.cancel(cause)
+	}
+}
+
+// broken is called by the client when the connection breaks.
+func (e *Engine) broken(err error) {
+	if err == nil {
+		err = nats.ErrDisconnected
+	} else {
+		err = fmt.Errorf("%w: %w", nats.ErrDisconnected, err)
+	}
+	e.endCalls(err)
+}
+
+// refused is called by the client when the server says that something is not permitted.
+// It says so apart from the message that it refers to, which gets no answer.
+func (e *Engine) refused(err error) {
+	text := err.Error()
+	_, subject, ok := strings.Cut(text, `"`)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for c := range e.calls {
+		// Without the subject for answers, or with one of a new form, nothing works.
+		if !ok || strings.HasPrefix(subject, c.subject) || !e.ours(subject) {
+			c.cancel(err)
+		}
+	}
+}
+
+func (e *Engine) ours(subject string) bool {
+	return strings.HasPrefix(subject, "resultpool.") || strings.HasPrefix(subject, "$JS.")
+}
+
+// lost is the error of an engine whose client has given up.
+func (e *Engine) lost() error {
+	if err := e.nc.LastError(); err != nil {
+		return fmt.Errorf("jetstream: %w for good: %w", nats.ErrConnectionClosed, err)
+	}
+	return fmt.Errorf("jetstream: %w for good", nats.ErrConnectionClosed)
+}
+
+// fail is the error that a method returns for err. ctx is that of begin.
+func (e *Engine) fail(ctx context.Context, what string, err error) error {
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	switch {
+	case errors.Is(err, engine.ErrClosed):
+		return engine.ErrClosed
+	case errors.Is(err, nats.ErrConnectionClosed):
+		e.mu.Lock()
+		closed := e.closed
+		e.mu.Unlock()
+		if closed {
+			return engine.ErrClosed
+		}
+		return e.lost()
+	case errors.Is(err, nats.ErrReconnectBufExceeded):
+		err = nats.ErrDisconnected
+	case errors.Is(err, nats.ErrMaxPayload), hasCode(err, jetstream.JSErrCodeStreamMessageExceedsMaximum):
+		err = fmt.Errorf("%w: %w", engine.ErrTooLarge, err)
+	}
+	return fmt.Errorf("jetstream: %s: %w", what, err)
+}
+
+// Close gives up the connection. Tasks that were pulled are delivered again when their
+// lease ends. Close waits until what was published is sent, for a second at most, and
+// until the client's goroutines are gone.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		<-e.gone
+		return nil
+	}
+	e.closed = true
+	for c := range e.calls {
+		c.cancel(engine.ErrClosed)
+	}
+	e.mu.Unlock()
+	if e.nc.IsConnected() {
+		_ = e.nc.FlushTimeout(time.Second)
+	}
+	e.nc.Close()
+	<-e.gone
+	return nil
+}

@@ -1,0 +1,68 @@
+package jetstream
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Codes of JetStream that the client has no name for.
+const (
+	codeStoreFailed      jetstream.ErrorCode = 10077 // also for a stream that is full
+	codeSubjectsOverlap  jetstream.ErrorCode = 10065
+	codeNoSuchCapability jetstream.ErrorCode = 10052
+)
+
+func apiError(err error) *jetstream.APIError {
+	var api *jetstream.APIError
+	if errors.As(err, &api) {
+		return api
+	}
+	var js jetstream.JetStreamError
+	if errors.As(err, &js) {
+		return js.APIError()
+	}
+	return nil
+}
+
+func hasCode(err error, codes ...jetstream.ErrorCode) bool {
+	api := apiError(err)
+	if api == nil {
+		return false
+	}
+	for _, code := range codes {
+		if api.ErrorCode == code {
+			return true
+		}
+	}
+	return false
+}
+
+// isFull tells the one of several failures with this code that says that there is no
+// room. The text is the server's constant.
+func isFull(err error) bool {
+	return hasCode(err, codeStoreFailed) && strings.Contains(apiError(err).Description, "maximum")
+}
+
+// isThere tells that a message on this subject is there already.
+func isThere(err error) bool {
+	return hasCode(err, jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+}
+
+// Retryable reports whether a call that has returned err may succeed another time. It
+// may not if the server refuses the credentials or permits too little, if JetStream is
+// not enabled for the account, and if the client has given up for good.
+func (e *Engine) Retryable(err error) bool {
+	for _, never := range []error{
+		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
+		nats.ErrPermissionViolation, nats.ErrConnectionClosed,
+		jetstream.ErrJetStreamNotEnabled, jetstream.ErrJetStreamNotEnabledForAccount,
+	} {
+		if errors.Is(err, never) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,152 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Open connects to the servers at url and opens the pool of that name, making it if there
+// is none. The name is letters, digits, - and _. url is as for nats.Connect: one address or
+// several with commas between them, "nats://10.0.0.7:4222".
+//
+// Open waits for the servers until ctx is done, and does not try again: no server at
+// url is an error. Later the engine reconnects for ever.
+func Open(ctx context.Context, url, name string, opts *Options) (*Engine, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	e := &Engine{
+		names: namesOf(name),
+		slots: make(chan struct{}, inFlight),
+		calls: make(map[*call]struct{}),
+		gone:  make(chan struct{}),
+	}
+	if err := e.connect(ctx, url, name, opts.NATS); err != nil {
+		return nil, err
+	}
+	if err := e.openPool(ctx, opts); err != nil {
+		_ = e.Close()
+		return nil, fmt.Errorf("jetstream: pool %q at %s: %w", name, withoutPasswords(url), err)
+	}
+	return e, nil
+}
+
+func (e *Engine) connect(ctx context.Context, url, name string, opts []nats.Option) error {
+	all := append([]nats.Option{
+		nats.Name("resultpool " + name),
+		nats.PingInterval(3 * time.Second), // a link that is cut silently is noticed after 6 to 9 s
+		nats.ReconnectWait(250 * time.Millisecond),
+		nats.FlusherTimeout(10 * time.Second),
+	}, opts...)
+	all = append(all,
+		nats.RetryOnFailedConnect(false),
+		nats.MaxReconnects(-1),
+		nats.ReconnectBufSize(-1), // what cannot be sent is an error, and not sent much later
+		e.hook,
+	)
+	type outcome struct {
+		nc  *nats.Conn
+		err error
+	}
+	connected := make(chan outcome, 1)
+	go func() {
+		nc, err := nats.Connect(url, all...)
+		connected <- outcome{nc, err}
+	}()
+	select {
+	case c := <-connected:
+		if c.err != nil {
+			return connectError(url, c.err)
+		}
+		e.nc = c.nc
+	case <-ctx.Done():
+		go func() { // ends when the client's own timeout does
+			if c := <-connected; c.nc != nil {
+				c.nc.Close()
+			}
+		}()
+		return fmt.Errorf("jetstream: connecting to %s: %w", withoutPasswords(url), context.Cause(ctx))
+	}
+	js, err := jetstream.New(e.nc, jetstream.WithPublishAsyncTimeout(askTimeout), jetstream.WithPublishAsyncMaxPending(2*inFlight))
+	if err != nil {
+		e.nc.Close()
+		return err
+	}
+	e.js = js
+	return nil
+}
+
+// hook is the last of the client's options: the engine hears what it has to, and the
+// user's callbacks are called as well.
+func (e *Engine) hook(o *nats.Options) error {
+	disconnected, failed, closed := o.DisconnectedErrCB, o.AsyncErrorCB, o.ClosedCB
+	o.AllowReconnect = true
+	o.DisconnectedErrCB = func(nc *nats.Conn, err error) {
+		e.broken(err)
+		if disconnected != nil {
+			disconnected(nc, err)
+		}
+	}
+	o.AsyncErrorCB = func(nc *nats.Conn, sub *nats.Subscription, err error) {
+		if errors.Is(err, nats.ErrPermissionViolation) {
+			e.refused(err)
+		}
+		if failed != nil {
+			failed(nc, sub, err)
+		}
+	}
+	o.ClosedCB = func(nc *nats.Conn) {
+		e.endCalls(nats.ErrConnectionClosed)
+		if closed != nil {
+			closed(nc)
+		}
+		close(e.gone)
+	}
+	return nil
+}
+
+func connectError(url string, err error) error {
+	at := withoutPasswords(url)
+	switch {
+	case errors.Is(err, nats.ErrAuthorization):
+		return fmt.Errorf("jetstream: the server at %s refuses the credentials, or wants some: give them in Options.NATS: %w", at, err)
+	case errors.Is(err, nats.ErrNoServers), errors.Is(err, nats.ErrTimeout):
+		return fmt.Errorf("jetstream: no NATS server answers at %s: is it running, and is the address right?: %w", at, err)
+	}
+	return fmt.Errorf("jetstream: connecting to %s: %w", at, err)
+}
+
+// withoutPasswords is url as it may be shown.
+func withoutPasswords(urls string) string {
+	parts := strings.Split(urls, ",")
+	for i, part := range parts {
+		u, err := url.Parse(strings.TrimSpace(part))
+		if err != nil || u.Host == "" {
+			if _, host, ok := strings.Cut(part, "@"); ok {
+				parts[i] = host
+			}
+			continue
+		}
+		if u.User != nil {
+			u.User = url.User("xxxxx") // a user alone is a token
+		}
+		parts[i] = u.String()
+	}
+	return strings.Join(parts, ",")
+}

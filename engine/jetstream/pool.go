@@ -1,0 +1,187 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// The servers need 111 bytes for each task that was pushed within this time. The
+	// contract asks for 10 s.
+	dedupe    = 15 * time.Second
+	minDedupe = 10 * time.Second
+
+	// A task that kills its processes is started again after its lease each time: far
+	// more often than once in this time.
+	startsAge = 7 * 24 * time.Hour
+)
+
+// openPool makes the streams and the consumer, or joins those that are there.
+func (e *Engine) openPool(ctx context.Context, opts *Options) error {
+	ctx, end, err := e.begin(ctx, "$JS.API.", 0)
+	if err != nil {
+		return err
+	}
+	defer end()
+	err = e.openStreams(ctx, opts)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, nats.ErrNoResponders) {
+		return fmt.Errorf("JetStream is not enabled in this server: %w", err)
+	}
+	return err
+}
+
+func (e *Engine) openStreams(ctx context.Context, opts *Options) (err error) {
+	n := e.names
+	replicas := or(opts.Replicas, defaultReplicas)
+	e.tasks, err = e.stream(ctx, jetstream.StreamConfig{
+		Name:        n.tasks,
+		Description: "tasks of a resultpool",
+		Subjects:    []string{n.task},
+		Retention:   jetstream.WorkQueuePolicy,
+		Discard:     jetstream.DiscardNew,
+		MaxMsgs:     int64(or(opts.QueueBound, defaultQueueBound)),
+		Duplicates:  dedupe,
+		Replicas:    replicas,
+		// No ID is given twice, also not if the stream is deleted and made again: the
+		// clock is ahead of the IDs as long as less than a million are given a second.
+		FirstSeq: uint64(time.Now().UnixMicro()),
+	}, func(has jetstream.StreamConfig) error {
+		return errors.Join(
+			differs("QueueBound", opts.QueueBound, int(has.MaxMsgs)),
+			differs("Replicas", opts.Replicas, has.Replicas),
+			unless(has.Retention == jetstream.WorkQueuePolicy, "its retention policy is not that of a work queue"),
+			unless(has.Discard == jetstream.DiscardNew, "it discards old tasks when it is full"),
+			unless(has.MaxAge == 0, "it forgets tasks that are old"),
+			unless(has.Storage == jetstream.FileStorage, "it is kept in memory"),
+			unless(has.Duplicates >= minDedupe, "its duplicate window is less than 10 s"),
+		)
+	})
+	if err != nil {
+		return err
+	}
+	e.results, err = e.stream(ctx, jetstream.StreamConfig{
+		Name:        n.results,
+		Description: "results of a resultpool",
+		Subjects:    []string{n.result + "*", n.kind},
+		MaxAge:      or(opts.Retention, defaultRetention),
+		Replicas:    replicas,
+		AllowDirect: true,
+		AllowMsgTTL: true, // the kind has none
+		RePublish:   &jetstream.RePublish{Source: n.result + "*", Destination: n.saved + "{{wildcard(1)}}"},
+	}, func(has jetstream.StreamConfig) error {
+		return errors.Join(
+			differs("Retention", opts.Retention, has.MaxAge),
+			differs("Replicas", opts.Replicas, has.Replicas),
+			unless(has.Retention == jetstream.LimitsPolicy, "its retention policy is not that of limits"),
+			unless(has.Storage == jetstream.FileStorage, "it is kept in memory"),
+			unless(has.AllowDirect, "it does not allow direct gets"),
+			unless(has.AllowMsgTTL, "it does not allow TTLs of messages, which needs a server 2.12 or newer"),
+			unless(has.RePublish != nil, "it does not republish"),
+		)
+	})
+	if err != nil {
+		return err
+	}
+	e.starts, err = e.stream(ctx, jetstream.StreamConfig{
+		Name:              n.starts,
+		Description:       "starts of tasks of a resultpool that were delivered several times",
+		Subjects:          []string{n.start + "*"},
+		MaxAge:            startsAge,
+		MaxMsgsPerSubject: 1,
+		Replicas:          replicas,
+		AllowDirect:       true,
+		AllowMsgCounter:   true,
+	}, func(has jetstream.StreamConfig) error {
+		return errors.Join(
+			differs("Replicas", opts.Replicas, has.Replicas),
+			unless(has.AllowMsgCounter, "it does not count, which needs a server 2.12 or newer"),
+		)
+	})
+	if err != nil {
+		return err
+	}
+	return e.openConsumer(ctx, opts)
+}
+
+// stream makes a stream, or joins the one that is there if that is as it has to be.
+func (e *Engine) stream(ctx context.Context, want jetstream.StreamConfig, check func(has jetstream.StreamConfig) error) (jetstream.Stream, error) {
+	st, err := e.js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		st, err = e.js.CreateStream(ctx, want)
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // just now, by another process
+			st, err = e.js.Stream(ctx, want.Name)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", want.Name, err)
+	}
+	if err := check(st.CachedInfo().Config); err != nil {
+		return nil, fmt.Errorf("stream %s: %w", want.Name, err)
+	}
+	return st, nil
+}
+
+func (e *Engine) openConsumer(ctx context.Context, opts *Options) error {
+	c, err := e.tasks.Consumer(ctx, e.names.consumer)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		c, err = e.tasks.CreateConsumer(ctx, jetstream.ConsumerConfig{
+			Durable:       e.names.consumer,
+			AckPolicy:     jetstream.AckExplicitPolicy,
+			AckWait:       or(opts.Lease, defaultLease),
+			MaxDeliver:    -1, // else a task that was delivered so often has no result, ever
+			MaxAckPending: -1,
+			MaxWaiting:    4096,
+			FilterSubject: e.names.task,
+		})
+		if hasCode(err, jetstream.JSErrCodeConsumerExists, jetstream.JSErrCodeConsumerAlreadyExists, jetstream.JSErrCodeConsumerNameExists) {
+			c, err = e.tasks.Consumer(ctx, e.names.consumer)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("consumer %s of stream %s: %w", e.names.consumer, e.names.tasks, err)
+	}
+	has := c.CachedInfo().Config
+	e.lease = has.AckWait
+	err = errors.Join(
+		differs("Lease", opts.Lease, has.AckWait),
+		unless(has.AckPolicy == jetstream.AckExplicitPolicy, "it does not wait for acknowledgements"),
+		unless(has.MaxDeliver == -1, "it limits how often a task is delivered"),
+		unless(has.MaxAckPending == -1, "it limits how many tasks are worked on"),
+	)
+	if err != nil {
+		return fmt.Errorf("consumer %s of stream %s: %w", e.names.consumer, e.names.tasks, err)
+	}
+	return nil
+}
+
+// or is the value that the user has given, or else the default.
+func or[T comparable](given, otherwise T) T {
+	var zero T
+	if given != zero {
+		return given
+	}
+	return otherwise
+}
+
+func differs[T comparable](field string, given, has T) error {
+	var zero T
+	if given == zero || given == has {
+		return nil
+	}
+	return fmt.Errorf("Options.%s is %v, and the pool was made with %v: give that, or 0 for what the pool has", field, given, has)
+}
+
+func unless(ok bool, what string) error {
+	if ok {
+		return nil
+	}
+	return errors.New(what)
+}

@@ -1,0 +1,279 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/resultpool/resultpool/engine"
+)
+
+// overhead is what a message may have besides its data.
+const overhead = 512
+
+func (e *Engine) tooLarge(data []byte) bool { return int64(len(data)) > e.nc.MaxPayload()-overhead }
+
+// Push adds tasks at the end of the queue.
+func (e *Engine) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64, error) {
+	call, end, err := e.begin(ctx, e.names.task, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	for i, task := range tasks {
+		if e.tooLarge(task) {
+			return nil, fmt.Errorf("jetstream: task %d of %d has %d bytes, and the server takes %d: %w",
+				i, len(tasks), len(task), e.nc.MaxPayload()-overhead, engine.ErrTooLarge)
+		}
+	}
+	ids := make([]uint64, len(tasks))
+	full := false
+	var failed error
+	pushed := 0
+	e.publishAll(call, len(tasks),
+		func(i int) *nats.Msg {
+			return &nats.Msg{Subject: e.names.task, Data: tasks[i], Header: nats.Header{nats.MsgIdHdr: {key + "-" + strconv.Itoa(i)}}}
+		},
+		func(i int, ack *jetstream.PubAck, err error) bool {
+			switch {
+			case err == nil:
+				ids[i] = ack.Sequence
+				pushed++
+				return true
+			case isFull(err):
+				full = true
+			case failed == nil:
+				failed = err
+			}
+			return false
+		})
+	switch {
+	case failed != nil:
+		return ids, e.fail(call, "push", failed)
+	case full:
+		return ids, fmt.Errorf("jetstream: %w", engine.ErrFull)
+	case pushed < len(tasks):
+		return ids, e.fail(call, "push", context.Cause(call))
+	}
+	return ids, nil
+}
+
+const (
+	pollFor   = 30 * time.Second // a request for tasks is given up after this, and made again
+	heartbeat = 2 * time.Second  // and the server shows that it knows of it
+)
+
+// Pull takes over up to max tasks.
+func (e *Engine) Pull(ctx context.Context, max int) ([]engine.Delivery, error) {
+	call, end, err := e.begin(ctx, e.names.next, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	if max < 1 {
+		return nil, fmt.Errorf("jetstream: pull: max is %d, want 1 or more", max)
+	}
+	ask, again := true, false
+	for ask {
+		var ds []engine.Delivery
+		ds, again, err = e.pull(call, max, again)
+		switch {
+		case len(ds) > 0:
+			return ds, nil
+		case err != nil:
+			return nil, e.fail(call, "pull", err)
+		}
+	}
+	panic("unreachable")
+}
+
+// pullRequest is what a server is asked for: with NoWait and Expires it answers with what
+// is there, and waits only while there is none.
+type pullRequest struct {
+	Batch     int           `json:"batch"`
+	Expires   time.Duration `json:"expires"`
+	NoWait    bool          `json:"no_wait,omitempty"`
+	Heartbeat time.Duration `json:"idle_heartbeat"`
+}
+
+// pull asks once. The server refuses with "requests pending" if others have asked for
+// more than there is: one asks for a single task then, and waits for its turn.
+func (e *Engine) pull(ctx context.Context, max int, single bool) (ds []engine.Delivery, again bool, err error) {
+	req := pullRequest{Batch: max, Expires: pollFor, NoWait: true, Heartbeat: heartbeat}
+	if single {
+		req.Batch, req.NoWait = 1, false
+	}
+	data, err := json.Marshal(req)
+	if err != nil {
+		return nil, false, err
+	}
+	// As many as can come, and heartbeats while nobody reads.
+	msgs := make(chan *nats.Msg, max+16)
+	inbox := e.nc.NewInbox()
+	sub, err := e.nc.ChanSubscribe(inbox, msgs)
+	if err != nil {
+		return nil, false, err
+	}
+	defer func() {
+		if ctx.Err() != nil && len(ds) < req.Batch {
+			e.giveBack(sub, msgs)
+		} else {
+			_ = sub.Unsubscribe()
+		}
+	}()
+	if err := e.nc.PublishRequest(e.names.next, inbox, data); err != nil {
+		return nil, false, err
+	}
+	const silence = 2*heartbeat + time.Second
+	timer := time.NewTimer(silence)
+	defer timer.Stop()
+	for {
+		select {
+		case m := <-msgs:
+			if m.Reply != "" && m.Header.Get("Status") == "" {
+				d, err := delivery(m)
+				if err != nil {
+					return ds, false, err
+				}
+				ds = append(ds, d)
+				if len(ds) == req.Batch {
+					return ds, false, nil
+				}
+				continue
+			}
+			switch status := m.Header.Get("Status"); status {
+			case "100": // the server knows of the request still
+				timer.Reset(silence)
+			case "404", "408": // that was all there is
+				return ds, m.Header.Get("Description") == "Requests Pending", nil
+			case "503":
+				return ds, false, jetstream.ErrNoStreamResponse
+			default:
+				return ds, false, fmt.Errorf("the server says %s %s", status, m.Header.Get("Description"))
+			}
+		case <-timer.C:
+			return ds, false, jetstream.ErrNoHeartbeat
+		case <-ctx.Done():
+			return ds, false, context.Cause(ctx)
+		}
+	}
+}
+
+func delivery(m *nats.Msg) (engine.Delivery, error) {
+	meta, err := m.Metadata()
+	if err != nil {
+		return engine.Delivery{}, err
+	}
+	return engine.Delivery{
+		ID:      meta.Sequence.Stream,
+		Task:    m.Data,
+		Attempt: int(meta.NumDelivered),
+		Token:   m.Reply,
+	}, nil
+}
+
+// giveBack ends a request that has not had its answer, and gives back the tasks that
+// come in the meantime: nobody would get them until the lease ends.
+func (e *Engine) giveBack(sub *nats.Subscription, msgs <-chan *nats.Msg) {
+	if !e.nc.IsConnected() || sub.Drain() != nil {
+		_ = sub.Unsubscribe()
+		return
+	}
+	// Nothing comes after the answer to this.
+	_ = e.nc.FlushTimeout(time.Second)
+	for {
+		select {
+		case m := <-msgs:
+			if m.Reply != "" && m.Header.Get("Status") == "" {
+				_ = e.nc.Publish(m.Reply, nak)
+			}
+		default:
+			_ = sub.Unsubscribe()
+			return
+		}
+	}
+}
+
+var (
+	ack      = []byte("+ACK")
+	nak      = []byte("-NAK")
+	progress = []byte("+WPI")
+)
+
+// Ack says that the results of these tasks are saved. The servers are not waited for:
+// an acknowledgement that is lost is a task delivered again, whose result is there.
+func (e *Engine) Ack(ctx context.Context, ds []engine.Delivery) error {
+	return e.answer(ctx, "ack", ds, ack)
+}
+
+// Nack gives tasks back.
+func (e *Engine) Nack(ctx context.Context, ds []engine.Delivery) error {
+	return e.answer(ctx, "nack", ds, nak)
+}
+
+// Extend makes the leases of tasks begin anew.
+func (e *Engine) Extend(ctx context.Context, ds []engine.Delivery) error {
+	return e.answer(ctx, "extend", ds, progress)
+}
+
+func (e *Engine) answer(ctx context.Context, what string, ds []engine.Delivery, say []byte) error {
+	call, end, err := e.begin(ctx, "$JS.ACK.", 0)
+	if err != nil {
+		return err
+	}
+	defer end()
+	for _, d := range ds {
+		to, ok := d.Token.(string)
+		if !ok {
+			return fmt.Errorf("jetstream: %s: the delivery of task %d is not from this engine", what, d.ID)
+		}
+		if err := e.nc.Publish(to, say); err != nil {
+			return e.fail(call, what, err)
+		}
+	}
+	return nil
+}
+
+// Lease is for how long a task is held without an Extend.
+func (e *Engine) Lease() time.Duration { return e.lease }
+
+// Size returns how many tasks are in the queue, held or not.
+func (e *Engine) Size(ctx context.Context) (uint64, error) {
+	call, end, err := e.begin(ctx, "$JS.API.STREAM.INFO.", askTimeout)
+	if err != nil {
+		return 0, err
+	}
+	defer end()
+	info, err := e.tasks.Info(call)
+	if err != nil {
+		return 0, e.fail(call, "size", err)
+	}
+	return info.State.Msgs, nil
+}
+
+// MarkStart adds one to the starts of a task.
+func (e *Engine) MarkStart(ctx context.Context, id uint64) (int, error) {
+	call, end, err := e.begin(ctx, e.names.start, askTimeout)
+	if err != nil {
+		return 0, err
+	}
+	defer end()
+	ack, err := e.js.PublishMsg(call, &nats.Msg{
+		Subject: e.names.start + strconv.FormatUint(id, 10),
+		Header:  nats.Header{"Nats-Incr": {"1"}},
+	})
+	if err != nil {
+		return 0, e.fail(call, "mark start", err)
+	}
+	n, err := strconv.Atoi(ack.Value)
+	if err != nil {
+		return 0, e.fail(call, "mark start", errors.New("the server does not count: it has to be 2.12 or newer"))
+	}
+	return n, nil
+}

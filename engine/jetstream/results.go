@@ -1,0 +1,233 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/resultpool/resultpool/engine"
+)
+
+func (e *Engine) resultSubject(id uint64) string {
+	return e.names.result + strconv.FormatUint(id, 10)
+}
+
+// Save stores recs, each under an ID that has none yet.
+func (e *Engine) Save(ctx context.Context, recs []engine.Record) error {
+	call, end, err := e.begin(ctx, e.names.result, 0)
+	if err != nil {
+		return err
+	}
+	defer end()
+	for _, rec := range recs {
+		if e.tooLarge(rec.Data) {
+			return fmt.Errorf("jetstream: the result of task %d has %d bytes, and the server takes %d: %w",
+				rec.ID, len(rec.Data), e.nc.MaxPayload()-overhead, engine.ErrTooLarge)
+		}
+	}
+	saved := 0
+	var failed error
+	e.publishAll(call, len(recs),
+		func(i int) *nats.Msg {
+			return &nats.Msg{Subject: e.resultSubject(recs[i].ID), Data: recs[i].Data, Header: nats.Header{nats.ExpectedLastSubjSeqHdr: {"0"}}}
+		},
+		func(_ int, _ *jetstream.PubAck, err error) bool {
+			if err == nil || isThere(err) {
+				saved++
+				return true
+			}
+			if failed == nil {
+				failed = err
+			}
+			return false
+		})
+	switch {
+	case failed != nil:
+		return e.fail(call, "save", failed)
+	case saved < len(recs):
+		return e.fail(call, "save", context.Cause(call))
+	}
+	return nil
+}
+
+// Load returns the record with that ID.
+func (e *Engine) Load(ctx context.Context, id uint64) ([]byte, error) {
+	call, end, err := e.begin(ctx, "$JS.API.DIRECT.GET.", askTimeout)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	m, err := e.results.GetLastMsgForSubject(call, e.resultSubject(id))
+	switch {
+	case err == nil:
+		return m.Data, nil
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return nil, fmt.Errorf("jetstream: no result of task %d: %w", id, engine.ErrNotFound)
+	}
+	return nil, e.fail(call, "load", err)
+}
+
+// Delete forgets the records with those IDs.
+func (e *Engine) Delete(ctx context.Context, ids []uint64) error {
+	call, end, err := e.begin(ctx, "$JS.API.STREAM.PURGE.", 0)
+	if err != nil {
+		return err
+	}
+	defer end()
+	const several = 16
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var failed error
+	next := 0
+	for range min(several, len(ids)) {
+		wg.Go(func() {
+			for {
+				mu.Lock()
+				if next == len(ids) || failed != nil {
+					mu.Unlock()
+					return
+				}
+				id := ids[next]
+				next++
+				mu.Unlock()
+				if err := e.results.Purge(call, jetstream.WithPurgeSubject(e.resultSubject(id))); err != nil {
+					mu.Lock()
+					failed = err
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if failed != nil {
+		return e.fail(call, "delete", failed)
+	}
+	return nil
+}
+
+// A page of All holds so many records, or so many bytes and one record.
+const (
+	pageRecords = 256
+	pageBytes   = 4 << 20
+)
+
+// All returns the records that are stored. Each step asks for some hundred records: there
+// is nothing in the server that a loop which is left, or takes its time, would hold.
+func (e *Engine) All(ctx context.Context) iter.Seq2[engine.Record, error] {
+	return func(yield func(engine.Record, error) bool) {
+		last, err := e.lastResult(ctx)
+		for seq := uint64(1); err == nil && seq <= last; {
+			var recs []engine.Record
+			recs, seq, err = e.page(ctx, seq)
+			for _, rec := range recs {
+				if !yield(rec, nil) {
+					return
+				}
+			}
+		}
+		if err != nil {
+			yield(engine.Record{}, err)
+		}
+	}
+}
+
+func (e *Engine) lastResult(ctx context.Context) (uint64, error) {
+	call, end, err := e.begin(ctx, "$JS.API.STREAM.INFO.", askTimeout)
+	if err != nil {
+		return 0, err
+	}
+	defer end()
+	info, err := e.results.Info(call)
+	if err != nil {
+		return 0, e.fail(call, "all", err)
+	}
+	return info.State.LastSeq, nil
+}
+
+const noMore = ^uint64(0)
+
+// page returns the records from a place in the stream on, and where to go on.
+func (e *Engine) page(ctx context.Context, seq uint64) ([]engine.Record, uint64, error) {
+	call, end, err := e.begin(ctx, "$JS.API.", askTimeout)
+	if err != nil {
+		return nil, seq, err
+	}
+	defer end()
+	recs, next, err := e.directPage(call, seq)
+	if err == nil && len(recs) == 0 {
+		// A replica that lags may say so, too soon. The leader knows.
+		var m *storedMsg
+		m, err = e.ask(call, e.names.results, getRequest{Seq: seq, NextFor: e.names.result + "*"})
+		switch {
+		case errors.Is(err, engine.ErrNotFound):
+			return nil, noMore, nil
+		case err == nil:
+			var rec engine.Record
+			rec, err = e.record(m.Subject, m.Data)
+			recs, next = append(recs, rec), m.Seq+1
+		}
+	}
+	if err != nil {
+		return recs, next, e.fail(call, "all", err)
+	}
+	return recs, next, nil
+}
+
+func (e *Engine) directPage(ctx context.Context, seq uint64) ([]engine.Record, uint64, error) {
+	data, err := json.Marshal(getRequest{Seq: seq, NextFor: e.names.result + "*", Batch: pageRecords, MaxBytes: pageBytes})
+	if err != nil {
+		return nil, seq, err
+	}
+	msgs := make(chan *nats.Msg, pageRecords+16)
+	inbox := e.nc.NewInbox()
+	sub, err := e.nc.ChanSubscribe(inbox, msgs)
+	if err != nil {
+		return nil, seq, err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	if err := e.nc.PublishRequest("$JS.API.DIRECT.GET."+e.names.results, inbox, data); err != nil {
+		return nil, seq, err
+	}
+	var recs []engine.Record
+	for {
+		select {
+		case m := <-msgs:
+			switch status := m.Header.Get("Status"); status {
+			case "":
+			case "204", "404": // the end of this page, or of all
+				return recs, seq, nil
+			case "503":
+				return recs, seq, jetstream.ErrNoStreamResponse
+			default:
+				return recs, seq, fmt.Errorf("the server says %s %s", status, m.Header.Get("Description"))
+			}
+			at, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
+			if err != nil {
+				return recs, seq, fmt.Errorf("a message without its sequence: %w", err)
+			}
+			rec, err := e.record(m.Header.Get("Nats-Subject"), m.Data)
+			if err != nil {
+				return recs, seq, err
+			}
+			recs, seq = append(recs, rec), at+1
+		case <-ctx.Done():
+			return recs, seq, context.Cause(ctx)
+		}
+	}
+}
+
+func (e *Engine) record(subject string, data []byte) (engine.Record, error) {
+	id, err := strconv.ParseUint(strings.TrimPrefix(subject, e.names.result), 10, 64)
+	if err != nil {
+		return engine.Record{}, fmt.Errorf("a result on the subject %q: %w", subject, err)
+	}
+	return engine.Record{ID: id, Data: data}, nil
+}
