@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/resultpool/resultpool/engine"
 )
@@ -24,10 +25,10 @@ type Engine struct {
 	tasks, results, starts jetstream.Stream
 	lease                  time.Duration
 
-	// slots bounds the messages that are published and not acknowledged. A server
-	// without replicas writes a client's messages to its disk one after the other, and
-	// answers pings in between: more of them would make a slow disk look like a dead link.
-	slots chan struct{}
+	// window bounds the messages that are published and not acknowledged. A server
+	// refuses them if too many wait to be stored (100,000 or 128 MiB for a stream): this
+	// leaves room for 200 others, with messages of up to 1 KiB, or for eight.
+	window *semaphore.Weighted
 
 	mu     sync.Mutex
 	calls  map[*call]struct{} // guarded by mu; nil when closed
@@ -47,7 +48,9 @@ var (
 )
 
 const (
-	inFlight   = 512
+	inFlight     = 512      // units of the window
+	bytesPerUnit = 32 << 10 // so there are 16 MiB under way at most
+
 	askTimeout = 10 * time.Second // for an answer that comes at once, if it comes
 )
 

@@ -7,6 +7,7 @@ replace github.com/resultpool/resultpool => ../..
 require (
 	github.com/nats-io/nats.go v1.55.0
 	github.com/resultpool/resultpool v0.0.0
+	golang.org/x/sync v0.22.0
 )
 
 require (

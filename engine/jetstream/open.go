@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/semaphore"
 )
 
 // Open connects to the servers at url and opens the pool of that name, making it if there
@@ -32,10 +33,10 @@ func Open(ctx context.Context, url, name string, opts *Options) (*Engine, error)
 		return nil, context.Cause(ctx)
 	}
 	e := &Engine{
-		names: namesOf(name),
-		slots: make(chan struct{}, inFlight),
-		calls: make(map[*call]struct{}),
-		gone:  make(chan struct{}),
+		names:  namesOf(name),
+		window: semaphore.NewWeighted(inFlight),
+		calls:  make(map[*call]struct{}),
+		gone:   make(chan struct{}),
 	}
 	if err := e.connect(ctx, url, name, opts.NATS); err != nil {
 		return nil, err
@@ -83,7 +84,7 @@ func (e *Engine) connect(ctx context.Context, url, name string, opts []nats.Opti
 		}()
 		return fmt.Errorf("jetstream: connecting to %s: %w", withoutPasswords(url), context.Cause(ctx))
 	}
-	js, err := jetstream.New(e.nc, jetstream.WithPublishAsyncTimeout(askTimeout), jetstream.WithPublishAsyncMaxPending(2*inFlight))
+	js, err := jetstream.New(e.nc, jetstream.WithPublishAsyncTimeout(askTimeout), jetstream.WithPublishAsyncMaxPending(1<<20))
 	if err != nil {
 		e.nc.Close()
 		return err
@@ -96,6 +97,9 @@ func (e *Engine) connect(ctx context.Context, url, name string, opts []nats.Opti
 // user's callbacks are called as well.
 func (e *Engine) hook(o *nats.Options) error {
 	disconnected, failed, closed := o.DisconnectedErrCB, o.AsyncErrorCB, o.ClosedCB
+	if o.NoCallbacksAfterClientClose {
+		o.NoCallbacksAfterClientClose, closed = false, nil // Close waits for the last one
+	}
 	o.AllowReconnect = true
 	o.DisconnectedErrCB = func(nc *nats.Conn, err error) {
 		e.broken(err)

@@ -8,57 +8,72 @@ import (
 )
 
 // publishAll publishes n messages in their order, many of them before the first is
-// acknowledged, and tells done of each that was published what came of it. It stops
-// publishing when done returns false or ctx ends, and then tells done of those that are
-// on their way still.
+// acknowledged, and tells done of each that was published what came of it, in their order.
+// It publishes no more when done has returned false or ctx is done, and then tells done of
+// those that are on their way.
 func (e *Engine) publishAll(ctx context.Context, n int, message func(i int) *nats.Msg, done func(i int, ack *jetstream.PubAck, err error) bool) {
-	futures := make([]jetstream.PubAckFuture, 0, n)
-	settled, more := 0, true
-	settle := func() {
-		ack, err := outcome(ctx, futures[settled])
-		futures[settled] = nil
-		<-e.slots
-		if !done(settled, ack, err) {
-			more = false
-		}
-		settled++
+	p := publishing{e: e, ctx: ctx, done: done, sent: make([]sent, 0, n)}
+	for i := 0; i < n && !p.over; i++ {
+		p.publish(message(i))
 	}
-	for i := 0; i < n && more && ctx.Err() == nil; i++ {
-		for took := false; !took && more; {
-			select {
-			case e.slots <- struct{}{}:
-				took = true
-				continue
-			default:
-			}
-			if settled < len(futures) {
-				settle() // gives one back: nobody waits for a slot and holds others
-				continue
-			}
-			select {
-			case e.slots <- struct{}{}:
-				took = true
-			case <-ctx.Done():
-				more = false
-			}
-		}
-		if !more {
-			break
-		}
-		future, err := e.js.PublishMsgAsync(message(i))
-		if err != nil {
-			<-e.slots
-			for settled < len(futures) {
-				settle()
-			}
-			done(i, nil, err)
+	for p.settled < len(p.sent) {
+		p.settle()
+	}
+}
+
+type publishing struct {
+	e       *Engine
+	ctx     context.Context
+	done    func(i int, ack *jetstream.PubAck, err error) bool
+	sent    []sent
+	settled int // how many of sent done was told of
+	over    bool
+}
+
+type sent struct {
+	future jetstream.PubAckFuture
+	err    error // it was not sent
+	units  int64 // of the window
+}
+
+func (p *publishing) publish(m *nats.Msg) {
+	units := min(inFlight, 1+int64(len(m.Data))/bytesPerUnit)
+	for !p.e.window.TryAcquire(units) {
+		if p.over {
 			return
 		}
-		futures = append(futures, future)
+		if p.settled < len(p.sent) {
+			p.settle() // gives some back: nobody waits for the window and holds some of it
+			continue
+		}
+		if p.e.window.Acquire(p.ctx, units) != nil {
+			p.over = true
+			return
+		}
+		break
 	}
-	for settled < len(futures) {
-		settle()
+	if p.over = p.over || p.ctx.Err() != nil; p.over {
+		p.e.window.Release(units)
+		return
 	}
+	future, err := p.e.js.PublishMsgAsync(m, jetstream.WithRetryAttempts(0)) // it would keep the data
+	p.sent = append(p.sent, sent{future, err, units})
+	p.over = err != nil
+}
+
+// settle waits for what comes of the first message that is on its way.
+func (p *publishing) settle() {
+	s := &p.sent[p.settled]
+	ack, err := (*jetstream.PubAck)(nil), s.err
+	if err == nil {
+		ack, err = outcome(p.ctx, s.future)
+	}
+	p.e.window.Release(s.units)
+	s.future = nil
+	if !p.done(p.settled, ack, err) {
+		p.over = true
+	}
+	p.settled++
 }
 
 // outcome waits for what comes of a message. What is known already counts, also if ctx
