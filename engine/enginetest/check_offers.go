@@ -18,7 +18,7 @@ var starterChecks = []check{
 }
 
 func (h *handle) markStart(id uint64, want int) {
-	n, err := optional[engine.StartMarker](h, "StartMarker").MarkStart(h.ctx, id)
+	n, err := optional[engine.StartMarker](h, "StartMarker").MarkStart(h.ctx, id, 1)
 	if err != nil || n != want {
 		fail("MarkStart(%d) returned %d and error %v, want %d", id, n, err, want)
 	}
@@ -37,7 +37,7 @@ func startsCount(s *subject) {
 	}
 	other.markStart(ids[1], 1)
 	h.close()
-	if n, err := h.Engine.(engine.StartMarker).MarkStart(s.ctx, ids[0]); !errors.Is(err, engine.ErrClosed) {
+	if n, err := h.Engine.(engine.StartMarker).MarkStart(s.ctx, ids[0], 1); !errors.Is(err, engine.ErrClosed) {
 		fail("MarkStart returned %d and error %v after Close, want an error matching engine.ErrClosed", n, err)
 	}
 }
@@ -68,7 +68,7 @@ func startsAtOnce(s *subject) {
 	var got []int
 	together(s.ctx, times(n, func(ctx context.Context, i int) {
 		for range each {
-			starts, err := handles[i%2].Engine.(engine.StartMarker).MarkStart(ctx, id)
+			starts, err := handles[i%2].Engine.(engine.StartMarker).MarkStart(ctx, id, 1)
 			if err != nil {
 				fail("MarkStart returned error %q, want none", err)
 			}

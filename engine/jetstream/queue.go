@@ -257,8 +257,8 @@ func (e *Engine) Size(ctx context.Context) (uint64, error) {
 	return info.State.Msgs, nil
 }
 
-// MarkStart adds one to the starts of a task.
-func (e *Engine) MarkStart(ctx context.Context, id uint64) (int, error) {
+// MarkStart adds n to the starts of a task.
+func (e *Engine) MarkStart(ctx context.Context, id uint64, n int) (int, error) {
 	call, end, err := e.begin(ctx, e.names.start, askTimeout)
 	if err != nil {
 		return 0, err
@@ -266,14 +266,14 @@ func (e *Engine) MarkStart(ctx context.Context, id uint64) (int, error) {
 	defer end()
 	ack, err := e.js.PublishMsg(call, &nats.Msg{
 		Subject: e.names.start + strconv.FormatUint(id, 10),
-		Header:  nats.Header{"Nats-Incr": {"1"}},
+		Header:  nats.Header{"Nats-Incr": {strconv.Itoa(n)}},
 	})
 	if err != nil {
 		return 0, e.fail(call, "mark start", err)
 	}
-	n, err := strconv.Atoi(ack.Value)
+	starts, err := strconv.Atoi(ack.Value)
 	if err != nil {
 		return 0, e.fail(call, "mark start", errors.New("the server does not count: it has to be 2.12 or newer"))
 	}
-	return n, nil
+	return starts, nil
 }

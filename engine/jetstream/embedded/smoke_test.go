@@ -45,7 +45,7 @@ func TestSmoke(t *testing.T) {
 	require.Equal(t, "r0", string(got))
 	require.NoError(t, e.Ack(ctx, ds))
 	for range 3 {
-		s, err := e.MarkStart(ctx, ids[0])
+		s, err := e.MarkStart(ctx, ids[0], 1)
 		require.NoError(t, err)
 		t.Log(s)
 	}
