@@ -1,26 +1,46 @@
 module github.com/resultpool/resultpool/examples
 
-go 1.25.0
+go 1.26.0
 
 require (
+	github.com/nats-io/nats.go v1.55.0
 	github.com/resultpool/resultpool v0.0.0
 	github.com/resultpool/resultpool/store/bolt v0.0.0
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/stretchr/testify v1.12.1
 	go.uber.org/goleak v1.3.0
-	golang.org/x/term v0.44.0
+	golang.org/x/term v0.47.0
+)
+
+require (
+	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
+	github.com/google/go-tpm v0.9.8 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
+	github.com/minio/highwayhash v1.0.4 // indirect
+	github.com/nats-io/jwt/v2 v2.8.2 // indirect
+	github.com/nats-io/nats-server/v2 v2.15.2 // indirect
+	github.com/nats-io/nkeys v0.4.16 // indirect
+	github.com/nats-io/nuid v1.0.1 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/time v0.16.0 // indirect
 )
 
 require (
 	github.com/mitchellh/colorstring v0.0.0-20190213212951-d06e56a500db // indirect
 	github.com/puzpuzpuz/xsync/v3 v3.5.1 // indirect
+	github.com/resultpool/resultpool/engine/jetstream v0.0.0
+	github.com/resultpool/resultpool/engine/jetstream/embedded v0.0.0
 	github.com/rivo/uniseg v0.4.7 // indirect
 	go.etcd.io/bbolt v1.5.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/sync v0.22.0 // indirect
-	golang.org/x/sys v0.46.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
 )
 
 replace github.com/resultpool/resultpool => ../
 
 replace github.com/resultpool/resultpool/store/bolt => ../store/bolt
+
+replace github.com/resultpool/resultpool/engine/jetstream => ../engine/jetstream
+
+replace github.com/resultpool/resultpool/engine/jetstream/embedded => ../engine/jetstream/embedded

@@ -145,8 +145,6 @@ type joint[T, R any] struct {
 	resized bool                         // since feed has thought of it; guarded by mu
 }
 
-var _ engineSide[int, int] = (*joint[int, int])(nil)
-
 // handBack is the Err of a result that is none: the task is to be given back to the
 // engine, for another process.
 type handBack struct{ cause error }

@@ -51,13 +51,17 @@ func summary(files int, out outcome, took time.Duration) string {
 	if out.remembers {
 		kept = fmt.Sprintf("%d kept, ", len(out.kept))
 	}
-	return fmt.Sprintf("%s, %s in %s%s: %s%d done, %d failed, %d not run",
-		count(files, "file"), size(float64(out.bytes)), duration(took), rate,
+	here := ""
+	if out.shared {
+		here = fmt.Sprintf(", %d read here", out.here)
+	}
+	return fmt.Sprintf("%s%s, %s in %s%s: %s%d done, %d failed, %d not run",
+		count(files, "file"), here, size(float64(out.bytes)), duration(took), rate,
 		kept, len(out.done), len(out.failed), out.notRun)
 }
 
 // count is "1 file" or "2 files".
-func count[N int | uint64](n N, what string) string {
+func count[N int | int64 | uint64](n N, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}

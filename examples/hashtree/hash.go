@@ -17,10 +17,12 @@ type outcome struct {
 	kept, done []hashed // from earlier runs and from this one
 	failed     []failure
 	notRun     int
-	bytes      int64 // read, also of files that failed
+	bytes      int64 // read, also of files that failed; by this hashtree
 	err        error // why files were not even begun, or sums not saved
 
-	remembers bool // with -store bolt:FILE
+	remembers bool  // with -store bolt:FILE or -engine
+	shared    bool  // with -engine
+	here      int64 // with -engine: files that were hashed by this hashtree
 }
 
 type hashed struct {

@@ -19,7 +19,7 @@ import (
 	"github.com/resultpool/resultpool/store/xsync"
 )
 
-const usage = `Usage: hashtree [-store NAME] [-workers N] DIR...
+const usage = `Usage: hashtree [-store NAME | -engine WHERE] [-workers N] DIR...
 
 Print the SHA-256 sums of all regular files below each DIR, sorted by path, in
 the format of sha256sum.
@@ -29,6 +29,13 @@ the format of sha256sum.
                 or bolt:FILE, which keeps them in FILE for the next run: then
                 only files that are new, or have another size or mtime, are read.
                 FILE is made if there is none, and never hashed itself
+  -engine WHERE share the work with all that are called with the same WHERE and
+                the same DIRs: start it twice, and each reads a part of the
+                files and prints all sums; kill one, and the other finishes.
+                WHERE is a folder, for those on this machine, or the address of
+                NATS servers with JetStream, nats://HOST:PORT, for any machine.
+                All have to see the same files under the same names. The sums
+                are kept for the next run, as with bolt:FILE
   -workers N    how many files to read at once;
                 0 (the default) means one for each processor
   -h            print this and exit
@@ -37,10 +44,14 @@ Examples:
   hashtree . >SUMS                       then: sha256sum --check SUMS
   hashtree -workers 16 /mnt/a /mnt/b     more workers for slow file systems
   hashtree -store bolt:srv.db /srv       again, after an interruption or a change
+  hashtree -engine work /srv             in two terminals, or more
+  hashtree -engine nats://10.0.0.7:4222 /srv
+                                         on every machine that has /srv
 
 Press Ctrl-C once to finish the files that are being read, twice to give them up.
+With -engine, files that have not been begun are left to the others.
 The exit status is 0 if all went well, 1 if something could not be read or
-written, 2 for a wrong call or FILE, and 130 after Ctrl-C.
+written, 2 for a wrong call, FILE or WHERE, and 130 after Ctrl-C.
 `
 
 // options is what the command line says.
@@ -48,6 +59,7 @@ type options struct {
 	dirs     []root // existing directories, at least one
 	newStore func() store.ResultStore[record]
 	file     string // FILE of -store bolt:FILE, or ""; then newStore is not used
+	engine   string // of -engine, or ""; then there is no store
 	workers  int    // 0: GOMAXPROCS
 }
 
@@ -65,7 +77,9 @@ func parse(args []string) (options, error) {
 	opts := options{newStore: stores["dense"]}
 	flags := flag.NewFlagSet("hashtree", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
+	storeGiven := false
 	flags.Func("store", "", func(name string) error {
+		storeGiven = true
 		if file, ok := strings.CutPrefix(name, "bolt:"); ok {
 			if file == "" {
 				return errors.New("want a file after bolt:, for example bolt:sums.db")
@@ -81,6 +95,10 @@ func parse(args []string) (options, error) {
 		opts.newStore, opts.file = newStore, ""
 		return nil
 	})
+	flags.Func("engine", "", func(where string) error {
+		opts.engine = where
+		return checkWhere(where)
+	})
 	flags.Func("workers", "", func(number string) error {
 		n, err := strconv.Atoi(number)
 		if err != nil || n < 0 {
@@ -92,20 +110,35 @@ func parse(args []string) (options, error) {
 	if err := flags.Parse(args); err != nil {
 		return options{}, err
 	}
+	if storeGiven && opts.engine != "" {
+		return options{}, errors.New("-store and -engine: want one of them; an engine keeps the sums, too")
+	}
 	if err := checkDirs(flags.Args()); err != nil {
 		return options{}, err
 	}
 	for _, dir := range flags.Args() {
 		r := root{path: dir}
-		if opts.file != "" {
+		if opts.file != "" || opts.engine != "" {
 			var err error
 			if r.real, err = realPath(dir); err != nil {
 				return options{}, fmt.Errorf("%s: %w", printable(dir), reason(err))
+			}
+			if opts.isInFolder(r.real) {
+				return options{}, fmt.Errorf("%s: in the folder of -engine, which is not hashed", printable(dir))
 			}
 		}
 		opts.dirs = append(opts.dirs, r)
 	}
 	return opts, nil
+}
+
+// isInFolder reports whether a directory is that of -engine, or below it.
+func (o options) isInFolder(real string) bool {
+	if o.engine == "" || isURL(o.engine) {
+		return false
+	}
+	folder, err := realPath(o.engine) // an error says that it is not there yet
+	return err == nil && (real == folder || below(folder, real))
 }
 
 // realPath is the same for all paths of a directory, from wherever they are given.

@@ -14,6 +14,10 @@ import (
 type reader struct {
 	open  func(path string) (io.ReadCloser, error)
 	bytes atomic.Int64 // read so far, in all files
+
+	// With -engine:
+	files   atomic.Int64 // hashed so far
+	reading atomic.Int64 // being read now
 }
 
 // sum hashes one file. The record that comes with an error has its real path.

@@ -38,8 +38,8 @@ type root struct {
 	real string // "" if nothing is remembered
 }
 
-// walk finds the regular files below dirs, but for those that skip is true of. It
-// returns early when ctx is done.
+// walk finds the regular files below dirs, but for files and directories that skip is
+// true of. It returns early when ctx is done.
 func (h *hashtree) walk(ctx context.Context, dirs []root, skip func(os.FileInfo) bool) tree {
 	w := walker{readDir: h.readDir, skip: skip}
 	hide := h.console.show(newSpinner(h.console.w), func(b bar) {
@@ -87,6 +87,9 @@ func (w *walker) walk(ctx context.Context, dir, abs string) {
 		}
 		switch {
 		case e.IsDir():
+			if info, err := e.Info(); err == nil && w.skip(info) {
+				continue
+			}
 			w.walk(ctx, path, absPath)
 		case e.Type().IsRegular():
 			w.add(path, absPath, e)
