@@ -8,91 +8,72 @@ import (
 	"github.com/resultpool/resultpool/engine"
 )
 
-// someFit pushes more than the queue can hold.
+// A pushing is a Push that may be refused, and is tried again then.
+type pushing struct {
+	s     *subject
+	key   string
+	tasks [][]byte
+	ids   []uint64 // 0 for those that are not known to be in the queue
+}
+
+func (s *subject) pushing(tasks [][]byte) *pushing {
+	return &pushing{s, s.key(), tasks, make([]uint64, len(tasks))}
+}
+
+// try makes the call, which may succeed or return an error matching refusal. It returns
+// the IDs that were not known before.
+func (p *pushing) try(h *handle, refusal error) (fresh []uint64, err error) {
+	ids, err := h.Push(h.ctx, p.key, p.tasks)
+	switch {
+	case err != nil && !errors.Is(err, refusal):
+		fail("Push returned error %q, want none or one matching %q", err, refusal)
+	case len(ids) != len(p.tasks) && (err == nil || len(ids) > 0):
+		fail("Push of %d tasks returned %d IDs and error %v", len(p.tasks), len(ids), err)
+	case err == nil && slices.Contains(ids, 0):
+		fail("Push of %d tasks returned ID 0 for task %d of the call, and no error", len(p.tasks), slices.Index(ids, 0))
+	}
+	var tasks [][]byte
+	for i, id := range ids {
+		switch {
+		case id == 0:
+		case p.ids[i] == 0:
+			p.ids[i] = id
+			tasks, fresh = append(tasks, p.tasks[i]), append(fresh, id)
+		case p.ids[i] != id:
+			fail("Push, again with the same key, returned ID %d for task %d of the call, want %d as before", id, i, p.ids[i])
+		}
+	}
+	// Those of one call are in order. A task that was refused may get its ID later than
+	// those behind it.
+	p.s.pushed(tasks, fresh)
+	return fresh, err
+}
+
+// someFit pushes more than the queue can hold, again and again until all have been in it.
 func someFit(s *subject) {
 	h := s.open()
-	key, tasks := s.key(), s.batch(2*s.QueueBound)
-	ids, err := h.Push(h.ctx, key, tasks)
-	known := s.refusedPush(tasks, ids, err, nil, engine.ErrFull)
-	if len(known) == 0 {
+	p := s.pushing(s.batch(2 * s.QueueBound))
+	fresh, err := p.try(h, engine.ErrFull)
+	if err == nil {
+		fail("Push of %d tasks returned no error, want one matching engine.ErrFull: QueueBound is %d", len(p.tasks), s.QueueBound)
+	}
+	if len(fresh) == 0 {
 		h.quiet("Push returned ErrFull and no ID")
 		return // all or nothing
 	}
 	for {
-		ds := h.pull(len(known))
-		sameIDs("of a Push that returned ErrFull, what was delivered", idsOf(ds), known)
-		h.quiet("the task has no ID in what Push returned with ErrFull")
+		ds := h.pull(len(fresh))
+		sameIDs("of a Push that returned ErrFull, what was delivered", idsOf(ds), fresh)
+		h.quiet("the task had no ID in what Push returned with ErrFull, or had been delivered")
 		h.ack(ds)
-		before := ids
-		h.eventually("there is no room again, after all tasks were acknowledged", func() bool {
-			ids, err = h.Push(h.ctx, key, tasks)
-			if err == nil {
-				s.lastPush(tasks, ids, before)
-				known = newIDs(ids, before)
-				return true
-			}
-			known = s.refusedPush(tasks, ids, err, before, engine.ErrFull)
-			return len(known) > 0
-		})
 		if err == nil {
-			sameIDs("of the last Push, what was delivered", idsOf(h.pull(len(known))), known)
-			h.quiet("all tasks were delivered once")
 			return
 		}
+		h.eventually("there is no room again, after all tasks were acknowledged", func() bool {
+			fresh, err = p.try(h, engine.ErrFull)
+			return len(fresh) > 0
+		})
 	}
-}
-
-// refusedPush has seen a Push return an error that should match target. It returns the
-// IDs that are new, compared with before.
-func (s *subject) refusedPush(tasks [][]byte, ids []uint64, err error, before []uint64, target error) []uint64 {
-	if !errors.Is(err, target) {
-		fail("Push returned %v, want an error matching %q", err, target)
-	}
-	if len(ids) != 0 && len(ids) != len(tasks) {
-		fail("Push of %d tasks returned %d IDs and error %q, want none or %d", len(tasks), len(ids), err, len(tasks))
-	}
-	s.keptIDs(ids, before)
-	var pushed [][]byte
-	var known []uint64
-	for i, id := range ids {
-		if id != 0 && (before == nil || before[i] == 0) {
-			pushed, known = append(pushed, tasks[i]), append(known, id)
-		}
-	}
-	s.pushed(pushed, known)
-	return known
-}
-
-// lastPush has seen a Push succeed that was refused before.
-func (s *subject) lastPush(tasks [][]byte, ids, before []uint64) {
-	if len(ids) != len(tasks) || slices.Contains(ids, 0) {
-		fail("Push of %d tasks returned IDs %v, and no error", len(tasks), ids)
-	}
-	s.keptIDs(ids, before)
-	var pushed [][]byte
-	for i := range ids {
-		if before[i] == 0 {
-			pushed = append(pushed, tasks[i])
-		}
-	}
-	s.pushed(pushed, newIDs(ids, before))
-}
-
-func (s *subject) keptIDs(ids, before []uint64) {
-	for i, id := range before {
-		if id != 0 && len(ids) > 0 && ids[i] != id {
-			fail("Push, again with the same key, returned ID %d for task %d of the call, want %d as before", ids[i], i, id)
-		}
-	}
-}
-
-func newIDs(ids, before []uint64) (added []uint64) {
-	for i, id := range ids {
-		if before[i] == 0 {
-			added = append(added, id)
-		}
-	}
-	return added
 }
 
 func tooLargeTask(s *subject) {
@@ -102,13 +83,13 @@ func tooLargeTask(s *subject) {
 	h := s.open()
 	tasks := s.batch(3)
 	tasks[1] = make([]byte, s.TooLarge)
-	ids, err := h.Push(h.ctx, s.key(), tasks)
-	known := s.refusedPush(tasks, ids, err, nil, engine.ErrTooLarge)
-	if len(ids) > 0 && ids[1] != 0 {
-		fail("Push returned ID %d for a task that is too large", ids[1])
+	p := s.pushing(tasks)
+	fresh, err := p.try(h, engine.ErrTooLarge)
+	if err == nil || p.ids[1] != 0 {
+		fail("Push returned ID %d and error %v for a task that is too large", p.ids[1], err)
 	}
-	if len(known) > 0 {
-		sameIDs("of a Push that returned ErrTooLarge, what was delivered", idsOf(h.pull(len(known))), known)
+	if len(fresh) > 0 {
+		sameIDs("of a Push that returned ErrTooLarge, what was delivered", idsOf(h.pull(len(fresh))), fresh)
 	}
 	h.quiet("the task has no ID in what Push returned with ErrTooLarge")
 	sameIDs("a task of another Push", h.push(1), idsOf(h.pull(1)))
@@ -120,30 +101,22 @@ func full(s *subject) {
 	var known []uint64
 	var err error
 	for err == nil && len(known) < 2*s.QueueBound {
-		tasks := s.batch(16)
-		var ids []uint64
-		if ids, err = h.Push(h.ctx, s.key(), tasks); err == nil {
-			s.pushed(tasks, ids)
-			known = append(known, ids...)
-		} else {
-			known = append(known, s.refusedPush(tasks, ids, err, nil, engine.ErrFull)...)
-		}
+		var fresh []uint64
+		fresh, err = s.pushing(s.batch(16)).try(h, engine.ErrFull)
+		known = append(known, fresh...)
 	}
 	if err == nil {
 		fail("Push returned no error until %d tasks were in the queue, want one matching engine.ErrFull: QueueBound is %d",
 			len(known), s.QueueBound)
 	}
 	prompt(20, 500*time.Millisecond, "Push to a queue that is full", func() time.Duration {
-		tasks := s.batch(1)
 		start := time.Now()
-		ids, err := other.Push(h.ctx, s.key(), tasks)
+		fresh, err := s.pushing(s.batch(1)).try(other, engine.ErrFull)
 		took := time.Since(start)
-		if err == nil { // there was room for less than 16
-			s.pushed(tasks, ids)
-			known = append(known, ids...)
+		if err == nil { // there was room, but not for 16
+			known = append(known, fresh...)
 			return soon
 		}
-		s.refusedPush(tasks, ids, err, nil, engine.ErrFull)
 		return took
 	})
 	if len(known) < s.QueueBound {
@@ -153,13 +126,19 @@ func full(s *subject) {
 	sameIDs("what was delivered of a queue that was full", idsOf(ds), known)
 	h.quiet("the task was refused with ErrFull")
 	h.ack(ds[:20])
-	key, tasks := s.key(), s.batch(16)
-	h.eventually("there is no room for 16 tasks, after 20 were acknowledged", func() bool {
-		ids, err := other.Push(h.ctx, key, tasks)
-		if err == nil {
-			s.pushed(tasks, ids)
-		}
-		return err == nil
-	})
+	other.pushWhenThereIsRoom(16)
 	h.pull(16)
+}
+
+// pushWhenThereIsRoom pushes n tasks.
+func (h *handle) pushWhenThereIsRoom(n int) []uint64 {
+	p := h.s.pushing(h.s.batch(n))
+	for start := time.Now(); ; h.pause(2 * time.Millisecond) {
+		if _, err := p.try(h, engine.ErrFull); err == nil {
+			return p.ids
+		}
+		if time.Since(start) > 2*soon {
+			fail("Push of %d tasks returned ErrFull for %v, also after others were acknowledged", n, 2*soon)
+		}
+	}
 }

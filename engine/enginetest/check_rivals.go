@@ -2,11 +2,9 @@ package enginetest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
-	"time"
 
 	"github.com/resultpool/resultpool/engine"
 )
@@ -94,20 +92,4 @@ func allAtOnce(s *subject) {
 		fail("All yielded %d records, want %d", len(all), len(ids))
 	}
 	handles[0].quiet("all tasks were acknowledged")
-}
-
-// pushWhenThereIsRoom pushes n tasks.
-func (h *handle) pushWhenThereIsRoom(n int) []uint64 {
-	key, tasks := h.s.key(), h.s.batch(n)
-	for {
-		ids, err := h.Push(h.ctx, key, tasks)
-		if err == nil {
-			h.s.pushed(tasks, ids)
-			return ids
-		}
-		if !errors.Is(err, engine.ErrFull) {
-			fail("Push returned error %q, want none or one matching engine.ErrFull", err)
-		}
-		h.pause(2 * time.Millisecond)
-	}
 }
