@@ -56,11 +56,11 @@ const (
 
 // names are the streams and subjects of a pool.
 type names struct {
-	tasks, results, starts string // streams
-	consumer               string
-	task, kind             string // subjects
-	result, saved, start   string // subjects, without the ID at the end
-	next                   string // where to ask for tasks
+	tasks, results, starts, kind string // streams
+	consumer                     string
+	task, kindSubject            string // subjects
+	result, saved, start         string // subjects, without the ID at the end
+	next                         string // where to ask for tasks
 }
 
 func namesOf(pool string) names {
@@ -69,12 +69,14 @@ func namesOf(pool string) names {
 		tasks:    stream + "_tasks",
 		results:  stream + "_results",
 		starts:   stream + "_starts",
+		kind:     stream + "_kind",
 		consumer: "workers",
 		task:     subject + "task",
-		kind:     subject + "kind",
 		result:   subject + "result.",
 		saved:    subject + "saved.",
 		start:    subject + "start.",
+
+		kindSubject: subject + "kind",
 	}
 	n.next = "$JS.API.CONSUMER.MSG.NEXT." + n.tasks + "." + n.consumer
 	return n

@@ -70,11 +70,10 @@ func (e *Engine) openStreams(ctx context.Context, opts *Options) (err error) {
 	e.results, err = e.stream(ctx, jetstream.StreamConfig{
 		Name:        n.results,
 		Description: "results of a resultpool",
-		Subjects:    []string{n.result + "*", n.kind},
+		Subjects:    []string{n.result + "*"},
 		MaxAge:      or(opts.Retention, defaultRetention),
 		Replicas:    replicas,
 		AllowDirect: true,
-		AllowMsgTTL: true, // the kind has none
 		RePublish:   &jetstream.RePublish{Source: n.result + "*", Destination: n.saved + "{{wildcard(1)}}"},
 	}, func(has jetstream.StreamConfig) error {
 		return errors.Join(
@@ -83,7 +82,6 @@ func (e *Engine) openStreams(ctx context.Context, opts *Options) (err error) {
 			unless(has.Retention == jetstream.LimitsPolicy, "its retention policy is not that of limits"),
 			unless(has.Storage == jetstream.FileStorage, "it is kept in memory"),
 			unless(has.AllowDirect, "it does not allow direct gets"),
-			unless(has.AllowMsgTTL, "it does not allow TTLs of messages, which needs a server 2.12 or newer"),
 			unless(has.RePublish != nil, "it does not republish"),
 		)
 	})

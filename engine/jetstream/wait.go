@@ -79,29 +79,3 @@ func (e *Engine) look(ctx context.Context, id uint64) ([]byte, error) {
 	}
 	return last.Data, nil
 }
-
-// Describe stores kind if nothing is stored yet, and returns what is stored.
-func (e *Engine) Describe(ctx context.Context, kind string) (string, error) {
-	call, end, err := e.begin(ctx, e.names.kind, askTimeout)
-	if err != nil {
-		return "", err
-	}
-	defer end()
-	// Beside the results, and kept when they are forgotten.
-	_, err = e.js.PublishMsg(call, &nats.Msg{
-		Subject: e.names.kind,
-		Data:    []byte(kind),
-		Header:  nats.Header{nats.ExpectedLastSubjSeqHdr: {"0"}, "Nats-TTL": {"never"}},
-	})
-	if err == nil {
-		return kind, nil
-	}
-	if !isThere(err) {
-		return "", e.fail(call, "describe", err)
-	}
-	m, err := e.ask(call, e.names.results, getRequest{LastFor: e.names.kind})
-	if err != nil {
-		return "", e.fail(call, "describe", err)
-	}
-	return string(m.Data), nil
-}

@@ -1,4 +1,4 @@
-package embedded
+package embedded_test
 
 import (
 	"context"
@@ -13,15 +13,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/engine"
+	rp "github.com/resultpool/resultpool/engine/jetstream"
+	"github.com/resultpool/resultpool/engine/jetstream/embedded"
 )
 
 // modes are the server with and without a sync for each message.
 var modes = []struct {
 	name string
-	opts ServerOptions
+	opts embedded.ServerOptions
 }{
-	{"sync=off", ServerOptions{LosesOnPowerCut: true}},
-	{"sync=always", ServerOptions{}},
+	{"sync=off", embedded.ServerOptions{LosesOnPowerCut: true}},
+	{"sync=always", embedded.ServerOptions{}},
 }
 
 const payload = 100
@@ -31,7 +33,7 @@ const payload = 100
 func BenchmarkPublish(b *testing.B) {
 	for _, mode := range modes {
 		b.Run(mode.name, func(b *testing.B) {
-			s, err := Start(b.Context(), b.TempDir(), &mode.opts)
+			s, err := embedded.Start(b.Context(), b.TempDir(), &mode.opts)
 			require.NoError(b, err)
 			defer s.Close()
 			nc, err := nats.Connect(s.URL())
@@ -57,10 +59,10 @@ func BenchmarkCycle(b *testing.B) {
 	for _, mode := range modes {
 		for _, batch := range []int{1, 64, 1024} {
 			b.Run(fmt.Sprintf("%s/batch=%d", mode.name, batch), func(b *testing.B) {
-				s, err := Start(b.Context(), b.TempDir(), &mode.opts)
+				s, err := embedded.Start(b.Context(), b.TempDir(), &mode.opts)
 				require.NoError(b, err)
 				defer s.Close()
-				eng, err := jetstreamOpen(b.Context(), s.URL(), "bench")
+				eng, err := rp.Open(b.Context(), s.URL(), "bench", nil)
 				require.NoError(b, err)
 				defer func() { _ = eng.Close() }()
 				tasks := make([][]byte, batch)
@@ -102,13 +104,13 @@ func BenchmarkCycle(b *testing.B) {
 func BenchmarkIdle(b *testing.B) {
 	for _, mode := range modes {
 		b.Run(mode.name, func(b *testing.B) {
-			s, err := Start(b.Context(), b.TempDir(), &mode.opts)
+			s, err := embedded.Start(b.Context(), b.TempDir(), &mode.opts)
 			require.NoError(b, err)
 			defer s.Close()
-			worker, err := jetstreamOpen(b.Context(), s.URL(), "bench")
+			worker, err := rp.Open(b.Context(), s.URL(), "bench", nil)
 			require.NoError(b, err)
 			defer func() { _ = worker.Close() }()
-			user, err := jetstreamOpen(b.Context(), s.URL(), "bench")
+			user, err := rp.Open(b.Context(), s.URL(), "bench", nil)
 			require.NoError(b, err)
 			defer func() { _ = user.Close() }()
 			ctx, cancel := context.WithCancel(b.Context())

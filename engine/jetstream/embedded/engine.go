@@ -45,7 +45,7 @@ func Open(ctx context.Context, dir, name string, opts *Options) (*Engine, error)
 	if err != nil {
 		return nil, err
 	}
-	eng, err := jetstream.Open(ctx, s.srv.ClientURL(), name, &jetstream.Options{
+	eng, err := jetstream.Open(ctx, inProcessURL, name, &jetstream.Options{
 		NATS:       s.ClientOptions(),
 		Retention:  opts.Retention,
 		QueueBound: opts.QueueBound,

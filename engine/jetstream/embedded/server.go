@@ -57,8 +57,8 @@ type Server struct {
 }
 
 // Start starts a server on a directory, and makes that if there is none. Only one server
-// at a time may use it: a second one is told so. It waits until ctx is done for the
-// streams in it to be read.
+// at a time may use it: a second one is told so. Start waits until what is in it was read,
+// or ctx is done.
 func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error) {
 	if opts == nil {
 		opts = &ServerOptions{}
@@ -93,35 +93,28 @@ func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error
 		srv.Start()
 		close(started)
 	}()
-	err = s.ready(ctx, started)
-	if text := heard.get(); text != "" {
+	select {
+	case <-started:
+	case <-ctx.Done():
+		go func() { // the directory is in use until then
+			<-started
+			s.Close()
+		}()
+		return nil, fmt.Errorf("embedded: starting the server on %s: %w", dir, context.Cause(ctx))
+	}
+	switch text := heard.get(); {
+	case text != "":
 		err = fmt.Errorf("the server says: %s", text)
-	} else if err == nil && !srv.JetStreamEnabled() {
+	case !srv.JetStreamEnabled():
 		err = errors.New("the server has not started JetStream")
+	case !srv.ReadyForConnections(time.Second):
+		err = errors.New("the server does not listen")
 	}
 	if err != nil {
-		<-started // shutting down earlier is not what the server is made for
 		s.Close()
 		return nil, fmt.Errorf("embedded: directory %s: %w", dir, err)
 	}
 	return s, nil
-}
-
-func (s *Server) ready(ctx context.Context, started <-chan struct{}) error {
-	select {
-	case <-started:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	for !s.srv.ReadyForConnections(10 * time.Millisecond) {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if !s.srv.Running() {
-			return errors.New("the server has stopped")
-		}
-	}
-	return nil
 }
 
 func serverOptions(dir string, opts *ServerOptions) (*server.Options, error) {
@@ -186,8 +179,12 @@ func (s *Server) URL() string {
 	return s.srv.ClientURL()
 }
 
-// ClientOptions let a client of this process connect to the server without the network, and
-// give it the credentials.
+// inProcessURL is for clients with ClientOptions. They need no TLS, and would use it with
+// another scheme.
+const inProcessURL = "nats://in-process"
+
+// ClientOptions let a client of this process connect to the server without the network,
+// whatever url it is given that begins with "nats:", and give it the credentials.
 func (s *Server) ClientOptions() []nats.Option {
 	opts := []nats.Option{nats.InProcessServer(s.srv)}
 	if s.opts.User != "" {

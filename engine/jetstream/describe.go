@@ -1,0 +1,41 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// kindKey is where the kind is in the metadata of a stream.
+const kindKey = "kind"
+
+// Describe stores kind if nothing is stored yet, and returns what is stored.
+//
+// It is stored as an empty stream that says so: that two make streams of one name and
+// different configurations cannot be. A message that never expires beside the
+// results would be shorter, but a server that was killed forgets that it never does.
+func (e *Engine) Describe(ctx context.Context, kind string) (string, error) {
+	call, end, err := e.begin(ctx, "$JS.API.STREAM.", askTimeout)
+	if err != nil {
+		return "", err
+	}
+	defer end()
+	st, err := e.js.Stream(call, e.names.kind)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		st, err = e.js.CreateStream(call, jetstream.StreamConfig{
+			Name:        e.names.kind,
+			Description: "what the tasks and results of a resultpool are: in the metadata",
+			Subjects:    []string{e.names.kindSubject},
+			Replicas:    e.tasks.CachedInfo().Config.Replicas,
+			Metadata:    map[string]string{kindKey: kind},
+		})
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // just now, by another process
+			st, err = e.js.Stream(call, e.names.kind)
+		}
+	}
+	if err != nil {
+		return "", e.fail(call, "describe", err)
+	}
+	return st.CachedInfo().Config.Metadata[kindKey], nil
+}

@@ -1,0 +1,306 @@
+package embedded_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/engine/jetstream"
+	"github.com/resultpool/resultpool/engine/jetstream/embedded"
+)
+
+// TestServerRestarts kills the server and starts it again: calls fail while it is away,
+// those that wait return, and then the same engine works on.
+func TestServerRestarts(t *testing.T) {
+	s := startStandalone(t)
+	e := open(t, s.url, newName(), &jetstream.Options{Lease: time.Second})
+	ids := push(t, e, "a", 3)
+	held := pull(t, e, 1)
+	require.NoError(t, e.Ack(t.Context(), pull(t, e, 2)))
+	require.NoError(t, e.Save(t.Context(), []engine.Record{{ID: ids[1], Data: []byte("r")}}))
+
+	pulled, waited := make(chan error, 1), make(chan error, 1)
+	go func() { // one that waits, and one whose lease has ended
+		_, err := e.Pull(t.Context(), 5)
+		pulled <- err
+	}()
+	go func() {
+		_, err := e.Wait(t.Context(), ids[0])
+		waited <- err
+	}()
+	eventually(t, func() error { // the task that is held does not come back before its lease ends
+		nc, _ := client(t, s.url)
+		defer nc.Close()
+		return nil
+	})
+	s.kill()
+	for _, ended := range []chan error{pulled, waited} {
+		err := <-ended
+		require.ErrorIs(t, err, nats.ErrDisconnected)
+		assert.True(t, e.Retryable(err))
+	}
+	_, err := e.Push(t.Context(), "b", tasks(1))
+	require.ErrorIs(t, err, nats.ErrDisconnected)
+	assert.True(t, e.Retryable(err))
+
+	began := time.Now()
+	s.start(t)
+	eventually(t, func() error {
+		_, err := e.Push(t.Context(), "b", tasks(1))
+		return err
+	})
+	t.Logf("works again %v after the server was started", time.Since(began))
+	data, err := e.Load(t.Context(), ids[1])
+	require.NoError(t, err)
+	assert.Equal(t, "r", string(data))
+	got := make(map[uint64]int)
+	for _, d := range pull(t, e, 2) {
+		got[d.ID] = d.Attempt
+	}
+	assert.Len(t, got, 2)
+	assert.Greater(t, got[held[0].ID], 1, "what was held is delivered again")
+}
+
+// TestSilentLink cuts the link so that neither side notices: a Pull that waits notices.
+func TestSilentLink(t *testing.T) {
+	t.Parallel()
+	s := start(t, fast)
+	link := newLink(t, strings.TrimPrefix(s.URL(), "nats://"))
+	name := newName()
+	e := open(t, link.url, name, nil)
+	other := open(t, s.URL(), name, nil)
+	pulled := make(chan error, 1)
+	go func() {
+		_, err := e.Pull(t.Context(), 5)
+		pulled <- err
+	}()
+	began := time.Now()
+	link.cut()
+	err := <-pulled
+	require.Error(t, err)
+	t.Logf("%v after the cut: %v", time.Since(began), err)
+	assert.Less(t, time.Since(began), 10*time.Second)
+	assert.True(t, e.Retryable(err))
+	link.mend()
+	push(t, other, "a", 1)
+	eventually(t, func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		defer cancel()
+		_, err := e.Pull(ctx, 1)
+		return err
+	})
+}
+
+// A link passes bytes on until it is cut: then it keeps the connections and passes nothing.
+type link struct {
+	url    string
+	broken atomic.Bool
+}
+
+func newLink(t *testing.T, to string) *link {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	l := &link{url: "nats://" + listener.Addr().String()}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var conns []net.Conn
+	pass := func(from, to net.Conn, generation bool) {
+		buf := make([]byte, 32<<10)
+		dead := false
+		for {
+			n, err := from.Read(buf)
+			dead = dead || l.broken.Load()
+			if err != nil {
+				_ = to.Close()
+				return
+			}
+			if !dead {
+				_, _ = to.Write(buf[:n])
+			}
+		}
+	}
+	wg.Go(func() {
+		for {
+			in, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", to)
+			if err != nil || l.broken.Load() {
+				_ = in.Close()
+				continue
+			}
+			mu.Lock()
+			conns = append(conns, in, out)
+			mu.Unlock()
+			wg.Go(func() { pass(in, out, true) })
+			wg.Go(func() { pass(out, in, false) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		mu.Lock()
+		for _, c := range conns {
+			_ = c.Close()
+		}
+		mu.Unlock()
+		wg.Wait()
+	})
+	return l
+}
+
+func (l *link) cut()  { l.broken.Store(true) }
+func (l *link) mend() { l.broken.Store(false) }
+
+func TestWrongPassword(t *testing.T) {
+	s := start(t, &embedded.ServerOptions{LosesOnPowerCut: true, User: "me", Password: "right"})
+	_, err := jetstream.Open(t.Context(), s.URL(), "x", nil)
+	assert.ErrorContains(t, err, "give them in Options.NATS")
+	_, err = jetstream.Open(t.Context(), s.URL(), "x", &jetstream.Options{NATS: []nats.Option{nats.UserInfo("me", "wrong")}})
+	assert.ErrorIs(t, err, nats.ErrAuthorization)
+	open(t, s.URL(), "x", &jetstream.Options{NATS: []nats.Option{nats.UserInfo("me", "right")}})
+	open(t, s.URL(), "x", &jetstream.Options{NATS: s.ClientOptions()})
+}
+
+// TestPasswordChanges has the server come back with another password: that is not waited
+// for.
+func TestPasswordChanges(t *testing.T) {
+	s := startStandalone(t, `authorization { user: me, password: old }`)
+	e := open(t, s.url, newName(), &jetstream.Options{NATS: []nats.Option{nats.UserInfo("me", "old")}})
+	s.kill()
+	s.configure(t, "listen: "+strconv.Quote(s.url[len("nats://"):]), `authorization { user: me, password: new }`)
+	s.start(t)
+	eventually(t, func() error {
+		_, err := e.Pull(t.Context(), 1)
+		if err == nil || e.Retryable(err) {
+			return fmt.Errorf("Pull: %v", err)
+		}
+		assert.ErrorIs(t, err, nats.ErrAuthorization)
+		assert.NotErrorIs(t, err, engine.ErrClosed)
+		return nil
+	})
+	require.NoError(t, e.Close())
+	_, err := e.Pull(t.Context(), 1)
+	assert.ErrorIs(t, err, engine.ErrClosed)
+}
+
+// TestNotPermitted has a client that may read and not write: its calls say so, at once,
+// and that it is no use to try again.
+func TestNotPermitted(t *testing.T) {
+	s := startStandalone(t, `authorization { users: [
+		{ user: all, password: p },
+		{ user: reader, password: p, permissions: { publish: ["$JS.API.STREAM.INFO.>", "$JS.API.CONSUMER.INFO.>", "$JS.API.DIRECT.GET.>", "$JS.API.STREAM.MSG.GET.>"], subscribe: ["_INBOX.>", "resultpool.>"] } },
+	] }`)
+	as := func(user string) *jetstream.Options {
+		return &jetstream.Options{NATS: []nats.Option{nats.UserInfo(user, "p")}}
+	}
+	name := newName()
+	began := time.Now()
+	_, err := jetstream.Open(t.Context(), s.url, name, as("reader"))
+	assert.ErrorIs(t, err, nats.ErrPermissionViolation, "it cannot make the streams")
+	all := open(t, s.url, name, as("all"))
+	reader := open(t, s.url, name, as("reader"))
+	ids := push(t, all, "a", 1)
+	require.NoError(t, all.Save(t.Context(), []engine.Record{{ID: ids[0], Data: []byte("r")}}))
+	data, err := reader.Load(t.Context(), ids[0])
+	require.NoError(t, err)
+	assert.Equal(t, "r", string(data))
+
+	_, err = reader.Push(t.Context(), "b", tasks(3))
+	denied := []error{err, reader.Save(t.Context(), []engine.Record{{ID: 1}})}
+	_, err = reader.Pull(t.Context(), 1)
+	denied = append(denied, err)
+	_, err = reader.MarkStart(t.Context(), 1)
+	denied = append(denied, err, reader.Delete(t.Context(), []uint64{1}))
+	for _, err := range denied {
+		assert.ErrorIs(t, err, nats.ErrPermissionViolation)
+		assert.False(t, reader.Retryable(err), err)
+	}
+	assert.Less(t, time.Since(began), 5*time.Second)
+}
+
+// certificate returns one for 127.0.0.1, and what trusts it.
+func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(time.Hour),
+		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(t, err)
+	leaf, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	roots.AddCert(leaf)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, roots
+}
+
+// TestTLS joins from the network, with a certificate that is verified and a password.
+func TestTLS(t *testing.T) {
+	cert, roots := certificate(t)
+	e, err := embedded.Open(t.Context(), t.TempDir(), "x", &embedded.Options{ServerOptions: embedded.ServerOptions{
+		Addr: "0.0.0.0:0", User: "me", Password: "secret", TLS: &tls.Config{Certificates: []tls.Certificate{cert}},
+	}})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, e.Close()) }()
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(e.URL(), "tls://"))
+	require.NoError(t, err)
+	url := "tls://127.0.0.1:" + port
+	password := nats.UserInfo("me", "secret")
+
+	_, err = jetstream.Open(t.Context(), url, "x", &jetstream.Options{NATS: []nats.Option{password}})
+	assert.ErrorContains(t, err, "certificate")
+	_, err = jetstream.Open(t.Context(), "nats://127.0.0.1:"+port, "x", &jetstream.Options{NATS: []nats.Option{nats.Secure(&tls.Config{RootCAs: roots})}})
+	assert.ErrorIs(t, err, nats.ErrAuthorization)
+
+	joined := open(t, url, "x", &jetstream.Options{NATS: []nats.Option{password, nats.Secure(&tls.Config{RootCAs: roots})}})
+	ids := push(t, joined, "a", 1)
+	assert.Equal(t, ids[0], pull(t, e, 1)[0].ID)
+}
+
+// TestClientCertificates listens to the network with no password: clients have certificates.
+func TestClientCertificates(t *testing.T) {
+	cert, roots := certificate(t)
+	conf := &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: roots}
+	e, err := embedded.Open(t.Context(), t.TempDir(), "x", &embedded.Options{ServerOptions: embedded.ServerOptions{Addr: "0.0.0.0:0", TLS: conf}})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, e.Close()) }()
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(e.URL(), "tls://"))
+	require.NoError(t, err)
+	secure := func(c *tls.Config) *jetstream.Options {
+		return &jetstream.Options{NATS: []nats.Option{nats.Secure(c)}}
+	}
+	_, err = jetstream.Open(t.Context(), "tls://127.0.0.1:"+port, "x", secure(&tls.Config{RootCAs: roots}))
+	require.Error(t, err)
+	open(t, "tls://127.0.0.1:"+port, "x", secure(&tls.Config{RootCAs: roots, Certificates: []tls.Certificate{cert}}))
+}
+
+var _ = errors.New
+var _ = io.EOF
