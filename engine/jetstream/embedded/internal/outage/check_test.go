@@ -1,0 +1,129 @@
+//go:build unix
+
+package outage
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store"
+)
+
+// check is the end of every test: it waits until all that was submitted is done, has the
+// workers stop, and compares what there is with what was said. The submitters are done,
+// or dead.
+func (s *site) check() {
+	t := s.t
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	reader, drv := s.join()
+	waited := make(chan error, 1)
+	go func() { waited <- reader.Wait(ctx) }()
+	for over := false; !over; {
+		news := s.newsOf()
+		s.tend()
+		select {
+		case <-news:
+		case err := <-waited:
+			size, sizeErr := drv.Size(t.Context())
+			require.NoError(t, err, "the queue does not become empty: there are %d tasks (%v)", size, sizeErr)
+			over = true
+		}
+	}
+	for _, w := range slices.Clone(s.workers) {
+		w.stop() // and all that it has said was heard
+	}
+	size, err := drv.Size(ctx)
+	require.NoError(t, err)
+	assert.Zero(t, size, "the queue is not empty")
+
+	// One record for each ID, and of the pool one result for each record.
+	records := make(map[uint64]int)
+	for rec, err := range drv.All(ctx) {
+		require.NoError(t, err)
+		records[rec.ID]++
+		if records[rec.ID] > 1 {
+			t.Errorf("there are %d records with ID %d", records[rec.ID], rec.ID)
+		}
+	}
+	results, err := reader.Results(ctx)
+	require.NoError(t, err)
+	assert.Len(t, results, len(records))
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	assert.Empty(t, s.wrong)
+	s.compareLocked(results)
+	s.countRunsLocked()
+	s.log("%d tasks were accepted, %d results are right, after %d outages", len(s.given), len(results), s.outages)
+	assert.NotEmpty(t, s.given, "nothing was accepted")
+}
+
+// compareLocked compares the results with what was accepted.
+func (s *site) compareLocked(results map[store.ID]store.Result[proof]) {
+	t := s.t
+	for id, n := range s.ids {
+		res, ok := results[id]
+		switch {
+		case !ok:
+			t.Errorf("task %d was accepted with ID %d, and has no result", n, id)
+		case s.poison[n]:
+			assert.ErrorIs(t, res.Err, pool.ErrPoisoned, "task %d, ID %d", n, id)
+		case !isRight(res, n):
+			t.Errorf("the result of task %d, ID %d, is %+v", n, id, res)
+		}
+	}
+	// A task may have been accepted and its submitter have died before it could say so.
+	// It has one result at most, too.
+	seen := make(map[uint64]store.ID)
+	for id, res := range results {
+		if _, ok := s.ids[id]; ok {
+			continue
+		}
+		if errors.Is(res.Err, pool.ErrPoisoned) {
+			continue
+		}
+		n := res.Value.N
+		other, twice := s.given[n]
+		if !twice {
+			other, twice = seen[n]
+		}
+		seen[n] = id
+		switch {
+		case s.tried[n] == nil || !isRight(res, n):
+			t.Errorf("there is a result of no task, with ID %d: %+v", id, res)
+		case twice:
+			t.Errorf("task %d was accepted twice, with ID %d and ID %d", n, id, other)
+		case s.tried[n].done:
+			t.Errorf("task %d has a result with ID %d, and nobody was given that", n, id)
+		}
+	}
+}
+
+// countRunsLocked counts how often tasks were run.
+func (s *site) countRunsLocked() {
+	more := 0
+	for n, runs := range s.runs {
+		if s.tried[n] == nil {
+			s.t.Errorf("task %d was run, and nobody has submitted it", n)
+		}
+		if runs > 1+s.outages {
+			s.t.Errorf("task %d was run %d times, after %d outages", n, runs, s.outages)
+		}
+		if runs > 1 {
+			more++
+		}
+	}
+	for n := range s.given {
+		if s.runs[n] == 0 {
+			s.t.Errorf("task %d was accepted, and not run", n)
+		}
+	}
+	s.log("%d tasks were run more than once", more)
+}

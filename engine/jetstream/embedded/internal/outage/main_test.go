@@ -1,0 +1,121 @@
+//go:build unix
+
+package outage
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Tests that take long or need root: .ci/cluster runs them.
+var (
+	outageFor      = flag.Duration("outage.for", 6*time.Second, "for how long TestMix goes on")
+	outageSeed     = flag.Uint64("outage.seed", 0, "seed of TestMix (0: a random one)")
+	outageNetns    = flag.Bool("outage.netns", false, "run the tests that cut off a process: needs root and network namespaces")
+	outagePowerCut = flag.Bool("outage.powercut", false, "run the tests that cut the power: needs root and loop devices")
+	outageRates    = flag.Bool("outage.rates", false, "run the test that compares rates")
+)
+
+// partEnv has the part that this process plays, as JSON. Without it, it is the test.
+const partEnv = "RESULTPOOL_OUTAGE"
+
+// A part is what a process is told by the test that starts it.
+type part struct {
+	Role string // embedded, node, worker or submitter
+
+	// Of servers.
+	Dir    string   // where it keeps all it has
+	Name   string   // of a node
+	Listen string   // HOST:PORT
+	Route  string   // HOST:PORT of a node, for the others
+	Routes []string // those of all nodes
+	NoSync bool
+
+	// Of clients.
+	URL      string
+	Lease    time.Duration
+	Replicas int
+
+	// Of workers.
+	Workers int
+	HoldAck bool // never acknowledge: say so instead, and wait to be killed
+
+	// Of submitters: tasks First, First+1, …, Count of them.
+	First, Count uint64
+	Batch        int // so many in one SubmitAll, and one Submit now and then
+	Callers      int // goroutines that do so
+	Cost, Pause  time.Duration
+	PoisonAt     uint64 // the task that is poison, if not 0
+	GateAt       uint64 // the task that waits at the gate, if not 0
+}
+
+func TestMain(m *testing.M) {
+	text := os.Getenv(partEnv)
+	if text == "" {
+		flag.Parse()
+		// The processes are what works here; the tests only wait for them, and for leases.
+		if n, ok := flag.Lookup("test.parallel").Value.(flag.Getter).Get().(int); ok && n < 4 {
+			_ = flag.Set("test.parallel", "4")
+		}
+		os.Exit(m.Run())
+	}
+	var p part
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		fail(err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	gate := listen()
+	switch p.Role {
+	case "embedded":
+		p.serveEmbedded(ctx)
+	case "node":
+		p.serveNode(ctx)
+	case "worker":
+		p.work(ctx, gate)
+	case "submitter":
+		p.submit(ctx)
+	default:
+		fail(fmt.Errorf("there is no role %q", p.Role))
+	}
+}
+
+// say says something in one system call, which the death of the process cannot undo.
+func say(format string, args ...any) {
+	if _, err := fmt.Fprintf(os.Stdout, format+"\n", args...); err != nil {
+		os.Exit(1)
+	}
+}
+
+// fail ends a process that cannot go on, which is wrong in every test.
+func fail(err error) {
+	say("wrong %s", strings.ReplaceAll(err.Error(), "\n", "; "))
+	os.Exit(1)
+}
+
+// listen waits for the test to say that it starts, and returns a channel that is closed when
+// it says that the gate is open. If the test ends, however that is, so does this process.
+func listen() (gate <-chan struct{}) {
+	word := make([]byte, 1)
+	if _, err := os.Stdin.Read(word); err != nil {
+		os.Exit(1)
+	}
+	open := make(chan struct{})
+	go func() {
+		if _, err := os.Stdin.Read(word); err == nil {
+			close(open)
+		}
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(1)
+	}()
+	return open
+}

@@ -1,0 +1,187 @@
+//go:build unix
+
+package outage
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A process is this program once more, in another part. What it has said is in its fields,
+// which are guarded by the lock of its site.
+type process struct {
+	s     *site
+	what  string // server, node1, worker, …
+	name  string // unique
+	part  part
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+
+	paused bool // of the test's own goroutine
+
+	ready bool     // it has said so
+	done  bool     // a submitter has said so
+	held  int      // results that it has saved and will not acknowledge
+	began []uint64 // tasks that it has begun to run, in that order
+	gone  bool     // it has ended, and all it has said was heard
+	err   error    // how it ended
+}
+
+// start starts a process, which is killed when the test ends.
+func (s *site) start(name string, p part) *process {
+	s.t.Helper()
+	pr := s.prepare(name, p)
+	if s.net != nil {
+		s.net.plug(pr)
+	}
+	pr.word() // now it does its part
+	if p.Role == "worker" {
+		s.workers = append(s.workers, pr)
+	}
+	return pr
+}
+
+// again starts a process that has ended once more, as it was started before.
+func (s *site) again(pr *process) *process {
+	s.t.Helper()
+	s.log("%s is started again", pr.name)
+	return s.start(pr.what, pr.part)
+}
+
+// prepare starts a process that does nothing yet.
+func (s *site) prepare(name string, p part) *process {
+	s.t.Helper()
+	text, err := json.Marshal(p)
+	require.NoError(s.t, err)
+	s.processes++
+	pr := &process{s: s, what: name, name: fmt.Sprintf("%s.%d", name, s.processes), part: p, cmd: exec.Command(os.Args[0])}
+	pr.cmd.Env = append(os.Environ(), partEnv+"="+string(text))
+	if s.net != nil {
+		pr.cmd.SysProcAttr = s.net.attr(name)
+	}
+	said := filepath.Join(s.dir, pr.name+".stderr")
+	stderr, err := os.Create(said)
+	require.NoError(s.t, err)
+	defer stderr.Close()
+	pr.cmd.Stderr = stderr
+	pr.stdin, err = pr.cmd.StdinPipe()
+	require.NoError(s.t, err)
+	stdout, err := pr.cmd.StdoutPipe()
+	require.NoError(s.t, err)
+	require.NoError(s.t, pr.cmd.Start())
+
+	heard := make(chan struct{})
+	go func() {
+		defer close(heard)
+		lines := bufio.NewReader(stdout)
+		for {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				break // a line that is torn has not been said
+			}
+			s.hear(pr, strings.TrimSuffix(line, "\n"))
+		}
+		err := pr.cmd.Wait()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		pr.gone, pr.err = true, err
+		s.tellLocked()
+	}()
+	s.t.Cleanup(func() {
+		_ = pr.cmd.Process.Kill()
+		<-heard
+		if out, _ := os.ReadFile(said); s.t.Failed() && len(out) > 0 {
+			s.t.Logf("%s, on standard error:\n%s", pr.name, out[max(0, len(out)-4000):])
+		}
+	})
+	return pr
+}
+
+// openGate lets the tasks go on that wait at the gate, in this process.
+func (pr *process) openGate() { pr.word() }
+
+// word is what the process reads next; see listen.
+func (pr *process) word() {
+	_, err := pr.stdin.Write([]byte{'\n'})
+	require.NoError(pr.s.t, err)
+}
+
+// signal sends a signal.
+func (pr *process) signal(sig syscall.Signal) {
+	pr.s.t.Helper()
+	require.NoError(pr.s.t, pr.cmd.Process.Signal(sig), "%v to %s", sig, pr.name)
+}
+
+// kill is an outage.
+func (pr *process) kill() {
+	pr.s.t.Helper()
+	pr.s.outage("%s is killed", pr.name)
+	pr.signal(syscall.SIGKILL)
+	pr.s.await(pr.name+" is dead", func() bool { return pr.gone })
+	pr.s.dismiss(pr)
+}
+
+// pause is an outage that ends with resume. The process does not know of it.
+func (pr *process) pause() {
+	pr.s.t.Helper()
+	pr.s.outage("%s is paused", pr.name)
+	pr.paused = true
+	pr.signal(syscall.SIGSTOP)
+}
+
+func (pr *process) resume() {
+	pr.s.t.Helper()
+	pr.s.log("%s goes on", pr.name)
+	pr.paused = false
+	pr.signal(syscall.SIGCONT)
+}
+
+// stop has a process end well.
+func (pr *process) stop() {
+	pr.s.t.Helper()
+	pr.signal(syscall.SIGTERM)
+	pr.awaitEnd()
+}
+
+// awaitEnd waits until it has ended well, after SIGTERM.
+func (pr *process) awaitEnd() {
+	pr.s.t.Helper()
+	pr.s.await(pr.name+" ends", func() bool { return pr.gone })
+	require.NoError(pr.s.t, pr.err, "%s, after SIGTERM", pr.name)
+	pr.s.dismiss(pr)
+}
+
+// awaitReady waits until it has said that it is.
+func (pr *process) awaitReady() {
+	pr.s.t.Helper()
+	pr.s.await(pr.name+" is ready", func() bool { return pr.ready })
+}
+
+// awaitDone waits until a submitter has submitted everything.
+func (pr *process) awaitDone() {
+	pr.s.t.Helper()
+	pr.s.await(pr.name+" has submitted everything", func() bool { return pr.done })
+}
+
+// isGone reports whether a process has ended.
+func (s *site) isGone(pr *process) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return pr.gone
+}
+
+// isReady reports whether a process has said that it is.
+func (s *site) isReady(pr *process) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return pr.ready
+}

@@ -1,0 +1,59 @@
+//go:build unix
+
+package outage
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// TestServerKilled kills the server in the midst of submits, several times, and starts it
+// again on its folder. Submitters and workers go on by themselves.
+func TestServerKilled(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 2*time.Second)
+	server := s.embedded()
+	s.worker("worker", 4)
+	s.worker("worker", 4)
+	const count = 600
+	submitters := []*process{
+		s.submitter("submitter", part{First: 1, Count: count, Callers: 4, Pause: 2 * time.Millisecond}),
+		s.submitter("submitter", part{First: 1 + count, Count: count, Batch: 10, Callers: 2, Pause: 20 * time.Millisecond}),
+	}
+	for i := range 3 {
+		want := (i + 1) * 2 * count / 4
+		s.await(fmt.Sprintf("%d tasks are accepted", want), func() bool { return len(s.given) >= want })
+		server.kill()
+		server = s.again(server)
+	}
+	for _, sub := range submitters {
+		sub.awaitDone()
+	}
+	s.check()
+}
+
+// TestLeaderKilled kills that of three servers which leads the queue, and starts it again
+// later. The others go on without it.
+func TestLeaderKilled(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 2*time.Second)
+	nodes := s.three()
+	s.worker("worker", 4)
+	s.worker("worker", 4)
+	const count = 1000
+	submitters := []*process{
+		s.submitter("submitter", part{First: 1, Count: count, Callers: 4, Pause: 5 * time.Millisecond}),
+		s.submitter("submitter", part{First: 1 + count, Count: count, Batch: 10, Callers: 2, Pause: 20 * time.Millisecond}),
+	}
+	s.await("some tasks are accepted", func() bool { return len(s.given) > count/4 })
+	leader := s.leader(nodes)
+	leader.kill()
+	s.await("more are accepted", func() bool { return len(s.given) > count })
+	leader = s.again(leader)
+	for _, sub := range submitters {
+		sub.awaitDone()
+	}
+	leader.awaitReady()
+	s.check()
+}

@@ -1,0 +1,51 @@
+//go:build unix
+
+package outage
+
+import (
+	"context"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/engine/jetstream"
+)
+
+// work is the worker: it joins, runs tasks, and stops at SIGTERM.
+func (p part) work(ctx context.Context, gate <-chan struct{}) {
+	fn := func(_ context.Context, j job) (proof, error) {
+		say("run %d", j.N)
+		switch {
+		case j.Poison:
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		case j.Gated:
+			<-gate
+		default:
+			time.Sleep(j.Cost)
+		}
+		return prove(j.N)
+	}
+	pl, drv, err := p.join(ctx, fn)
+	if err != nil {
+		fail(err)
+	}
+	say("ready")
+	<-ctx.Done()
+	if err := pl.Stop(context.Background()); err != nil {
+		fail(err)
+	}
+	if err := drv.Close(); err != nil {
+		fail(err)
+	}
+}
+
+// holdsAcks is an engine whose process never gets from the saving of a result to the
+// acknowledging of its task.
+type holdsAcks struct{ *jetstream.Engine }
+
+func (h holdsAcks) Ack(_ context.Context, ds []engine.Delivery) error {
+	say("held %d", len(ds))
+	select {}
+}
