@@ -46,7 +46,6 @@ type mix struct {
 	ends   []ending   // of what has happened and is not over
 	leaves []*process // workers that were asked to stop
 	down   bool       // a server is: with two, three of them would do nothing
-	poison bool       // there was some
 }
 
 // An ending is done at its time.
@@ -56,9 +55,9 @@ type ending struct {
 }
 
 func newMix(t *testing.T, seed uint64) *mix {
-	m := &mix{s: newSite(t, 2*time.Second), rand: rand.New(rand.NewPCG(seed, 0)), next: 1}
+	m := &mix{s: newSite(t, time.Second), rand: rand.New(rand.NewPCG(seed, 0)), next: 1}
 	m.events = []func(){
-		m.killWorker, m.stopWorker, m.pauseWorker, m.killSubmitter, m.killServer, m.pauseServer, m.addPoison,
+		m.killWorker, m.stopWorker, m.pauseWorker, m.killSubmitter, m.killServer, m.pauseServer,
 	}
 	return m
 }
@@ -71,6 +70,7 @@ func (m *mix) goOn() {
 	for range 2 {
 		m.submit()
 	}
+	m.addPoison() // it takes a lease each time
 	for end := time.Now().Add(*outageFor); time.Now().Before(end); {
 		m.pass(m.upTo(400 * time.Millisecond))
 		m.events[m.rand.IntN(len(m.events))]()
@@ -94,6 +94,7 @@ func (m *mix) upTo(most time.Duration) time.Duration {
 
 // pass lets some time pass, in which what is to end ends.
 func (m *mix) pass(d time.Duration) {
+	m.addPoison() // it takes a lease each time
 	for end := time.Now().Add(d); ; {
 		m.s.tend()
 		slices.SortFunc(m.ends, func(a, b ending) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
@@ -203,12 +204,8 @@ func (m *mix) pauseServer() {
 	})
 }
 
-// addPoison submits a task that is poison, once.
+// addPoison submits a task that is poison.
 func (m *mix) addPoison() {
-	if m.poison {
-		return
-	}
-	m.poison = true
 	m.s.submitter("poisoner", part{First: m.next, Count: 1, PoisonAt: m.next})
 	m.next++
 }

@@ -66,7 +66,7 @@ func (s *site) prepare(name string, p part) *process {
 	pr := &process{s: s, what: name, name: fmt.Sprintf("%s.%d", name, s.processes), part: p, cmd: exec.Command(os.Args[0])}
 	pr.cmd.Env = append(os.Environ(), partEnv+"="+string(text))
 	if s.net != nil {
-		pr.cmd.SysProcAttr = s.net.attr(name)
+		pr.cmd.SysProcAttr = s.net.attr()
 	}
 	said := filepath.Join(s.dir, pr.name+".stderr")
 	stderr, err := os.Create(said)

@@ -25,6 +25,7 @@ func TestServerKilled(t *testing.T) {
 		want := (i + 1) * 2 * count / 4
 		s.await(fmt.Sprintf("%d tasks are accepted", want), func() bool { return len(s.given) >= want })
 		server.kill()
+		time.Sleep(time.Duration(i) * 400 * time.Millisecond) // for so long there is none
 		server = s.again(server)
 	}
 	for _, sub := range submitters {

@@ -82,9 +82,14 @@ func split(hostPort string) (host string, port int) {
 // embedded starts the embedded server, on a folder and a port of its own.
 func (s *site) embedded() *process {
 	s.t.Helper()
+	return s.embeddedOn(filepath.Join(s.dir, "server"), false)
+}
+
+func (s *site) embeddedOn(dir string, noSync bool) *process {
+	s.t.Helper()
 	listen := fmt.Sprintf("127.0.0.1:%d", freePort(s.t))
 	s.url = "nats://" + listen
-	pr := s.start("server", part{Role: "embedded", Dir: filepath.Join(s.dir, "server"), Listen: listen})
+	pr := s.start("server", part{Role: "embedded", Dir: dir, Listen: listen, NoSync: noSync})
 	pr.awaitReady()
 	return pr
 }

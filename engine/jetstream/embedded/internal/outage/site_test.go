@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ type site struct {
 	// Of the test's own goroutine.
 	processes int        // that were started
 	workers   []*process // that were not killed by the test, and not stopped
-	net       *network   // nil if all share that of the machine
+	net       network    // nil if all share that of the machine
 
 	mu      sync.Mutex
 	news    chan struct{}       // closed at the next line
@@ -46,6 +47,12 @@ type site struct {
 	given   map[uint64]store.ID // the same, by N
 	poison  map[uint64]bool     // by N
 	wrong   []string
+}
+
+// A network connects processes that are in network namespaces of their own.
+type network interface {
+	attr() *syscall.SysProcAttr // of a process that is about to be started
+	plug(pr *process)           // it is started, and waits for its word
 }
 
 func newSite(t *testing.T, lease time.Duration) *site {
@@ -155,6 +162,15 @@ func (s *site) await(what string, ok func() bool) {
 func (s *site) awaitTending(what string, ok func() bool) {
 	s.t.Helper()
 	s.awaitDoing(what, ok, s.tend)
+}
+
+// awaitMore waits until count, which is called with mu held, has grown by n.
+func (s *site) awaitMore(what string, n int, count func() int) {
+	s.t.Helper()
+	s.mu.Lock()
+	want := count() + n
+	s.mu.Unlock()
+	s.await(fmt.Sprintf("%d more %s", n, what), func() bool { return count() >= want })
 }
 
 func (s *site) awaitDoing(what string, ok func() bool, do func()) {
