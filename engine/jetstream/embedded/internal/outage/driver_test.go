@@ -3,6 +3,7 @@
 package outage
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -40,7 +41,7 @@ func (p part) join(ctx context.Context, fn func(context.Context, job) (proof, er
 		}
 		_ = drv.Close()
 	}
-	return nil, nil, err
+	return nil, nil, cmp.Or(err, ctx.Err())
 }
 
 func (p part) open(ctx context.Context) (*jetstream.Engine, error) {

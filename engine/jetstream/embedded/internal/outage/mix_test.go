@@ -94,7 +94,6 @@ func (m *mix) upTo(most time.Duration) time.Duration {
 
 // pass lets some time pass, in which what is to end ends.
 func (m *mix) pass(d time.Duration) {
-	m.addPoison() // it takes a lease each time
 	for end := time.Now().Add(d); ; {
 		m.s.tend()
 		slices.SortFunc(m.ends, func(a, b ending) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })

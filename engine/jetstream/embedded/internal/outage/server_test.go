@@ -16,25 +16,19 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/engine/jetstream/embedded"
 )
 
-// serveEmbedded is the embedded server.
+// serveEmbedded is the server of package embedded, in a program that has no pool.
 func (p part) serveEmbedded(ctx context.Context) {
-	host, port := split(p.Listen)
-	s, err := server.NewServer(&server.Options{
-		Host: host, Port: port, JetStream: true, StoreDir: p.Dir, SyncAlways: !p.NoSync, NoSigs: true,
-	})
+	s, err := embedded.Start(ctx, p.Dir, &embedded.ServerOptions{Addr: p.Listen, LosesOnPowerCut: p.NoSync})
 	if err != nil {
 		fail(err)
 	}
-	s.Start()
-	if !s.ReadyForConnections(patience) {
-		fail(errors.New("the server does not get ready"))
-	}
 	say("ready")
 	<-ctx.Done()
-	s.Shutdown()
-	s.WaitForShutdown()
+	s.Close()
 }
 
 // serveNode is one of three servers. It is the real server, as its own program starts it,

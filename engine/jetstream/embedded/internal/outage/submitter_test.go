@@ -20,6 +20,10 @@ import (
 // submits no more.
 func (p part) submit(ctx context.Context) {
 	pl, drv, err := p.join(ctx, nil)
+	if ctx.Err() != nil && err != nil {
+		say("done") // it was asked to stop before it could begin
+		return
+	}
 	if err != nil {
 		fail(err)
 	}
