@@ -11,6 +11,7 @@ import (
 // TestCutOff cuts off the one of three servers which leads the queue, for four seconds,
 // and then a worker, for longer than its lease. Both go on afterwards.
 func TestCutOff(t *testing.T) {
+	t.Parallel()
 	sb := newSwitchboard(t)
 	s := newSite(t, 2*time.Second)
 	s.net = sb
@@ -26,13 +27,17 @@ func TestCutOff(t *testing.T) {
 
 	const silence = 4 * time.Second
 	leader := s.leader(nodes)
+	assert.True(t, sb.reaches(leader))
 	sb.cut(leader)
+	assert.False(t, sb.reaches(leader))
 	time.Sleep(silence)
 	sb.heal(leader)
 	s.awaitMore("tasks are accepted", 100, func() int { return len(s.given) })
 	s.awaitMore("tasks are run by the victim", 10, func() int { return len(victim.began) })
 
+	assert.True(t, sb.reaches(victim))
 	sb.cut(victim)
+	assert.False(t, sb.reaches(victim))
 	time.Sleep(silence)
 	sb.heal(victim)
 	s.awaitMore("tasks are run by the victim", 10, func() int { return len(victim.began) })

@@ -18,8 +18,8 @@ import (
 
 // Tests that take long or need root: .ci/cluster runs them.
 var (
-	outageFor      = flag.Duration("outage.for", 6*time.Second, "for how long TestMix goes on")
-	outageSeed     = flag.Uint64("outage.seed", 0, "seed of TestMix (0: a random one)")
+	outageFor      = flag.Duration("outage.for", 6*time.Second, "for how long each TestMix… goes on")
+	outageSeed     = flag.Uint64("outage.seed", 0, "seed of TestMix… (0: a random one)")
 	outageNetns    = flag.Bool("outage.netns", false, "run the tests that cut off a process: needs root and network namespaces")
 	outagePowerCut = flag.Bool("outage.powercut", false, "run the tests that cut the power: needs root and loop devices")
 	outageRates    = flag.Bool("outage.rates", false, "run the test that compares rates")

@@ -11,27 +11,21 @@ import (
 	"time"
 )
 
-// TestMix lets happen whatever can happen, at random, for -outage.for: to workers,
-// submitters and servers, with one server and with three.
-func TestMix(t *testing.T) {
+// These let happen whatever can happen, at random, for -outage.for, to workers, submitters
+// and servers. What needs root is in mix_linux_test.go.
+
+func TestMixOne(t *testing.T) {
 	t.Parallel()
-	seed := *outageSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Logf("-outage.seed=%d", seed)
-	t.Run("one", func(t *testing.T) {
-		t.Parallel()
-		m := newMix(t, seed)
-		m.nodes = []*process{m.s.embedded()}
-		m.goOn()
-	})
-	t.Run("three", func(t *testing.T) {
-		t.Parallel()
-		m := newMix(t, seed+1)
-		m.nodes = m.s.three()
-		m.goOn()
-	})
+	m := newMix(t)
+	m.nodes = []*process{m.s.embedded()}
+	m.goOn()
+}
+
+func TestMixThree(t *testing.T) {
+	t.Parallel()
+	m := newMix(t)
+	m.nodes = m.s.three()
+	m.goOn()
 }
 
 // A mix is the processes of a site, to which things happen.
@@ -41,6 +35,7 @@ type mix struct {
 	nodes []*process
 	subs  []*process
 	next  uint64 // the first task of the next submitter
+	end   time.Time
 
 	events []func()   // what can happen
 	ends   []ending   // of what has happened and is not over
@@ -54,10 +49,16 @@ type ending struct {
 	do func()
 }
 
-func newMix(t *testing.T, seed uint64) *mix {
+func newMix(t *testing.T) *mix {
+	t.Helper()
+	seed := *outageSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-outage.seed=%d", seed)
 	m := &mix{s: newSite(t, time.Second), rand: rand.New(rand.NewPCG(seed, 0)), next: 1}
 	m.events = []func(){
-		m.killWorker, m.stopWorker, m.pauseWorker, m.killSubmitter, m.killServer, m.pauseServer,
+		m.killWorker, m.stopWorker, m.pauseWorker, m.killSubmitter, m.killServer, m.pauseServer, m.addPoison,
 	}
 	return m
 }
@@ -70,8 +71,9 @@ func (m *mix) goOn() {
 	for range 2 {
 		m.submit()
 	}
-	m.addPoison() // it takes a lease each time
-	for end := time.Now().Add(*outageFor); time.Now().Before(end); {
+	m.end = time.Now().Add(*outageFor)
+	m.addOnePoison()
+	for time.Now().Before(m.end) {
 		m.pass(m.upTo(400 * time.Millisecond))
 		m.events[m.rand.IntN(len(m.events))]()
 	}
@@ -183,11 +185,14 @@ func (m *mix) killServer() {
 	i := m.rand.IntN(len(m.nodes))
 	m.down = true
 	m.nodes[i].kill()
-	m.later(time.Second, func() {
-		m.nodes[i] = m.s.again(m.nodes[i])
-		m.s.awaitTending("the server is ready", func() bool { return m.nodes[i].ready })
-		m.down = false
-	})
+	m.later(time.Second, func() { m.restart(i) })
+}
+
+// restart starts a server again.
+func (m *mix) restart(i int) {
+	m.nodes[i] = m.s.again(m.nodes[i])
+	m.s.awaitTending("the server is ready", func() bool { return m.nodes[i].ready })
+	m.down = false
 }
 
 func (m *mix) pauseServer() {
@@ -203,8 +208,14 @@ func (m *mix) pauseServer() {
 	})
 }
 
-// addPoison submits a task that is poison.
+// addPoison submits a task that is poison, if there is time for its starts.
 func (m *mix) addPoison() {
+	if time.Until(m.end) > 10*m.s.lease {
+		m.addOnePoison()
+	}
+}
+
+func (m *mix) addOnePoison() {
 	m.s.submitter("poisoner", part{First: m.next, Count: 1, PoisonAt: m.next})
 	m.next++
 }

@@ -57,6 +57,7 @@ func (c *powerCut) startAgain() {
 // others submit to it and work for it. Nothing that was acknowledged is lost, no ID is
 // given out again, and the others go on.
 func TestPowerCut(t *testing.T) {
+	t.Parallel()
 	c := newPowerCut(t, false)
 	for range 4 {
 		c.cut()
@@ -71,6 +72,7 @@ func TestPowerCut(t *testing.T) {
 // TestPowerCutWithoutSync shows that the test above can fail: without syncing, what was
 // acknowledged is lost.
 func TestPowerCutWithoutSync(t *testing.T) {
+	t.Parallel()
 	c := newPowerCut(t, true)
 	c.awaitMore("tasks are accepted", 1000, func() int { return len(c.given) })
 	clients := slices.Concat(c.submitters, c.workers)

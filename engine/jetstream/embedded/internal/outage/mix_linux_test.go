@@ -1,0 +1,56 @@
+package outage
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// TestMixCutOff is TestMixThree in which one server or worker is cut off at times.
+func TestMixCutOff(t *testing.T) {
+	t.Parallel()
+	sb := newSwitchboard(t)
+	m := newMix(t)
+	m.s.net = sb
+	m.nodes = m.s.nodes([]string{sb.host(1), sb.host(2), sb.host(3)})
+	const longest = 4 * time.Second
+	m.events = append(m.events, func() {
+		if w := m.well(); w != nil {
+			sb.cut(w)
+			w.paused = true // nothing else happens to it
+			m.later(longest, func() {
+				w.paused = false
+				sb.heal(w)
+			})
+		}
+	}, func() {
+		if node := m.one(m.nodes); !m.down {
+			sb.cut(node)
+			m.down = true
+			m.later(longest, func() {
+				m.down = false
+				sb.heal(node)
+			})
+		}
+	})
+	m.goOn()
+}
+
+// TestMixPowerCut is TestMixOne in which the server loses its power at times.
+func TestMixPowerCut(t *testing.T) {
+	t.Parallel()
+	d := newDisk(t)
+	m := newMix(t)
+	server := func() string { return filepath.Join(d.room, "server") }
+	m.nodes = []*process{m.s.embeddedOn(server(), false)}
+	m.events = append(m.events, func() {
+		if m.down {
+			return
+		}
+		m.down = true
+		d.cut(m.nodes[0])
+		m.nodes[0].part.Dir = server()
+		m.later(time.Second, func() { m.restart(0) })
+	})
+	m.goOn()
+}
