@@ -229,7 +229,7 @@ func TestNotPermitted(t *testing.T) {
 	denied := []error{err, reader.Save(t.Context(), []engine.Record{{ID: 1}})}
 	_, err = reader.Pull(t.Context(), 1)
 	denied = append(denied, err)
-	_, err = reader.MarkStart(t.Context(), 1)
+	_, err = reader.MarkStart(t.Context(), 1, 1)
 	denied = append(denied, err, reader.Delete(t.Context(), []uint64{1}))
 	for _, err := range denied {
 		assert.ErrorIs(t, err, nats.ErrPermissionViolation)

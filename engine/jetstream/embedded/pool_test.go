@@ -304,11 +304,11 @@ func TestStartsAreCountedForAll(t *testing.T) {
 	a, b := open(t, s.URL(), name, nil), open(t, s.URL(), name, nil)
 	for i := range 4 {
 		e := []*jetstream.Engine{a, b}[i%2]
-		n, err := e.MarkStart(t.Context(), 5)
+		n, err := e.MarkStart(t.Context(), 5, 1)
 		require.NoError(t, err)
 		assert.Equal(t, i+1, n)
 	}
-	n, err := a.MarkStart(t.Context(), 6)
+	n, err := a.MarkStart(t.Context(), 6, 1)
 	require.NoError(t, err)
 	assert.Equal(t, 1, n)
 }
