@@ -86,10 +86,14 @@ func (j *joint[T, R]) pull(idle, more int) error {
 	var ds []engine.Delivery
 	err := guarded(func() (err error) { ds, err = j.eng.Pull(ctx, idle+more); return err })
 	j.takeOver(ds)
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return nil
+	case err == nil && len(ds) == 0:
+		return errors.New("pool: the engine's Pull has returned nothing")
+	default:
+		return err
 	}
-	return err
 }
 
 // guarded turns a panic of the engine into an error like others.
@@ -233,17 +237,19 @@ func (j *joint[T, R]) isUnsaved(id uint64) bool {
 }
 
 // enqueue puts tasks that are held into the queue, or gives them back if the pool is
-// closed. There is room: only feed adds to the queue.
+// closed or has no workers. There is room, since only feed adds to the queue, unless the
+// engine has sent more than it was asked for.
 func (j *joint[T, R]) enqueue(ids []uint64) {
 	p := j.pool
 	var none [1]T
 	for len(ids) > 0 {
 		p.lockHeedingCancel()
-		if p.closed != nil {
+		if p.closed != nil || p.target == 0 {
 			p.unlock()
 			break
 		}
 		p.queue.ShutTail(true)
+		full := p.fullLocked()
 		n := 0
 		for ; n < len(ids); n++ {
 			t := p.queue.Pushed()
@@ -254,7 +260,11 @@ func (j *joint[T, R]) enqueue(ids []uint64) {
 		}
 		ids = ids[n:]
 		p.unlock()
-		runtime.Gosched()
+		if full {
+			sleep(j.intake, firstPause)
+		} else {
+			runtime.Gosched()
+		}
 	}
 	if len(ids) > 0 {
 		j.giveBack(ids)

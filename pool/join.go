@@ -195,6 +195,9 @@ func isFinal(eng engine.Engine, err error) bool {
 	if errors.Is(err, engine.ErrClosed) || errors.Is(err, engine.ErrTooLarge) {
 		return true
 	}
+	if errors.Is(err, context.DeadlineExceeded) { // patience is at an end, for this attempt
+		return false
+	}
 	r, ok := eng.(engine.Retryabler)
 	return ok && !r.Retryable(err)
 }

@@ -776,7 +776,7 @@ func TestJoinBareEngine(t *testing.T) {
 	})
 }
 
-// Suspects are run one at a time, and others beside them.
+// Suspects at which somebody has died are run one at a time, and others beside them.
 func TestJoinSuspectsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		eng := newMemory(0)
@@ -789,6 +789,10 @@ func TestJoinSuspectsTakeTurns(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, ds, 4)
 			require.NoError(t, dead.Nack(t.Context(), ds))
+		}
+		for _, id := range ids {
+			_, err := eng.MarkStart(t.Context(), uint64(id), 1)
+			require.NoError(t, err)
 		}
 		var now, most atomic.Int64
 		innocent := make(chan struct{})

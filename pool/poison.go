@@ -55,61 +55,71 @@ func (j *joint[T, R]) isInterrupted(err error) bool {
 		j.pool.parent.Err() != nil && errors.Is(err, j.pool.parent.Err()))
 }
 
-// suspect waits until no other suspect runs in this process, and counts the start
-// durably before it happens: if the process dies now, it is this task's doing, or at
-// least no other suspect is blamed. With an error the task is not run. A suspect that was
-// interrupted has killed nobody, and its start is taken back.
+// suspect counts the start of a task that was delivered often, durably and before it
+// happens: if the process dies now, it may be this task's doing. If somebody has died at
+// it before, no other such suspect runs beside it in this process, so that none is blamed
+// for another. (That it was delivered often may have harmless reasons: processes that were
+// stopped and gave it back.) With an error the task is not run. A start that was
+// interrupted has killed nobody, and is taken back.
 func (j *joint[T, R]) suspect(d engine.Delivery) (leave func(interrupted bool), err error) {
+	if _, ok := j.eng.(engine.StartMarker); !ok {
+		if d.Attempt > maxDeliveries {
+			return nil, fmt.Errorf("%w: it was delivered %d times", ErrPoisoned, d.Attempt)
+		}
+		return func(bool) {}, nil
+	}
+	starts, err := j.countStart(d.ID)
+	if err != nil {
+		return nil, err
+	}
+	if starts == 1 {
+		return func(interrupted bool) { j.takeBack(d.ID, interrupted) }, nil
+	}
+	j.takeBack(d.ID, true) // it has to wait, and others may kill the process meanwhile
 	select {
 	case j.turn <- struct{}{}:
 	case <-j.intake.Done():
 		return nil, &handBack{causeOf(j.intake)}
 	}
-	if err := j.acquit(d); err != nil {
+	if starts, err = j.countStart(d.ID); err == nil && starts > maxStarts {
+		err = fmt.Errorf("%w: it was started %d times", ErrPoisoned, starts-1)
+	}
+	if err != nil {
 		<-j.turn
 		return nil, err
 	}
 	return func(interrupted bool) {
-		if interrupted {
-			_ = j.markStart(context.WithoutCancel(j.pool.taskCtx), d.ID, -1, new(int))
-		}
+		j.takeBack(d.ID, interrupted)
 		<-j.turn
 	}, nil
 }
 
-// acquit returns an error if the suspect is not to be run.
-func (j *joint[T, R]) acquit(d engine.Delivery) error {
-	if _, ok := j.eng.(engine.StartMarker); !ok {
-		if d.Attempt > maxDeliveries {
-			return fmt.Errorf("%w: it was delivered %d times", ErrPoisoned, d.Attempt)
-		}
-		return nil
-	}
+// countStart adds a start and returns how many there are. While the engine does not say
+// so, the task is not started.
+func (j *joint[T, R]) countStart(id uint64) (starts int, err error) {
 	var pause time.Duration
-	unanswered := 0 // they may be counted, and have not happened
+	unanswered := 0 // these may be counted, and have not happened
 	for j.intake.Err() == nil {
-		var starts int
-		err := j.markStart(j.intake, d.ID, 1, &starts)
-		switch {
-		case err == nil && starts-unanswered > maxStarts:
-			return fmt.Errorf("%w: it was started %d times", ErrPoisoned, starts-unanswered-1)
-		case err == nil:
-			return nil
+		if starts, err = j.markStart(j.intake, id, 1); err == nil {
+			return max(1, starts-unanswered), nil
 		}
 		unanswered++
 		pause = nextPause(pause)
 		sleep(j.intake, pause)
 	}
-	return &handBack{causeOf(j.intake)}
+	return 0, &handBack{causeOf(j.intake)}
 }
 
-func (j *joint[T, R]) markStart(ctx context.Context, id uint64, n int, starts *int) error {
-	m, ok := j.eng.(engine.StartMarker)
-	if !ok {
-		return nil
+func (j *joint[T, R]) takeBack(id uint64, interrupted bool) {
+	if interrupted {
+		_, _ = j.markStart(context.WithoutCancel(j.pool.taskCtx), id, -1) // one too many does not condemn
 	}
-	return ask(ctx, func(ctx context.Context) (err error) {
-		*starts, err = m.MarkStart(ctx, id, n)
+}
+
+func (j *joint[T, R]) markStart(ctx context.Context, id uint64, n int) (starts int, err error) {
+	err = ask(ctx, func(ctx context.Context) (err error) {
+		starts, err = j.eng.(engine.StartMarker).MarkStart(ctx, id, n)
 		return err
 	})
+	return starts, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/resultpool/resultpool/engine"
@@ -138,6 +139,10 @@ func (j *joint[T, R]) push(ctx, pushing context.Context, b *batch, wait bool) er
 			return j.pushEnded(ctx)
 		}
 		ids, err := j.pushOnce(pushing, b)
+		if err == nil && (len(ids) != len(b.tasks) || slices.Contains(ids, 0)) {
+			b.unsure = true
+			return fmt.Errorf("pool: submitting: the engine has returned the IDs %d for %d tasks", ids, len(b.tasks))
+		}
 		b.settle(ids, err)
 		full := errors.Is(err, engine.ErrFull)
 		switch {

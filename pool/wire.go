@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"strings"
 
 	"github.com/resultpool/resultpool/store"
 	"github.com/resultpool/resultpool/store/codec"
@@ -78,7 +79,7 @@ func (w *wire[T, R]) encodeResult(res store.Result[R]) ([]byte, error) {
 	if e, ok := res.Err.(*notStored); ok { //nolint:errorlint // itself, and not what a task has wrapped
 		why := e.refusal.Error()
 		if len(why) > longestReason {
-			why = why[:longestReason] + "…"
+			why = strings.ToValidUTF8(why[:longestReason], "") + "…"
 		}
 		res.Err = fmt.Errorf("pool: the task's outcome was not stored: %w: %s", store.ErrRejected, why)
 	}

@@ -1,0 +1,284 @@
+package pool_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/engine/enginetest"
+	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store"
+)
+
+var chaosRounds = flag.Int("chaos", 20, "rounds of TestJoinChaos")
+var chaosSeed = flag.Uint64("chaosseed", 1, "first seed of TestJoinChaos")
+
+// disorder is an engine whose calls fail, are lost before or after they were made, or are slow.
+type disorder struct {
+	*enginetest.Memory
+	calm *atomic.Bool
+	rate float64
+	mu   *sync.Mutex
+	rnd  *rand.Rand
+}
+
+func (c *disorder) float() float64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.rnd.Float64()
+}
+
+// meddle makes a call, or not.
+func (c *disorder) meddle(ctx context.Context, call func() error) error {
+	if c.calm.Load() || c.float() > c.rate {
+		return call()
+	}
+	switch x := c.float(); {
+	case x < 0.3:
+		return errEngineDown
+	case x < 0.6:
+		_ = call()
+		return errEngineDown
+	case x < 0.7:
+		<-ctx.Done()
+		return context.Cause(ctx)
+	case x < 0.8:
+		_ = call()
+		<-ctx.Done()
+		return context.Cause(ctx)
+	default:
+		select {
+		case <-time.After(time.Duration(c.float() * float64(2*time.Second))):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		return call()
+	}
+}
+
+func (c *disorder) Push(ctx context.Context, key string, tasks [][]byte) (ids []uint64, err error) {
+	err = c.meddle(ctx, func() (err error) { ids, err = c.Memory.Push(ctx, key, tasks); return err })
+	if err != nil && !errors.Is(err, engine.ErrFull) {
+		for i := range ids {
+			if c.float() < 0.5 {
+				ids[i] = 0
+			}
+		}
+	}
+	return ids, err
+}
+
+func (c *disorder) Pull(ctx context.Context, n int) (ds []engine.Delivery, err error) {
+	if !c.calm.Load() && c.float() < c.rate {
+		if c.float() < 0.5 {
+			return nil, errEngineDown
+		}
+		ds, _ := c.Memory.Pull(ctx, n)
+		return ds[:min(len(ds), int(c.float()*float64(len(ds)+1)))], errEngineDown
+	}
+	return c.Memory.Pull(ctx, n)
+}
+
+func (c *disorder) Ack(ctx context.Context, ds []engine.Delivery) error {
+	return c.meddle(ctx, func() error { return c.Memory.Ack(ctx, ds) })
+}
+
+func (c *disorder) Nack(ctx context.Context, ds []engine.Delivery) error {
+	return c.meddle(ctx, func() error { return c.Memory.Nack(ctx, ds) })
+}
+
+func (c *disorder) Extend(ctx context.Context, ds []engine.Delivery) error {
+	return c.meddle(ctx, func() error { return c.Memory.Extend(ctx, ds) })
+}
+
+func (c *disorder) Save(ctx context.Context, recs []engine.Record) error {
+	return c.meddle(ctx, func() error { return c.Memory.Save(ctx, recs) })
+}
+
+func (c *disorder) Load(ctx context.Context, id uint64) (data []byte, err error) {
+	err = c.meddle(ctx, func() (err error) { data, err = c.Memory.Load(ctx, id); return err })
+	return data, err
+}
+
+func (c *disorder) MarkStart(ctx context.Context, id uint64) (n int, err error) {
+	err = c.meddle(ctx, func() (err error) { n, err = c.Memory.MarkStart(ctx, id, n); return err })
+	return n, err
+}
+
+// Pools come and go on an engine that fails in every way. In the end each task has its
+// result, and nothing else is there.
+func TestJoinChaos(t *testing.T) {
+	for i := range *chaosRounds {
+		seed := *chaosSeed + uint64(i)
+		synctest.Test(t, func(t *testing.T) { chaosRound(t, seed) })
+		if t.Failed() {
+			t.Fatal("seed", seed)
+		}
+	}
+}
+
+func chaosRound(t *testing.T, seed uint64) {
+	rnd := rand.New(rand.NewPCG(seed, 7))
+	var mu sync.Mutex
+	var calm atomic.Bool
+	mem := enginetest.NewMemory(&enginetest.MemoryOptions{
+		QueueBound: 20 + rnd.IntN(500), Lease: time.Duration(1+rnd.IntN(20)) * time.Second})
+	rate := []float64{0, 0.01, 0.1, 0.3}[rnd.IntN(4)]
+	open := func() *disorder { return &disorder{mem.Open(), &calm, rate, &mu, rnd} }
+	var ran counted
+	longest := []time.Duration{0, time.Millisecond, time.Second, 20 * time.Second}[rnd.IntN(4)]
+	fn := func(ctx context.Context, in int) (int, error) {
+		d := time.Duration(in) * longest / 1000
+		ran.ran(in)
+		if in%3 == 0 {
+			time.Sleep(d)
+			return 2 * in, nil
+		}
+		select {
+		case <-time.After(d):
+			return 2 * in, nil
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+	type accepted struct {
+		id store.ID
+		in int
+	}
+	var done []accepted
+	var unconfirmed int
+	var pools sync.WaitGroup
+	ended, end := context.WithCancel(context.Background())
+	for range 1 + rnd.IntN(3) { // machines
+		pools.Go(func() {
+			for ended.Err() == nil {
+				mu.Lock()
+				workers, queue := 1+rnd.IntN(8), rnd.IntN(20)
+				life := time.Duration(rnd.IntN(40_000)) * time.Millisecond
+				gentle, resize := rnd.IntN(2) == 0, rnd.IntN(9)
+				mu.Unlock()
+				ctx, cancel := context.WithCancel(context.Background())
+				p, err := pool.Join(ctx, fn, open(), &pool.Options{Workers: workers, Queue: queue})
+				if err != nil {
+					cancel()
+					t.Error(err)
+					return
+				}
+				sleepUntil(ended, life/2)
+				_ = p.Resize(resize)
+				sleepUntil(ended, life/2)
+				begun := time.Now()
+				if gentle {
+					stopping, stop := context.WithTimeout(context.Background(), time.Minute)
+					err = p.Stop(stopping)
+					stop()
+					if err != nil && calm.Load() {
+						t.Error("Stop: ", err)
+					}
+				}
+				cancel()
+				<-p.Done()
+				if d := time.Since(begun); d > time.Minute+45*time.Second {
+					t.Error("the end took ", d)
+				}
+				var unsaved *pool.UnsavedError[int]
+				if errors.As(p.Stop(context.Background()), &unsaved) {
+					for _, res := range unsaved.Results {
+						if res.Err != nil {
+							t.Error("unsaved: ", res.Err)
+						}
+					}
+				}
+				s := p.Stats()
+				if s.Submitted != s.Succeeded+s.Failed+s.Panicked+s.NotRun || s.Queued+s.Running > 0 {
+					t.Errorf("%+v", s)
+				}
+				if s.Failed > 0 {
+					t.Logf("%+v", s)
+				}
+			}
+		})
+	}
+	submitter, err := pool.Join[int, int](t.Context(), nil, open(), nil)
+	require.NoError(t, err)
+	var submits sync.WaitGroup
+	var next atomic.Int64
+	for range 3 {
+		submits.Go(func() {
+			for next.Load() < 1000 {
+				mu.Lock()
+				n, patience := 1+rnd.IntN(300), time.Duration(rnd.IntN(20_000))*time.Millisecond
+				mu.Unlock()
+				to := next.Add(int64(n))
+				in := make([]int, n)
+				for i := range in {
+					in[i] = int(to) - n + i
+				}
+				ctx, cancel := context.WithTimeout(context.Background(), patience)
+				ids, err := submitter.SubmitAll(ctx, in)
+				cancel()
+				mu.Lock()
+				for i, id := range ids {
+					done = append(done, accepted{id, in[i]})
+				}
+				if errors.Is(err, pool.ErrUnconfirmed) {
+					unconfirmed += n - len(ids)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	submits.Wait()
+	time.Sleep(20 * time.Second)
+	calm.Store(true)
+	last, err := pool.Join(t.Context(), fn, open(), nil)
+	require.NoError(t, err)
+	wait, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+	defer cancel()
+	if err := last.Wait(wait); err != nil {
+		t.Error("Wait: ", err)
+	}
+	end()
+	pools.Wait()
+	require.NoError(t, last.Stop(t.Context()))
+	require.NoError(t, submitter.Stop(t.Context()))
+	for _, a := range done {
+		data, err := last.Get(t.Context(), a.id)
+		if err != nil || data != 2*a.in {
+			t.Errorf("task %d (%d): %v %v", a.id, a.in, data, err)
+			break
+		}
+	}
+	all, err := last.Results(t.Context())
+	require.NoError(t, err)
+	if len(all) < len(done) || len(all) > len(done)+unconfirmed {
+		t.Errorf("%d results, %d accepted, %d unconfirmed", len(all), len(done), unconfirmed)
+	}
+	if rate == 0 {
+		for i := range 1300 {
+			if n := ran.times(i); n > 1 && i%3 == 0 {
+				t.Errorf("task %d ran %d times without reason", i, n)
+				break
+			}
+		}
+	}
+	if testing.Verbose() {
+		t.Log("seed", seed, "rate", rate, "longest", longest, "accepted", len(done), "unconfirmed", unconfirmed, "results", len(all))
+	}
+}
+
+func sleepUntil(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
