@@ -132,7 +132,7 @@ func TestJoinReasonIsCutBetweenRunes(t *testing.T) {
 			require.NoError(t, err)
 			_, err = p.Get(t.Context(), id)
 			assert.NotContains(t, err.Error(), "\uFFFD")
-			assert.True(t, strings.ToValidUTF8(err.Error(), "") == err.Error())
+			assert.Equal(t, strings.ToValidUTF8(err.Error(), ""), err.Error())
 			require.NoError(t, p.Stop(t.Context()))
 		}
 	})
