@@ -6,14 +6,12 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/resultpool/resultpool/engine"
 )
 
-// Codes of JetStream that the client has no name for.
-const (
-	codeStoreFailed      jetstream.ErrorCode = 10077 // also for a stream that is full
-	codeSubjectsOverlap  jetstream.ErrorCode = 10065
-	codeNoSuchCapability jetstream.ErrorCode = 10052
-)
+// codeStoreFailed has no name in the client. It is also for a stream that is full.
+const codeStoreFailed jetstream.ErrorCode = 10077
 
 func apiError(err error) *jetstream.APIError {
 	var api *jetstream.APIError
@@ -53,9 +51,11 @@ func isThere(err error) bool {
 
 // Retryable reports whether a call that has returned err may succeed another time. It
 // may not if the server refuses the credentials or permits too little, if JetStream is
-// not enabled for the account, and if the client has given up for good.
+// not enabled for the account, if the client has given up for good, if the engine is
+// closed, and if a task or a result is too large.
 func (e *Engine) Retryable(err error) bool {
 	for _, never := range []error{
+		engine.ErrTooLarge, engine.ErrClosed,
 		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
 		nats.ErrPermissionViolation, nats.ErrConnectionClosed,
 		jetstream.ErrJetStreamNotEnabled, jetstream.ErrJetStreamNotEnabledForAccount,

@@ -7,9 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"io"
 	"math/big"
 	"net"
 	"strconv"
@@ -39,7 +37,7 @@ func TestServerRestarts(t *testing.T) {
 	require.NoError(t, e.Save(t.Context(), []engine.Record{{ID: ids[1], Data: []byte("r")}}))
 
 	pulled, waited := make(chan error, 1), make(chan error, 1)
-	go func() { // one that waits, and one whose lease has ended
+	go func() {
 		_, err := e.Pull(t.Context(), 5)
 		pulled <- err
 	}()
@@ -47,11 +45,6 @@ func TestServerRestarts(t *testing.T) {
 		_, err := e.Wait(t.Context(), ids[0])
 		waited <- err
 	}()
-	eventually(t, func() error { // the task that is held does not come back before its lease ends
-		nc, _ := client(t, s.url)
-		defer nc.Close()
-		return nil
-	})
 	s.kill()
 	for _, ended := range []chan error{pulled, waited} {
 		err := <-ended
@@ -72,12 +65,10 @@ func TestServerRestarts(t *testing.T) {
 	data, err := e.Load(t.Context(), ids[1])
 	require.NoError(t, err)
 	assert.Equal(t, "r", string(data))
-	got := make(map[uint64]int)
-	for _, d := range pull(t, e, 2) {
-		got[d.ID] = d.Attempt
+	// What was held is delivered again, and perhaps what was acknowledged just before. A
+	// server that was killed may have forgotten that it has delivered it, and say 1.
+	for pull(t, e, 1)[0].ID != held[0].ID {
 	}
-	assert.Len(t, got, 2)
-	assert.Greater(t, got[held[0].ID], 1, "what was held is delivered again")
 }
 
 // TestSilentLink cuts the link so that neither side notices: a Pull that waits notices.
@@ -123,7 +114,7 @@ func newLink(t *testing.T, to string) *link {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var conns []net.Conn
-	pass := func(from, to net.Conn, generation bool) {
+	pass := func(from, to net.Conn) {
 		buf := make([]byte, 32<<10)
 		dead := false
 		for {
@@ -152,8 +143,8 @@ func newLink(t *testing.T, to string) *link {
 			mu.Lock()
 			conns = append(conns, in, out)
 			mu.Unlock()
-			wg.Go(func() { pass(in, out, true) })
-			wg.Go(func() { pass(out, in, false) })
+			wg.Go(func() { pass(in, out) })
+			wg.Go(func() { pass(out, in) })
 		}
 	})
 	t.Cleanup(func() {
@@ -301,6 +292,3 @@ func TestClientCertificates(t *testing.T) {
 	require.Error(t, err)
 	open(t, "tls://127.0.0.1:"+port, "x", secure(&tls.Config{RootCAs: roots, Certificates: []tls.Certificate{cert}}))
 }
-
-var _ = errors.New
-var _ = io.EOF

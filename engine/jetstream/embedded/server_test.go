@@ -3,6 +3,7 @@ package embedded_test
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"net"
 	"os"
@@ -16,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/engine"
-	"github.com/resultpool/resultpool/engine/jetstream"
 	"github.com/resultpool/resultpool/engine/jetstream/embedded"
 )
 
@@ -144,18 +144,19 @@ func TestDirectoryIsAFile(t *testing.T) {
 	assert.ErrorContains(t, err, file)
 }
 
-// TestNothingIsLeft looks for goroutines after Close. The runtime has no better list of
-// them than the stacks.
+// TestNothingIsLeft looks for goroutines after Close, with a server that goes on and with
+// one that is closed, too.
 func TestNothingIsLeft(t *testing.T) {
 	s := start(t, fast)
 	joined := func() {
-		e := open(t, s.URL(), newName(), nil)
-		ids := push(t, e, "a", 2)
-		go func() { _, _ = e.Pull(t.Context(), 5) }()
+		e := open(t, s.URL(), "joined", nil)
+		ids := push(t, e, rand.Text(), 2)
 		go func() { _, _ = e.Wait(t.Context(), ids[0]) }()
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
 		_, _ = e.Wait(ctx, ids[1])
+		require.NoError(t, e.Ack(t.Context(), pull(t, e, 2)))
+		go func() { _, _ = e.Pull(t.Context(), 5) }()
 		require.NoError(t, e.Close())
 	}
 	own := func() {
@@ -165,24 +166,17 @@ func TestNothingIsLeft(t *testing.T) {
 		require.NoError(t, e.Close())
 	}
 	for _, f := range []func(){joined, own} {
-		f() // what is started once
-		before := goroutines(t)
-		for range 3 {
+		f() // with what is started once
+		before := runtime.NumGoroutine()
+		for range 4 {
 			f()
 		}
 		eventually(t, func() error {
-			if now := goroutines(t); strings.Count(now, "\n\n") > strings.Count(before, "\n\n") {
-				return fmt.Errorf("before:\n%s\n\nafter:\n%s", before, now)
+			if now := runtime.NumGoroutine(); now > before {
+				stacks := make([]byte, 1<<20)
+				return fmt.Errorf("%d goroutines before and %d after:\n%s", before, now, stacks[:runtime.Stack(stacks, true)])
 			}
 			return nil
 		})
 	}
 }
-
-func goroutines(t *testing.T) string {
-	t.Helper()
-	buf := make([]byte, 1<<20)
-	return string(buf[:runtime.Stack(buf, true)])
-}
-
-var _ jetstream.Options
