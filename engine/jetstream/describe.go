@@ -2,7 +2,6 @@ package jetstream
 
 import (
 	"context"
-	"errors"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -21,19 +20,13 @@ func (e *Engine) Describe(ctx context.Context, kind string) (string, error) {
 		return "", err
 	}
 	defer end()
-	st, err := e.js.Stream(call, e.names.kind)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		st, err = e.js.CreateStream(call, jetstream.StreamConfig{
-			Name:        e.names.kind,
-			Description: "what the tasks and results of a resultpool are: in the metadata",
-			Subjects:    []string{e.names.kindSubject},
-			Replicas:    e.tasks.CachedInfo().Config.Replicas,
-			Metadata:    map[string]string{kindKey: kind},
-		})
-		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // just now, by another process
-			st, err = e.js.Stream(call, e.names.kind)
-		}
-	}
+	st, err := e.madeOrThere(call, jetstream.StreamConfig{
+		Name:        e.names.kind,
+		Description: "what the tasks and results of a resultpool are: in the metadata",
+		Subjects:    []string{e.names.kindSubject},
+		Replicas:    e.tasks.CachedInfo().Config.Replicas,
+		Metadata:    map[string]string{kindKey: kind},
+	})
 	if err != nil {
 		return "", e.fail(call, "describe", err)
 	}

@@ -10,8 +10,11 @@ import (
 	"github.com/resultpool/resultpool/engine"
 )
 
-// codeStoreFailed has no name in the client. It is also for a stream that is full.
-const codeStoreFailed jetstream.ErrorCode = 10077
+// Codes that have no name in the client.
+const (
+	codeStoreFailed jetstream.ErrorCode = 10077 // also for a stream that is full
+	codeUnderWay    jetstream.ErrorCode = 10158 // a message with this ID is being stored
+)
 
 func apiError(err error) *jetstream.APIError {
 	var api *jetstream.APIError
@@ -43,6 +46,8 @@ func hasCode(err error, codes ...jetstream.ErrorCode) bool {
 func isFull(err error) bool {
 	return hasCode(err, codeStoreFailed) && strings.Contains(apiError(err).Description, "maximum")
 }
+
+func isUnderWay(err error) bool { return hasCode(err, codeUnderWay) }
 
 // isThere tells that a message on this subject is there already.
 func isThere(err error) bool {

@@ -111,13 +111,7 @@ func (e *Engine) openStreams(ctx context.Context, opts *Options) (err error) {
 
 // stream makes a stream, or joins the one that is there if that is as it has to be.
 func (e *Engine) stream(ctx context.Context, want jetstream.StreamConfig, check func(has jetstream.StreamConfig) error) (jetstream.Stream, error) {
-	st, err := e.js.Stream(ctx, want.Name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		st, err = e.js.CreateStream(ctx, want)
-		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // just now, by another process
-			st, err = e.js.Stream(ctx, want.Name)
-		}
-	}
+	st, err := e.madeOrThere(ctx, want)
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", want.Name, err)
 	}
@@ -127,22 +121,34 @@ func (e *Engine) stream(ctx context.Context, want jetstream.StreamConfig, check 
 	return st, nil
 }
 
-func (e *Engine) openConsumer(ctx context.Context, opts *Options) error {
-	c, err := e.tasks.Consumer(ctx, e.names.consumer)
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		c, err = e.tasks.CreateConsumer(ctx, jetstream.ConsumerConfig{
-			Durable:       e.names.consumer,
-			AckPolicy:     jetstream.AckExplicitPolicy,
-			AckWait:       or(opts.Lease, defaultLease),
-			MaxDeliver:    -1, // else a task that was delivered so often has no result, ever
-			MaxAckPending: -1,
-			MaxWaiting:    4096,
-			FilterSubject: e.names.task,
-		})
-		if hasCode(err, jetstream.JSErrCodeConsumerExists, jetstream.JSErrCodeConsumerAlreadyExists, jetstream.JSErrCodeConsumerNameExists) {
-			c, err = e.tasks.Consumer(ctx, e.names.consumer)
+// madeOrThere returns the stream of that name, made as want if there is none. Of several
+// processes that want one at once, one makes it. In a cluster it takes a moment until the
+// others see it.
+func (e *Engine) madeOrThere(ctx context.Context, want jetstream.StreamConfig) (jetstream.Stream, error) {
+	for {
+		st, err := e.js.Stream(ctx, want.Name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			st, err = e.js.CreateStream(ctx, want)
+		}
+		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			return st, err
+		}
+		if err := pause(ctx, 10*time.Millisecond); err != nil {
+			return nil, err
 		}
 	}
+}
+
+func (e *Engine) openConsumer(ctx context.Context, opts *Options) error {
+	c, err := e.consumer(ctx, jetstream.ConsumerConfig{
+		Durable:       e.names.consumer,
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       or(opts.Lease, defaultLease),
+		MaxDeliver:    -1, // else a task that was delivered so often has no result, ever
+		MaxAckPending: -1,
+		MaxWaiting:    4096,
+		FilterSubject: e.names.task,
+	})
 	if err != nil {
 		return fmt.Errorf("consumer %s of stream %s: %w", e.names.consumer, e.names.tasks, err)
 	}
@@ -158,6 +164,22 @@ func (e *Engine) openConsumer(ctx context.Context, opts *Options) error {
 		return fmt.Errorf("consumer %s of stream %s: %w", e.names.consumer, e.names.tasks, err)
 	}
 	return nil
+}
+
+// consumer returns the consumer of that name, made as want if there is none.
+func (e *Engine) consumer(ctx context.Context, want jetstream.ConsumerConfig) (jetstream.Consumer, error) {
+	for {
+		c, err := e.tasks.Consumer(ctx, want.Durable)
+		if errors.Is(err, jetstream.ErrConsumerNotFound) {
+			c, err = e.tasks.CreateConsumer(ctx, want)
+		}
+		if !hasCode(err, jetstream.JSErrCodeConsumerExists, jetstream.JSErrCodeConsumerAlreadyExists, jetstream.JSErrCodeConsumerNameExists) {
+			return c, err
+		}
+		if err := pause(ctx, 10*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // or is the value that the user has given, or else the default.

@@ -32,36 +32,83 @@ func (e *Engine) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64
 				i, len(tasks), len(task), e.nc.MaxPayload()-overhead, engine.ErrTooLarge)
 		}
 	}
-	ids := make([]uint64, len(tasks))
-	full := false
-	var failed error
-	pushed := 0
-	e.publishAll(call, len(tasks),
-		func(i int) *nats.Msg {
-			return &nats.Msg{Subject: e.names.task, Data: tasks[i], Header: nats.Header{nats.MsgIdHdr: {key + "-" + strconv.Itoa(i)}}}
-		},
-		func(i int, ack *jetstream.PubAck, err error) bool {
-			switch {
-			case err == nil:
-				ids[i] = ack.Sequence
-				pushed++
-				return true
-			case isFull(err):
-				full = true
-			case failed == nil:
-				failed = err
-			}
-			return false
-		})
-	switch {
-	case failed != nil:
-		return ids, e.fail(call, "push", failed)
-	case full:
-		return ids, fmt.Errorf("jetstream: %w", engine.ErrFull)
-	case pushed < len(tasks):
-		return ids, e.fail(call, "push", context.Cause(call))
+	p := pushing{ids: make([]uint64, len(tasks))}
+	todo := make([]int, len(tasks))
+	for i := range todo {
+		todo[i] = i
 	}
-	return ids, nil
+	for tries := 0; len(todo) > 0; tries++ {
+		p.underWay = nil
+		e.publishAll(call, len(todo),
+			func(i int) *nats.Msg {
+				i = todo[i]
+				return &nats.Msg{Subject: e.names.task, Data: tasks[i], Header: nats.Header{nats.MsgIdHdr: {key + "-" + strconv.Itoa(i)}}}
+			},
+			func(i int, ack *jetstream.PubAck, err error) bool { return p.done(todo[i], ack, err) })
+		if p.failed != nil || p.full || len(p.underWay) == 0 {
+			break
+		}
+		// Replicas are storing the same task of another call with this key: what its ID is
+		// is known in a moment, if they do.
+		if tries == maxUnderWay || pause(call, underWayPause) != nil {
+			p.failed = p.lastUnderWay
+			break
+		}
+		todo = p.underWay
+	}
+	switch {
+	case p.failed != nil:
+		return p.ids, e.fail(call, "push", p.failed)
+	case p.full:
+		return p.ids, fmt.Errorf("jetstream: %w", engine.ErrFull)
+	case p.known < len(tasks):
+		return p.ids, e.fail(call, "push", context.Cause(call))
+	}
+	return p.ids, nil
+}
+
+const (
+	underWayPause = 20 * time.Millisecond
+	maxUnderWay   = 50
+)
+
+// pushing is what has come of the tasks of a Push.
+type pushing struct {
+	ids          []uint64
+	known        int // of ids
+	full         bool
+	failed       error
+	underWay     []int
+	lastUnderWay error
+}
+
+func (p *pushing) done(i int, ack *jetstream.PubAck, err error) bool {
+	switch {
+	case err == nil:
+		p.ids[i] = ack.Sequence
+		p.known++
+		return true
+	case isUnderWay(err):
+		p.underWay, p.lastUnderWay = append(p.underWay, i), err
+		return true
+	case isFull(err):
+		p.full = true
+	case p.failed == nil:
+		p.failed = err
+	}
+	return false
+}
+
+// pause waits, or returns the cause if ctx is done.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 const (

@@ -58,22 +58,49 @@ func (e *Engine) Save(ctx context.Context, recs []engine.Record) error {
 	return nil
 }
 
-// Load returns the record with that ID.
+// Load returns the record with that ID. With replicas any of them may answer: what was
+// deleted a moment ago may still be found.
 func (e *Engine) Load(ctx context.Context, id uint64) ([]byte, error) {
-	call, end, err := e.begin(ctx, "$JS.API.DIRECT.GET.", askTimeout)
+	call, end, err := e.begin(ctx, "$JS.API.", askTimeout)
 	if err != nil {
 		return nil, err
 	}
 	defer end()
-	m, err := e.results.GetLastMsgForSubject(call, e.resultSubject(id))
+	data, err := e.direct(call, id)
+	if errors.Is(err, engine.ErrNotFound) && e.replicated() {
+		data, err = e.last(call, id)
+	}
 	switch {
 	case err == nil:
-		return m.Data, nil
-	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return data, nil
+	case errors.Is(err, engine.ErrNotFound):
 		return nil, fmt.Errorf("jetstream: no result of task %d: %w", id, engine.ErrNotFound)
 	}
 	return nil, e.fail(call, "load", err)
 }
+
+// direct gets a record from any replica. One that lags does not find it.
+func (e *Engine) direct(ctx context.Context, id uint64) ([]byte, error) {
+	m, err := e.results.GetLastMsgForSubject(ctx, e.resultSubject(id))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, engine.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m.Data, nil
+}
+
+// last gets a record from the leader.
+func (e *Engine) last(ctx context.Context, id uint64) ([]byte, error) {
+	m, err := e.ask(ctx, e.names.results, getRequest{LastFor: e.resultSubject(id)})
+	if err != nil {
+		return nil, err
+	}
+	return m.Data, nil
+}
+
+func (e *Engine) replicated() bool { return e.results.CachedInfo().Config.Replicas > 1 }
 
 // Delete forgets the records with those IDs.
 func (e *Engine) Delete(ctx context.Context, ids []uint64) error {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/resultpool/resultpool/engine"
 )
@@ -61,21 +60,14 @@ func (e *Engine) look(ctx context.Context, id uint64) ([]byte, error) {
 	if id == 0 {
 		return nil, engine.ErrNotFound
 	}
-	m, err := e.results.GetLastMsgForSubject(ctx, e.resultSubject(id))
-	if err == nil {
-		return m.Data, nil
-	}
-	if !errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, err
+	data, err := e.direct(ctx, id)
+	if !errors.Is(err, engine.ErrNotFound) {
+		return data, err
 	}
 	if _, err := e.ask(ctx, e.names.tasks, getRequest{Seq: id}); err == nil {
 		return nil, errPending
 	} else if !errors.Is(err, engine.ErrNotFound) {
 		return nil, err
 	}
-	last, err := e.ask(ctx, e.names.results, getRequest{LastFor: e.resultSubject(id)})
-	if err != nil {
-		return nil, err
-	}
-	return last.Data, nil
+	return e.last(ctx, id)
 }
