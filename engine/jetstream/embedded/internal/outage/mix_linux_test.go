@@ -12,6 +12,10 @@ func TestMixCutOff(t *testing.T) {
 	sb := newSwitchboard(t)
 	m := newMix(t)
 	m.s.net = sb
+	// A node whose peer vanishes together with its network, as a machine does that loses
+	// its power, holds its connection for alive until a ping is not answered, and takes no
+	// other one from the peer when it is back. By default that can take 90 s.
+	m.s.ping = time.Second
 	m.nodes = m.s.nodes([]string{sb.host(1), sb.host(2), sb.host(3)})
 	const longest = 4 * time.Second
 	m.events = append(m.events, func() {
@@ -33,7 +37,7 @@ func TestMixCutOff(t *testing.T) {
 			})
 		}
 	})
-	m.goOn()
+	m.goOn(*outageFor / 2)
 }
 
 // TestMixPowerCut is TestMixOne in which the server loses its power at times.
@@ -52,5 +56,5 @@ func TestMixPowerCut(t *testing.T) {
 		m.nodes[0].part.Dir = server()
 		m.later(time.Second, func() { m.restart(0) })
 	})
-	m.goOn()
+	m.goOn(*outageFor / 2)
 }

@@ -18,24 +18,25 @@ func TestMixOne(t *testing.T) {
 	t.Parallel()
 	m := newMix(t)
 	m.nodes = []*process{m.s.embedded()}
-	m.goOn()
+	m.goOn(*outageFor)
 }
 
 func TestMixThree(t *testing.T) {
 	t.Parallel()
 	m := newMix(t)
 	m.nodes = m.s.three()
-	m.goOn()
+	m.goOn(*outageFor)
 }
 
 // A mix is the processes of a site, to which things happen.
 type mix struct {
-	s     *site
-	rand  *rand.Rand
-	nodes []*process
-	subs  []*process
-	next  uint64 // the first task of the next submitter
-	end   time.Time
+	s        *site
+	rand     *rand.Rand
+	nodes    []*process
+	subs     []*process
+	next     uint64 // the first task of the next submitter
+	end      time.Time
+	poisoned time.Time // when there was poison
 
 	events []func()   // what can happen
 	ends   []ending   // of what has happened and is not over
@@ -63,15 +64,15 @@ func newMix(t *testing.T) *mix {
 	return m
 }
 
-// goOn has things happen until the time is over, puts everything right, and checks it.
-func (m *mix) goOn() {
+// goOn has things happen for so long, puts everything right, and checks it.
+func (m *mix) goOn(d time.Duration) {
 	for range 3 {
 		m.s.worker("worker", 4)
 	}
 	for range 2 {
 		m.submit()
 	}
-	m.end = time.Now().Add(*outageFor)
+	m.end = time.Now().Add(d)
 	m.addOnePoison()
 	for time.Now().Before(m.end) {
 		m.pass(m.upTo(400 * time.Millisecond))
@@ -86,6 +87,7 @@ func (m *mix) goOn() {
 	}
 	for _, w := range m.leaves {
 		m.s.awaitTending(w.name+" ends", func() bool { return w.gone })
+		m.s.coroner(w)
 	}
 	m.s.check()
 }
@@ -208,14 +210,16 @@ func (m *mix) pauseServer() {
 	})
 }
 
-// addPoison submits a task that is poison, if there is time for its starts.
+// addPoison submits a task that is poison, now and then, and if there is time for its
+// starts, each of which takes a lease.
 func (m *mix) addPoison() {
-	if time.Until(m.end) > 10*m.s.lease {
+	if time.Since(m.poisoned) > 15*m.s.lease && time.Until(m.end) > 10*m.s.lease {
 		m.addOnePoison()
 	}
 }
 
 func (m *mix) addOnePoison() {
+	m.poisoned = time.Now()
 	m.s.submitter("poisoner", part{First: m.next, Count: 1, PoisonAt: m.next})
 	m.next++
 }

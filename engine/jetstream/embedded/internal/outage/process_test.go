@@ -5,6 +5,7 @@ package outage
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -115,10 +116,12 @@ func (pr *process) word() {
 	require.NoError(pr.s.t, err)
 }
 
-// signal sends a signal.
+// signal sends a signal, which may be too late if there is poison.
 func (pr *process) signal(sig syscall.Signal) {
 	pr.s.t.Helper()
-	require.NoError(pr.s.t, pr.cmd.Process.Signal(sig), "%v to %s", sig, pr.name)
+	if err := pr.cmd.Process.Signal(sig); !errors.Is(err, os.ErrProcessDone) {
+		require.NoError(pr.s.t, err, "%v to %s", sig, pr.name)
+	}
 }
 
 // kill is an outage.
@@ -156,8 +159,8 @@ func (pr *process) stop() {
 func (pr *process) awaitEnd() {
 	pr.s.t.Helper()
 	pr.s.await(pr.name+" ends", func() bool { return pr.gone })
-	require.NoError(pr.s.t, pr.err, "%s, after SIGTERM", pr.name)
 	pr.s.dismiss(pr)
+	pr.s.coroner(pr)
 }
 
 // awaitReady waits until it has said that it is.

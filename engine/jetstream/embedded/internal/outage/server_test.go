@@ -40,7 +40,7 @@ func (p part) serveNode(ctx context.Context) {
 	opts := &server.Options{
 		ServerName: p.Name, Host: host, Port: port,
 		JetStream: true, StoreDir: p.Dir,
-		Cluster: server.ClusterOpts{Name: "outage", Host: routeHost, Port: routePort},
+		Cluster: server.ClusterOpts{Name: "outage", Host: routeHost, Port: routePort, PingInterval: p.Ping},
 		NoSigs:  true,
 	}
 	for _, r := range p.Routes {
@@ -50,6 +50,7 @@ func (p part) serveNode(ctx context.Context) {
 	if err != nil {
 		fail(err)
 	}
+	s.ConfigureLogger() // to standard error, of which the test shows the end if it fails
 	s.Start()
 	if !s.ReadyForConnections(patience) {
 		fail(errors.New("the server does not get ready"))
@@ -107,6 +108,7 @@ func (s *site) nodes(hosts []string) []*process {
 			Role: "node", Name: name, Dir: filepath.Join(s.dir, name),
 			Listen: fmt.Sprintf("%s:%d", host, freePort(s.t)),
 			Route:  fmt.Sprintf("%s:%d", host, freePort(s.t)),
+			Ping:   s.ping,
 		})
 		routes = append(routes, parts[i].Route)
 		if i > 0 {

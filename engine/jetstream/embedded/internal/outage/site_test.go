@@ -20,7 +20,7 @@ import (
 )
 
 // patience is for how long something may take that has to happen.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // A site is all the processes of a test, and what they have said.
 type site struct {
@@ -32,6 +32,7 @@ type site struct {
 	url      string
 	lease    time.Duration
 	replicas int
+	ping     time.Duration // between nodes; 0 is the servers' default
 
 	// Of the test's own goroutine.
 	processes int        // that were started
@@ -225,17 +226,26 @@ func (s *site) dismiss(pr *process) {
 func (s *site) tend() {
 	s.t.Helper()
 	for _, w := range slices.Clone(s.workers) {
-		if !s.isGone(w) {
-			continue
+		if s.isGone(w) {
+			s.dismiss(w)
+			s.coroner(w)
+			s.again(w)
 		}
-		s.mu.Lock()
-		poisoned := slices.ContainsFunc(w.began, func(n uint64) bool { return s.poison[n] })
-		s.mu.Unlock()
-		require.True(s.t, poisoned, "%s has died by itself: %v", w.name, w.err)
-		s.outage("%s has died", w.name)
-		s.dismiss(w)
-		s.again(w)
 	}
+}
+
+// coroner looks at a process that is gone. If it has not ended well, then it had poison,
+// and that is an outage.
+func (s *site) coroner(pr *process) {
+	s.t.Helper()
+	if pr.err == nil {
+		return
+	}
+	s.mu.Lock()
+	poisoned := slices.ContainsFunc(pr.began, func(n uint64) bool { return s.poison[n] })
+	s.mu.Unlock()
+	require.True(s.t, poisoned, "%s has died by itself: %v", pr.name, pr.err)
+	s.outage("%s has died", pr.name)
 }
 
 // submitter starts one, from p.First to p.Count.

@@ -72,7 +72,7 @@ func TestPoison(t *testing.T) {
 // gives them back at once, while it is still busy, and long before a lease ends.
 func TestStopGivesBack(t *testing.T) {
 	t.Parallel()
-	const lease = patience
+	const lease = time.Minute
 	s := newSite(t, lease)
 	s.embedded()
 	const gated = 500

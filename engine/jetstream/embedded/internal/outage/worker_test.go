@@ -28,6 +28,9 @@ func (p part) work(ctx context.Context, gate <-chan struct{}) {
 		return prove(j.N)
 	}
 	pl, drv, err := p.join(ctx, fn)
+	if ctx.Err() != nil && err != nil {
+		return // it was asked to stop before it could begin
+	}
 	if err != nil {
 		fail(err)
 	}
