@@ -41,8 +41,8 @@ const (
 	// it is to have the server.
 	lookAgain = 200 * time.Millisecond
 
-	// settling is how long the process that has the server may take to say where.
-	settling = 5 * time.Second
+	// dialTimeout is how long a server on this machine may take.
+	dialTimeout = 5 * time.Second
 )
 
 func openFolder(ctx context.Context, opts siteOptions) (*site, error) {
@@ -60,7 +60,7 @@ func openFolder(ctx context.Context, opts siteOptions) (*site, error) {
 		s   *site
 		err error
 	)
-	for deadline := time.Now().Add(settling); ; {
+	for deadline := time.Now().Add(opts.settling); ; {
 		// The address stands for that in the file, which Dial looks up.
 		s, err = connect(ctx, "nats://127.0.0.1", opts, nats.SetCustomDialer(f), nats.UserInfoHandler(f.user), nats.IgnoreAuthErrorAbort())
 		if err == nil || inUse == nil || ctx.Err() != nil || time.Now().After(deadline) {
@@ -171,7 +171,7 @@ func (f *folder) Dial(network, _ string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return net.DialTimeout(network, at.Host, settling)
+	return net.DialTimeout(network, at.Host, dialTimeout)
 }
 
 // user returns the name and the password that the server wants now.

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -32,6 +33,8 @@ func TestMain(m *testing.M) {
 		main()
 	case "noting":
 		noting()
+	case "stepping":
+		stepping()
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -55,6 +58,23 @@ func noting() {
 	open := h.open
 	h.open = func(path string) (io.ReadCloser, error) {
 		fmt.Fprint(os.Stderr, noted(path))
+		return open(path)
+	}
+	os.Exit(h.run(os.Args[1:]))
+}
+
+// stepping is noting, with a lease that is short, and waits for a byte of standard input
+// before it reads a file, or for its end.
+func stepping() {
+	h := newProcess()
+	h.lease = time.Second
+	open := h.open
+	var mu sync.Mutex
+	h.open = func(path string) (io.ReadCloser, error) {
+		fmt.Fprint(os.Stderr, noted(path))
+		mu.Lock()
+		_, _ = os.Stdin.Read(make([]byte, 1))
+		mu.Unlock()
 		return open(path)
 	}
 	os.Exit(h.run(os.Args[1:]))

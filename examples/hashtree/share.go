@@ -67,7 +67,8 @@ func (h *hashtree) share(opts options) int {
 
 // join opens what -engine says, and begins to read files.
 func (h *hashtree) join(stopping, cancelled context.Context, opts options) (*share, error) {
-	st, err := h.openSite(stopping, siteOptions{where: opts.engine, name: siteName(opts.dirs), lease: h.lease, say: h.console.say})
+	st, err := h.openSite(stopping, siteOptions{
+		where: opts.engine, name: siteName(opts.dirs), lease: h.lease, settling: defaultSettling, say: h.console.say})
 	if err != nil {
 		return nil, err
 	}

@@ -27,16 +27,21 @@ type site struct {
 }
 
 type siteOptions struct {
-	where string // DIR, or addresses of servers
-	name  string
-	lease time.Duration
-	say   func(format string, args ...any)
+	where    string // DIR, or addresses of servers
+	name     string
+	lease    time.Duration
+	settling time.Duration // see defaultSettling
+	say      func(format string, args ...any)
 }
 
 const (
 	// defaultLease is how long others wait for one that was killed. It is long enough for
 	// a machine to stand still for a moment.
 	defaultLease = 10 * time.Second
+
+	// defaultSettling is how long the process that has the server of a folder may take to
+	// start it. If it takes longer, that is no hashtree.
+	defaultSettling = 10 * time.Second
 
 	// bound is how many files may be submitted and not hashed. It is short since they stay
 	// there when all are killed, and are hashed first the next time, needed or not.
