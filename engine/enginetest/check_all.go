@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"sync/atomic"
+	"time"
 )
 
 func allOnce(s *subject) {
@@ -128,6 +129,7 @@ func allWhileWriting(s *subject) {
 		for i := uint64(0); !over.Load() && ctx.Err() == nil; i++ {
 			id := first + 10*(i%50)
 			h.save(records(id, 10)...)
+			h.pause(50 * time.Microsecond) // others want their turn, too
 			if i%2 == 0 {
 				h.del(id, id+1, id+2, id+3, id+4, id+5, id+6, id+7, id+8, id+9)
 			}
@@ -136,7 +138,12 @@ func allWhileWriting(s *subject) {
 	together(s.ctx, func(ctx context.Context) {
 		defer over.Store(true)
 		for range 8 {
-			all := h.with(ctx).all()
+			n := 0
+			all := h.with(ctx).allAndThen(func() {
+				if n++; n%16 == 0 { // the others have their turn in the middle of a loop
+					h.pause(100 * time.Microsecond)
+				}
+			})
 			for id, data := range all {
 				if !bytes.Equal(data, records(id, 1)[0].Data) {
 					fail("All yielded record %d with %s, want %s", id, brief(data), brief(records(id, 1)[0].Data))

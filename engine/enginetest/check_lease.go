@@ -86,6 +86,7 @@ func heldForTheLease(s *subject) {
 	for _, d := range ds {
 		s.again(got, d, since, h.Lease())
 	}
+	other.quietFor(h.Lease()/2, "all tasks are held again")
 	sameIDs("all that was delivered", idsOf(ds), ids)
 }
 
@@ -242,7 +243,13 @@ func ackEnded(s *subject) {
 	if again[0].ID != theirs.ID {
 		theirs, nobodys = nobodys, theirs
 	}
-	gone := func(d engine.Delivery) bool { return h.Ack(h.ctx, []engine.Delivery{d}) == nil }
+	gone := func(d engine.Delivery) bool {
+		if h.Ack(h.ctx, []engine.Delivery{d}) != nil {
+			return false
+		}
+		s.gone(d.ID)
+		return true
+	}
 	if gone(nobodys) {
 		h.pause(while) // the moment in which it may be there
 		other.quiet("one is held by another, and one was acknowledged when its lease had ended")

@@ -187,6 +187,7 @@ func (h *handle) tryDone(done context.Context, id uint64) {
 		fail("Load(%d), with a context that is done, returned %s, want %s", id, brief(data), brief(rec.Data))
 	}
 	yielded := 0
+	err = nil
 	for _, err = range h.All(done) {
 		if yielded++; err != nil {
 			break

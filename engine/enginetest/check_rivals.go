@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/resultpool/resultpool/engine"
 )
 
 // allAtOnce has three goroutines push and five pull, save and acknowledge, or give back,
 // on two handles. Nothing is lost, and nothing is delivered that was not to be, which is
-// seen by pull. The queue is full at times.
+// seen by pull. The queue may be full at times.
 func allAtOnce(s *subject) {
 	const pushers, workers = 3, 5
 	batch := s.QueueBound / 8
@@ -50,6 +51,7 @@ func allAtOnce(s *subject) {
 				fail("Pull returned error %q, want none", err)
 			}
 			h.pulled(ds, 16)
+			h.pause(time.Duration(rng.IntN(2000)) * time.Microsecond)
 			back := ds[:rng.IntN(len(ds)+1)/3]
 			ds = ds[len(back):]
 			if len(back) > 0 {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"time"
 
 	"github.com/resultpool/resultpool/engine"
 )
@@ -95,22 +97,30 @@ func oneWinner(s *subject) {
 	const savers, ids, rounds = 6, 4, 8
 	for round := range rounds {
 		first := uint64(1 + ids*round)
+		var seen [savers][ids][]byte // what each found right after its Save
 		together(s.ctx, times(savers, func(ctx context.Context, i int) {
 			recs := records(first, ids)
 			for j := range recs {
 				recs[j].Data = fmt.Appendf(nil, "saved by %d", i)
 			}
 			h := handles[i%2].with(ctx)
+			h.pause(time.Duration(rand.IntN(4000)) * time.Nanosecond)
 			h.save(recs...)
-			for _, rec := range recs {
+			for j, rec := range recs {
 				won, err := h.Load(ctx, rec.ID)
 				if err != nil {
 					fail("Load(%d), after Save returned nil, returned error %q", rec.ID, err)
 				}
-				h.save(rec)
+				seen[i][j] = won
+				h.save(engine.Record{ID: rec.ID, Data: fmt.Appendf(nil, "saved again by %d", i)})
 				h.has(engine.Record{ID: rec.ID, Data: won})
 			}
 		})...)
+		for i := range savers {
+			for j := range ids {
+				handles[0].has(engine.Record{ID: first + uint64(j), Data: seen[i][j]})
+			}
+		}
 	}
 	all := handles[0].all()
 	for id, data := range all {

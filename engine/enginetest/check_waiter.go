@@ -75,8 +75,9 @@ func waitWoken(s *subject) {
 	for _, held := range []bool{false, true} {
 		prompt(3, time.Second, "Wait, waiting when the record was saved,", func() time.Duration {
 			rec := records(h.push(1)[0], 1)[0]
+			var ds []engine.Delivery
 			if held {
-				h.pull(1)
+				ds = h.pull(1)
 			}
 			var saved time.Time
 			var woken [4]time.Time
@@ -91,6 +92,10 @@ func waitWoken(s *subject) {
 				saved = time.Now()
 				other.with(ctx).save(rec)
 			})...)
+			if !held {
+				ds = h.pull(1)
+			}
+			h.ack(ds)
 			last := saved
 			for _, at := range woken {
 				if at.Before(saved) {

@@ -13,12 +13,17 @@ const testBound = 256
 // newMemory is a Subject of a Memory.
 func newMemory(lease time.Duration) Subject {
 	o := &MemoryOptions{QueueBound: testBound, Lease: lease, MaxSize: 1 << 18}
-	first := NewMemory(o)
+	m := NewMemory(o)
 	return Subject{
-		Open:       func(context.Context) (engine.Engine, error) { return first.Open(), nil },
+		Open:       func(context.Context) (engine.Engine, error) { return m.Open(), nil },
 		QueueBound: testBound,
 		TooLarge:   1<<18 + 1,
-		Remake:     func(context.Context) error { first = NewMemory(o); return nil },
+		Remake: func(context.Context) error {
+			last := m.data.lastID // the clock of a bubble may not have gone on
+			m = NewMemory(o)
+			m.data.lastID = max(m.data.lastID, last)
+			return nil
+		},
 	}
 }
 

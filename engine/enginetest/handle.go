@@ -56,6 +56,7 @@ func (h *handle) pullWithin(d time.Duration, n int) []engine.Delivery {
 	defer cancel()
 	var all []engine.Delivery
 	seen := make(map[uint64]bool)
+	last := time.Now() // a new one came
 	for len(all) < n {
 		ds, err := h.Pull(ctx, n-len(all))
 		if err != nil {
@@ -63,11 +64,16 @@ func (h *handle) pullWithin(d time.Duration, n int) []engine.Delivery {
 		}
 		h.pulled(ds, n-len(all))
 		for _, one := range ds {
-			if seen[one.ID] { // after its lease, or delivered had told
+			switch {
+			case !seen[one.ID]:
+			case time.Since(last) >= h.s.surely():
+				fail("Pull has returned %d of %d tasks, and then none for %v until the leases of these had ended", len(all), n, time.Since(last))
+			default: // after its lease, or delivered had told
 				panic(failure{errSlow})
 			}
 			seen[one.ID] = true
 		}
+		last = time.Now()
 		all = append(all, ds...)
 	}
 	return all
@@ -166,7 +172,10 @@ func (h *handle) hasOnly(recs []engine.Record) {
 }
 
 // all returns what All yields, each record once.
-func (h *handle) all() map[uint64][]byte {
+func (h *handle) all() map[uint64][]byte { return h.allAndThen(func() {}) }
+
+// allAndThen calls body in the body of the loop.
+func (h *handle) allAndThen(body func()) map[uint64][]byte {
 	all := make(map[uint64][]byte)
 	for rec, err := range h.All(h.ctx) {
 		if err != nil {
@@ -176,6 +185,7 @@ func (h *handle) all() map[uint64][]byte {
 			fail("All yielded record %d twice", rec.ID)
 		}
 		all[rec.ID] = rec.Data
+		body()
 	}
 	return all
 }

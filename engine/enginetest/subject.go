@@ -198,6 +198,13 @@ func (s *subject) freed(ds []engine.Delivery) {
 	s.handled(ds, func(t *taskSeen) { t.since = time.Time{} })
 }
 
+// gone has seen an Ack succeed whose lease had ended.
+func (s *subject) gone(id uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tasks[id].acked, s.tasks[id].late = true, false
+}
+
 // unexpected says whether a delivery that was not to be may be the fault of the machine.
 func (s *subject) unexpected(d engine.Delivery) {
 	s.mu.Lock()

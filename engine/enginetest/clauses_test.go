@@ -1,0 +1,72 @@
+package enginetest
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestClauses compares what Run quotes with what package engine says.
+func TestClauses(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "../engine.go", nil, parser.ParseComments)
+	require.NoError(t, err)
+	docs := make(map[string]string) // by the name of a type, or of an interface's method
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.GenDecl:
+			if ts, ok := n.Specs[0].(*ast.TypeSpec); ok {
+				docs[ts.Name.Name] = n.Doc.Text()
+			}
+		case *ast.Field:
+			if len(n.Names) == 1 {
+				docs[n.Names[0].Name] = n.Doc.Text()
+			}
+		}
+		return true
+	})
+
+	items := regexp.MustCompile(`(?m)^ +(\d+)\. ((?:.+\n)(?: {4,}.+\n)*)`).FindAllStringSubmatch(docs["Engine"], -1)
+	require.Len(t, items, len(clauses)-1)
+	for i, item := range items {
+		assert.Equal(t, strconv.Itoa(i+1), item[1])
+		assert.Equal(t, plain(item[2]), clauses[i+1])
+	}
+	assert.Contains(t, plain(docs["Engine"]), offers["Context"])
+	for offer, method := range map[string]string{
+		"Waiter": "Wait", "StartMarker": "MarkStart", "Sizer": "Size", "Describer": "Describe", "Retryabler": "Retryable",
+	} {
+		assert.Equal(t, plain(docs[method]), offers[offer])
+	}
+}
+
+var link = regexp.MustCompile(`\B\[(\w+)\]`)
+
+// plain returns a doc comment's text on one line and without links.
+func plain(doc string) string {
+	return strings.Join(strings.Fields(link.ReplaceAllString(doc, "$1")), " ")
+}
+
+func TestCheckNames(t *testing.T) {
+	seen := make(map[string]bool)
+	covered := make(map[int]bool)
+	for _, c := range checks {
+		assert.False(t, seen[c.fullName()], "two checks are called %s", c.fullName())
+		seen[c.fullName()] = true
+		for _, n := range c.clauses {
+			covered[n] = true
+		}
+		if c.clauses == nil {
+			assert.Contains(t, offers, c.offer)
+		}
+	}
+	for n := 1; n < len(clauses); n++ {
+		assert.True(t, covered[n], "no check tries clause %d", n)
+	}
+}
