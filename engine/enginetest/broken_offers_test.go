@@ -169,7 +169,7 @@ var brokenOffers = []broken{
 		fault:  "Wait does not see Close",
 		checks: []string{"Waiter/closed"},
 		twist: each(func(b *twisted) {
-			open := b.Memory.Open()
+			open := b.Open()
 			b.wait = open.Wait
 		}),
 	},
@@ -177,7 +177,7 @@ var brokenOffers = []broken{
 		fault:  "Wait finds what is stored after Close",
 		checks: []string{"Waiter/closed"},
 		twist: waits(func(b *twisted, ctx context.Context, id uint64) ([]byte, error) {
-			if data, err := b.Memory.Open().Load(ctx, id); err == nil {
+			if data, err := b.Open().Load(ctx, id); err == nil {
 				return data, nil
 			}
 			return b.Memory.Wait(ctx, id)
@@ -246,7 +246,7 @@ var brokenOffers = []broken{
 	{
 		fault:  "starts can be marked after Close",
 		checks: []string{"StartMarker/counts"},
-		twist:  each(func(b *twisted) { b.start = b.Memory.Open().MarkStart }),
+		twist:  each(func(b *twisted) { b.start = b.Open().MarkStart }),
 	},
 	{
 		fault:  "Size leaves out what is held",
@@ -304,7 +304,7 @@ var brokenOffers = []broken{
 	{
 		fault:  "Size works after Close",
 		checks: []string{"Sizer/counts"},
-		twist:  each(func(b *twisted) { b.size = b.Memory.Open().Size }),
+		twist:  each(func(b *twisted) { b.size = b.Open().Size }),
 	},
 	{
 		fault:  "the last kind wins",
@@ -355,7 +355,7 @@ var brokenOffers = []broken{
 	{
 		fault:  "Describe works after Close",
 		checks: []string{"Describer/first-wins"},
-		twist:  each(func(b *twisted) { b.kind = b.Memory.Open().Describe }),
+		twist:  each(func(b *twisted) { b.kind = b.Open().Describe }),
 	},
 	{
 		fault:  "every error may pass",
@@ -372,7 +372,7 @@ var brokenOffers = []broken{
 		checks: []string{"Retryabler/of-this-package"},
 		twist: each(func(b *twisted) {
 			b.retries = func(err error) bool {
-				return err != engine.ErrTooLarge && err != engine.ErrClosed //nolint:errorlint // that is the fault
+				return err != engine.ErrTooLarge && err != engine.ErrClosed
 			}
 		}),
 	},

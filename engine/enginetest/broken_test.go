@@ -5,7 +5,6 @@ import (
 	"errors"
 	"iter"
 	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,7 +20,7 @@ import (
 type twisted struct {
 	*Memory
 	push    func(ctx context.Context, key string, tasks [][]byte) ([]uint64, error)
-	pull    func(ctx context.Context, max int) ([]engine.Delivery, error)
+	pull    func(ctx context.Context, most int) ([]engine.Delivery, error)
 	ack     func(ctx context.Context, ds []engine.Delivery) error
 	nack    func(ctx context.Context, ds []engine.Delivery) error
 	extend  func(ctx context.Context, ds []engine.Delivery) error
@@ -45,11 +44,11 @@ func (b *twisted) Push(ctx context.Context, key string, tasks [][]byte) ([]uint6
 	return b.Memory.Push(ctx, key, tasks)
 }
 
-func (b *twisted) Pull(ctx context.Context, max int) ([]engine.Delivery, error) {
+func (b *twisted) Pull(ctx context.Context, most int) ([]engine.Delivery, error) {
 	if b.pull != nil {
-		return b.pull(ctx, max)
+		return b.pull(ctx, most)
 	}
-	return b.Memory.Pull(ctx, max)
+	return b.Memory.Pull(ctx, most)
 }
 
 func (b *twisted) Ack(ctx context.Context, ds []engine.Delivery) error {
@@ -230,7 +229,7 @@ func TestFaultsAreNamedOnce(t *testing.T) {
 		assert.False(t, seen[b.fault], b.fault)
 		seen[b.fault] = true
 		assert.NotEmpty(t, b.checks, b.fault)
-		assert.False(t, strings.Contains(b.fault, "/"), b.fault)
+		assert.NotContains(t, b.fault, "/")
 	}
 }
 

@@ -227,9 +227,9 @@ func (f *Faulty) Push(ctx context.Context, key string, tasks [][]byte) (ids []ui
 }
 
 // Pull implements [engine.Queue].
-func (f *Faulty) Pull(ctx context.Context, max int) (ds []engine.Delivery, err error) {
+func (f *Faulty) Pull(ctx context.Context, most int) (ds []engine.Delivery, err error) {
 	err = f.call(ctx, "Pull", nil, func(ctx context.Context) (err error) {
-		ds, err = f.eng.Pull(ctx, max)
+		ds, err = f.eng.Pull(ctx, most)
 		return err
 	})
 	if err != nil {

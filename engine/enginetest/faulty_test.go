@@ -72,7 +72,7 @@ func loaded(t *testing.T) (*Memory, []engine.Delivery) {
 
 // TestEachMethodHasItsFault calls every method of engines in which one is faulty.
 func TestEachMethodHasItsFault(t *testing.T) {
-	require.Equal(t, reflect.TypeFor[Faults]().NumField(), len(methods))
+	require.Len(t, methods, reflect.TypeFor[Faults]().NumField())
 	for faulty := range methods {
 		var faults Faults
 		reflect.ValueOf(&faults).Elem().FieldByName(faulty).Set(reflect.ValueOf(Fail(errFault)))

@@ -149,15 +149,15 @@ func (d *memory) arriveLocked() {
 }
 
 // Pull implements [engine.Queue].
-func (m *Memory) Pull(ctx context.Context, max int) ([]engine.Delivery, error) {
-	if max < 1 {
-		return nil, misuse("Pull of at most %d tasks, want 1 or more", max)
+func (m *Memory) Pull(ctx context.Context, most int) ([]engine.Delivery, error) {
+	if most < 1 {
+		return nil, misuse("Pull of at most %d tasks, want 1 or more", most)
 	}
 	for {
 		if err := m.enter(ctx); err != nil {
 			return nil, err
 		}
-		ds, arrived, leaseEnds := m.data.take(max)
+		ds, arrived, leaseEnds := m.data.take(most)
 		if len(ds) > 0 {
 			return ds, nil
 		}
@@ -165,14 +165,14 @@ func (m *Memory) Pull(ctx context.Context, max int) ([]engine.Delivery, error) {
 	}
 }
 
-// take delivers up to max tasks. If there are none, there may be some when arrived is
+// take delivers at most so many tasks. If there are none, there may be some when arrived is
 // closed, and when a lease ends, if any task is held.
-func (d *memory) take(max int) (ds []engine.Delivery, arrived <-chan struct{}, leaseEnds time.Time) {
+func (d *memory) take(most int) (ds []engine.Delivery, arrived <-chan struct{}, leaseEnds time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
 	d.endLeasesLocked(now)
-	for len(ds) < max && len(d.ready) > 0 {
+	for len(ds) < most && len(d.ready) > 0 {
 		id := d.ready[0]
 		d.ready = d.ready[1:]
 		t := d.tasks[id]

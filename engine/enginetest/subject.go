@@ -17,8 +17,8 @@ import (
 type Subject struct {
 	// Open opens the queue, as a process does: while it is open already, and after all
 	// have closed it. Each call returns a handle of its own, which Run closes. It may be
-	// called from any goroutine, and ctx is for the opening only. The engine's Lease
-	// must be at most 5 seconds, and should be one or two: many checks wait for its end.
+	// called from any goroutine, and ctx is for the opening only. The engine's Lease must
+	// be half a second to five, and should be one or two: many checks wait for its end.
 	Open func(ctx context.Context) (engine.Engine, error)
 
 	// QueueBound is how many tasks find room in the queue, at least 256. Twice as many
