@@ -17,7 +17,7 @@ var clauses = [...]string{
 	4: "A queue is bounded. A Push that finds no room does not wait: it returns an " +
 		"error matching ErrFull, drops nothing, and there is room again when tasks " +
 		"are acknowledged.",
-	5: "Pull returns at least one task and at most most. It waits only while there is " +
+	5: "Pull returns at least one task and at most max. It waits only while there is " +
 		"none; it does not wait for more once there is one. Every task that is in the " +
 		"queue and not held under a lease is delivered in the end, in about the order " +
 		"of the IDs.",
