@@ -196,7 +196,7 @@ func differs[T comparable](field string, given, has T) error {
 	if given == zero || given == has {
 		return nil
 	}
-	return fmt.Errorf("Options.%s is %v, and the pool was made with %v: give that, or 0 for what the pool has", field, given, has)
+	return fmt.Errorf("%s is %v in Options, and the pool was made with %v: give that, or 0 for what the pool has", field, given, has)
 }
 
 func unless(ok bool, what string) error {

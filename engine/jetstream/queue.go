@@ -114,22 +114,22 @@ func pause(ctx context.Context, d time.Duration) error {
 const (
 	pollFor   = 30 * time.Second // a request for tasks is given up after this, and made again
 	heartbeat = 2 * time.Second  // and the server shows that it knows of it
+	maxPull   = 4096
 )
 
-// Pull takes over up to max tasks.
-func (e *Engine) Pull(ctx context.Context, max int) ([]engine.Delivery, error) {
+// Pull takes over up to most tasks, and up to 4,096.
+func (e *Engine) Pull(ctx context.Context, most int) ([]engine.Delivery, error) {
 	call, end, err := e.begin(ctx, e.names.next, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer end()
-	if max < 1 {
-		return nil, fmt.Errorf("jetstream: pull: max is %d, want 1 or more", max)
+	if most < 1 {
+		return nil, fmt.Errorf("jetstream: pull: max is %d, want 1 or more", most)
 	}
-	ask, again := true, false
-	for ask {
+	for single := false; ; {
 		var ds []engine.Delivery
-		ds, again, err = e.pull(call, max, again)
+		ds, single, err = e.pull(call, min(most, maxPull), single)
 		switch {
 		case len(ds) > 0:
 			return ds, nil
@@ -137,7 +137,6 @@ func (e *Engine) Pull(ctx context.Context, max int) ([]engine.Delivery, error) {
 			return nil, e.fail(call, "pull", err)
 		}
 	}
-	panic("unreachable")
 }
 
 // pullRequest is what a server is asked for: with NoWait and Expires it answers with what
@@ -151,8 +150,8 @@ type pullRequest struct {
 
 // pull asks once. The server refuses with "requests pending" if others have asked for
 // more than there is: one asks for a single task then, and waits for its turn.
-func (e *Engine) pull(ctx context.Context, max int, single bool) (ds []engine.Delivery, again bool, err error) {
-	req := pullRequest{Batch: max, Expires: pollFor, NoWait: true, Heartbeat: heartbeat}
+func (e *Engine) pull(ctx context.Context, most int, single bool) (ds []engine.Delivery, refused bool, err error) {
+	req := pullRequest{Batch: most, Expires: pollFor, NoWait: true, Heartbeat: heartbeat}
 	if single {
 		req.Batch, req.NoWait = 1, false
 	}
@@ -161,7 +160,7 @@ func (e *Engine) pull(ctx context.Context, max int, single bool) (ds []engine.De
 		return nil, false, err
 	}
 	// As many as can come, and heartbeats while nobody reads.
-	msgs := make(chan *nats.Msg, max+16)
+	msgs := make(chan *nats.Msg, most+16)
 	inbox := e.nc.NewInbox()
 	sub, err := e.nc.ChanSubscribe(inbox, msgs)
 	if err != nil {

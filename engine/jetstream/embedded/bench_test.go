@@ -150,3 +150,48 @@ func BenchmarkIdle(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPublishAck is the queue without results, and with nothing of this package:
+// publish, fetch, acknowledge. One operation is one task.
+func BenchmarkPublishAck(b *testing.B) {
+	for _, mode := range modes {
+		b.Run(mode.name, func(b *testing.B) {
+			s, err := embedded.Start(b.Context(), b.TempDir(), &mode.opts)
+			require.NoError(b, err)
+			defer s.Close()
+			nc, err := nats.Connect(s.URL())
+			require.NoError(b, err)
+			defer nc.Close()
+			js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(4096))
+			require.NoError(b, err)
+			st, err := js.CreateStream(b.Context(), jetstream.StreamConfig{Name: "x", Subjects: []string{"x"}, Retention: jetstream.WorkQueuePolicy})
+			require.NoError(b, err)
+			c, err := st.CreateConsumer(b.Context(), jetstream.ConsumerConfig{Durable: "c", AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: -1})
+			require.NoError(b, err)
+			data := make([]byte, payload)
+			b.ResetTimer()
+			published := make(chan error, 1)
+			go func() {
+				for range b.N {
+					if _, err := js.PublishAsync("x", data, jetstream.WithStallWait(time.Minute)); err != nil {
+						published <- err
+						return
+					}
+				}
+				<-js.PublishAsyncComplete()
+				published <- nil
+			}()
+			for done := 0; done < b.N; {
+				batch, err := c.Fetch(min(1024, b.N-done), jetstream.FetchMaxWait(time.Second))
+				require.NoError(b, err)
+				for m := range batch.Messages() {
+					require.NoError(b, m.Ack())
+					done++
+				}
+				require.NoError(b, batch.Error())
+			}
+			require.NoError(b, <-published)
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tasks/s")
+		})
+	}
+}

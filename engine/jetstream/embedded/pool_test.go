@@ -71,7 +71,7 @@ func TestOtherSettings(t *testing.T) {
 		"Replicas is 3":       {Replicas: 3},
 	} {
 		_, err := jetstream.Open(t.Context(), s.URL(), name, &opts)
-		assert.ErrorContains(t, err, "Options."+field)
+		assert.ErrorContains(t, err, field+" in Options")
 		assert.ErrorContains(t, err, "or 0 for what the pool has")
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -87,7 +86,7 @@ func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error
 	}
 	s := &Server{srv: srv, opts: *opts, lock: lock}
 	var heard lastWords
-	srv.SetLogger(&heard, false, false)
+	srv.SetLogger(&heard, false, false) // no debug, no trace
 	started := make(chan struct{})
 	go func() {
 		srv.Start()
@@ -201,30 +200,3 @@ func (s *Server) Close() {
 		s.lock.unlock()
 	})
 }
-
-// lastWords is a logger that writes nothing. It keeps what the server says before it
-// would exit, as a program of its own.
-type lastWords struct {
-	mu   sync.Mutex
-	text string // guarded by mu
-}
-
-func (l *lastWords) Fatalf(format string, v ...any) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.text == "" {
-		l.text = strings.TrimSpace(fmt.Sprintf(format, v...))
-	}
-}
-
-func (l *lastWords) get() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text
-}
-
-func (*lastWords) Noticef(string, ...any) {}
-func (*lastWords) Warnf(string, ...any)   {}
-func (*lastWords) Errorf(string, ...any)  {}
-func (*lastWords) Debugf(string, ...any)  {}
-func (*lastWords) Tracef(string, ...any)  {}
