@@ -15,7 +15,7 @@ const kindKey = "kind"
 // different configurations cannot be. A message that never expires beside the
 // results would be shorter, but a server that was killed forgets that it never does.
 func (e *Engine) Describe(ctx context.Context, kind string) (string, error) {
-	call, end, err := e.begin(ctx, "$JS.API.STREAM.", askTimeout)
+	call, end, err := e.begin(ctx, askTimeout, e.names.info, "$JS.API.STREAM.CREATE.")
 	if err != nil {
 		return "", err
 	}

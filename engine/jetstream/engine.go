@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -34,6 +35,10 @@ type Engine struct {
 	calls  map[*call]struct{} // guarded by mu; nil when closed
 	closed bool               // guarded by mu
 
+	// unheard is why an acknowledgement was refused: nobody was waiting for it. Guarded
+	// by mu.
+	unheard error
+
 	gone chan struct{} // closed when the client has called its last callback
 }
 
@@ -46,6 +51,9 @@ var (
 	_ engine.Describer   = (*Engine)(nil)
 	_ engine.Retryabler  = (*Engine)(nil)
 )
+
+// acks is what the subjects for acknowledgements begin with.
+const acks = "$JS.ACK."
 
 const (
 	inFlight     = 512      // units of the window
@@ -60,7 +68,9 @@ type names struct {
 	consumer                     string
 	task, kindSubject            string // subjects
 	result, saved, start         string // subjects, without the ID at the end
-	next                         string // where to ask for tasks
+
+	// Subjects of the servers, or what they begin with.
+	next, info, purge, get, direct string
 }
 
 func namesOf(pool string) names {
@@ -79,24 +89,28 @@ func namesOf(pool string) names {
 		kindSubject: subject + "kind",
 	}
 	n.next = "$JS.API.CONSUMER.MSG.NEXT." + n.tasks + "." + n.consumer
+	n.info = "$JS.API.STREAM.INFO." + stream + "_"
+	n.purge = "$JS.API.STREAM.PURGE." + n.results
+	n.get = "$JS.API.STREAM.MSG.GET." + stream + "_"
+	n.direct = "$JS.API.DIRECT.GET." + n.results
 	return n
 }
 
 // A call is a method that runs: what ends it before its time.
 type call struct {
-	subject string // what it publishes to begins like this
-	cancel  context.CancelCauseFunc
+	subjects []string // what it publishes and subscribes to begins like one of these
+	cancel   context.CancelCauseFunc
 }
 
-// begin starts a method that publishes to subjects that begin with subject. Its context
-// ends with ctx, with Close, when the connection breaks, when the server says that the
-// subject is not permitted, and after timeout, if that is not 0.
-func (e *Engine) begin(ctx context.Context, subject string, timeout time.Duration) (context.Context, func(), error) {
+// begin starts a method that uses subjects that begin like one of these. Its context ends
+// with ctx, with Close, when the connection breaks, when the server says that one of the
+// subjects is not permitted, and after timeout, if that is not 0.
+func (e *Engine) begin(ctx context.Context, timeout time.Duration, subjects ...string) (context.Context, func(), error) {
 	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	c := &call{subject: subject, cancel: cancel}
+	c := &call{subjects: subjects, cancel: cancel}
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
@@ -152,20 +166,23 @@ func (e *Engine) broken(err error) {
 // refused is called by the client when the server says that something is not permitted.
 // It says so apart from the message that it refers to, which gets no answer.
 func (e *Engine) refused(err error) {
-	text := err.Error()
-	_, subject, ok := strings.Cut(text, `"`)
+	_, subject, _ := strings.Cut(err.Error(), `"`)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if strings.HasPrefix(subject, acks) {
+		e.unheard = err
+		return
+	}
 	for c := range e.calls {
-		// Without the subject for answers, or with one of a new form, nothing works.
-		if !ok || strings.HasPrefix(subject, c.subject) || !e.ours(subject) {
+		// Without the subject for answers nothing works.
+		if c.uses(subject) || !strings.HasPrefix(subject, "resultpool.") && !strings.HasPrefix(subject, "$JS.") {
 			c.cancel(err)
 		}
 	}
 }
 
-func (e *Engine) ours(subject string) bool {
-	return strings.HasPrefix(subject, "resultpool.") || strings.HasPrefix(subject, "$JS.")
+func (c *call) uses(subject string) bool {
+	return slices.ContainsFunc(c.subjects, func(prefix string) bool { return strings.HasPrefix(subject, prefix) })
 }
 
 // lost is the error of an engine whose client has given up.

@@ -117,10 +117,10 @@ func (e *Engine) hook(o *nats.Options) error {
 	}
 	o.ClosedCB = func(nc *nats.Conn) {
 		e.endCalls(nats.ErrConnectionClosed)
+		close(e.gone) // first: the user's may call Close
 		if closed != nil {
 			closed(nc)
 		}
-		close(e.gone)
 	}
 	return nil
 }

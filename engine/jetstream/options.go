@@ -46,8 +46,8 @@ const (
 
 func (o *Options) check() error {
 	switch {
-	case o.Replicas < 0 || o.Replicas > 5:
-		return fmt.Errorf("jetstream: Replicas is %d, want 1 to 5, or 0 for what the pool has", o.Replicas)
+	case o.Replicas != 0 && o.Replicas != 1 && o.Replicas != 3 && o.Replicas != 5:
+		return fmt.Errorf("jetstream: Replicas is %d, want 1, 3 or 5, or 0 for what the pool has", o.Replicas)
 	case o.QueueBound < 0:
 		return fmt.Errorf("jetstream: QueueBound is %d, want 1 or more, or 0 for what the pool has", o.QueueBound)
 	case o.Lease != 0 && o.Lease < minLease:

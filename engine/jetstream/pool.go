@@ -23,7 +23,7 @@ const (
 
 // openPool makes the streams and the consumer, or joins those that are there.
 func (e *Engine) openPool(ctx context.Context, opts *Options) error {
-	ctx, end, err := e.begin(ctx, "$JS.API.", 0)
+	ctx, end, err := e.begin(ctx, 0, "$JS.API.")
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (e *Engine) tooLarge(data []byte) bool { return int64(len(data)) > e.nc.Max
 
 // Push adds tasks at the end of the queue.
 func (e *Engine) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64, error) {
-	call, end, err := e.begin(ctx, e.names.task, 0)
+	call, end, err := e.begin(ctx, 0, e.names.task)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ const (
 
 // Pull takes over up to most tasks, and up to 4,096.
 func (e *Engine) Pull(ctx context.Context, most int) ([]engine.Delivery, error) {
-	call, end, err := e.begin(ctx, e.names.next, 0)
+	call, end, err := e.begin(ctx, 0, e.names.next)
 	if err != nil {
 		return nil, err
 	}
@@ -269,11 +269,14 @@ func (e *Engine) Extend(ctx context.Context, ds []engine.Delivery) error {
 }
 
 func (e *Engine) answer(ctx context.Context, what string, ds []engine.Delivery, say []byte) error {
-	call, end, err := e.begin(ctx, "$JS.ACK.", 0)
+	call, end, err := e.begin(ctx, 0)
 	if err != nil {
 		return err
 	}
 	defer end()
+	if err := e.takeUnheard(); err != nil {
+		return e.fail(call, what, err)
+	}
 	for _, d := range ds {
 		to, ok := d.Token.(string)
 		if !ok {
@@ -286,12 +289,22 @@ func (e *Engine) answer(ctx context.Context, what string, ds []engine.Delivery, 
 	return nil
 }
 
+// takeUnheard returns why an earlier answer was refused, once: the caller answers again,
+// and perhaps it is permitted by then.
+func (e *Engine) takeUnheard() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	err := e.unheard
+	e.unheard = nil
+	return err
+}
+
 // Lease is for how long a task is held without an Extend.
 func (e *Engine) Lease() time.Duration { return e.lease }
 
 // Size returns how many tasks are in the queue, held or not.
 func (e *Engine) Size(ctx context.Context) (uint64, error) {
-	call, end, err := e.begin(ctx, "$JS.API.STREAM.INFO.", askTimeout)
+	call, end, err := e.begin(ctx, askTimeout, e.names.info)
 	if err != nil {
 		return 0, err
 	}
@@ -305,7 +318,7 @@ func (e *Engine) Size(ctx context.Context) (uint64, error) {
 
 // MarkStart adds n to the starts of a task.
 func (e *Engine) MarkStart(ctx context.Context, id uint64, n int) (int, error) {
-	call, end, err := e.begin(ctx, e.names.start, askTimeout)
+	call, end, err := e.begin(ctx, askTimeout, e.names.start)
 	if err != nil {
 		return 0, err
 	}

@@ -22,7 +22,7 @@ func (e *Engine) resultSubject(id uint64) string {
 
 // Save stores recs, each under an ID that has none yet.
 func (e *Engine) Save(ctx context.Context, recs []engine.Record) error {
-	call, end, err := e.begin(ctx, e.names.result, 0)
+	call, end, err := e.begin(ctx, 0, e.names.result)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (e *Engine) Save(ctx context.Context, recs []engine.Record) error {
 // Load returns the record with that ID. With replicas any of them may answer: what was
 // deleted a moment ago may still be found.
 func (e *Engine) Load(ctx context.Context, id uint64) ([]byte, error) {
-	call, end, err := e.begin(ctx, "$JS.API.", askTimeout)
+	call, end, err := e.begin(ctx, askTimeout, e.names.direct, e.names.get)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (e *Engine) replicated() bool { return e.results.CachedInfo().Config.Replic
 
 // Delete forgets the records with those IDs.
 func (e *Engine) Delete(ctx context.Context, ids []uint64) error {
-	call, end, err := e.begin(ctx, "$JS.API.STREAM.PURGE.", 0)
+	call, end, err := e.begin(ctx, 0, e.names.purge)
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func (e *Engine) All(ctx context.Context) iter.Seq2[engine.Record, error] {
 }
 
 func (e *Engine) lastResult(ctx context.Context) (uint64, error) {
-	call, end, err := e.begin(ctx, "$JS.API.STREAM.INFO.", askTimeout)
+	call, end, err := e.begin(ctx, askTimeout, e.names.info)
 	if err != nil {
 		return 0, err
 	}
@@ -183,7 +183,7 @@ const noMore = ^uint64(0)
 
 // page returns the records from a place in the stream on, and where to go on.
 func (e *Engine) page(ctx context.Context, seq uint64) ([]engine.Record, uint64, error) {
-	call, end, err := e.begin(ctx, "$JS.API.", askTimeout)
+	call, end, err := e.begin(ctx, askTimeout, e.names.direct, e.names.get)
 	if err != nil {
 		return nil, seq, err
 	}
@@ -220,7 +220,7 @@ func (e *Engine) directPage(ctx context.Context, seq uint64) ([]engine.Record, u
 		return nil, seq, err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	if err := e.nc.PublishRequest("$JS.API.DIRECT.GET."+e.names.results, inbox, data); err != nil {
+	if err := e.nc.PublishRequest(e.names.direct, inbox, data); err != nil {
 		return nil, seq, err
 	}
 	var recs []engine.Record

@@ -14,7 +14,7 @@ import (
 
 // Wait returns the record with that ID, as soon as it is saved.
 func (e *Engine) Wait(ctx context.Context, id uint64) ([]byte, error) {
-	call, end, err := e.begin(ctx, "$JS.API.", 0)
+	call, end, err := e.begin(ctx, 0, e.names.direct, e.names.get, e.names.saved)
 	if err != nil {
 		return nil, err
 	}

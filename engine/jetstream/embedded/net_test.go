@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -199,7 +200,7 @@ func TestPasswordChanges(t *testing.T) {
 func TestNotPermitted(t *testing.T) {
 	s := startStandalone(t, `authorization { users: [
 		{ user: all, password: p },
-		{ user: reader, password: p, permissions: { publish: ["$JS.API.STREAM.INFO.>", "$JS.API.CONSUMER.INFO.>", "$JS.API.DIRECT.GET.>", "$JS.API.STREAM.MSG.GET.>"], subscribe: ["_INBOX.>", "resultpool.>"] } },
+		{ user: reader, password: p, permissions: { publish: ["$JS.API.STREAM.INFO.>", "$JS.API.CONSUMER.INFO.>", "$JS.API.DIRECT.GET.>", "$JS.API.STREAM.MSG.GET.>"], subscribe: ["_INBOX.>"] } },
 	] }`)
 	as := func(user string) *jetstream.Options {
 		return &jetstream.Options{NATS: []nats.Option{nats.UserInfo(user, "p")}}
@@ -220,6 +221,9 @@ func TestNotPermitted(t *testing.T) {
 	denied := []error{err, reader.Save(t.Context(), []engine.Record{{ID: 1}})}
 	_, err = reader.Pull(t.Context(), 1)
 	denied = append(denied, err)
+	more := push(t, all, "c", 1)
+	_, err = reader.Wait(t.Context(), more[0])
+	denied = append(denied, err)
 	_, err = reader.MarkStart(t.Context(), 1, 1)
 	denied = append(denied, err, reader.Delete(t.Context(), []uint64{1}))
 	for _, err := range denied {
@@ -227,6 +231,31 @@ func TestNotPermitted(t *testing.T) {
 		assert.False(t, reader.Retryable(err), err)
 	}
 	assert.Less(t, time.Since(began), 5*time.Second)
+}
+
+// TestAcksNotPermitted has a client that may take tasks and not acknowledge them. Nobody
+// waits for an acknowledgement: a later one says that those before were refused.
+func TestAcksNotPermitted(t *testing.T) {
+	s := startStandalone(t, `authorization { users: [
+		{ user: all, password: p },
+		{ user: taker, password: p, permissions: { publish: { deny: "$JS.ACK.>" } } },
+	] }`)
+	name := newName()
+	as := func(user string) *jetstream.Options {
+		return &jetstream.Options{NATS: []nats.Option{nats.UserInfo(user, "p")}}
+	}
+	push(t, open(t, s.url, name, as("all")), "a", 1)
+	taker := open(t, s.url, name, as("taker"))
+	ds := pull(t, taker, 1)
+	eventually(t, func() error {
+		err := taker.Ack(t.Context(), ds)
+		if err == nil {
+			return errors.New("Ack returned nil")
+		}
+		assert.ErrorIs(t, err, nats.ErrPermissionViolation)
+		assert.False(t, taker.Retryable(err))
+		return nil
+	})
 }
 
 // certificate returns one for 127.0.0.1, and what trusts it.
