@@ -1,3 +1,76 @@
-// Package jetstream is an engine on NATS JetStream: one queue and its results, shared by
-// all programs that open it under the same name.
+// Package jetstream is an engine on NATS JetStream: one queue and its results in the
+// servers, shared by all programs that open it under the same name.
+//
+//	eng, err := jetstream.Open(ctx, "nats://10.0.0.7:4222", "thumbs", nil)
+//	…
+//	p, err := pool.Join(ctx, makeThumb, eng, &pool.Options{Workers: 8})
+//
+// It is a client and nothing else. Package embedded beside it, a module of its own, has
+// the server in the process.
+//
+// # What it needs from the servers
+//
+// NATS server 2.12 or newer with JetStream enabled, and an account that may use it.
+//
+// JetStream acknowledges before it syncs to disk, by default: if the power is cut, what
+// was acknowledged in the last two minutes can be lost, all of it on a server that is
+// new, and the IDs of tasks that were lost are given to others. If that must not
+// happen, let the servers sync first,
+//
+//	jetstream { store_dir: /data, sync_interval: always }
+//
+// which costs a sync for each task pushed and each result saved, or have three replicas
+// (Options.Replicas) on machines that do not lose their power together. A server process
+// that is killed loses nothing either way. From here it cannot be seen how a server is
+// set.
+//
+// The servers keep about 131 bytes of memory for each result that is stored and 111 for
+// each task pushed in the last 15 seconds. Results are forgotten after
+// Options.Retention, whether or not anybody has read them.
+//
+// # Durability
+//
+// Push and Save return when the server has acknowledged each of the tasks and results. Ack,
+// Nack and Extend do not wait: one that is lost is a task delivered again. A server that
+// was killed forgets which tasks it had delivered: those are delivered again at once, with
+// Attempt 1, also if somebody still works on them. And it forgets the keys of tasks that
+// are done: a Push that is repeated over such a restart can add a task again that was
+// done in between.
+//
+// # What is made
+//
+// For a pool NAME the streams resultpool_NAME_tasks, _results, _starts and _kind, with
+// subjects that begin with resultpool.NAME, and the consumer workers of the first. They stay
+// when everybody has closed the engine. To remove a pool, delete the streams, with the
+// command nats stream rm. Its IDs do not come back when it is made anew, as long as the
+// clock of the machine that does it is not set back: the first ID is the time in
+// microseconds.
+//
+// # Security
+//
+// The client opens one connection and listens nowhere. Credentials and TLS are options of
+// the NATS client, in Options.NATS:
+//
+//	jetstream.Open(ctx, "tls://nats.example.com:4222", "thumbs", &jetstream.Options{NATS: []nats.Option{
+//		nats.UserCredentials("thumbs.creds"),
+//		nats.RootCAs("ca.pem"),
+//	}})
+//
+// Without TLS tasks, results and passwords are readable on the network. Errors name a
+// server's address without what is before the @ in it.
+//
+// Who may publish to resultpool.NAME.task has the functions of all machines run on what
+// he likes: those have to take their input as a stranger's. Who may publish to
+// resultpool.NAME.result.* can give any task its result, before it has run, and who may
+// use $JS.API can delete all. A user who only submits and reads needs none of these but
+// the first. Permissions that are missing are errors that match
+// nats.ErrPermissionViolation, and no use to try again.
+//
+// # What it does not do
+//
+// Priorities, delays, and tasks in a strict order. Exactly one run: a task is run again
+// if its process dies or its lease ends. Tasks above the server's max_payload, 1 MiB as it
+// comes, less 512 bytes. JetStream domains, and accounts that import JetStream from
+// another. The clause of package engine on Load is kept with replicas except that what was
+// deleted a moment ago may still be found.
 package jetstream

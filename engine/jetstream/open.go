@@ -125,9 +125,12 @@ func (e *Engine) hook(o *nats.Options) error {
 	return nil
 }
 
-func connectError(url string, err error) error {
-	at := withoutPasswords(url)
+func connectError(servers string, err error) error {
+	at := withoutPasswords(servers)
+	var bad *url.Error
 	switch {
+	case errors.As(err, &bad): // its text has the address as it was given
+		return fmt.Errorf("jetstream: %s is no address of a NATS server, want nats://HOST:PORT: %w", at, bad.Err)
 	case errors.Is(err, nats.ErrAuthorization):
 		return fmt.Errorf("jetstream: the server at %s refuses the credentials, or wants some: give them in Options.NATS: %w", at, err)
 	case errors.Is(err, nats.ErrNoServers), errors.Is(err, nats.ErrTimeout):
@@ -136,9 +139,9 @@ func connectError(url string, err error) error {
 	return fmt.Errorf("jetstream: connecting to %s: %w", at, err)
 }
 
-// withoutPasswords is url as it may be shown.
-func withoutPasswords(urls string) string {
-	parts := strings.Split(urls, ",")
+// withoutPasswords is the servers' addresses as they may be shown.
+func withoutPasswords(servers string) string {
+	parts := strings.Split(servers, ",")
 	for i, part := range parts {
 		u, err := url.Parse(strings.TrimSpace(part))
 		if err != nil || u.Host == "" {

@@ -123,6 +123,10 @@ func TestWrongURL(t *testing.T) {
 	assert.NotContains(t, err.Error(), "secret")
 	assert.NotContains(t, err.Error(), "token")
 	assert.Less(t, time.Since(began), 2*time.Second, "it tries again")
+
+	_, err = jetstream.Open(t.Context(), "nats://me:secret%zz@"+closed, "x", nil)
+	assert.ErrorContains(t, err, "is no address of a NATS server")
+	assert.NotContains(t, err.Error(), "secret")
 }
 
 // TestOpenEndsWithItsContext opens what takes connections and says nothing.

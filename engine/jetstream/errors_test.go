@@ -1,0 +1,64 @@
+package jetstream
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/assert"
+
+	"github.com/resultpool/resultpool/engine"
+)
+
+// TestFullIsNotEveryFailure has the server say with one code that a stream is full and that
+// it cannot write.
+func TestFullIsNotEveryFailure(t *testing.T) {
+	stored := func(text string) error {
+		return fmt.Errorf("nats: %w", &jetstream.APIError{Code: 503, ErrorCode: 10077, Description: text})
+	}
+	assert.True(t, isFull(stored("maximum messages exceeded")))
+	assert.True(t, isFull(stored("maximum bytes exceeded")))
+	assert.False(t, isFull(stored("no space left on device")))
+	assert.False(t, isFull(&jetstream.APIError{Code: 503, ErrorCode: 10023, Description: "maximum"}))
+	assert.False(t, isFull(errors.New("maximum messages exceeded")))
+}
+
+// TestThereHasTwoCodes has one server and several say differently that there is a result.
+func TestThereHasTwoCodes(t *testing.T) {
+	for _, code := range []jetstream.ErrorCode{10071, 10164} {
+		assert.True(t, isThere(fmt.Errorf("nats: %w", &jetstream.APIError{Code: 400, ErrorCode: code})))
+	}
+	assert.False(t, isThere(jetstream.ErrMsgNotFound))
+}
+
+func TestRetryable(t *testing.T) {
+	e := &Engine{}
+	for _, err := range []error{
+		engine.ErrTooLarge, engine.ErrClosed, nats.ErrAuthorization, nats.ErrPermissionViolation,
+		nats.ErrConnectionClosed, jetstream.ErrJetStreamNotEnabled, jetstream.ErrJetStreamNotEnabledForAccount,
+	} {
+		assert.False(t, e.Retryable(fmt.Errorf("jetstream: push: %w", err)), err)
+	}
+	for _, err := range []error{
+		engine.ErrFull, nats.ErrDisconnected, nats.ErrTimeout, jetstream.ErrNoStreamResponse,
+		jetstream.ErrNoHeartbeat, jetstream.ErrAsyncPublishTimeout, errors.New("any other"),
+	} {
+		assert.True(t, e.Retryable(fmt.Errorf("jetstream: push: %w", err)), err)
+	}
+}
+
+func TestErrorsShowNoPasswords(t *testing.T) {
+	for url, want := range map[string]string{
+		"nats://10.0.0.7:4222":               "nats://10.0.0.7:4222",
+		"nats://me:secret@a:1, nats://tok@b": "nats://xxxxx@a:1,nats://xxxxx@b",
+		"me:secret@a:1":                      "a:1",
+		"token@a":                            "a",
+		"nats://me:se%zzcret@a:1":            "a:1",
+		"nats://me:se@cret@a:1":              "nats://xxxxx@a:1",
+		"10.0.0.7:4222":                      "10.0.0.7:4222",
+	} {
+		assert.Equal(t, want, withoutPasswords(url))
+	}
+}
