@@ -113,6 +113,7 @@ func (d *disk) cut(pr *process) {
 	t := d.t
 	t.Helper()
 	pr.s.outage("the power is cut")
+	pr.s.serverDies()
 	thaw := d.freeze(d.cabinet)
 	defer thaw() // before anything that is to be cleaned up waits for a write
 	pr.signal(syscall.SIGSTOP)

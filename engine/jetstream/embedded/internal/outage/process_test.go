@@ -128,6 +128,9 @@ func (pr *process) signal(sig syscall.Signal) {
 func (pr *process) kill() {
 	pr.s.t.Helper()
 	pr.s.outage("%s is killed", pr.name)
+	if pr.part.Role == "embedded" || pr.part.Role == "node" {
+		pr.s.serverDies()
+	}
 	pr.signal(syscall.SIGKILL)
 	pr.s.await(pr.name+" is dead", func() bool { return pr.gone })
 	pr.s.dismiss(pr)

@@ -42,6 +42,7 @@ type site struct {
 	mu      sync.Mutex
 	news    chan struct{}       // closed at the next line
 	outages int                 // what may have made tasks run again
+	servers int                 // of these, deaths of servers
 	runs    map[uint64]int      // by N
 	tried   map[uint64]*process // by N: who was about to submit it
 	ids     map[store.ID]uint64 // that were given out, and for which N
@@ -82,6 +83,13 @@ func (s *site) outage(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.outages++
+}
+
+// serverDies notes that an outage is the death of a server.
+func (s *site) serverDies() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.servers++
 }
 
 // hear takes down what a process says:
@@ -202,13 +210,6 @@ func (s *site) newsOf() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.news
-}
-
-// idOf returns the ID that was given out for task n.
-func (s *site) idOf(n uint64) store.ID {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.given[n]
 }
 
 // worker starts one that runs so many tasks at once.
