@@ -77,13 +77,16 @@ func (s *site) compareLocked(results map[store.ID]store.Result[proof]) {
 			assert.ErrorIs(t, res.Err, pool.ErrPoisoned, "task %d, ID %d", n, id)
 		case !isRight(res, n):
 			t.Errorf("the result of task %d, ID %d, is %+v", n, id, res)
+		case s.read[n] != "" && s.read[n] != res.Value.By:
+			t.Errorf("the result of task %d, ID %d, has changed from that of run %s to that of run %s", n, id, s.read[n], res.Value.By)
 		}
 	}
 	// A task may have been accepted and its submitter have died before it could say so.
-	// It has one result at most, too, if no server has died: with it goes what it knows of
-	// the keys of tasks that are done. So a task whose acceptance was not heard, and which
-	// was done before the server died, is accepted once more, with another ID, when its
-	// submitter tries again.
+	// It has one result at most, too, unless all servers have died that knew the keys of
+	// tasks that are done: they are not on the disk. Then a task whose acceptance was not
+	// heard, and which was done before that, is accepted once more, with another ID, when
+	// its submitter tries again.
+	forgotten := s.servers > s.replicas/2
 	seen := make(map[uint64]store.ID)
 	again := 0
 	for id, res := range results {
@@ -102,7 +105,7 @@ func (s *site) compareLocked(results map[store.ID]store.Result[proof]) {
 		switch {
 		case s.tried[n] == nil || !isRight(res, n):
 			t.Errorf("there is a result of no task, with ID %d: %+v", id, res)
-		case twice && s.servers > 0:
+		case twice && forgotten:
 			again++
 		case twice:
 			t.Errorf("task %d was accepted twice, with ID %d and ID %d", n, id, other)

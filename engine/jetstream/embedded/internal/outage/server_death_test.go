@@ -6,7 +6,30 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
 )
+
+// TestServerKilledAtOnce kills the server in the midst of submits, while nobody works. Then
+// every task is accepted once, also those that a submitter had to submit again since the
+// server has died before it said that it has them.
+func TestServerKilledAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 2*time.Second)
+	server := s.embedded()
+	const count = 400
+	submitter := s.submitter("submitter", part{First: 1, Count: 10 * count, Callers: 8, Batch: 10})
+	for i := range 4 {
+		want := (i + 1) * count
+		s.await(fmt.Sprintf("%d tasks are accepted", want), func() bool { return len(s.given) >= want })
+		server.kill()
+		server = s.again(server)
+	}
+	submitter.awaitDone()
+	s.worker("worker", 8)
+	s.check()
+	assert.Len(t, s.given, 10*count)
+}
 
 // TestServerKilled kills the server in the midst of submits, several times, and starts it
 // again on its folder. Submitters and workers go on by themselves.

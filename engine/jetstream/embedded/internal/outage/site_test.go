@@ -42,12 +42,13 @@ type site struct {
 	mu      sync.Mutex
 	news    chan struct{}       // closed at the next line
 	outages int                 // what may have made tasks run again
-	servers int                 // of these, deaths of servers
+	servers int                 // of these, deaths of servers which may have known of tasks that were done
 	runs    map[uint64]int      // by N
 	tried   map[uint64]*process // by N: who was about to submit it
 	ids     map[store.ID]uint64 // that were given out, and for which N
 	given   map[uint64]store.ID // the same, by N
 	poison  map[uint64]bool     // by N
+	read    map[uint64]string   // by N: of which run the result was
 	wrong   []string
 }
 
@@ -67,6 +68,7 @@ func newSite(t *testing.T, lease time.Duration) *site {
 		ids:    make(map[store.ID]uint64),
 		given:  make(map[uint64]store.ID),
 		poison: make(map[uint64]bool),
+		read:   make(map[uint64]string),
 	}
 }
 
@@ -89,7 +91,9 @@ func (s *site) outage(format string, args ...any) {
 func (s *site) serverDies() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.servers++
+	if len(s.runs) > 0 {
+		s.servers++
+	}
 }
 
 // hear takes down what a process says:
@@ -100,6 +104,7 @@ func (s *site) serverDies() {
 //	try N       it is about to submit task N
 //	poison N    the same, and it is poison
 //	sure N ID   it was given that ID for it
+//	got N BY    it has read the result of task N, which is from that run
 //	done        it has submitted everything
 //	wrong TEXT  it cannot go on
 func (s *site) hear(pr *process, line string) {
@@ -131,6 +136,11 @@ func (s *site) hear(pr *process, line string) {
 			return
 		}
 		s.giveLocked(store.ID(id), n)
+	case "got":
+		if other, read := s.read[n]; read && other != second {
+			s.wrongLocked("the result of task %d has changed, from that of run %s to that of run %s", n, other, second)
+		}
+		s.read[n] = second
 	case "done":
 		pr.done = true
 	default:

@@ -4,6 +4,7 @@ package outage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -28,6 +29,10 @@ func (p part) submit(ctx context.Context) {
 		fail(err)
 	}
 	say("ready")
+	ids := make(chan store.ID, 16)
+	reading, stop := context.WithCancel(context.Background())
+	var reader sync.WaitGroup
+	reader.Go(func() { read(reading, pl, ids) })
 	batch := max(1, p.Batch)
 	var next atomic.Uint64
 	var wg sync.WaitGroup
@@ -39,13 +44,16 @@ func (p part) submit(ctx context.Context) {
 				if first >= p.Count {
 					return
 				}
-				p.submitSome(pl, p.First+first, p.First+min(end, p.Count))
+				p.submitSome(pl, p.First+first, p.First+min(end, p.Count), ids)
 				time.Sleep(p.Pause) // the tempo of this submitter; nobody waits for it
 			}
 		})
 	}
 	wg.Wait()
 	say("done")
+	stop()
+	close(ids)
+	reader.Wait()
 	if err := pl.Stop(context.Background()); err != nil {
 		fail(err)
 	}
@@ -55,7 +63,7 @@ func (p part) submit(ctx context.Context) {
 }
 
 // submitSome submits the tasks from first to before end.
-func (p part) submitSome(pl *pool.Pool[job, proof], first, end uint64) {
+func (p part) submitSome(pl *pool.Pool[job, proof], first, end uint64, read chan<- store.ID) {
 	var in []job
 	var text strings.Builder
 	for n := first; n < end; n++ {
@@ -83,6 +91,26 @@ func (p part) submitSome(pl *pool.Pool[job, proof], first, end uint64) {
 		fmt.Fprintf(&text, "sure %d %d\n", in[i].N, id)
 	}
 	tell(&text)
+	select {
+	case read <- ids[0]:
+	default: // there are enough
+	}
+}
+
+// read waits for the results of some tasks, and says which run of the task they are from.
+func read(ctx context.Context, pl *pool.Pool[job, proof], ids <-chan store.ID) {
+	for id := range ids {
+		value, err := pl.Get(ctx, id)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, pool.ErrPoisoned):
+		case err != nil && !errors.Is(err, errSeventh):
+			fail(fmt.Errorf("reading result %d: %w", id, err))
+		default:
+			say("got %d %s", value.N, value.By)
+		}
+	}
 }
 
 // tell says several lines at once.

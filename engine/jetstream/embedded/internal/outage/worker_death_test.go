@@ -50,6 +50,19 @@ func TestWorkerKilledBeforeAck(t *testing.T) {
 		"the victim had begun %d tasks and saved the results of %d", len(victim.began), victim.held)
 }
 
+// TestSlowTask has tasks that take longer than their lease. As long as their worker lives,
+// nobody else gets them.
+func TestSlowTask(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, time.Second)
+	s.embedded()
+	for range 2 {
+		s.worker("worker", 4)
+	}
+	s.submitter("submitter", part{First: 1, Count: 8, Cost: 3500 * time.Millisecond}).awaitDone()
+	s.check() // each was run once
+}
+
 // TestPoison has a task among others that kills whoever runs it. It alone is condemned.
 func TestPoison(t *testing.T) {
 	t.Parallel()

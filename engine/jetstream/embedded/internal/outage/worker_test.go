@@ -4,7 +4,9 @@ package outage
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 
 // work is the worker: it joins, runs tasks, and stops at SIGTERM.
 func (p part) work(ctx context.Context, gate <-chan struct{}) {
+	var runs atomic.Uint64
 	fn := func(_ context.Context, j job) (proof, error) {
 		say("run %d", j.N)
 		switch {
@@ -25,7 +28,9 @@ func (p part) work(ctx context.Context, gate <-chan struct{}) {
 		default:
 			time.Sleep(j.Cost)
 		}
-		return prove(j.N)
+		value, err := prove(j.N)
+		value.By = fmt.Sprintf("%d-%d", os.Getpid(), runs.Add(1))
+		return value, err
 	}
 	pl, drv, err := p.join(ctx, fn)
 	if ctx.Err() != nil && err != nil {
