@@ -32,8 +32,7 @@ type folder struct {
 	stop context.CancelFunc // ends watch
 	done sync.WaitGroup
 
-	mu     sync.Mutex
-	server *embedded.Server // guarded by mu; nil if it is in another process
+	server *embedded.Server // nil if it is in another process; set by watch, if that runs
 }
 
 const (
@@ -116,9 +115,7 @@ func (f *folder) start(ctx context.Context) error {
 		server.Close()
 		return err
 	}
-	f.mu.Lock()
 	f.server = server
-	f.mu.Unlock()
 	return nil
 }
 

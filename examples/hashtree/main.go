@@ -123,7 +123,8 @@
 //	FOLDER              on a disk of this machine, for hashtrees on this machine. It
 //	                    is made if there is none, and not hashed itself. The NATS
 //	                    server is in the process of one of them. When that ends or is
-//	                    killed, another goes on with the server
+//	                    killed, another goes on with the server. Delete it when nobody
+//	                    uses it, to forget the sums of all DIRs
 //	nats://HOST:PORT    for any machine: NATS servers with JetStream, 2.12 or newer;
 //	                    also tls://, several addresses with commas between them, and
 //	                    nats://USER:PASSWORD@HOST:PORT

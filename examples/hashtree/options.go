@@ -133,12 +133,12 @@ func parse(args []string) (options, error) {
 }
 
 // isInFolder reports whether a directory is that of -engine, or below it.
-func (o options) isInFolder(real string) bool {
+func (o options) isInFolder(dir string) bool {
 	if o.engine == "" || isURL(o.engine) {
 		return false
 	}
 	folder, err := realPath(o.engine) // an error says that it is not there yet
-	return err == nil && (real == folder || below(folder, real))
+	return err == nil && (dir == folder || below(folder, dir))
 }
 
 // realPath is the same for all paths of a directory, from wherever they are given.

@@ -37,7 +37,7 @@ func TestWrongCalls(t *testing.T) {
 			`-store and -engine: want one of them; an engine keeps the sums, too`},
 		{"an engine's folder", []string{"-engine", "dir", "dir"}, `dir: in the folder of -engine, which is not hashed`},
 		{"below an engine's folder", []string{"-engine", ".", "dir"}, `dir: in the folder of -engine, which is not hashed`},
-		{"an engine's folder that is a file", []string{"-engine", "file", "dir"}, `-engine file: .*not a directory`},
+		{"an engine's folder that is a file", []string{"-engine", "file", "dir"}, `-engine file: \S.*`},
 		{"servers that are not there", []string{"-engine", "nats://127.0.0.1:1", "dir"},
 			`-engine nats://127\.0\.0\.1:1: jetstream: no NATS server answers at nats://127\.0\.0\.1:1: .*`},
 		{"unknown flag", []string{"-jobs", "2", "dir"}, `flag provided but not defined: -jobs`},

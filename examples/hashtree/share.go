@@ -38,21 +38,16 @@ func (h *hashtree) share(opts options) int {
 	s, err := h.join(stopping, cancelled, opts)
 	switch {
 	case err != nil && stopping.Err() != nil:
-		h.console.say("interrupted while opening %s", printable(opts.engine))
+		h.console.say("interrupted while opening %s", shown(opts.engine))
 		return exitInterrupted
 	case err != nil:
-		return h.wrongCall(fmt.Errorf("-engine %s: %w", printable(opts.engine), err))
+		return h.wrongCall(fmt.Errorf("-engine %s: %w", shown(opts.engine), err))
 	}
 	var watch sync.WaitGroup
 	watch.Go(func() { s.stopWith(stopping) })
-	hide := h.console.show(newSpinner(h.console.w), func(b bar) {
-		b.Describe(fmt.Sprintf("reading: %s, %s", count(s.reader.files.Load(), "file"), size(float64(s.reader.bytes.Load()))))
-	})
-
 	found, out, hadTurn := s.takePart(stopping, opts)
 	_ = s.pool.Stop(context.Background()) // an error says that it was interrupted, or what others do again
 	watch.Wait()
-	hide()
 	out.here, out.bytes = s.reader.files.Load(), s.reader.bytes.Load()
 	if stopping.Err() != nil {
 		s.sayLeft(opts)
@@ -96,9 +91,11 @@ func (s *share) stopWith(stopping context.Context) {
 // takePart returns when all files are hashed, by whomever, or stopping is done. Without
 // having had the turn nothing is known of them.
 func (s *share) takePart(stopping context.Context, opts options) (found tree, out outcome, hadTurn bool) {
+	hide := s.show()
 	t, err := takeTurn(stopping, s.site.turns, func() {
 		s.console.say("another hashtree has the turn: reading for it until it is done")
 	})
+	hide()
 	if err != nil {
 		return found, outcome{err: err}, stopping.Err() == nil
 	}
@@ -107,10 +104,19 @@ func (s *share) takePart(stopping context.Context, opts options) (found tree, ou
 	return found, out, true
 }
 
+// show shows what is read here, until hide is called.
+func (s *share) show() (hide func()) {
+	return s.console.show(newSpinner(s.console.w), func(b bar) {
+		b.Describe(fmt.Sprintf("reading: %s, %s", count(s.reader.files.Load(), "file"), size(float64(s.reader.bytes.Load()))))
+	})
+}
+
 // haveTurn does what only one may do at a time.
 func (s *share) haveTurn(stopping context.Context, opts options) (tree, outcome) {
 	out := outcome{remembers: true, shared: true}
+	hide := s.show()
 	results, err := s.settled(stopping)
+	hide()
 	if err != nil {
 		out.err = unlessDone(stopping, err)
 		return tree{partial: stopping.Err() != nil}, out
@@ -120,6 +126,7 @@ func (s *share) haveTurn(stopping context.Context, opts options) (tree, outcome)
 	kept, todo := past.recall(found.files)
 	out.kept = kept
 
+	defer s.show()()
 	paths := make([]quoted, len(todo))
 	for i, f := range todo {
 		paths[i] = quoted(f.real)
@@ -135,7 +142,7 @@ func (s *share) haveTurn(stopping context.Context, opts options) (tree, outcome)
 	}
 	s.collect(stopping, &out, todo, ids, results)
 	if stopping.Err() == nil && out.err == nil {
-		out.err = s.forget(past.obsolete(found))
+		out.err = unlessDone(stopping, s.forget(stopping, past.obsolete(found)))
 	}
 	return found, out
 }
@@ -198,12 +205,12 @@ func (s *share) collect(stopping context.Context, out *outcome, files []file, id
 	}
 }
 
-func (s *share) forget(obsolete []store.ID) error {
+func (s *share) forget(ctx context.Context, obsolete []store.ID) error {
 	ids := make([]uint64, len(obsolete))
 	for i, id := range obsolete {
 		ids[i] = uint64(id)
 	}
-	return s.site.files.Delete(context.Background(), ids)
+	return s.site.files.Delete(ctx, ids)
 }
 
 // sayLeft says what this hashtree leaves to others.
@@ -215,7 +222,7 @@ func (s *share) sayLeft(opts options) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if n, err := sizer.Size(ctx); err == nil && n > 0 {
-		s.console.say("left: %s, for those who share %s, or for the next run", count(n, "file"), printable(opts.engine))
+		s.console.say("left: %s, for those who share %s, or for the next run", count(n, "file"), shown(opts.engine))
 	}
 }
 

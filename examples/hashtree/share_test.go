@@ -274,3 +274,37 @@ func (r *keepingRun) pauseAt(n int64) (goOn chan struct{}) {
 	}
 	return goOn
 }
+
+func TestShareShowsProgress(t *testing.T) {
+	makeOldTree(t, "a", "b", "c")
+	synctest.Test(t, func(t *testing.T) {
+		m := newMeeting()
+		r := m.run()
+		var w screen
+		r.console = &console{w: &w, hasRoom: true}
+		goOn := r.pauseAt(3)
+		var wg sync.WaitGroup
+		wg.Go(func() { r.share("-workers", "1", ".") })
+		time.Sleep(time.Second)
+		synctest.Wait()
+		assert.Contains(t, w.take(), "reading: 2 files, 12 B")
+		close(goOn)
+		wg.Wait()
+		assert.Contains(t, w.take(), "hashtree: 3 files, 3 read here, 18 B in ")
+	})
+}
+
+func TestPasswordIsNotShown(t *testing.T) {
+	for where, want := range map[string]string{
+		"nats://me:secret@a:4222,tls://secret@b": "nats://a:4222,tls://b",
+		"nats://a:4222":                          "nats://a:4222",
+		"./folder":                               "./folder",
+		"new\nline":                              `"new\nline"`,
+	} {
+		assert.Equal(t, want, shown(where))
+	}
+	makeOldTree(t, "a")
+	_, stderr, status := execute(t, "-engine", "nats://me:secret@127.0.0.1:1", ".")
+	assert.Equal(t, exitUsage, status)
+	assert.NotContains(t, stderr, "secret")
+}

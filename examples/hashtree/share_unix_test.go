@@ -234,6 +234,29 @@ func TestOneOfTwoProcessesIsInterrupted(t *testing.T) {
 	}
 }
 
+// When the servers are down, hashtree says so, waits, and goes on by itself.
+func TestServersComeBack(t *testing.T) {
+	paths, want := makeMany(t, manyFiles)
+	dir := t.TempDir()
+	s, err := embedded.Start(t.Context(), dir, nil)
+	require.NoError(t, err)
+	defer func() { s.Close() }()
+	at, err := url.Parse(s.URL())
+	require.NoError(t, err)
+	c := startStepping(t, s.URL())
+	held := c.awaitFile(t)
+
+	s.Close()
+	awaitLine(t, c.stderr, "hashtree: the servers do not answer: ")
+	s, err = embedded.Start(t.Context(), dir, &embedded.ServerOptions{Addr: at.Host})
+	require.NoError(t, err)
+	awaitLine(t, c.stderr, "hashtree: the servers answer again")
+	read, said := c.finishAll(t, held)
+	assert.Equal(t, exitOK, c.ProcessState.ExitCode(), said)
+	assert.Equal(t, want, c.stdout.String())
+	assert.ElementsMatch(t, paths, read)
+}
+
 // Nobody but the owner of the folder can use the server in it.
 func TestFolderHasAPassword(t *testing.T) {
 	makeMany(t, 1)

@@ -83,6 +83,21 @@ func checkWhere(where string) error {
 	return nil
 }
 
+// shown is the value of -engine without passwords.
+func shown(where string) string {
+	if !isURL(where) {
+		return printable(where)
+	}
+	var all []string
+	for _, one := range strings.Split(where, ",") {
+		if u, err := url.Parse(strings.TrimSpace(one)); err == nil {
+			u.User = nil
+			all = append(all, u.String())
+		}
+	}
+	return printable(strings.Join(all, ","))
+}
+
 // openSite opens a folder, or connects to servers.
 func openSite(ctx context.Context, opts siteOptions) (*site, error) {
 	if !isURL(opts.where) {

@@ -35,7 +35,8 @@ const shortly = 500 * time.Millisecond
 // it may have died between taking it out of the queue and putting in the next.
 const lookForTurn = 5 * time.Second
 
-// takeTurn waits for the turn until ctx is done. It calls waiting if it has to wait long.
+// takeTurn waits for the turn until ctx is done. It calls waiting, on another goroutine, if
+// it has to wait long.
 func takeTurn(ctx context.Context, eng engine.Engine, waiting func()) (*turn, error) {
 	timer := time.AfterFunc(shortly, waiting)
 	defer timer.Stop()
@@ -49,8 +50,11 @@ func takeTurn(ctx context.Context, eng engine.Engine, waiting func()) (*turn, er
 			held, err := eng.Pull(pulling, 1)
 			timedOut := pulling.Err() != nil && ctx.Err() == nil
 			cancel()
-			if len(held) > 0 || !timedOut {
+			switch {
+			case len(held) > 0:
 				t.held = held
+				return nil
+			case !timedOut:
 				return err
 			}
 		}
@@ -75,11 +79,16 @@ func takeTurn(ctx context.Context, eng engine.Engine, waiting func()) (*turn, er
 	return t, nil
 }
 
-// release lets the next one have the turn. If it fails, that has it when the lease ends.
+// handOver is how long it may take until there is room for the next turn. It may also be
+// that somebody else has put it there.
+const handOver = time.Second
+
+// release lets the next one have the turn. If it fails, that has it when the lease ends, or
+// puts it there itself.
 func (t *turn) release() {
 	t.stop()
 	t.beat.Wait()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), handOver)
 	defer cancel()
 	if t.eng.Ack(ctx, t.held) == nil {
 		_ = again(ctx, t.eng, func() error { return addTurn(ctx, t.eng) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,12 +55,12 @@ func TestTurnOfTheDead(t *testing.T) {
 		require.NoError(t, err)
 		dead.stop() // it extends it no more
 
-		waited := false
+		var waited atomic.Bool
 		began := time.Now()
-		next, err := takeTurn(t.Context(), turns, func() { waited = true })
+		next, err := takeTurn(t.Context(), turns, func() { waited.Store(true) })
 		require.NoError(t, err)
 		assert.LessOrEqual(t, time.Since(began), defaultLease)
-		assert.True(t, waited)
+		assert.True(t, waited.Load())
 		next.release()
 	})
 }
