@@ -187,7 +187,9 @@ var brokenOffers = []broken{
 		fault:  "starts are deliveries",
 		checks: []string{"StartMarker/counts", "StartMarker/at-once"},
 		twist: each(func(b *twisted) {
-			b.start = func(ctx context.Context, id uint64) (int, error) { return b.data.tasks[id].deliveries, b.enter(ctx) }
+			b.start = func(ctx context.Context, id uint64, _ int) (int, error) {
+				return b.data.tasks[id].deliveries, b.enter(ctx)
+			}
 		}),
 	},
 	{
@@ -195,10 +197,10 @@ var brokenOffers = []broken{
 		checks: []string{"StartMarker/counts", "StartMarker/survives"},
 		twist: each(func(b *twisted) {
 			own := make(map[uint64]int)
-			b.start = func(ctx context.Context, id uint64) (int, error) {
+			b.start = func(ctx context.Context, id uint64, n int) (int, error) {
 				b.data.mu.Lock()
 				defer b.data.mu.Unlock()
-				own[id]++
+				own[id] += n
 				return own[id], b.enter(ctx)
 			}
 		}),
@@ -219,7 +221,16 @@ var brokenOffers = []broken{
 		fault:  "starts are of all tasks together",
 		checks: []string{"StartMarker/counts", "StartMarker/survives"},
 		twist: each(func(b *twisted) {
-			b.start = func(ctx context.Context, _ uint64) (int, error) { return b.Memory.MarkStart(ctx, 1) }
+			b.start = func(ctx context.Context, _ uint64, n int) (int, error) { return b.Memory.MarkStart(ctx, 1, n) }
+		}),
+	},
+	{
+		fault:  "starts cannot be taken back",
+		checks: []string{"StartMarker/takes-back"},
+		twist: each(func(b *twisted) {
+			b.start = func(ctx context.Context, id uint64, n int) (int, error) {
+				return b.Memory.MarkStart(ctx, id, max(0, n))
+			}
 		}),
 	},
 	{
@@ -231,9 +242,9 @@ var brokenOffers = []broken{
 		fault:  "starts are read and then written",
 		checks: []string{"StartMarker/at-once"},
 		twist: each(func(b *twisted) {
-			b.start = func(ctx context.Context, id uint64) (int, error) {
+			b.start = func(ctx context.Context, id uint64, add int) (int, error) {
 				b.data.mu.Lock()
-				n := b.data.starts[id] + 1
+				n := b.data.starts[id] + add
 				b.data.mu.Unlock()
 				time.Sleep(time.Microsecond)
 				b.data.mu.Lock()

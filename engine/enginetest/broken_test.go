@@ -30,7 +30,7 @@ type twisted struct {
 	all     func(ctx context.Context) iter.Seq2[engine.Record, error]
 	close   func() error
 	wait    func(ctx context.Context, id uint64) ([]byte, error)
-	start   func(ctx context.Context, id uint64) (int, error)
+	start   func(ctx context.Context, id uint64, n int) (int, error)
 	size    func(ctx context.Context) (uint64, error)
 	kind    func(ctx context.Context, kind string) (string, error)
 	retries func(err error) bool
@@ -114,11 +114,11 @@ func (b *twisted) Wait(ctx context.Context, id uint64) ([]byte, error) {
 	return b.Memory.Wait(ctx, id)
 }
 
-func (b *twisted) MarkStart(ctx context.Context, id uint64) (int, error) {
+func (b *twisted) MarkStart(ctx context.Context, id uint64, n int) (int, error) {
 	if b.start != nil {
-		return b.start(ctx, id)
+		return b.start(ctx, id, n)
 	}
-	return b.Memory.MarkStart(ctx, id)
+	return b.Memory.MarkStart(ctx, id, n)
 }
 
 func (b *twisted) Size(ctx context.Context) (uint64, error) {

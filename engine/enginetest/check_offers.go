@@ -13,6 +13,7 @@ import (
 
 var starterChecks = []check{
 	{offer: "StartMarker", name: "counts", try: startsCount},
+	{offer: "StartMarker", name: "takes-back", try: startsAreTakenBack},
 	{offer: "StartMarker", name: "survives", try: startsSurvive, waits: true},
 	{offer: "StartMarker", name: "at-once", try: startsAtOnce},
 }
@@ -40,6 +41,20 @@ func startsCount(s *subject) {
 	if n, err := h.Engine.(engine.StartMarker).MarkStart(s.ctx, ids[0], 1); !errors.Is(err, engine.ErrClosed) {
 		fail("MarkStart returned %d and error %v after Close, want an error matching engine.ErrClosed", n, err)
 	}
+}
+
+// startsAreTakenBack, as those are that a process has come back from.
+func startsAreTakenBack(s *subject) {
+	h := s.open()
+	id := h.push(1)[0]
+	h.pull(1)
+	h.markStart(id, 1)
+	h.markStart(id, 2)
+	n, err := h.Engine.(engine.StartMarker).MarkStart(h.ctx, id, -1)
+	if err != nil || n != 1 {
+		fail("MarkStart(%d, -1) returned %d and error %v after two starts, want 1", id, n, err)
+	}
+	h.markStart(id, 2)
 }
 
 func startsSurvive(s *subject) {

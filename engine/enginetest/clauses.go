@@ -17,7 +17,7 @@ var clauses = [...]string{
 	4: "A queue is bounded. A Push that finds no room does not wait: it returns an " +
 		"error matching ErrFull, drops nothing, and there is room again when tasks " +
 		"are acknowledged.",
-	5: "Pull returns at least one task and at most max. It waits only while there is " +
+	5: "Pull returns at least one task and at most limit. It waits only while there is " +
 		"none; it does not wait for more once there is one. Every task that is in the " +
 		"queue and not held under a lease is delivered in the end, in about the order " +
 		"of the IDs.",
@@ -62,8 +62,8 @@ var offers = map[string]string{
 	"Waiter": "Wait returns the record with that ID. It blocks while there is none and the " +
 		"task is in the queue, held or not, until ctx is done. If there is neither " +
 		"task nor record, it returns an error matching ErrNotFound at once.",
-	"StartMarker": "MarkStart adds one to the starts of a task and returns how many there are " +
-		"now. With an error the start may have been counted or not.",
+	"StartMarker": "MarkStart adds n to the starts of a task, 1, or -1 for one that is taken " +
+		"back, and returns how many there are now. With an error it may have been added or not.",
 	"Sizer": "Size returns how many tasks are in the queue, held or not.",
 	"Describer": "Describe stores kind if nothing is stored yet, and returns what is stored, " +
 		"for as long as there is the queue.",
