@@ -63,11 +63,17 @@ func noting() {
 	os.Exit(h.run(os.Args[1:]))
 }
 
-// stepping is noting, with a lease that is short, and waits for a byte of standard input
-// before it reads a file, or for its end.
+// leaseVar is the lease of a child that steps.
+const leaseVar = "HASHTREE_TEST_LEASE"
+
+// stepping is noting, and waits for a byte of standard input before it reads a file, or for
+// its end.
 func stepping() {
 	h := newProcess()
-	h.lease = time.Second
+	var err error
+	if h.lease, err = time.ParseDuration(os.Getenv(leaseVar)); err != nil {
+		panic(err)
+	}
 	open := h.open
 	var mu sync.Mutex
 	h.open = func(path string) (io.ReadCloser, error) {

@@ -30,10 +30,12 @@ type steppingChild struct {
 	gate io.WriteCloser
 }
 
-func startStepping(t *testing.T, where string) *steppingChild {
+// startStepping starts one. A short lease is for tests that wait for its end; while two of
+// them live, a machine that is busy may be late for it.
+func startStepping(t *testing.T, where string, lease time.Duration) *steppingChild {
 	t.Helper()
 	c := &steppingChild{notingChild: notingChild{Cmd: child(t, "-engine", where, "-workers", "1", ".")}}
-	c.Env = append(c.Env, childVar+"=stepping")
+	c.Env = append(c.Env, childVar+"=stepping", leaseVar+"="+lease.String())
 	c.Stdout = &c.stdout
 	pipe, err := c.StderrPipe()
 	require.NoError(t, err)
@@ -104,9 +106,9 @@ func TestTwoProcessesSplitTheWork(t *testing.T) {
 		t.Run(w.name, func(t *testing.T) {
 			paths, want := makeMany(t, manyFiles)
 			engine := w.open(t)
-			a := startStepping(t, engine)
+			a := startStepping(t, engine, defaultLease)
 			firstOfA := a.awaitFile(t)
-			b := startStepping(t, engine)
+			b := startStepping(t, engine, defaultLease)
 			firstOfB := b.awaitFile(t)
 
 			b.letAll(t) // or a waits for the file that b has
@@ -133,9 +135,9 @@ func TestOneOfTwoProcessesIsKilled(t *testing.T) {
 			t.Run(w.name+"/"+victim, func(t *testing.T) {
 				paths, want := makeMany(t, manyFiles)
 				engine := w.open(t)
-				dies := startStepping(t, engine)
+				dies := startStepping(t, engine, time.Second)
 				lost := dies.awaitFile(t)
-				stays := startStepping(t, engine)
+				stays := startStepping(t, engine, time.Second)
 				held := stays.awaitFile(t)
 				if victim == "second" {
 					dies, stays, lost, held = stays, dies, held, lost
@@ -185,7 +187,7 @@ func TestAllProcessesAreKilled(t *testing.T) {
 		t.Run(w.name, func(t *testing.T) {
 			paths, want := makeMany(t, manyFiles)
 			engine := w.open(t)
-			a := startStepping(t, engine)
+			a := startStepping(t, engine, time.Second)
 			a.awaitFile(t)
 			_, err := a.gate.Write([]byte("go")) // two of them
 			require.NoError(t, err)
@@ -195,7 +197,7 @@ func TestAllProcessesAreKilled(t *testing.T) {
 			require.NoError(t, a.Process.Kill())
 			a.finish(t)
 
-			b := startStepping(t, engine)
+			b := startStepping(t, engine, time.Second)
 			read, said := b.finishAll(t)
 			assert.Equal(t, exitOK, b.ProcessState.ExitCode(), said)
 			assert.Equal(t, want, b.stdout.String())
@@ -212,9 +214,9 @@ func TestOneOfTwoProcessesIsInterrupted(t *testing.T) {
 		t.Run(w.name, func(t *testing.T) {
 			paths, want := makeMany(t, manyFiles)
 			engine := w.open(t)
-			a := startStepping(t, engine)
+			a := startStepping(t, engine, 2*time.Second)
 			firstOfA := a.awaitFile(t)
-			b := startStepping(t, engine)
+			b := startStepping(t, engine, 2*time.Second)
 			firstOfB := b.awaitFile(t)
 			require.NoError(t, a.Process.Signal(os.Interrupt))
 			awaitLine(t, a.stderr, "hashtree: interrupted: finishing 1 file;")
@@ -243,7 +245,7 @@ func TestServersComeBack(t *testing.T) {
 	defer func() { s.Close() }()
 	at, err := url.Parse(s.URL())
 	require.NoError(t, err)
-	c := startStepping(t, s.URL())
+	c := startStepping(t, s.URL(), defaultLease)
 	held := c.awaitFile(t)
 
 	s.Close()
@@ -260,7 +262,7 @@ func TestServersComeBack(t *testing.T) {
 // Nobody but the owner of the folder can use the server in it.
 func TestFolderHasAPassword(t *testing.T) {
 	makeMany(t, 1)
-	c := startStepping(t, "../work")
+	c := startStepping(t, "../work", defaultLease)
 	c.awaitFile(t)
 	file, err := os.Stat("../work/address")
 	require.NoError(t, err)
@@ -282,7 +284,7 @@ func TestFolderHasAPassword(t *testing.T) {
 func TestFolderBelowDir(t *testing.T) {
 	_, want := makeMany(t, 3)
 	for range 2 { // it is not there yet, and then it is
-		c := startStepping(t, "work")
+		c := startStepping(t, "work", defaultLease)
 		_, said := c.finishAll(t)
 		assert.Equal(t, exitOK, c.ProcessState.ExitCode(), said)
 		assert.Equal(t, want, c.stdout.String())
