@@ -192,8 +192,10 @@ func describe(ctx context.Context, eng engine.Engine, kind string) error {
 
 // isFinal reports whether a call that has returned err need not be made again.
 func isFinal(eng engine.Engine, err error) bool {
-	if errors.Is(err, engine.ErrClosed) || errors.Is(err, engine.ErrTooLarge) {
-		return true
+	for _, final := range []error{engine.ErrClosed, engine.ErrTooLarge, errors.ErrUnsupported} {
+		if errors.Is(err, final) {
+			return true
+		}
 	}
 	if errors.Is(err, context.DeadlineExceeded) { // patience is at an end, for this attempt
 		return false

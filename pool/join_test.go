@@ -757,6 +757,26 @@ func TestJoinPoisonWithoutStartMarker(t *testing.T) {
 	})
 }
 
+// forbidden may not count starts, for good.
+type forbidden struct{ *enginetest.Memory }
+
+var errForbidden = errors.New("not permitted")
+
+func (forbidden) MarkStart(context.Context, uint64, int) (int, error) { return 0, errForbidden }
+func (forbidden) Retryable(err error) bool                            { return !errors.Is(err, errForbidden) }
+
+// A process that may not count starts runs suspects all the same.
+func TestJoinStartsMayNotBeCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := newMemory(0)
+		id := pulled(t, eng, 4, 3)
+		p, _ := join(t, forbidden{eng.Open()}, doubled, nil)
+		v, err := p.Get(t.Context(), id)
+		require.NoError(t, err)
+		assert.Equal(t, 8, v)
+	})
+}
+
 // A bare engine has nothing optional.
 type bare struct{ engine.Engine }
 

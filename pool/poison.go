@@ -62,14 +62,13 @@ func (j *joint[T, R]) isInterrupted(err error) bool {
 // stopped and gave it back.) With an error the task is not run. A start that was
 // interrupted has killed nobody, and is taken back.
 func (j *joint[T, R]) suspect(d engine.Delivery) (leave func(interrupted bool), err error) {
-	if _, ok := j.eng.(engine.StartMarker); !ok {
-		if d.Attempt > maxDeliveries {
-			return nil, fmt.Errorf("%w: it was delivered %d times", ErrPoisoned, d.Attempt)
-		}
-		return func(bool) {}, nil
-	}
 	starts, err := j.countStart(d.ID)
-	if err != nil {
+	switch {
+	case errors.Is(err, errors.ErrUnsupported) && d.Attempt > maxDeliveries:
+		return nil, fmt.Errorf("%w: it was delivered %d times", ErrPoisoned, d.Attempt)
+	case errors.Is(err, errors.ErrUnsupported):
+		return func(bool) {}, nil
+	case err != nil:
 		return nil, err
 	}
 	if starts == 1 {
@@ -95,13 +94,18 @@ func (j *joint[T, R]) suspect(d engine.Delivery) (leave func(interrupted bool), 
 }
 
 // countStart adds a start and returns how many there are. While the engine does not say
-// so, the task is not started.
+// so, the task is not started; of one that never will, as it cannot or this process may not,
+// the error is ErrUnsupported.
 func (j *joint[T, R]) countStart(id uint64) (starts int, err error) {
 	var pause time.Duration
 	unanswered := 0 // these may be counted, and have not happened
 	for j.intake.Err() == nil {
-		if starts, err = j.markStart(j.intake, id, 1); err == nil {
+		starts, err = j.markStart(j.intake, id, 1)
+		switch {
+		case err == nil:
 			return max(1, starts-unanswered), nil
+		case j.intake.Err() == nil && isFinal(j.eng, err):
+			return 0, errors.ErrUnsupported
 		}
 		unanswered++
 		pause = nextPause(pause)
@@ -117,8 +121,12 @@ func (j *joint[T, R]) takeBack(id uint64, interrupted bool) {
 }
 
 func (j *joint[T, R]) markStart(ctx context.Context, id uint64, n int) (starts int, err error) {
+	m, ok := j.eng.(engine.StartMarker)
+	if !ok {
+		return 0, errors.ErrUnsupported
+	}
 	err = ask(ctx, func(ctx context.Context) (err error) {
-		starts, err = j.eng.(engine.StartMarker).MarkStart(ctx, id, n)
+		starts, err = m.MarkStart(ctx, id, n)
 		return err
 	})
 	return starts, err
