@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,14 +11,13 @@ import (
 	"github.com/resultpool/resultpool/engine/jetstream"
 )
 
-// TestEmbedded checks the engine on the server in this process. Every second handle is one
-// that joins over the server's address, as another process does.
+// TestEmbedded checks the engine on the server in this process. Half of the pools
+// are joined over the server's address, as by another process.
 func TestEmbedded(t *testing.T) {
 	s := start(t, nil)
-	i := 0
+	var subjects atomic.Int64
 	enginetest.Run(t, func(tb testing.TB) enginetest.Subject {
-		i++
-		if i%2 == 0 {
+		if subjects.Add(1)%2 == 0 {
 			return subject(tb, s.URL(), nil)
 		}
 		return subject(tb, "nats://in-process", &jetstream.Options{NATS: s.ClientOptions()})
@@ -32,11 +32,11 @@ func TestStandalone(t *testing.T) {
 
 // subject is a pool of its own on the server at url.
 func subject(tb testing.TB, url string, opts *jetstream.Options) enginetest.Subject {
-	const bound = 300
+	const bound = 256
 	if opts == nil {
 		opts = &jetstream.Options{}
 	}
-	opts.Lease, opts.QueueBound = time.Second, bound
+	opts.Lease, opts.QueueBound = 2*time.Second, bound
 	name := newName()
 	return enginetest.Subject{
 		Open: func(ctx context.Context) (engine.Engine, error) {
