@@ -32,13 +32,14 @@ type Engine struct {
 	window *semaphore.Weighted
 
 	mu     sync.Mutex
-	calls  map[*call]struct{} // guarded by mu; nil when closed
+	calls  map[*call]struct{} // guarded by mu; none is added when closed
 	closed bool               // guarded by mu
 
 	// unheard is why an acknowledgement was refused: nobody was waiting for it. Guarded
 	// by mu.
 	unheard error
 
+	idle chan struct{} // closed when the engine is closed and no method runs
 	gone chan struct{} // closed when the client has called its last callback
 }
 
@@ -59,7 +60,8 @@ const (
 	inFlight     = 512      // units of the window
 	bytesPerUnit = 32 << 10 // so there are 16 MiB under way at most
 
-	askTimeout = 10 * time.Second // for an answer that comes at once, if it comes
+	askTimeout   = 10 * time.Second // for an answer that comes at once, if it comes
+	closeTimeout = 2 * time.Second
 )
 
 // names are the streams and subjects of a pool.
@@ -106,22 +108,26 @@ type call struct {
 // with ctx, with Close, when the connection breaks, when the server says that one of the
 // subjects is not permitted, and after timeout, if that is not 0.
 func (e *Engine) begin(ctx context.Context, timeout time.Duration, subjects ...string) (context.Context, func(), error) {
-	if ctx.Err() != nil {
-		return nil, nil, context.Cause(ctx)
-	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	c := &call{subjects: subjects, cancel: cancel}
 	e.mu.Lock()
-	if e.closed {
+	switch {
+	case e.closed:
 		e.mu.Unlock()
 		cancel(nil)
 		return nil, nil, engine.ErrClosed
+	case ctx.Err() != nil:
+		e.mu.Unlock()
+		cancel(nil)
+		return nil, nil, context.Cause(ctx)
 	}
 	e.calls[c] = struct{}{}
 	e.mu.Unlock()
 	end := func() {
 		e.mu.Lock()
-		delete(e.calls, c)
+		if delete(e.calls, c); e.closed && len(e.calls) == 0 {
+			close(e.idle)
+		}
 		e.mu.Unlock()
 		cancel(nil)
 	}
@@ -217,9 +223,9 @@ func (e *Engine) fail(ctx context.Context, what string, err error) error {
 	return fmt.Errorf("jetstream: %s: %w", what, err)
 }
 
-// Close gives up the connection. Tasks that were pulled are delivered again when their
-// lease ends. Close waits until what was published is sent, for a second at most, and
-// until the client's goroutines are gone.
+// Close gives up the connection. Methods that run return, and those that wait give back
+// what has just come. Tasks that were pulled are delivered again when their lease ends.
+// Close waits for both, and until what was published is sent, for some seconds at most.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	if e.closed {
@@ -231,9 +237,18 @@ func (e *Engine) Close() error {
 	for c := range e.calls {
 		c.cancel(engine.ErrClosed)
 	}
+	if len(e.calls) == 0 {
+		close(e.idle)
+	}
 	e.mu.Unlock()
+	timer := time.NewTimer(closeTimeout)
+	defer timer.Stop()
+	select {
+	case <-e.idle:
+	case <-timer.C:
+	}
 	if e.nc.IsConnected() {
-		_ = e.nc.FlushTimeout(time.Second)
+		_ = e.nc.FlushTimeout(closeTimeout)
 	}
 	e.nc.Close()
 	<-e.gone

@@ -36,6 +36,7 @@ func Open(ctx context.Context, url, name string, opts *Options) (*Engine, error)
 		names:  namesOf(name),
 		window: semaphore.NewWeighted(inFlight),
 		calls:  make(map[*call]struct{}),
+		idle:   make(chan struct{}),
 		gone:   make(chan struct{}),
 	}
 	if err := e.connect(ctx, url, name, opts.NATS); err != nil {
