@@ -9,7 +9,7 @@
 // implement it, read its numbered clauses, and prove them with package enginetest in
 // one line:
 //
-//	func TestConformance(t *testing.T) { enginetest.Run(t, newEngine) }
+//	func TestConformance(t *testing.T) { enginetest.Run(t, newSubject) }
 //
 // # Who does what
 //
@@ -66,9 +66,10 @@ type Delivery struct {
 // Pushing:
 //
 //  1. When Push returns nil, each of tasks is in the queue, and ids[i] is the ID of
-//     tasks[i]. IDs are never 0, and increase in the order of tasks. No ID is given
-//     to two tasks, also not after the engine was closed and opened again, or made
-//     anew under the same name.
+//     tasks[i]. IDs are never 0, and increase in the order of tasks, but for one that
+//     was refused with ErrFull and is pushed again. A Push that begins after another
+//     has returned gets higher IDs. No ID is given to two tasks, also not after the
+//     engine was closed and opened again, or made anew under the same name.
 //  2. Push with a key that was used before, and the same tasks, adds none that is
 //     there already and returns the IDs that these have, for as long as the engine
 //     remembers the key: for 10 seconds at least, also if the task is done by then.

@@ -93,9 +93,9 @@ var brokenCloses = []broken{
 				_ = b.Memory.Close()
 				return nil
 			}
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
 				_ = b.Close() // for the end of every check
-				return b.Open().Pull(ctx, most)
+				return b.Open().Pull(ctx, limit)
 			}
 		}),
 	},
@@ -166,8 +166,8 @@ var brokenCloses = []broken{
 		fault:  "Pull tells of a cancel after Close",
 		checks: []string{"clause=17/closed", "clause=17/closed-while-waiting"},
 		twist: each(func(b *twisted) {
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
-				ds, err := b.Memory.Pull(ctx, most)
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
+				ds, err := b.Memory.Pull(ctx, limit)
 				if isClosed(err) {
 					err = context.Canceled
 				}
@@ -179,11 +179,11 @@ var brokenCloses = []broken{
 		fault:  "Pull that waits does not see Close",
 		checks: []string{"clause=17/closed-while-waiting"},
 		twist: each(func(b *twisted) {
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
 				if err := b.enter(ctx); err != nil {
 					return nil, err
 				}
-				ds, err := b.Open().Pull(ctx, most)
+				ds, err := b.Open().Pull(ctx, limit)
 				if err != nil && b.enter(context.Background()) != nil {
 					err = engine.ErrClosed
 				}
@@ -195,8 +195,8 @@ var brokenCloses = []broken{
 		fault:  "Pull that waits sees Close late",
 		checks: []string{"clause=17/closed-while-waiting"},
 		twist: each(func(b *twisted) {
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
-				ds, err := b.Memory.Pull(ctx, most)
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
+				ds, err := b.Memory.Pull(ctx, limit)
 				if isClosed(err) {
 					time.Sleep(2 * soon)
 				}
@@ -249,9 +249,9 @@ var brokenCloses = []broken{
 					}
 					return b.Memory.Close()
 				}
-				b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
+				b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
 					for {
-						ds, arrived, leaseEnds := b.data.take(most)
+						ds, arrived, leaseEnds := b.data.take(limit)
 						if len(ds) > 0 {
 							return ds, nil
 						}
@@ -284,8 +284,8 @@ var brokenCloses = []broken{
 			end := make(chan struct{})
 			tb.Cleanup(func() { close(end) })
 			return func(b *twisted) {
-				b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
-					ds, err := b.Memory.Pull(ctx, most)
+				b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
+					ds, err := b.Memory.Pull(ctx, limit)
 					if err != nil {
 						go func() { <-end }()
 					}
@@ -389,8 +389,8 @@ var brokenSlices = []broken{
 		fault:  "Pull returns tasks that it keeps",
 		checks: []string{"clause=18/returned"},
 		twist: each(func(b *twisted) {
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
-				ds, err := b.Memory.Pull(ctx, most)
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
+				ds, err := b.Memory.Pull(ctx, limit)
 				for i := range ds {
 					ds[i].Task = b.data.tasks[ds[i].ID].data
 				}
@@ -402,8 +402,8 @@ var brokenSlices = []broken{
 		fault:  "Pull returns tasks in one piece of memory",
 		checks: []string{"clause=18/returned"},
 		twist: each(func(b *twisted) {
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
-				ds, err := b.Memory.Pull(ctx, most)
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
+				ds, err := b.Memory.Pull(ctx, limit)
 				page := make([]byte, 0, 4096)
 				for i := range ds {
 					from := len(page)
@@ -524,8 +524,8 @@ var brokenContexts = []broken{
 		fault:  "Pull that waits sees the end of its context late",
 		checks: []string{"Context/done-while-waiting"},
 		twist: failsDone(func(b *twisted, m *Memory) {
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
-				ds, err := m.Pull(ctx, most)
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
+				ds, err := m.Pull(ctx, limit)
 				if err != nil {
 					time.Sleep(3 * time.Second)
 				}

@@ -225,15 +225,6 @@ var brokenOffers = []broken{
 		}),
 	},
 	{
-		fault:  "starts cannot be taken back",
-		checks: []string{"StartMarker/takes-back"},
-		twist: each(func(b *twisted) {
-			b.start = func(ctx context.Context, id uint64, n int) (int, error) {
-				return b.Memory.MarkStart(ctx, id, max(0, n))
-			}
-		}),
-	},
-	{
 		fault:  "starts are forgotten when the queue is closed",
 		checks: []string{"StartMarker/survives"},
 		twist:  whenClosed(func(b *twisted) { clear(b.data.starts) }),
@@ -242,9 +233,9 @@ var brokenOffers = []broken{
 		fault:  "starts are read and then written",
 		checks: []string{"StartMarker/at-once"},
 		twist: each(func(b *twisted) {
-			b.start = func(ctx context.Context, id uint64, add int) (int, error) {
+			b.start = func(ctx context.Context, id uint64, n int) (int, error) {
 				b.data.mu.Lock()
-				n := b.data.starts[id] + add
+				n += b.data.starts[id]
 				b.data.mu.Unlock()
 				time.Sleep(time.Microsecond)
 				b.data.mu.Lock()
@@ -252,6 +243,22 @@ var brokenOffers = []broken{
 				b.data.starts[id] = n
 				return n, b.enter(ctx)
 			}
+		}),
+	},
+	{
+		fault:  "a start cannot be taken back",
+		checks: []string{"StartMarker/taken-back"},
+		twist: each(func(b *twisted) {
+			b.start = func(ctx context.Context, id uint64, n int) (int, error) {
+				return b.Memory.MarkStart(ctx, id, max(n, 0))
+			}
+		}),
+	},
+	{
+		fault:  "a start that is taken back counts as another",
+		checks: []string{"StartMarker/taken-back"},
+		twist: each(func(b *twisted) {
+			b.start = func(ctx context.Context, id uint64, _ int) (int, error) { return b.Memory.MarkStart(ctx, id, 1) }
 		}),
 	},
 	{

@@ -15,17 +15,17 @@ var brokenPulls = []broken{
 		fault:  "Pull returns one more",
 		checks: []string{"clause=5/at-most"},
 		twist: each(func(b *twisted) {
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) { return b.Memory.Pull(ctx, most+1) }
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) { return b.Memory.Pull(ctx, limit+1) }
 		}),
 	},
 	{
 		fault:  "Pull returns none and no error",
 		checks: []string{"clause=5/waits-for-one", "clause=1-14/all-at-once"},
 		twist: each(func(b *twisted) {
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
 				ctx, cancel := context.WithTimeout(ctx, time.Millisecond)
 				defer cancel()
-				ds, err := b.Memory.Pull(ctx, most)
+				ds, err := b.Memory.Pull(ctx, limit)
 				if err != nil {
 					return nil, nil
 				}
@@ -37,9 +37,9 @@ var brokenPulls = []broken{
 		fault:  "Pull waits for as many as it may return",
 		checks: []string{"clause=5/no-waiting-for-more"},
 		twist: each(func(b *twisted) {
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
-				ds, err := b.Memory.Pull(ctx, most)
-				if len(ds) > 0 && len(ds) < most {
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
+				ds, err := b.Memory.Pull(ctx, limit)
+				if len(ds) > 0 && len(ds) < limit {
 					time.Sleep(300 * time.Millisecond)
 				}
 				return ds, err
@@ -50,9 +50,9 @@ var brokenPulls = []broken{
 		fault:  "Pull looks once in two seconds",
 		checks: []string{"clause=5/waits-for-one"},
 		twist: each(func(b *twisted) {
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
 				for {
-					if ds, _, _ := b.data.take(most); len(ds) > 0 {
+					if ds, _, _ := b.data.take(limit); len(ds) > 0 {
 						return ds, nil
 					}
 					b.await(ctx, nil, time.Now().Add(2*time.Second))
@@ -67,9 +67,9 @@ var brokenPulls = []broken{
 		fault:  "Pull hears of what its own handle pushes only",
 		checks: []string{"clause=5/waits-for-one", "clause=8/nack"},
 		twist: each(func(b *twisted) {
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
 				for {
-					ds, _, leaseEnds := b.data.take(most)
+					ds, _, leaseEnds := b.data.take(limit)
 					if len(ds) > 0 {
 						return ds, nil
 					}
@@ -85,11 +85,11 @@ var brokenPulls = []broken{
 		fault:  "a queue is a stack",
 		checks: []string{"clause=5/order"},
 		twist: each(func(b *twisted) {
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
 				b.data.mu.Lock()
 				slices.Reverse(b.data.ready)
 				b.data.mu.Unlock()
-				ds, err := b.Memory.Pull(ctx, most)
+				ds, err := b.Memory.Pull(ctx, limit)
 				b.data.mu.Lock()
 				slices.Sort(b.data.ready)
 				b.data.mu.Unlock()
@@ -102,11 +102,11 @@ var brokenPulls = []broken{
 		checks: []string{"clause=5/pulls-that-end"},
 		twist: each(func(b *twisted) {
 			ended := false
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
-				ds, err := b.Memory.Pull(ctx, most)
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
+				ds, err := b.Memory.Pull(ctx, limit)
 				if ended && err == nil { // and is still known to the servers
 					_ = b.Memory.Ack(context.WithoutCancel(ctx), ds[:1])
-					ds, err = b.Memory.Pull(ctx, most)
+					ds, err = b.Memory.Pull(ctx, limit)
 				}
 				ended = err != nil
 				return ds, err
@@ -118,8 +118,8 @@ var brokenPulls = []broken{
 		checks: []string{"clause=5/pulls-that-end"},
 		twist: each(func(b *twisted) {
 			calls := 0
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
-				ds, err := b.Memory.Pull(ctx, most)
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
+				ds, err := b.Memory.Pull(ctx, limit)
 				if calls++; calls%5 == 0 {
 					err = context.DeadlineExceeded
 				}
@@ -131,8 +131,8 @@ var brokenPulls = []broken{
 		fault:  "a Pull that ends says so in its own words",
 		checks: []string{"clause=5/pulls-that-end", "Context/done-while-waiting", "Context/done-before"},
 		twist: each(func(b *twisted) {
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
-				ds, err := b.Memory.Pull(ctx, most)
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
+				ds, err := b.Memory.Pull(ctx, limit)
 				if err != nil {
 					err = errBroken
 				}
@@ -144,11 +144,11 @@ var brokenPulls = []broken{
 		fault:  "every 10th task is never delivered",
 		checks: []string{"clause=1/round-trip", "clause=1-14/all-at-once"},
 		twist: each(func(b *twisted) {
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
 				b.data.mu.Lock()
 				b.data.ready = slices.DeleteFunc(b.data.ready, func(id uint64) bool { return id%10 == 0 })
 				b.data.mu.Unlock()
-				return b.Memory.Pull(ctx, most)
+				return b.Memory.Pull(ctx, limit)
 			}
 		}),
 	},
@@ -168,8 +168,8 @@ var brokenLeases = []broken{
 		fault:  "nothing is held",
 		checks: []string{"clause=6/held", "clause=2/again", "clause=9/ack", "clause=1-14/all-at-once", "clause=8/nack-some"},
 		twist: each(func(b *twisted) {
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
-				ds, err := b.Memory.Pull(ctx, most)
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
+				ds, err := b.Memory.Pull(ctx, limit)
 				_ = b.Memory.Nack(context.WithoutCancel(ctx), ds)
 				return ds, err
 			}
@@ -192,9 +192,9 @@ var brokenLeases = []broken{
 		fault:  "a lease that ends ends the task",
 		checks: []string{"clause=6/held", "clause=6/attempts", "clause=16/reopened"},
 		twist: each(func(b *twisted) {
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
 				for {
-					ds, arrived, leaseEnds := b.data.take(most)
+					ds, arrived, leaseEnds := b.data.take(limit)
 					for _, d := range ds {
 						if d.Attempt > 1 {
 							_ = b.Memory.Ack(ctx, ds)
@@ -219,8 +219,8 @@ var brokenLeases = []broken{
 		twist: func(testing.TB) func(*twisted) {
 			doubled := make(map[uint64]bool)
 			return func(b *twisted) {
-				b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
-					ds, err := b.Memory.Pull(ctx, most)
+				b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
+					ds, err := b.Memory.Pull(ctx, limit)
 					for _, d := range ds {
 						if d.Attempt == 2 && !doubled[d.ID] {
 							doubled[d.ID] = true
@@ -239,8 +239,8 @@ var brokenLeases = []broken{
 			"clause=9/ack", "clause=1-14/all-at-once",
 		},
 		twist: each(func(b *twisted) {
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
-				ds, err := b.Memory.Pull(ctx, most)
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
+				ds, err := b.Memory.Pull(ctx, limit)
 				for i := range ds {
 					ds[i].Attempt = 1
 				}
@@ -252,8 +252,8 @@ var brokenLeases = []broken{
 		fault:  "Attempt counts from 0",
 		checks: []string{"clause=1/round-trip", "clause=6/held"},
 		twist: each(func(b *twisted) {
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
-				ds, err := b.Memory.Pull(ctx, most)
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
+				ds, err := b.Memory.Pull(ctx, limit)
 				for i := range ds {
 					ds[i].Attempt--
 				}
@@ -281,8 +281,8 @@ var brokenLeases = []broken{
 		checks: []string{"clause=6/attempts", "clause=8/nack"},
 		twist: each(func(b *twisted) {
 			own := make(map[uint64]int)
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
-				ds, err := b.Memory.Pull(ctx, most)
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
+				ds, err := b.Memory.Pull(ctx, limit)
 				for i := range ds {
 					own[ds[i].ID]++
 					ds[i].Attempt = own[ds[i].ID]
@@ -385,7 +385,7 @@ var brokenLeases = []broken{
 		twist:  each(func(b *twisted) { b.nack = func(context.Context, []engine.Delivery) error { return nil } }),
 	},
 	{
-		fault:  "Nack takes most of a second",
+		fault:  "Nack takes limit of a second",
 		checks: []string{"clause=8/nack", "clause=8/nack-some"},
 		twist: each(func(b *twisted) {
 			b.nack = func(ctx context.Context, ds []engine.Delivery) error {

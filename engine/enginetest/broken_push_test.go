@@ -76,8 +76,8 @@ var brokenPushes = []broken{
 		fault:  "Pull makes up IDs",
 		checks: []string{"clause=1/round-trip"},
 		twist: each(func(b *twisted) {
-			b.pull = func(ctx context.Context, most int) ([]engine.Delivery, error) {
-				ds, err := b.Memory.Pull(ctx, most)
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
+				ds, err := b.Memory.Pull(ctx, limit)
 				for i := range ds {
 					ds[i].ID += 1 << 20
 				}

@@ -20,7 +20,7 @@ import (
 type twisted struct {
 	*Memory
 	push    func(ctx context.Context, key string, tasks [][]byte) ([]uint64, error)
-	pull    func(ctx context.Context, most int) ([]engine.Delivery, error)
+	pull    func(ctx context.Context, limit int) ([]engine.Delivery, error)
 	ack     func(ctx context.Context, ds []engine.Delivery) error
 	nack    func(ctx context.Context, ds []engine.Delivery) error
 	extend  func(ctx context.Context, ds []engine.Delivery) error
@@ -44,11 +44,11 @@ func (b *twisted) Push(ctx context.Context, key string, tasks [][]byte) ([]uint6
 	return b.Memory.Push(ctx, key, tasks)
 }
 
-func (b *twisted) Pull(ctx context.Context, most int) ([]engine.Delivery, error) {
+func (b *twisted) Pull(ctx context.Context, limit int) ([]engine.Delivery, error) {
 	if b.pull != nil {
-		return b.pull(ctx, most)
+		return b.pull(ctx, limit)
 	}
-	return b.Memory.Pull(ctx, most)
+	return b.Memory.Pull(ctx, limit)
 }
 
 func (b *twisted) Ack(ctx context.Context, ds []engine.Delivery) error {

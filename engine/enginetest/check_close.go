@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime/pprof"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/resultpool/resultpool/engine"
@@ -144,12 +144,10 @@ func othersStayOpen(s *subject) {
 	other.ack(other.pull(1))
 }
 
-var labels atomic.Uint64
-
 // noGoroutines opens, uses and closes an engine. What it starts inherits the label of
 // the goroutine that starts it, and so is told from all others in this process.
 func noGoroutines(s *subject) {
-	value := fmt.Sprintf("%d", labels.Add(1))
+	value := fmt.Sprintf("%x", rand.Uint64())
 	pprof.Do(s.ctx, pprof.Labels("enginetest", value), func(ctx context.Context) {
 		for range 3 {
 			h := s.open()

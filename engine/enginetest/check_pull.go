@@ -14,8 +14,8 @@ import (
 func atMost(s *subject) {
 	h := s.open()
 	h.push(40)
-	for _, most := range []int{1, 3, 1, 7, 28} {
-		h.pull(most) // which looks at what each Pull returns
+	for _, limit := range []int{1, 3, 1, 7, 28} {
+		h.pull(limit) // which looks at what each Pull returns
 	}
 }
 
@@ -83,8 +83,8 @@ func pullsThatEnd(s *subject) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var over atomic.Bool
 	got := make(map[uint64]bool)
-	take := func(ds []engine.Delivery, most int) {
-		h.pulled(ds, most)
+	take := func(ds []engine.Delivery, limit int) {
+		h.pulled(ds, limit)
 		for _, d := range ds {
 			if got[d.ID] {
 				fail("Pull returned task %d after it was acknowledged", d.ID)

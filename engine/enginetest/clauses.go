@@ -3,9 +3,10 @@ package enginetest
 // clauses are those of engine.Engine, word for word: see TestClauses.
 var clauses = [...]string{
 	1: "When Push returns nil, each of tasks is in the queue, and ids[i] is the ID of " +
-		"tasks[i]. IDs are never 0, and increase in the order of tasks. No ID is given " +
-		"to two tasks, also not after the engine was closed and opened again, or made " +
-		"anew under the same name.",
+		"tasks[i]. IDs are never 0, and increase in the order of tasks, but for one that " +
+		"was refused with ErrFull and is pushed again. A Push that begins after another " +
+		"has returned gets higher IDs. No ID is given to two tasks, also not after the " +
+		"engine was closed and opened again, or made anew under the same name.",
 	2: "Push with a key that was used before, and the same tasks, adds none that is " +
 		"there already and returns the IDs that these have, for as long as the engine " +
 		"remembers the key: for 10 seconds at least, also if the task is done by " +
@@ -63,7 +64,8 @@ var offers = map[string]string{
 		"task is in the queue, held or not, until ctx is done. If there is neither " +
 		"task nor record, it returns an error matching ErrNotFound at once.",
 	"StartMarker": "MarkStart adds n to the starts of a task, 1, or -1 for one that is taken " +
-		"back, and returns how many there are now. With an error it may have been added or not.",
+		"back, and returns how many there are now. With an error it may have been " +
+		"added or not.",
 	"Sizer": "Size returns how many tasks are in the queue, held or not.",
 	"Describer": "Describe stores kind if nothing is stored yet, and returns what is stored, " +
 		"for as long as there is the queue.",

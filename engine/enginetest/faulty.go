@@ -17,9 +17,9 @@ import (
 type Faults struct {
 	Push      Fault // of no ID: they are not known yet
 	Pull      Fault // of no ID
-	Ack       Fault // of the IDs of the deliveries, as Nack and Extend
-	Nack      Fault
-	Extend    Fault
+	Ack       Fault // of the IDs of the deliveries
+	Nack      Fault // of the same
+	Extend    Fault // of the same
 	Save      Fault // of the IDs of the records
 	Load      Fault // of one ID
 	Delete    Fault // of these IDs
@@ -227,9 +227,9 @@ func (f *Faulty) Push(ctx context.Context, key string, tasks [][]byte) (ids []ui
 }
 
 // Pull implements [engine.Queue].
-func (f *Faulty) Pull(ctx context.Context, most int) (ds []engine.Delivery, err error) {
+func (f *Faulty) Pull(ctx context.Context, limit int) (ds []engine.Delivery, err error) {
 	err = f.call(ctx, "Pull", nil, func(ctx context.Context) (err error) {
-		ds, err = f.eng.Pull(ctx, most)
+		ds, err = f.eng.Pull(ctx, limit)
 		return err
 	})
 	if err != nil {

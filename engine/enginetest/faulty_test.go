@@ -180,14 +180,14 @@ func TestFaultsOfAll(t *testing.T) {
 	ctx := t.Context()
 	m := NewMemory(nil)
 	require.NoError(t, m.Save(ctx, []engine.Record{{ID: 1}, {ID: 2}, {ID: 3}}))
-	pairs := func(eng engine.Engine, most int) (ids []uint64, errs []error) {
+	pairs := func(eng engine.Engine, limit int) (ids []uint64, errs []error) {
 		for rec, err := range eng.All(ctx) {
 			if err != nil {
 				errs = append(errs, err)
 			} else {
 				ids = append(ids, rec.ID)
 			}
-			if len(ids) == most {
+			if len(ids) == limit {
 				break
 			}
 		}

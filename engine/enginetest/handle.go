@@ -82,9 +82,9 @@ func (h *handle) pullWithin(d time.Duration, n int) []engine.Delivery {
 func (h *handle) pull(n int) []engine.Delivery { return h.pullWithin(h.afterLease(), n) }
 
 // pulled has seen Pull return ds and nil.
-func (h *handle) pulled(ds []engine.Delivery, most int) {
-	if len(ds) < 1 || len(ds) > most {
-		fail("Pull of at most %d returned %d tasks and no error, want 1 to %d", most, len(ds), most)
+func (h *handle) pulled(ds []engine.Delivery, limit int) {
+	if len(ds) < 1 || len(ds) > limit {
+		fail("Pull of at most %d returned %d tasks and no error, want 1 to %d", limit, len(ds), limit)
 	}
 	for _, d := range ds {
 		h.s.delivered(d)

@@ -149,15 +149,15 @@ func (d *memory) arriveLocked() {
 }
 
 // Pull implements [engine.Queue].
-func (m *Memory) Pull(ctx context.Context, most int) ([]engine.Delivery, error) {
-	if most < 1 {
-		return nil, misuse("Pull of at most %d tasks, want 1 or more", most)
+func (m *Memory) Pull(ctx context.Context, limit int) ([]engine.Delivery, error) {
+	if limit < 1 {
+		return nil, misuse("Pull of at most %d tasks, want 1 or more", limit)
 	}
 	for {
 		if err := m.enter(ctx); err != nil {
 			return nil, err
 		}
-		ds, arrived, leaseEnds := m.data.take(most)
+		ds, arrived, leaseEnds := m.data.take(limit)
 		if len(ds) > 0 {
 			return ds, nil
 		}
@@ -167,12 +167,12 @@ func (m *Memory) Pull(ctx context.Context, most int) ([]engine.Delivery, error) 
 
 // take delivers at most so many tasks. If there are none, there may be some when arrived is
 // closed, and when a lease ends, if any task is held.
-func (d *memory) take(most int) (ds []engine.Delivery, arrived <-chan struct{}, leaseEnds time.Time) {
+func (d *memory) take(limit int) (ds []engine.Delivery, arrived <-chan struct{}, leaseEnds time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
 	d.endLeasesLocked(now)
-	for len(ds) < most && len(d.ready) > 0 {
+	for len(ds) < limit && len(d.ready) > 0 {
 		id := d.ready[0]
 		d.ready = d.ready[1:]
 		t := d.tasks[id]

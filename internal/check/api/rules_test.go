@@ -53,15 +53,24 @@ func fine(hidden) {}
 // variables are those that are not error sentinels, and why they are no state. No
 // function may write to one of them.
 var variables = map[string]string{
-	"pool.ErrGoexit":                "an error sentinel: that of store",
-	"pool.ErrNotRun":                "an error sentinel: that of store",
-	"store/storetest.batchChecks":   "a table: the checks of BatchPutter",
-	"store/storetest.boundaries":    "a table: the IDs at which things go wrong",
-	"store/storetest.checks":        "a table: the checks, in order",
-	"store/storetest.clauses":       "a table: the text of the contract",
-	"store/storetest.offers":        "a table: the text of the optional interfaces",
-	"store/storetest.reserveChecks": "a table: the checks of IDReserver",
-	"store/storetest.sentinels":     "a table: the errors that a store has to keep",
+	"engine/enginetest.checks":           "a table: the checks, in order",
+	"engine/enginetest.clauses":          "a table: the text of the contract",
+	"engine/enginetest.describerChecks":  "a table: the checks of Describer",
+	"engine/enginetest.offers":           "a table: the text of the optional interfaces",
+	"engine/enginetest.retryablerChecks": "a table: the checks of Retryabler",
+	"engine/enginetest.runLimits":        "a constant, as a struct: how long Run waits",
+	"engine/enginetest.sizerChecks":      "a table: the checks of Sizer",
+	"engine/enginetest.starterChecks":    "a table: the checks of StartMarker",
+	"engine/enginetest.waiterChecks":     "a table: the checks of Waiter",
+	"pool.ErrGoexit":                     "an error sentinel: that of store",
+	"pool.ErrNotRun":                     "an error sentinel: that of store",
+	"store/storetest.batchChecks":        "a table: the checks of BatchPutter",
+	"store/storetest.boundaries":         "a table: the IDs at which things go wrong",
+	"store/storetest.checks":             "a table: the checks, in order",
+	"store/storetest.clauses":            "a table: the text of the contract",
+	"store/storetest.offers":             "a table: the text of the optional interfaces",
+	"store/storetest.reserveChecks":      "a table: the checks of IDReserver",
+	"store/storetest.sentinels":          "a table: the errors that a store has to keep",
 }
 
 // TestNoState: no package of the root module has a variable that changes, and
