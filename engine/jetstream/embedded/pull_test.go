@@ -1,0 +1,52 @@
+package embedded_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/engine"
+)
+
+// TestPullBesideLargerRequests pulls when others have asked for more tasks than there are and
+// have not got them yet: the server refuses to look for any then, and Pull waits for its
+// turn all the same. That the others do not get them is because the consumer pauses.
+func TestPullBesideLargerRequests(t *testing.T) {
+	s := start(t, fast)
+	name := newName()
+	e := open(t, s.URL(), name, nil)
+	nc, js := client(t, s.URL())
+	inbox := nc.NewInbox()
+	_, err := nc.SubscribeSync(inbox)
+	require.NoError(t, err)
+	stream, next := "resultpool_"+name+"_tasks", "$JS.API.CONSUMER.MSG.NEXT.resultpool_"+name+"_tasks.workers"
+	_, err = js.PauseConsumer(t.Context(), stream, "workers", time.Now().Add(time.Hour))
+	require.NoError(t, err)
+	require.NoError(t, nc.PublishRequest(next, inbox, []byte(`{"batch":10,"expires":60000000000}`)))
+	require.NoError(t, nc.Flush())
+	push(t, e, "a", 1)
+
+	pulled := make(chan []engine.Delivery, 1)
+	go func() {
+		ds, err := e.Pull(t.Context(), 5)
+		assert.NoError(t, err)
+		pulled <- ds
+	}()
+	eventually(t, func() error { // until the request of Pull is there, too
+		st, err := js.Stream(t.Context(), stream)
+		if err != nil {
+			return err
+		}
+		c, err := st.Consumer(t.Context(), "workers")
+		if err == nil && c.CachedInfo().NumWaiting < 2 {
+			return assert.AnError
+		}
+		return err
+	})
+	_, err = js.ResumeConsumer(t.Context(), stream, "workers")
+	require.NoError(t, err)
+	push(t, e, "b", 20)
+	assert.Len(t, <-pulled, 1)
+}
