@@ -85,6 +85,17 @@ func TestPoison(t *testing.T) {
 // gives them back at once, while it is still busy, and long before a lease ends.
 func TestStopGivesBack(t *testing.T) {
 	t.Parallel()
+	for range 5 {
+		if stopGivesBack(t) {
+			return
+		}
+	}
+	t.Error("no worker has taken over more than it has begun")
+}
+
+// stopGivesBack reports whether the worker had taken over more than it had begun. That
+// depends on how fast it was just then.
+func stopGivesBack(t *testing.T) bool {
 	const lease = time.Minute
 	s := newSite(t, lease)
 	s.embedded()
@@ -108,7 +119,12 @@ func TestStopGivesBack(t *testing.T) {
 		}
 		time.Sleep(askAgain) // there is nothing to wait for: nothing more is to happen
 	}
-	require.Greater(t, inHand, uint64(1), "the worker has taken over no more than it has begun")
+	if inHand == 1 {
+		s.log("the worker has taken over no more than it has begun")
+		busy.openGate()
+		s.check()
+		return false
+	}
 
 	begun := time.Now()
 	busy.signal(syscall.SIGTERM)
@@ -125,4 +141,5 @@ func TestStopGivesBack(t *testing.T) {
 	busy.openGate()
 	busy.awaitEnd()
 	s.check()
+	return true
 }
