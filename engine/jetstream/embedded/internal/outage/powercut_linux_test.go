@@ -37,11 +37,12 @@ func newPowerCut(t *testing.T, noSync bool) *powerCut {
 	return c
 }
 
-// cut cuts the power some time, and starts the server again on what is left.
-func (c *powerCut) cut() {
+// cut cuts the power some time after n more tasks were accepted, and starts the server
+// again on what is left.
+func (c *powerCut) cut(n int, most time.Duration) {
 	c.t.Helper()
-	c.awaitMore("tasks are accepted", 100, func() int { return len(c.given) })
-	time.Sleep(time.Duration(rand.Int64N(int64(time.Second)))) // any moment will do
+	c.awaitMore("tasks are accepted", n, func() int { return len(c.given) })
+	time.Sleep(time.Duration(rand.Int64N(int64(most)))) // any moment will do
 	c.disk.cut(c.server)
 	c.startAgain()
 }
@@ -53,14 +54,15 @@ func (c *powerCut) startAgain() {
 	c.server.awaitReady()
 }
 
-// TestPowerCut cuts the power of the machine with the embedded server, four times, while
+// TestPowerCut cuts the power of the machine with the embedded server, several times, while
 // others submit to it and work for it. Nothing that was acknowledged is lost, no ID is
 // given out again, and the others go on.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
 	c := newPowerCut(t, false)
+	c.cut(1, 5*time.Millisecond) // when hardly anything has been written
 	for range 4 {
-		c.cut()
+		c.cut(100, time.Second)
 	}
 	for _, sub := range c.submitters {
 		sub.signal(syscall.SIGTERM)
