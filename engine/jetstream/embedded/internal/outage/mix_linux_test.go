@@ -28,12 +28,12 @@ func TestMixCutOff(t *testing.T) {
 			})
 		}
 	}, func() {
-		if node := m.one(m.nodes); !m.down {
+		if m.takeDown() {
+			node := m.one(m.nodes)
 			sb.cut(node)
-			m.down = true
 			m.later(longest, func() {
-				m.down = false
 				sb.heal(node)
+				m.up()
 			})
 		}
 	})
@@ -48,10 +48,9 @@ func TestMixPowerCut(t *testing.T) {
 	server := func() string { return filepath.Join(d.room, "server") }
 	m.nodes = []*process{m.s.embeddedOn(server(), false)}
 	m.events = append(m.events, func() {
-		if m.down {
+		if !m.takeDown() {
 			return
 		}
-		m.down = true
 		d.cut(m.nodes[0])
 		m.nodes[0].part.Dir = server()
 		m.later(time.Second, func() { m.restart(0) })

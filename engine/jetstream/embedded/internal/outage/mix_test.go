@@ -41,7 +41,8 @@ type mix struct {
 	events []func()   // what can happen
 	ends   []ending   // of what has happened and is not over
 	leaves []*process // workers that were asked to stop
-	down   bool       // a server is: with two, three of them would do nothing
+	down   bool       // a server is
+	whole  int        // how many tasks were accepted when none was any more
 }
 
 // An ending is done at its time.
@@ -180,12 +181,31 @@ func (m *mix) killSubmitter() {
 	m.submit()
 }
 
+// takeDown reports whether something may happen to a server, and notes that it is down.
+// While one of them is down, and until the others have noticed that it is back, three of
+// them might do nothing.
+func (m *mix) takeDown() bool {
+	m.s.mu.Lock()
+	defer m.s.mu.Unlock()
+	if m.down || len(m.s.given) < m.whole+10 {
+		return false
+	}
+	m.down = true
+	return true
+}
+
+// up notes that all servers are there again.
+func (m *mix) up() {
+	m.s.mu.Lock()
+	defer m.s.mu.Unlock()
+	m.down, m.whole = false, len(m.s.given)
+}
+
 func (m *mix) killServer() {
-	if m.down {
+	if !m.takeDown() {
 		return
 	}
 	i := m.rand.IntN(len(m.nodes))
-	m.down = true
 	m.nodes[i].kill()
 	m.later(time.Second, func() { m.restart(i) })
 }
@@ -194,19 +214,18 @@ func (m *mix) killServer() {
 func (m *mix) restart(i int) {
 	m.nodes[i] = m.s.again(m.nodes[i])
 	m.s.awaitTending("the server is ready", func() bool { return m.nodes[i].ready })
-	m.down = false
+	m.up()
 }
 
 func (m *mix) pauseServer() {
-	if m.down {
+	if !m.takeDown() {
 		return
 	}
 	node := m.one(m.nodes)
-	m.down = true
 	node.pause()
 	m.later(2*time.Second, func() {
 		node.resume()
-		m.down = false
+		m.up()
 	})
 }
 
