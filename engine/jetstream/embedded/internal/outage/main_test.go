@@ -52,7 +52,7 @@ type part struct {
 
 	// Of submitters: tasks First, First+1, …, Count of them.
 	First, Count uint64
-	Batch        int // so many in one SubmitAll, and one Submit now and then
+	Batch        int // so many in one SubmitAll; 0 and 1 are a Submit each
 	Callers      int // goroutines that do so
 	Cost, Pause  time.Duration
 	PoisonAt     uint64 // the task that is poison, if not 0

@@ -135,7 +135,7 @@ func (m *mix) submit() {
 // one returns one of them.
 func (m *mix) one(of []*process) *process { return of[m.rand.IntN(len(of))] }
 
-// well returns a worker that is not paused, and nil if poison has just killed the last.
+// well returns a worker that nothing happens to now, and nil if there is none.
 func (m *mix) well() *process {
 	of := slices.DeleteFunc(slices.Clone(m.s.workers), func(w *process) bool { return w.paused || m.s.isGone(w) })
 	if len(of) == 0 {

@@ -259,7 +259,7 @@ func (s *site) coroner(pr *process) {
 	s.outage("%s has died", pr.name)
 }
 
-// submitter starts one, from p.First to p.Count.
+// submitter starts one, of the tasks that p says.
 func (s *site) submitter(name string, p part) *process {
 	s.t.Helper()
 	p.Role = "submitter"
