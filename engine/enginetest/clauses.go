@@ -10,7 +10,7 @@ var clauses = [...]string{
 	2: "Push with a key that was used before, and the same tasks, adds none that is " +
 		"there already and returns the IDs that these have, for as long as the engine " +
 		"remembers the key: for 10 seconds at least, also if the task is done by " +
-		"then.",
+		"then, but for a task that is done when the engine itself has died.",
 	3: "With an error, ids is nil or as long as tasks, and ids[i] is 0 if tasks[i] is " +
 		"not known to be in the queue. With ErrFull or ErrTooLarge those are not in " +
 		"the queue. With any other error they may be: Push again with the same key " +
