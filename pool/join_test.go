@@ -757,23 +757,38 @@ func TestJoinPoisonWithoutStartMarker(t *testing.T) {
 	})
 }
 
-// forbidden may not count starts, for good.
-type forbidden struct{ *enginetest.Memory }
+// forbidden may not count starts, for good, but for some.
+type forbidden struct {
+	*enginetest.Memory
+	allowed *atomic.Int64
+}
 
 var errForbidden = errors.New("not permitted")
 
-func (forbidden) MarkStart(context.Context, uint64, int) (int, error) { return 0, errForbidden }
-func (forbidden) Retryable(err error) bool                            { return !errors.Is(err, errForbidden) }
+func (f forbidden) MarkStart(ctx context.Context, id uint64, n int) (int, error) {
+	if f.allowed.Add(-1) < 0 {
+		return 0, errForbidden
+	}
+	return f.Memory.MarkStart(ctx, id, n)
+}
+
+func (f forbidden) Retryable(err error) bool { return !errors.Is(err, errForbidden) }
 
 // A process that may not count starts runs suspects all the same.
 func TestJoinStartsMayNotBeCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		eng := newMemory(0)
-		id := pulled(t, eng, 4, 3)
-		p, _ := join(t, forbidden{eng.Open()}, doubled, nil)
-		v, err := p.Get(t.Context(), id)
-		require.NoError(t, err)
-		assert.Equal(t, 8, v)
+		for allowed := range 3 {
+			eng := newMemory(0)
+			id := pulled(t, eng, 4, 3)
+			_, err := eng.MarkStart(t.Context(), uint64(id), 1)
+			require.NoError(t, err)
+			f := forbidden{eng.Open(), new(atomic.Int64)}
+			f.allowed.Store(int64(allowed))
+			p, _ := join(t, f, doubled, nil)
+			v, err := p.Get(t.Context(), id)
+			require.NoError(t, err)
+			assert.Equal(t, 8, v)
+		}
 	})
 }
 

@@ -83,7 +83,7 @@ func (j *joint[T, R]) suspect(d engine.Delivery) (leave func(interrupted bool), 
 	if starts, err = j.countStart(d.ID); err == nil && starts > maxStarts {
 		err = fmt.Errorf("%w: it was started %d times", ErrPoisoned, starts-1)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) { // not permitted any more: as above
 		<-j.turn
 		return nil, err
 	}
