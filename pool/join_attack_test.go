@@ -189,13 +189,13 @@ func TestJoinOldPaceIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		eng := newMemory(0)
 		f := func(_ context.Context, in int) (int, error) {
-			time.Sleep(time.Duration(in))
+			time.Sleep(time.Duration(in) * 100 * time.Microsecond)
 			return 0, nil
 		}
 		a, _ := join(t, eng, f, &pool.Options{Workers: 2})
 		small := make([]int, 10_000)
 		for i := range small {
-			small[i] = int(100 * time.Microsecond)
+			small[i] = 1
 		}
 		_, err := a.SubmitAll(t.Context(), small)
 		require.NoError(t, err)
@@ -204,7 +204,7 @@ func TestJoinOldPaceIsForgotten(t *testing.T) {
 
 		large := make([]int, 40)
 		for i := range large {
-			large[i] = int(time.Minute)
+			large[i] = int(time.Minute / (100 * time.Microsecond))
 		}
 		begun := time.Now()
 		_, err = a.SubmitAll(t.Context(), large)
