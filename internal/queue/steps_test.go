@@ -334,10 +334,10 @@ func TestDropRacesPush(t *testing.T) {
 // goes wrong is lost between two instructions, so two push as fast as they can, many tasks
 // one after the other: with few for each round, one round in some thousands met it.
 func TestPushNeverFailsWithRoom(t *testing.T) {
-	const each = 1 << 12
-	rounds := 200
+	const each = 1 << 16 // a millisecond or more: shorter rounds may be over before the other goroutine has begun
+	rounds := 40
 	if raceEnabled {
-		rounds = 20
+		rounds = 5
 	}
 	q := New[int](2 * each)
 	q.ShutTail(true)
