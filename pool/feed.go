@@ -302,19 +302,6 @@ func (d *ids) noteLocked(ticket, id, popped uint64) {
 	d.blocks = append(d.blocks, idBlock{ticket: ticket, n: 1, id: id})
 }
 
-// nextPause is the pause after an attempt of the engine that has failed.
-func nextPause(last time.Duration) time.Duration {
-	return min(max(2*last, firstPause), longestPause)
-}
-
-// sleep returns after d, or once ctx is done.
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
-	}
-}
-
 // patience is for how long the engine may take for a call that has not to wait. After it
 // the answer is taken for lost, as with a connection that was cut, and the call is made
 // again. It is half of the time for which an engine remembers the key of a Push.

@@ -87,8 +87,7 @@ func Join[T, R any](ctx context.Context, fn func(context.Context, T) (R, error),
 }
 
 // engineSide is a joint. It is an interface so that programs that do not call Join need
-// not link what only a joint uses: encoding/json alone makes a small program larger by a
-// third.
+// not link what only a joint uses, encoding/json above all.
 type engineSide[T, R any] interface {
 	Submit(ctx context.Context, in []T, wait bool) ([]store.ID, error)
 	Run(ctx context.Context, id uint64) (R, error)

@@ -171,11 +171,16 @@ func (s *saver[R]) noteHung(ctx context.Context) {
 	}
 }
 
-// sleep returns after d, or once the pool is cancelled.
-func (s *saver[R]) sleep(d time.Duration) {
+// nextPause is the pause after an attempt that has failed, given the one before.
+func nextPause(last time.Duration) time.Duration {
+	return min(max(2*last, firstPause), longestPause)
+}
+
+// sleep returns after d, or once ctx is done.
+func sleep(ctx context.Context, d time.Duration) {
 	select {
 	case <-time.After(d):
-	case <-s.pool.Done():
+	case <-ctx.Done():
 	}
 }
 

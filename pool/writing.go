@@ -92,8 +92,8 @@ func (s *saver[R]) follow(w *writing[R], a attempt) {
 		if !alone {
 			w.split(len(p.res) / 2)
 		}
-		w.pause = min(max(2*w.pause, firstPause), longestPause)
-		s.sleep(w.pause)
+		w.pause = nextPause(w.pause)
+		sleep(s.pool, w.pause)
 		if alone && w.aside != nil && w.aside(*p) {
 			w.drop()
 		}
