@@ -704,6 +704,22 @@ func TestJoinTaskOfAnOlderProgram(t *testing.T) {
 	})
 }
 
+// Of many tasks the one that cannot be written is named, and those before its batch are
+// accepted.
+func TestJoinUnwritableTaskIsNamed(t *testing.T) {
+	p, err := pool.Join[float64, int](t.Context(), nil, newMemory(0), nil)
+	require.NoError(t, err)
+	_, err = p.Submit(t.Context(), math.NaN())
+	require.EqualError(t, err, "pool: the task cannot be written as float64 as json: json: unsupported value: NaN")
+	in := make([]float64, 1000)
+	in[700] = math.NaN()
+	ids, err := p.SubmitAll(t.Context(), in)
+	require.EqualError(t, err, "pool: the task cannot be written as float64 as json: json: unsupported value: NaN (at index 700)")
+	require.NotErrorIs(t, err, pool.ErrUnconfirmed)
+	assert.Len(t, ids, 512)
+	require.NoError(t, p.Stop(t.Context()))
+}
+
 type changed struct{ N int }
 
 func (*changed) UnmarshalJSON([]byte) error { return errors.New("not any more") }

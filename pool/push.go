@@ -40,11 +40,15 @@ func (j *joint[T, R]) Submit(ctx context.Context, in []T, wait bool) ([]store.ID
 	defer stop()
 
 	ids := make([]store.ID, 0, len(in))
+	many := len(in) > 1
 	for len(in) > 0 {
 		n := min(len(in), maxPush)
 		b := batch{keys: newKey(), ids: make([]store.ID, n)}
 		for i := range n {
 			data, err := j.wire.encodeTask(in[i])
+			if err != nil && many {
+				err = fmt.Errorf("%w (at index %d)", err, len(ids)+i)
+			}
 			if err != nil {
 				return ids, err
 			}
