@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -331,10 +332,11 @@ func TestDropRacesPush(t *testing.T) {
 }
 
 // As long as there is room and the tail is open, no Push fails, whoever else pushes. What
-// goes wrong is lost between two instructions, so two push as fast as they can, many tasks
-// one after the other: with few for each round, one round in some thousands met it.
+// goes wrong is lost between two instructions, so two push as fast as they can until they
+// have come between each other often enough. How long that takes is the machine's: two
+// free processors need a round or two, two goroutines on one get nowhere in 40.
 func TestPushNeverFailsWithRoom(t *testing.T) {
-	const each = 1 << 16 // a millisecond or more: shorter rounds may be over before the other goroutine has begun
+	const each, enough = 1 << 16, 5000
 	rounds := 40
 	if raceEnabled {
 		rounds = 5
@@ -346,7 +348,8 @@ func TestPushNeverFailsWithRoom(t *testing.T) {
 	}
 	q.ShutTail(false)
 	var mark atomic.Uint64
-	for range rounds {
+	overtaken := 0
+	for round := 0; round < rounds && overtaken < enough; round++ {
 		for {
 			if _, ok := q.Pop(&mark); !ok {
 				break
@@ -357,11 +360,17 @@ func TestPushNeverFailsWithRoom(t *testing.T) {
 		start.Add(1)
 		done.Go(func() {
 			start.Wait()
+			last := q.Pushed()
 			for i := range each {
-				if _, ok := q.Push(every, i); !ok {
+				id, ok := q.Push(every, i)
+				if !ok {
 					t.Error("Push failed, and there is room")
 					return
 				}
+				if id != last+1 {
+					overtaken++
+				}
+				last = id
 			}
 		})
 		done.Go(func() {
@@ -384,6 +393,47 @@ func TestPushNeverFailsWithRoom(t *testing.T) {
 			return
 		}
 	}
+}
+
+// An item is published when it is written, not before: one pops what another pushes as
+// soon as it can. The ring is small, so that the two are on the same slots all the time.
+func TestPopSeesWhatWasPushed(t *testing.T) {
+	items := 1 << 18
+	if raceEnabled {
+		items = 1 << 12
+	}
+	q := New[int](8)
+	var popped atomic.Bool
+	var pusher sync.WaitGroup
+	pusher.Go(func() {
+		for i := 1; !popped.Load(); {
+			_, ok := q.Push(every, i)
+			if ok {
+				i++
+			}
+			_, n := q.PushAll(every, []int{i, i + 1})
+			i += n
+			if !ok && n == 0 {
+				runtime.Gosched()
+			}
+		}
+	})
+	var mark atomic.Uint64
+	start := time.Now() // two goroutines with one processor take turns of milliseconds
+	for i := 1; i <= items && time.Since(start) < time.Second; {
+		it, ok := q.Pop(&mark)
+		if !ok {
+			runtime.Gosched()
+			continue
+		}
+		if want := (Item[int]{uint64(i), i}); it != want {
+			t.Errorf("popped %+v, want %+v", it, want)
+			break
+		}
+		i++
+	}
+	popped.Store(true)
+	pusher.Wait()
 }
 
 // As long as a published item waits at the front and the head is open, no Pop fails,

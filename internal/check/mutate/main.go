@@ -14,10 +14,10 @@
 // defers and looks at contexts, and swaps statements.
 //
 // All mutants of a package, or some hundreds of them, are built into one test
-// binary; see schema. A mutant first meets the tests that reach its line, the quick
-// ones first. Those that are left meet the race detector, and then the tests with a
-// yield around each atomic operation. The texts of Error and String methods are
-// not mutated.
+// binary; see schema. A mutant first meets the tests of its package that reach its
+// line, the quick ones first. Those that are left meet the race detector, then the tests
+// with a yield around each atomic operation, and then the tests of other packages. The
+// texts of Error and String methods are not mutated.
 //
 // It ends with status 1 if a mutant survives that is not in the list, or if the list
 // is out of date: if it has a mutant that does not exist any more, or that is killed.

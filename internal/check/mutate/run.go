@@ -56,9 +56,14 @@ type stage struct {
 // quick is how long a test may take that is run together with others, first.
 const quick = 250 * time.Millisecond
 
-// stages are those of a target. The first kill nearly all, at little cost each; the
-// later ones are for faults that show in rare orders of events.
+// stages are those of a target, package by package, since a package's own tests are the
+// quickest to notice. The first kill nearly all, at little cost each; the later ones are
+// for faults that show in rare orders of events.
 func (r *runner) stages(t target) (all []stage) {
+	var races *regexp.Regexp
+	if t.races != "" {
+		races = regexp.MustCompile(t.races)
+	}
 	for _, dir := range t.tests {
 		all = append(all,
 			stage{name: "quick", dir: dir, mode: plain, pick: func(exact, _ []*test) [][]*test {
@@ -66,23 +71,17 @@ func (r *runner) stages(t target) (all []stage) {
 			}},
 			stage{name: "slow", dir: dir, mode: plain, args: r.extra[dir], pick: func(exact, _ []*test) [][]*test {
 				return alone(slices.DeleteFunc(exact, func(t *test) bool { return t.took <= quick }))
-			}})
-	}
-	var races *regexp.Regexp
-	if t.races != "" {
-		races = regexp.MustCompile(t.races)
-	}
-	for _, dir := range t.tests {
-		all = append(all, stage{
-			name: "race", dir: dir, mode: race, args: append(slices.Clone(r.extra[dir]), "-test.cpu=2"),
-			pick: func(exact, loose []*test) [][]*test {
-				quicker := slices.DeleteFunc(exact, func(t *test) bool { return t.took > quick/2 })
-				racing := slices.DeleteFunc(loose, func(test *test) bool {
-					return slices.Contains(quicker, test) || races != nil && !races.MatchString(test.name) || test.took > 6*time.Second
-				})
-				return append(together(quicker), together(racing)...)
-			},
-		})
+			}},
+			stage{
+				name: "race", dir: dir, mode: race, args: append(slices.Clone(r.extra[dir]), "-test.cpu=2"),
+				pick: func(exact, loose []*test) [][]*test {
+					quicker := slices.DeleteFunc(exact, func(t *test) bool { return t.took > quick/2 })
+					racing := slices.DeleteFunc(loose, func(test *test) bool {
+						return slices.Contains(quicker, test) || races != nil && !races.MatchString(test.name) || test.took > 6*time.Second
+					})
+					return append(together(quicker), together(racing)...)
+				},
+			})
 		if t.races != "" {
 			all = append(all, stage{name: "yields", dir: dir, mode: yields, run: t.races, args: r.extra[dir]})
 		}
@@ -126,17 +125,6 @@ func alone(tests []*test) (all [][]*test) {
 // attack runs a target's stages on mutants, each on those that the stages before
 // have left. The results of the others are recorded.
 func (r *runner) attack(t target, src *source, ms []*mutant) error {
-	for _, dir := range t.tests {
-		if r.tests[dir] != nil {
-			continue
-		}
-		tests, err := r.measure(dir, r.workers)
-		if err != nil {
-			return err
-		}
-		r.tests[dir] = slices.DeleteFunc(tests, func(t *test) bool { return slices.Contains(r.blind, t.name) })
-		fmt.Fprintf(os.Stderr, "%s: %d tests\n", dir, len(tests))
-	}
 	for _, st := range r.stages(t) {
 		if len(ms) == 0 {
 			return nil
@@ -146,6 +134,9 @@ func (r *runner) attack(t target, src *source, ms []*mutant) error {
 		}
 		if !chosen(r.only, st.name) {
 			continue
+		}
+		if err := r.know(st.dir); err != nil {
+			return err
 		}
 		start, before := time.Now(), len(ms)
 		if err := r.stage(st, src, ms); err != nil {
@@ -165,6 +156,20 @@ func (r *runner) attack(t target, src *source, ms []*mutant) error {
 			delete(r.results, m.id)
 		}
 	}
+	return nil
+}
+
+// know measures the tests of a folder, once.
+func (r *runner) know(dir string) error {
+	if r.tests[dir] != nil {
+		return nil
+	}
+	tests, err := r.measure(dir, r.workers)
+	if err != nil {
+		return err
+	}
+	r.tests[dir] = slices.DeleteFunc(tests, func(t *test) bool { return slices.Contains(r.blind, t.name) })
+	fmt.Fprintf(os.Stderr, "%s: %d tests\n", dir, len(tests))
 	return nil
 }
 

@@ -27,7 +27,7 @@ func ours() project {
 	return project{
 		module: "github.com/resultpool/resultpool",
 		targets: []target{
-			{dir: "internal/queue", tests: []string{"internal/queue", "pool"}, races: "QueueConcurrent|QueueMark|QueueIsReady|NeverFails|DropRaces|" + races},
+			{dir: "internal/queue", tests: []string{"internal/queue", "pool"}, races: "QueueConcurrent|QueueMark|QueueIsReady|NeverFails|PopSees|DropRaces|" + races},
 			{dir: "store", tests: []string{"store"}},
 			{dir: "store/codec", tests: []string{"store/codec"}},
 			{dir: "store/rwmutex", tests: []string{"store/rwmutex"}},
