@@ -115,9 +115,14 @@ const (
 	pollFor   = 30 * time.Second // a request for tasks is given up after this, and made again
 	heartbeat = 2 * time.Second  // and the server shows that it knows of it
 	maxPull   = 4096
+
+	// A server that has to hold more than 64 MiB for a client closes its connection, and
+	// all that was on its way is delivered again.
+	maxPullBytes = 16 << 20
 )
 
-// Pull takes over up to most tasks, and up to 4,096.
+// Pull takes over up to most tasks, and up to 4,096, of 16 MiB together if they are more
+// than one.
 func (e *Engine) Pull(ctx context.Context, most int) ([]engine.Delivery, error) {
 	call, end, err := e.begin(ctx, 0, e.names.next)
 	if err != nil {
@@ -143,6 +148,7 @@ func (e *Engine) Pull(ctx context.Context, most int) ([]engine.Delivery, error) 
 // is there, and waits only while there is none.
 type pullRequest struct {
 	Batch     int           `json:"batch"`
+	MaxBytes  int64         `json:"max_bytes"`
 	Expires   time.Duration `json:"expires"`
 	NoWait    bool          `json:"no_wait,omitempty"`
 	Heartbeat time.Duration `json:"idle_heartbeat"`
@@ -151,7 +157,8 @@ type pullRequest struct {
 // pull asks once. The server refuses with "requests pending" if others have asked for
 // more than there is: one asks for a single task then, and waits for its turn.
 func (e *Engine) pull(ctx context.Context, most int, single bool) (ds []engine.Delivery, refused bool, err error) {
-	req := pullRequest{Batch: most, Expires: pollFor, NoWait: true, Heartbeat: heartbeat}
+	maxBytes := max(maxPullBytes, e.nc.MaxPayload()+1024) // 1024 for its subjects: the largest task has to fit
+	req := pullRequest{Batch: most, MaxBytes: maxBytes, Expires: pollFor, NoWait: true, Heartbeat: heartbeat}
 	if single {
 		req.Batch, req.NoWait = 1, false
 	}
@@ -182,6 +189,7 @@ func (e *Engine) pull(ctx context.Context, most int, single bool) (ds []engine.D
 	for {
 		select {
 		case m := <-msgs:
+			timer.Reset(silence)
 			if m.Reply != "" && m.Header.Get("Status") == "" {
 				d, err := delivery(m)
 				if err != nil {
@@ -195,7 +203,6 @@ func (e *Engine) pull(ctx context.Context, most int, single bool) (ds []engine.D
 			}
 			switch status := m.Header.Get("Status"); status {
 			case "100": // the server knows of the request still
-				timer.Reset(silence)
 			case "404", "408": // that was all there is
 				return ds, m.Header.Get("Description") == "Requests Pending", nil
 			case "503":
