@@ -50,8 +50,11 @@ func isFull(err error) bool {
 func isUnderWay(err error) bool { return hasCode(err, codeUnderWay) }
 
 // isThere tells that a message on this subject is there already.
-func isThere(err error) bool {
-	return hasCode(err, jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+func isThere(err error) bool { return hasCode(err, jetstream.JSErrCodeStreamWrongLastSequence) }
+
+// isSaving tells that replicas are storing a message on this subject, which may fail.
+func isSaving(err error) bool {
+	return hasCode(err, jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
 // Retryable reports whether a call that has returned err may succeed another time. It

@@ -25,11 +25,16 @@ func TestFullIsNotEveryFailure(t *testing.T) {
 	assert.False(t, isFull(errors.New("maximum messages exceeded")))
 }
 
-// TestThereHasTwoCodes has one server and several say differently that there is a result.
-func TestThereHasTwoCodes(t *testing.T) {
-	for _, code := range []jetstream.ErrorCode{10071, 10164} {
-		assert.True(t, isThere(fmt.Errorf("nats: %w", &jetstream.APIError{Code: 400, ErrorCode: code})))
+// TestThereIsNotOnItsWay has a server say that there is a result, and that its replicas are
+// storing one.
+func TestThereIsNotOnItsWay(t *testing.T) {
+	refused := func(code jetstream.ErrorCode) error {
+		return fmt.Errorf("nats: %w", &jetstream.APIError{Code: 400, ErrorCode: code})
 	}
+	assert.True(t, isThere(refused(10071)))
+	assert.False(t, isSaving(refused(10071)))
+	assert.True(t, isSaving(refused(10164)))
+	assert.False(t, isThere(refused(10164)))
 	assert.False(t, isThere(jetstream.ErrMsgNotFound))
 }
 

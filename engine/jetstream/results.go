@@ -35,20 +35,38 @@ func (e *Engine) Save(ctx context.Context, recs []engine.Record) error {
 	}
 	saved := 0
 	var failed error
-	e.publishAll(call, len(recs),
-		func(i int) *nats.Msg {
-			return &nats.Msg{Subject: e.resultSubject(recs[i].ID), Data: recs[i].Data, Header: nats.Header{nats.ExpectedLastSubjSeqHdr: {"0"}}}
-		},
-		func(_ int, _ *jetstream.PubAck, err error) bool {
-			if err == nil || isThere(err) {
-				saved++
-				return true
-			}
-			if failed == nil {
-				failed = err
-			}
-			return false
-		})
+	todo := recs
+	for tries := 0; len(todo) > 0; tries++ {
+		var saving []engine.Record
+		var lastSaving error
+		e.publishAll(call, len(todo),
+			func(i int) *nats.Msg {
+				return &nats.Msg{Subject: e.resultSubject(todo[i].ID), Data: todo[i].Data, Header: nats.Header{nats.ExpectedLastSubjSeqHdr: {"0"}}}
+			},
+			func(i int, _ *jetstream.PubAck, err error) bool {
+				switch {
+				case err == nil, isThere(err):
+					saved++
+					return true
+				case isSaving(err):
+					saving, lastSaving = append(saving, todo[i]), err
+					return true
+				case failed == nil:
+					failed = err
+				}
+				return false
+			})
+		if failed != nil || len(saving) == 0 {
+			break
+		}
+		// Replicas are storing what another call has saved under this ID: it is there in a
+		// moment, or it is lost with their leader.
+		if tries == maxUnderWay || pause(call, underWayPause) != nil {
+			failed = lastSaving
+			break
+		}
+		todo = saving
+	}
 	switch {
 	case failed != nil:
 		return e.fail(call, "save", failed)
