@@ -59,6 +59,8 @@ func (e *Engine) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64
 	switch {
 	case p.failed != nil:
 		return p.ids, e.fail(call, "push", p.failed)
+	case p.full && p.lastUnderWay != nil: // those may be in the queue
+		return p.ids, e.fail(call, "push", p.lastUnderWay)
 	case p.full:
 		return p.ids, fmt.Errorf("jetstream: %w", engine.ErrFull)
 	case p.known < len(tasks):
@@ -186,6 +188,7 @@ func (e *Engine) pull(ctx context.Context, most int, single bool) (ds []engine.D
 	const silence = 2*heartbeat + time.Second
 	timer := time.NewTimer(silence)
 	defer timer.Stop()
+	want := req.Batch
 	for {
 		select {
 		case m := <-msgs:
@@ -196,19 +199,26 @@ func (e *Engine) pull(ctx context.Context, most int, single bool) (ds []engine.D
 					return ds, false, err
 				}
 				ds = append(ds, d)
-				if len(ds) == req.Batch {
+				if len(ds) >= want {
 					return ds, false, nil
 				}
 				continue
 			}
-			switch status := m.Header.Get("Status"); status {
+			switch status, text := m.Header.Get("Status"), m.Header.Get("Description"); status {
 			case "100": // the server knows of the request still
 			case "404", "408": // that was all there is
-				return ds, m.Header.Get("Description") == "Requests Pending", nil
+				return ds, text == "Requests Pending", nil
 			case "503":
 				return ds, false, jetstream.ErrNoStreamResponse
 			default:
-				return ds, false, fmt.Errorf("the server says %s %s", status, m.Header.Get("Description"))
+				left, err := strconv.Atoi(m.Header.Get("Nats-Pending-Messages"))
+				if err != nil || left >= want || text != batchComplete && text != bytesComplete {
+					return ds, false, fmt.Errorf("the server says %s %s", status, text)
+				}
+				// With replicas it says so before it sends the tasks.
+				if want -= left; len(ds) >= want {
+					return ds, false, nil
+				}
 			}
 		case <-timer.C:
 			return ds, false, jetstream.ErrNoHeartbeat
@@ -217,6 +227,12 @@ func (e *Engine) pull(ctx context.Context, most int, single bool) (ds []engine.D
 		}
 	}
 }
+
+// What a server says when it has taken all tasks for a request, or all that MaxBytes allows.
+const (
+	batchComplete = "Batch Completed"
+	bytesComplete = "Message Size Exceeds MaxBytes"
+)
 
 func delivery(m *nats.Msg) (engine.Delivery, error) {
 	meta, err := m.Metadata()
