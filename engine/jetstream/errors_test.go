@@ -57,11 +57,14 @@ func TestRetryable(t *testing.T) {
 func TestErrorsShowNoPasswords(t *testing.T) {
 	for url, want := range map[string]string{
 		"nats://10.0.0.7:4222":               "nats://10.0.0.7:4222",
-		"nats://me:secret@a:1, nats://tok@b": "nats://xxxxx@a:1,nats://xxxxx@b",
-		"me:secret@a:1":                      "a:1",
-		"token@a":                            "a",
-		"nats://me:se%zzcret@a:1":            "a:1",
+		"nats://me:secret@a:1, nats://tok@b": "nats://xxxxx@a:1, nats://xxxxx@b",
+		"me:secret@a:1":                      "xxxxx@a:1",
+		"me:sec@ret@a:1":                     "xxxxx@a:1",
+		"token@a":                            "xxxxx@a",
+		"nats://me:se%zzcret@a:1":            "nats://xxxxx@a:1",
 		"nats://me:se@cret@a:1":              "nats://xxxxx@a:1",
+		"nats://me:se,cret@a:1":              "nats://xxxxx@a:1",
+		"nats://to/ken@a:1":                  "nats://xxxxx@a:1",
 		"10.0.0.7:4222":                      "10.0.0.7:4222",
 	} {
 		assert.Equal(t, want, withoutPasswords(url))

@@ -29,6 +29,9 @@ func Open(ctx context.Context, url, name string, opts *Options) (*Engine, error)
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
+	if err := checkServers(url); err != nil {
+		return nil, err
+	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -98,6 +101,9 @@ func (e *Engine) connect(ctx context.Context, url, name string, opts []nats.Opti
 // user's callbacks are called as well.
 func (e *Engine) hook(o *nats.Options) error {
 	disconnected, failed, closed := o.DisconnectedErrCB, o.AsyncErrorCB, o.ClosedCB
+	if old := o.DisconnectedCB; disconnected == nil && old != nil { //nolint:staticcheck // deprecated, and else not called
+		disconnected = func(nc *nats.Conn, _ error) { old(nc) }
+	}
 	if o.NoCallbacksAfterClientClose {
 		o.NoCallbacksAfterClientClose, closed = false, nil // Close waits for the last one
 	}
@@ -126,12 +132,46 @@ func (e *Engine) hook(o *nats.Options) error {
 	return nil
 }
 
+// checkServers refuses what the client would take for a server on this machine, and
+// passwords that it would take for a host, and name in its error.
+func checkServers(servers string) error {
+	empty := true
+	for part := range strings.SplitSeq(servers, ",") {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		empty = false
+		if !strings.Contains(part, "://") {
+			part = "nats://" + part
+		}
+		if u, err := url.Parse(part); err != nil || u.Host == "" || strings.Contains(u.Path+u.RawQuery+u.Fragment, "@") {
+			return badAddress(servers, err)
+		}
+	}
+	if empty {
+		return errors.New("jetstream: the address of the servers is empty, want nats://HOST:PORT")
+	}
+	return nil
+}
+
+// badAddress is the error for what is no address, with what the parser says about it if
+// that has no part of a password.
+func badAddress(servers string, err error) error {
+	at := withoutPasswords(servers)
+	if bad := (*url.Error)(nil); errors.As(err, &bad) && !strings.Contains(servers, "@") {
+		return fmt.Errorf("jetstream: %s is no address of a NATS server, want nats://HOST:PORT: %w", at, bad.Err)
+	}
+	return fmt.Errorf("jetstream: %s is no address of a NATS server, want nats://HOST:PORT or "+
+		"nats://USER:PASSWORD@HOST:PORT, with %%40 for @, %%2F for / and so on in a password", at)
+}
+
 func connectError(servers string, err error) error {
 	at := withoutPasswords(servers)
 	var bad *url.Error
 	switch {
-	case errors.As(err, &bad): // its text has the address as it was given
-		return fmt.Errorf("jetstream: %s is no address of a NATS server, want nats://HOST:PORT: %w", at, bad.Err)
+	case errors.As(err, &bad): // of Options.NATS; its text has the address as it was given
+		return errors.New("jetstream: a server in Options.NATS is no address of a NATS server, want nats://HOST:PORT")
 	case errors.Is(err, nats.ErrAuthorization):
 		return fmt.Errorf("jetstream: the server at %s refuses the credentials, or wants some: give them in Options.NATS: %w", at, err)
 	case errors.Is(err, nats.ErrNoServers), errors.Is(err, nats.ErrTimeout):
@@ -140,21 +180,14 @@ func connectError(servers string, err error) error {
 	return fmt.Errorf("jetstream: connecting to %s: %w", at, err)
 }
 
-// withoutPasswords is the servers' addresses as they may be shown.
+// withoutPasswords is the servers' addresses as they may be shown. In a password there may
+// be whatever an address has, but for "://": rather too much is hidden.
 func withoutPasswords(servers string) string {
-	parts := strings.Split(servers, ",")
+	parts := strings.SplitAfter(servers, "://")
 	for i, part := range parts {
-		u, err := url.Parse(strings.TrimSpace(part))
-		if err != nil || u.Host == "" {
-			if _, host, ok := strings.Cut(part, "@"); ok {
-				parts[i] = host
-			}
-			continue
+		if at := strings.LastIndex(part, "@"); at >= 0 {
+			parts[i] = "xxxxx" + part[at:]
 		}
-		if u.User != nil {
-			u.User = url.User("xxxxx") // a user alone is a token
-		}
-		parts[i] = u.String()
 	}
-	return strings.Join(parts, ",")
+	return strings.Join(parts, "")
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"sync"
 	"time"
@@ -22,21 +23,23 @@ type ServerOptions struct {
 	// Addr is where other processes join: "127.0.0.1:4222". "" is a free port of
 	// 127.0.0.1, and port 0 is any free one. An address that is not the loopback
 	// interface's has to have credentials: User and Password, or a TLS configuration that
-	// verifies the clients' certificates.
+	// verifies the clients' certificates by its ClientCAs.
 	Addr string
 
 	// DontListen is for a server that only this process uses: nobody can join. Addr
 	// has to be "".
 	DontListen bool
 
-	// User and Password are what clients have to give, if not "".
+	// User and Password are what clients have to give, if not "". The password is not
+	// hashed.
 	User, Password string
 
 	// TLS is the server's certificate, for clients on the network. Clients verify it
 	// with nats.RootCAs or nats.Secure.
 	TLS *tls.Config
 
-	// MaxPayload is how many bytes a task or a result may have, about. 0 is 1 MiB.
+	// MaxPayload is how many bytes a task or a result may have, about. 0 is 1 MiB, the
+	// least is 4 KiB and the most 8 MiB.
 	MaxPayload int
 
 	// LosesOnPowerCut leaves it to the system when to write to the disk, which is ten
@@ -116,6 +119,11 @@ func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error
 	return s, nil
 }
 
+// minPayload leaves room for what a pool's streams are made with.
+const minPayload = 4 << 10
+
+var bcryptHash = regexp.MustCompile(`^\$2[abxy]\$\d{2}\$`)
+
 func serverOptions(dir string, opts *ServerOptions) (*server.Options, error) {
 	so := &server.Options{
 		JetStream:    true,
@@ -134,8 +142,10 @@ func serverOptions(dir string, opts *ServerOptions) (*server.Options, error) {
 	switch {
 	case (opts.User == "") != (opts.Password == ""):
 		return nil, errors.New("embedded: of User and Password one is empty, want both or neither")
-	case opts.MaxPayload < 0 || opts.MaxPayload > server.MAX_PAYLOAD_MAX_SIZE:
-		return nil, fmt.Errorf("embedded: MaxPayload is %d, want 0 to %d", opts.MaxPayload, server.MAX_PAYLOAD_MAX_SIZE)
+	case bcryptHash.MatchString(opts.Password):
+		return nil, errors.New("embedded: Password looks like a bcrypt hash, which the server would take it for: give the password itself")
+	case opts.MaxPayload != 0 && (opts.MaxPayload < minPayload || opts.MaxPayload > server.MAX_PAYLOAD_MAX_SIZE):
+		return nil, fmt.Errorf("embedded: MaxPayload is %d, want %d to %d, or 0 for 1 MiB", opts.MaxPayload, minPayload, server.MAX_PAYLOAD_MAX_SIZE)
 	case opts.DontListen && opts.Addr != "":
 		return nil, fmt.Errorf("embedded: Addr is %q, want none with DontListen", opts.Addr)
 	}
@@ -157,9 +167,10 @@ func serverOptions(dir string, opts *ServerOptions) (*server.Options, error) {
 	if so.Port == 0 {
 		so.Port = server.RANDOM_PORT
 	}
-	if !loopback(host) && opts.User == "" && !so.TLSVerify {
+	// Without ClientCAs, whoever has a certificate of a public authority is let in.
+	if !loopback(host) && opts.User == "" && (!so.TLSVerify || opts.TLS.ClientCAs == nil) {
 		return nil, fmt.Errorf("embedded: Addr is %q, where other machines can connect, and there are no credentials: "+
-			"give User and Password, or a TLS configuration that verifies clients, or listen on 127.0.0.1", opts.Addr)
+			"give User and Password, or a TLS configuration that verifies clients by its ClientCAs, or listen on 127.0.0.1", opts.Addr)
 	}
 	return so, nil
 }
