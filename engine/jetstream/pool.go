@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -29,8 +30,11 @@ func (e *Engine) openPool(ctx context.Context, opts *Options) error {
 	}
 	defer end()
 	err = e.openStreams(ctx, opts)
-	if err != nil && ctx.Err() != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
 		err = context.Cause(ctx)
+	case errors.Is(err, context.DeadlineExceeded):
+		err = errNoAnswer
 	}
 	if errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, nats.ErrNoResponders) {
 		return fmt.Errorf("JetStream is not enabled in this server: %w", err)
@@ -60,6 +64,8 @@ func (e *Engine) openStreams(ctx context.Context, opts *Options) (err error) {
 			unless(has.Retention == jetstream.WorkQueuePolicy, "its retention policy is not that of a work queue"),
 			unless(has.Discard == jetstream.DiscardNew, "it discards old tasks when it is full"),
 			unless(has.MaxAge == 0, "it forgets tasks that are old"),
+			unless(has.MaxMsgsPerSubject <= 0, "it limits the tasks of a subject, and drops old ones"),
+			unless(has.MaxMsgs > 0 || has.MaxBytes > 0, "it is not bounded"),
 			unless(has.Storage == jetstream.FileStorage, "it is kept in memory"),
 			unless(has.Duplicates >= minDedupe, "its duplicate window is less than 10 s"),
 		)
@@ -67,6 +73,7 @@ func (e *Engine) openStreams(ctx context.Context, opts *Options) (err error) {
 	if err != nil {
 		return err
 	}
+	republish := jetstream.RePublish{Source: n.result + "*", Destination: n.saved + "{{wildcard(1)}}"}
 	e.results, err = e.stream(ctx, jetstream.StreamConfig{
 		Name:        n.results,
 		Description: "results of a resultpool",
@@ -74,7 +81,7 @@ func (e *Engine) openStreams(ctx context.Context, opts *Options) (err error) {
 		MaxAge:      or(opts.Retention, defaultRetention),
 		Replicas:    replicas,
 		AllowDirect: true,
-		RePublish:   &jetstream.RePublish{Source: n.result + "*", Destination: n.saved + "{{wildcard(1)}}"},
+		RePublish:   &republish,
 	}, func(has jetstream.StreamConfig) error {
 		return errors.Join(
 			differs("Retention", opts.Retention, has.MaxAge),
@@ -82,7 +89,8 @@ func (e *Engine) openStreams(ctx context.Context, opts *Options) (err error) {
 			unless(has.Retention == jetstream.LimitsPolicy, "its retention policy is not that of limits"),
 			unless(has.Storage == jetstream.FileStorage, "it is kept in memory"),
 			unless(has.AllowDirect, "it does not allow direct gets"),
-			unless(has.RePublish != nil, "it does not republish"),
+			unless(has.RePublish != nil && *has.RePublish == republish, "it does not republish results as it has to"),
+			unless(has.Discard == jetstream.DiscardNew || has.MaxMsgs <= 0 && has.MaxBytes <= 0, "it discards old results when it is full"),
 		)
 	})
 	if err != nil {
@@ -115,7 +123,13 @@ func (e *Engine) stream(ctx context.Context, want jetstream.StreamConfig, check 
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", want.Name, err)
 	}
-	if err := check(st.CachedInfo().Config); err != nil {
+	has := st.CachedInfo().Config
+	err = errors.Join(
+		unless(slices.Equal(has.Subjects, want.Subjects), fmt.Sprintf("its subjects are %q, want %q", has.Subjects, want.Subjects)),
+		unless(!has.NoAck, "it does not acknowledge"),
+		check(has),
+	)
+	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", want.Name, err)
 	}
 	return st, nil
@@ -159,6 +173,7 @@ func (e *Engine) openConsumer(ctx context.Context, opts *Options) error {
 		unless(has.AckPolicy == jetstream.AckExplicitPolicy, "it does not wait for acknowledgements"),
 		unless(has.MaxDeliver == -1, "it limits how often a task is delivered"),
 		unless(has.MaxAckPending == -1, "it limits how many tasks are worked on"),
+		unless(!has.HeadersOnly, "it delivers headers and no tasks"),
 	)
 	if err != nil {
 		return fmt.Errorf("consumer %s of stream %s: %w", e.names.consumer, e.names.tasks, err)
