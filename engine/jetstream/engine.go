@@ -148,7 +148,9 @@ func (e *Engine) begin(ctx context.Context, timeout time.Duration, subjects ...s
 	return ctx, end, nil
 }
 
-var errNoAnswer = fmt.Errorf("no answer within %v: %w", askTimeout, nats.ErrTimeout)
+// errNoAnswer is also for the client's own timeouts: who gave a context with no deadline is
+// not told that it has passed.
+var errNoAnswer = fmt.Errorf("no answer from the server in time: %w", nats.ErrTimeout)
 
 // endCalls ends all methods that run.
 func (e *Engine) endCalls(cause error) {
@@ -201,8 +203,11 @@ func (e *Engine) lost() error {
 
 // fail is the error that a method returns for err. ctx is that of begin.
 func (e *Engine) fail(ctx context.Context, what string, err error) error {
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		err = context.Cause(ctx)
+	case errors.Is(err, context.DeadlineExceeded):
+		err = errNoAnswer
 	}
 	switch {
 	case errors.Is(err, engine.ErrClosed):
@@ -230,7 +235,7 @@ func (e *Engine) Close() error {
 	e.mu.Lock()
 	if e.closed {
 		e.mu.Unlock()
-		<-e.gone
+		e.awaitGone()
 		return nil
 	}
 	e.closed = true
@@ -251,6 +256,17 @@ func (e *Engine) Close() error {
 		_ = e.nc.FlushTimeout(closeTimeout)
 	}
 	e.nc.Close()
-	<-e.gone
+	e.awaitGone()
 	return nil
+}
+
+// awaitGone waits for the client's last callback, and not for ever: one of the user's that
+// calls Close is waited for in vain.
+func (e *Engine) awaitGone() {
+	timer := time.NewTimer(closeTimeout)
+	defer timer.Stop()
+	select {
+	case <-e.gone:
+	case <-timer.C:
+	}
 }

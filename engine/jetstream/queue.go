@@ -193,7 +193,7 @@ func (e *Engine) pull(ctx context.Context, most int, single bool) (ds []engine.D
 		select {
 		case m := <-msgs:
 			timer.Reset(silence)
-			if m.Reply != "" && m.Header.Get("Status") == "" {
+			if m.Reply != "" { // a task, whatever its headers say
 				d, err := delivery(m)
 				if err != nil {
 					return ds, false, err
@@ -259,7 +259,7 @@ func (e *Engine) giveBack(sub *nats.Subscription, msgs <-chan *nats.Msg) {
 	for {
 		select {
 		case m := <-msgs:
-			if m.Reply != "" && m.Header.Get("Status") == "" {
+			if m.Reply != "" {
 				_ = e.nc.Publish(m.Reply, nak)
 			}
 		default:

@@ -1,9 +1,11 @@
 package embedded_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -49,4 +51,21 @@ func TestPullBesideLargerRequests(t *testing.T) {
 	require.NoError(t, err)
 	push(t, e, "b", 20)
 	assert.Len(t, <-pulled, 1)
+}
+
+// TestStatusOfTask has a task with a header that looks like an answer of the server.
+func TestStatusOfTask(t *testing.T) {
+	s := start(t, fast)
+	name := newName()
+	e := open(t, s.URL(), name, nil)
+	_, js := client(t, s.URL())
+	for _, status := range []string{"404", "503", "100"} {
+		_, err := js.PublishMsg(t.Context(), &nats.Msg{Subject: "resultpool." + name + ".task", Data: []byte("t"), Header: nats.Header{"Status": {status}}})
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		ds, err := e.Pull(ctx, 1)
+		cancel()
+		require.NoError(t, err)
+		assert.Equal(t, "t", string(ds[0].Task))
+	}
 }
