@@ -61,16 +61,20 @@
 //
 // Who may publish to resultpool.NAME.task has the functions of all machines run on what
 // he likes: those have to take their input as a stranger's. Who may publish to
-// resultpool.NAME.result.* can give any task its result, before it has run, and who may
-// use $JS.API can delete all. A user who only submits and reads needs none of these but
-// the first. Permissions that are missing are errors that match
-// nats.ErrPermissionViolation, and no use to try again.
+// resultpool.NAME.result.* can give any task its result, before it has run. Who may publish
+// to resultpool.NAME.saved.* can tell those who wait a result that is not stored: nobody
+// needs to. And who may use all of $JS.API can delete all. A user who only submits and reads
+// needs the first of these, and of $JS.API what docs/many-machines.md lists. Permissions
+// that are missing are errors that match nats.ErrPermissionViolation, and no use to try
+// again.
 //
 // # What it does not do
 //
 // Priorities, delays, and tasks in a strict order. Exactly one run: a task is run again
 // if its process dies or its lease ends. Tasks above the server's max_payload, 1 MiB as it
-// comes, less 512 bytes. JetStream domains, and accounts that import JetStream from
-// another. The clause of package engine on Load is kept with replicas except that what was
-// deleted a moment ago may still be found.
+// comes, less 512 bytes. Returning at once from a connection that takes no more bytes: a
+// context that ends then ends a call when the client gives that up, after 10 s at most.
+// JetStream domains, and accounts that import JetStream from another. The clause of package
+// engine on Load is kept with replicas except that what was deleted a moment ago may still
+// be found.
 package jetstream

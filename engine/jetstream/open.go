@@ -101,7 +101,7 @@ func (e *Engine) connect(ctx context.Context, url, name string, opts []nats.Opti
 // user's callbacks are called as well.
 func (e *Engine) hook(o *nats.Options) error {
 	disconnected, failed, closed := o.DisconnectedErrCB, o.AsyncErrorCB, o.ClosedCB
-	if old := o.DisconnectedCB; disconnected == nil && old != nil { //nolint:staticcheck // deprecated, and else not called
+	if old := o.DisconnectedCB; disconnected == nil && old != nil { // deprecated, and else not called
 		disconnected = func(nc *nats.Conn, _ error) { old(nc) }
 	}
 	if o.NoCallbacksAfterClientClose {

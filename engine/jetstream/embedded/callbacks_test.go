@@ -13,6 +13,7 @@ import (
 
 // TestCloseInCallback closes the engine where the client says that the connection is lost.
 func TestCloseInCallback(t *testing.T) {
+	t.Parallel()
 	s := start(t, fast)
 	closed := make(chan error, 1)
 	var e *jetstream.Engine
@@ -41,7 +42,7 @@ func TestOldDisconnectCallback(t *testing.T) {
 	said := make(chan struct{}, 1)
 	open(t, s.URL(), "x", &jetstream.Options{NATS: []nats.Option{
 		func(o *nats.Options) error {
-			o.DisconnectedCB = func(*nats.Conn) { said <- struct{}{} } //nolint:staticcheck // users have it
+			o.DisconnectedCB = func(*nats.Conn) { said <- struct{}{} }
 			return nil
 		},
 	}})
