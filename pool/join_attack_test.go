@@ -26,6 +26,7 @@ type hooked struct {
 	pull    func(ctx context.Context, n int, call func() ([]engine.Delivery, error)) ([]engine.Delivery, error)
 	ack     func(ctx context.Context, call func() error) error
 	nack    func(ctx context.Context, call func() error) error
+	extend  func(ctx context.Context, call func() error) error
 	save    func(ctx context.Context, call func() error) error
 	load    func(ctx context.Context, call func() ([]byte, error)) ([]byte, error)
 	started func(ctx context.Context, call func() (int, error)) (int, error)
@@ -62,6 +63,14 @@ func (h *hooked) Nack(ctx context.Context, ds []engine.Delivery) error {
 		return call()
 	}
 	return h.nack(ctx, call)
+}
+
+func (h *hooked) Extend(ctx context.Context, ds []engine.Delivery) error {
+	call := func() error { return h.Memory.Extend(ctx, ds) }
+	if h.extend == nil {
+		return call()
+	}
+	return h.extend(ctx, call)
 }
 
 func (h *hooked) Save(ctx context.Context, recs []engine.Record) error {
