@@ -26,14 +26,14 @@ const tenLeases = int(10 * lease / time.Second)
 func TestJoinExtendsThreeTimesInALease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		eng := &hooked{Memory: newMemory(0)}
-		calls := 0
-		eng.extend = func(_ context.Context, call func() error) error { calls++; return call() }
+		var calls atomic.Int64
+		eng.extend = func(_ context.Context, call func() error) error { calls.Add(1); return call() }
 		var runs counted
 		p, _ := join(t, eng, runs.sleepFor, &pool.Options{Workers: 1})
 		_, err := p.Submit(t.Context(), tenLeases)
 		require.NoError(t, err)
 		require.NoError(t, p.Wait(t.Context()))
-		assert.InDelta(t, 30, calls, 1)
+		assert.InDelta(t, 30, calls.Load(), 1)
 	})
 }
 
@@ -81,9 +81,9 @@ func TestJoinExtendIsTriedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				eng := &hooked{Memory: newMemory(0)}
-				calls := 0
+				var calls atomic.Int64
 				eng.extend = func(ctx context.Context, call func() error) error {
-					if calls++; calls%2 == 1 {
+					if calls.Add(1)%2 == 1 {
 						return bad(ctx)
 					}
 					return call()
@@ -106,9 +106,9 @@ func TestJoinExtendIsTriedAgain(t *testing.T) {
 func TestJoinExtendsTheLastDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		eng := &hooked{Memory: newMemory(0)}
-		down := true
+		var up atomic.Bool
 		eng.extend = func(_ context.Context, call func() error) error {
-			if down {
+			if !up.Load() {
 				return errEngineDown
 			}
 			return call()
@@ -118,7 +118,7 @@ func TestJoinExtendsTheLastDelivery(t *testing.T) {
 		_, err := p.Submit(t.Context(), tenLeases)
 		require.NoError(t, err)
 		time.Sleep(lease + time.Second) // it is delivered again
-		down = false
+		up.Store(true)
 		join(t, eng.Open(), runs.sleepFor, nil)
 		require.NoError(t, p.Wait(t.Context()))
 		assert.Equal(t, 1, runs.times(tenLeases))
@@ -147,5 +147,17 @@ func TestJoinStopEndsExtend(t *testing.T) {
 		require.NoError(t, p.Stop(t.Context()))
 		assert.Equal(t, 2*time.Second, time.Since(begun), "one for the task, and one for the engine")
 		assert.False(t, inside.Load(), "the engine may be closed after Stop")
+	})
+}
+
+// An engine is not bothered while nothing is held.
+func TestJoinExtendsNothingWhileIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := &hooked{Memory: newMemory(0)}
+		var calls atomic.Int64
+		eng.extend = func(_ context.Context, call func() error) error { calls.Add(1); return call() }
+		join(t, eng, doubled, nil)
+		time.Sleep(10 * lease)
+		assert.Zero(t, calls.Load())
 	})
 }

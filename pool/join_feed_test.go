@@ -1,0 +1,219 @@
+package pool_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/pool"
+)
+
+type pullCall = func() ([]engine.Delivery, error)
+
+// The engine is asked for one task or more, and each Pull has a context of its own that
+// ends with it.
+func TestJoinPullIsSound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := &hooked{Memory: newMemory(0)}
+		var least atomic.Int64
+		least.Store(1)
+		var last context.Context
+		eng.pull = func(ctx context.Context, n int, call pullCall) ([]engine.Delivery, error) {
+			least.Store(min(least.Load(), int64(n)))
+			if last != nil {
+				assert.Error(t, last.Err(), "the context of the Pull before is kept")
+			}
+			last = ctx
+			return call()
+		}
+		p, _ := join(t, eng, func(_ context.Context, in int) (int, error) {
+			time.Sleep(time.Second)
+			return in, nil
+		}, &pool.Options{Workers: 2})
+		_, err := p.SubmitAll(t.Context(), numbers(10))
+		require.NoError(t, err)
+		require.NoError(t, p.Wait(t.Context()))
+		assert.EqualValues(t, 1, least.Load())
+	})
+}
+
+// A pool that has nothing to do waits in one Pull.
+func TestJoinIdlePoolDoesNotPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := &hooked{Memory: newMemory(0)}
+		var calls atomic.Int64
+		eng.pull = func(_ context.Context, _ int, call pullCall) ([]engine.Delivery, error) {
+			calls.Add(1)
+			return call()
+		}
+		join(t, eng, doubled, nil)
+		time.Sleep(time.Hour)
+		assert.EqualValues(t, 1, calls.Load())
+	})
+}
+
+// After an outage the next hiccup costs as little as the first.
+func TestJoinHiccupAfterAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := &hooked{Memory: newMemory(0)}
+		var fail atomic.Int64
+		eng.pull = func(_ context.Context, _ int, call pullCall) ([]engine.Delivery, error) {
+			if fail.Add(-1) >= 0 {
+				return nil, errEngineDown
+			}
+			return call()
+		}
+		fail.Store(20)
+		p, _ := join(t, eng, doubled, nil)
+		id, err := p.Submit(t.Context(), 1)
+		require.NoError(t, err)
+		_, err = p.Get(t.Context(), id)
+		require.NoError(t, err)
+		synctest.Wait()
+
+		fail.Store(1)
+		for range 2 { // one for the Pull under way
+			id, err = p.Submit(t.Context(), 1)
+			require.NoError(t, err)
+			begun := time.Now()
+			_, err = p.Get(t.Context(), id)
+			require.NoError(t, err)
+			assert.LessOrEqual(t, time.Since(begun), 20*time.Millisecond)
+		}
+		assert.Negative(t, fail.Load())
+	})
+}
+
+// A Resize is no failure of the Pull that it ends: there is no pause after it.
+func TestJoinResizeCostsNoPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _ := join(t, newMemory(0), doubled, &pool.Options{Workers: 1})
+		for i := range 20 {
+			synctest.Wait()
+			require.NoError(t, p.Resize(2-i%2))
+		}
+		synctest.Wait()
+		begun := time.Now()
+		id, err := p.Submit(t.Context(), 1)
+		require.NoError(t, err)
+		_, err = p.Get(t.Context(), id)
+		require.NoError(t, err)
+		assert.Zero(t, time.Since(begun))
+	})
+}
+
+// An engine that panics has not said that the result is there.
+func TestJoinEnginePanicsInLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := newMemory(0)
+		id := pulled(t, mem, 4, 1)
+		eng := &hooked{Memory: mem.Open()}
+		var calls atomic.Int64
+		eng.load = func(_ context.Context, call func() ([]byte, error)) ([]byte, error) {
+			if calls.Add(1) == 1 {
+				panic("a bug of the driver")
+			}
+			return call()
+		}
+		join(t, eng, doubled, nil)
+		reader, _ := join(t, mem.Open(), nil, nil)
+		v, err := reader.Get(gives(t, time.Hour), id)
+		require.NoError(t, err)
+		assert.Equal(t, 8, v)
+	})
+}
+
+// Stop does not wait until the engine says whether a task's result is there already: the
+// task is given back.
+func TestJoinStopEndsLookUps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := newMemory(0)
+		id := pulled(t, mem, 4, 1)
+		eng := &hooked{Memory: mem.Open()}
+		eng.load = func(context.Context, func() ([]byte, error)) ([]byte, error) { return nil, errEngineDown }
+		p, _ := join(t, eng, doubled, nil)
+		time.Sleep(2 * lease)
+		require.NoError(t, p.Stop(t.Context()))
+		b, _ := join(t, mem.Open(), doubled, nil)
+		begun := time.Now()
+		v, err := b.Get(t.Context(), id)
+		require.NoError(t, err)
+		assert.Equal(t, 8, v)
+		assert.Less(t, time.Since(begun), time.Second)
+	})
+}
+
+// Tasks that a Pull returns when the pool wants none any more are for others, at once.
+func TestJoinPullIsLate(t *testing.T) {
+	for name, end := range map[string]func(p *pool.Pool[int, int]){
+		"Resize(0)": func(p *pool.Pool[int, int]) { assert.NoError(t, p.Resize(0)) },
+		"Stop": func(p *pool.Pool[int, int]) {
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			assert.ErrorIs(t, p.Stop(ctx), context.Canceled)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				eng := &hooked{Memory: newMemory(0)}
+				var p *pool.Pool[int, int]
+				var once atomic.Bool
+				eng.pull = func(_ context.Context, _ int, call pullCall) ([]engine.Delivery, error) {
+					ds, err := call()
+					if len(ds) > 0 && once.CompareAndSwap(false, true) {
+						end(p)
+					}
+					return ds, err
+				}
+				var runs counted
+				p, _ = join(t, eng, runs.double, nil)
+				synctest.Wait()
+				begun := time.Now()
+				reader, _ := join(t, eng.Open(), nil, nil)
+				_, err := reader.Submit(t.Context(), 1)
+				require.NoError(t, err)
+				synctest.Wait()
+				assert.Zero(t, runs.times(1))
+				join(t, eng.Open(), runs.double, nil)
+				require.NoError(t, reader.Wait(t.Context()))
+				assert.Less(t, time.Since(begun), time.Second)
+			})
+		})
+	}
+}
+
+// The engine is not called for nothing: no Nack while nothing is given back, and no Save
+// of what is.
+func TestJoinCallsForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := &hooked{Memory: newMemory(0)}
+		var saves, acks, nacks atomic.Int64
+		count := func(n *atomic.Int64) func(context.Context, func() error) error {
+			return func(_ context.Context, call func() error) error { n.Add(1); return call() }
+		}
+		eng.save, eng.ack, eng.nack = count(&saves), count(&acks), count(&nacks)
+		p, cancel := join(t, eng, func(ctx context.Context, in int) (int, error) {
+			if in == 0 {
+				return 0, nil
+			}
+			<-ctx.Done()
+			return 0, ctx.Err()
+		}, nil)
+		_, err := p.Submit(t.Context(), 0)
+		require.NoError(t, err)
+		require.NoError(t, p.Wait(t.Context()))
+		_, err = p.Submit(t.Context(), 1)
+		require.NoError(t, err)
+		synctest.Wait()
+		assert.Equal(t, []int64{1, 1, 0}, []int64{saves.Load(), acks.Load(), nacks.Load()})
+		cancel(errEngineDown)
+		<-p.Done()
+		assert.Equal(t, []int64{1, 1, 1}, []int64{saves.Load(), acks.Load(), nacks.Load()})
+	})
+}
