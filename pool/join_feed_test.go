@@ -12,6 +12,8 @@ import (
 
 	"github.com/resultpool/resultpool/engine"
 	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/codec"
 )
 
 type pullCall = func() ([]engine.Delivery, error)
@@ -215,5 +217,110 @@ func TestJoinCallsForNothing(t *testing.T) {
 		cancel(errEngineDown)
 		<-p.Done()
 		assert.Equal(t, []int64{1, 1, 1}, []int64{saves.Load(), acks.Load(), nacks.Load()})
+	})
+}
+
+// A pool takes over what it can begin within 50 ms, and leaves the rest to others.
+func TestJoinTakesOverLittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _ := join(t, newMemory(0), func(_ context.Context, in int) (int, error) {
+			time.Sleep(10 * time.Millisecond)
+			return in, nil
+		}, &pool.Options{Workers: 2})
+		_, err := p.SubmitAll(t.Context(), numbers(400))
+		require.NoError(t, err)
+		most := 0
+		for range 100 {
+			time.Sleep(10*time.Millisecond + time.Microsecond)
+			synctest.Wait()
+			most = max(most, int(p.Stats().Queued))
+		}
+		assert.InDelta(t, 10, most, 2)
+	})
+}
+
+// However short the tasks are, no more is taken over than Queue says.
+func TestJoinQueueBoundsWhatIsTakenOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := &hooked{Memory: newMemory(0)}
+		var most atomic.Int64
+		eng.pull = func(_ context.Context, n int, call pullCall) ([]engine.Delivery, error) {
+			most.Store(max(most.Load(), int64(n)))
+			return call()
+		}
+		p, _ := join(t, eng, func(_ context.Context, in int) (int, error) {
+			time.Sleep(100 * time.Microsecond)
+			return in, nil
+		}, &pool.Options{Workers: 2, Queue: 8})
+		_, err := p.SubmitAll(t.Context(), numbers(1000))
+		require.NoError(t, err)
+		require.NoError(t, p.Wait(t.Context()))
+		assert.EqualValues(t, 8, most.Load())
+	})
+}
+
+// A pool without workers does not even ask, however fast it was a moment ago.
+func TestJoinResizeToNoneEndsPulling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := &hooked{Memory: newMemory(0)}
+		var none atomic.Bool
+		var late atomic.Int64
+		eng.pull = func(_ context.Context, _ int, call pullCall) ([]engine.Delivery, error) {
+			if none.Load() {
+				late.Add(1)
+			}
+			return call()
+		}
+		p, _ := join(t, eng, func(_ context.Context, in int) (int, error) {
+			time.Sleep(time.Millisecond)
+			return in, nil
+		}, &pool.Options{Workers: 2})
+		_, err := p.SubmitAll(t.Context(), numbers(2000))
+		require.NoError(t, err)
+		time.Sleep(500*time.Millisecond + time.Microsecond)
+		synctest.Wait()
+		require.NoError(t, p.Resize(0))
+		none.Store(true)
+		time.Sleep(time.Hour)
+		assert.Zero(t, late.Load())
+	})
+}
+
+// Whether a result is there is asked until it is known: its task is not run again, and the
+// pool goes on with others.
+func TestJoinGoesOnAfterASavedResult(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := newMemory(0)
+		id := pulled(t, mem, 4, 1)
+		c, err := codec.New[int](nil)
+		require.NoError(t, err)
+		data, err := c.Encode(store.Result[int]{ID: id, Value: 99})
+		require.NoError(t, err)
+		require.NoError(t, mem.Save(t.Context(), []engine.Record{{ID: uint64(id), Data: data}}))
+		time.Sleep(lease)
+
+		eng := &hooked{Memory: mem.Open()}
+		var calls atomic.Int64
+		eng.load = func(_ context.Context, call func() ([]byte, error)) ([]byte, error) {
+			if calls.Add(1) <= 3 {
+				return nil, errEngineDown
+			}
+			return call()
+		}
+		var runs counted
+		p, _ := join(t, eng, runs.double, nil)
+		time.Sleep(time.Second)
+		reader, _ := join(t, mem.Open(), nil, nil)
+		second, err := reader.Submit(t.Context(), 5)
+		require.NoError(t, err)
+		v, err := reader.Get(gives(t, time.Hour), second)
+		require.NoError(t, err)
+		assert.Equal(t, 10, v)
+		require.NoError(t, p.Stop(t.Context()))
+		assert.Zero(t, runs.times(4))
+		assert.EqualValues(t, 1, p.Stats().Submitted)
+		v, err = reader.Get(t.Context(), id)
+		require.NoError(t, err)
+		assert.Equal(t, 99, v)
 	})
 }
