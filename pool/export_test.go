@@ -10,3 +10,10 @@ func (p *Pool[T, R]) Waiting() uint64 {
 	defer p.unlock()
 	return p.waiting
 }
+
+// IDBlocks returns how many ranges of IDs the pool remembers.
+func (p *Pool[T, R]) IDBlocks() int {
+	p.mu.Lock()
+	defer p.unlock()
+	return len(p.ids.blocks)
+}
