@@ -37,41 +37,52 @@ func withGaps(t *testing.T, eng *enginetest.Memory, n int) {
 	require.NoError(t, other.Nack(t.Context(), back))
 }
 
-// IDs that other processes have are not those of tasks that wait here: Stop gives back
-// the right ones, all of them, and at once.
+// IDs that other processes have are not those of tasks that wait here, whose IDs need not
+// ascend: Stop gives back the right ones, all of them, and at once.
 func TestJoinStopGivesBackAmongGaps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		eng := &hooked{Memory: newMemory(0)}
-		withGaps(t, eng.Memory, 60)
-		more := 2 // than it is asked for, and later all
-		eng.pull = func(ctx context.Context, n int, _ pullCall) ([]engine.Delivery, error) {
-			defer func() { more = 100 }()
-			return eng.Memory.Pull(ctx, n+more)
+		withGaps(t, eng.Memory, 300)
+		pulls, stuck := 0, make(chan struct{})
+		eng.pull = func(ctx context.Context, _ int, _ pullCall) ([]engine.Delivery, error) {
+			if pulls == 18 {
+				<-stuck // more comes while the second of two in a row is the next to run
+			}
+			ds, err := eng.Memory.Pull(ctx, 4)
+			if pulls++; pulls%2 == 1 && len(ds) == 4 {
+				ds[1], ds[2] = ds[2], ds[1]
+			}
+			return ds, err
 		}
 		gate := make(chan struct{})
 		open := sync.OnceFunc(func() { close(gate) })
 		defer open()
 		var runs counted
+		const first = 106 // of two in a row, in a Pull that is in order
 		a, _ := join(t, eng, func(ctx context.Context, in int) (int, error) {
-			if in >= 10 {
+			if in == first {
+				close(stuck)
+			}
+			if in >= first {
 				<-gate
 			}
+			time.Sleep(time.Millisecond)
 			return runs.double(ctx, in)
 		}, &pool.Options{Workers: 1, Queue: 64})
 		time.Sleep(time.Second)
-		require.EqualValues(t, 6, a.Stats().Succeeded)
-		require.EqualValues(t, 33, a.Stats().Queued)
+		require.EqualValues(t, 70, a.Stats().Succeeded)
+		require.Greater(t, a.Stats().Queued, uint64(16), "there is something to give back")
 		stopped := make(chan error, 1)
 		go func() { stopped <- a.Stop(gives(t, time.Hour)) }()
 		synctest.Wait()
 
 		b, _ := join(t, eng.Open(), runs.double, &pool.Options{Workers: 1})
 		time.Sleep(time.Second)
-		assert.EqualValues(t, 40-7, b.Stats().Succeeded)
+		assert.EqualValues(t, 200-70-1, b.Stats().Succeeded)
 		open()
 		require.NoError(t, <-stopped)
 		require.NoError(t, b.Wait(t.Context()))
-		for i := range 60 {
+		for i := range 300 {
 			assert.Equal(t, 1, runs.times(i))
 		}
 	})
