@@ -275,9 +275,10 @@ func TestJoinResizeToNoneEndsPulling(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			return in, nil
 		}, &pool.Options{Workers: 2})
-		_, err := p.SubmitAll(t.Context(), numbers(2000))
+		_, err := p.SubmitAll(t.Context(), numbers(100))
 		require.NoError(t, err)
-		time.Sleep(500*time.Millisecond + time.Microsecond)
+		time.Sleep(50*time.Millisecond + time.Microsecond)
+		require.EqualValues(t, 100, p.Stats().Submitted)
 		synctest.Wait()
 		require.NoError(t, p.Resize(0))
 		none.Store(true)

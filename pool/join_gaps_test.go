@@ -49,8 +49,13 @@ func TestJoinStopGivesBackAmongGaps(t *testing.T) {
 				<-stuck // more comes while the second of two in a row is the next to run
 			}
 			ds, err := eng.Memory.Pull(ctx, 4)
-			if pulls++; pulls%2 == 1 && len(ds) == 4 {
+			pulls++
+			switch {
+			case len(ds) < 4:
+			case pulls%4 == 1:
 				ds[1], ds[2] = ds[2], ds[1]
+			case pulls%4 == 3:
+				ds[0], ds[1] = ds[1], ds[0]
 			}
 			return ds, err
 		}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"math"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -58,6 +60,21 @@ func TestJoinSubmitLeavesNothingBehind(t *testing.T) {
 		require.NoError(t, err)
 	}
 	assert.Zero(t, ctx.n.Load())
+}
+
+func TestJoinSubmitKeepsNoContext(t *testing.T) {
+	p, _ := join(t, newMemory(0), nil, nil)
+	type key struct{}
+	value := func() weak.Pointer[[1024]byte] {
+		v := new([1024]byte)
+		_, err := p.Submit(context.WithValue(t.Context(), key{}, v), 1)
+		require.NoError(t, err)
+		return weak.Make(v)
+	}()
+	for i := 0; value.Value() != nil && i < 10; i++ {
+		runtime.GC()
+	}
+	assert.Nil(t, value.Value(), "the pool remembers it until its end")
 }
 
 func TestJoinUnwritableOfTwoIsNamed(t *testing.T) {
