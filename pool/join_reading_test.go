@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store"
 )
 
 // An engine that cannot wait is asked often for a result that is not there yet, and seldom
@@ -134,5 +136,55 @@ func TestJoinUnreadableRecord(t *testing.T) {
 		require.ErrorContains(t, err, "pool: codec: ")
 		_, err = p.Results(t.Context())
 		require.Error(t, err)
+	})
+}
+
+// badWait is an engine whose Wait fails at first.
+type badWait struct {
+	*hooked
+	calls *atomic.Int64
+}
+
+func (b badWait) Wait(ctx context.Context, id uint64) ([]byte, error) {
+	if b.calls.Add(1) == 1 {
+		return nil, errEngineDown
+	}
+	return b.Memory.Wait(ctx, id)
+}
+
+// A hiccup of the engine does not end a Get, be it in its Load or in its Wait, and inside
+// a task, too.
+func TestJoinGetGoesOnAfterAHiccup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := badWait{&hooked{Memory: newMemory(0)}, new(atomic.Int64)}
+		var fail atomic.Bool
+		eng.load = func(_ context.Context, call func() ([]byte, error)) ([]byte, error) {
+			if fail.CompareAndSwap(true, false) {
+				return nil, errEngineDown
+			}
+			return call()
+		}
+		var p *pool.Pool[int, int]
+		var first atomic.Uint64
+		p, _ = join(t, eng, func(ctx context.Context, in int) (int, error) {
+			if in == 1 {
+				time.Sleep(time.Minute)
+				return 7, nil
+			}
+			fail.Store(true)
+			return p.Get(ctx, store.ID(first.Load()))
+		}, &pool.Options{Workers: 1})
+		id, err := p.Submit(t.Context(), 1)
+		require.NoError(t, err)
+		first.Store(uint64(id))
+		v, err := p.Get(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, 7, v)
+		require.EqualValues(t, 2, eng.calls.Load())
+		id, err = p.Submit(t.Context(), 2)
+		require.NoError(t, err)
+		v, err = p.Get(t.Context(), id)
+		require.NoError(t, err)
+		assert.Equal(t, 7, v)
 	})
 }
