@@ -51,8 +51,8 @@ func (j *joint[T, R]) Run(ctx context.Context, id uint64) (v R, err error) {
 // That is no outcome: another process is to run the task.
 func (j *joint[T, R]) isInterrupted(err error) bool {
 	cause := j.pool.cancelCause()
-	return cause != nil && (errors.Is(err, context.Canceled) || errors.Is(err, cause) ||
-		j.pool.parent.Err() != nil && errors.Is(err, j.pool.parent.Err()))
+	return cause != nil &&
+		(errors.Is(err, context.Canceled) || errors.Is(err, cause) || errors.Is(err, j.pool.parent.Err()))
 }
 
 // suspect counts the start of a task that was delivered often, durably and before it

@@ -23,8 +23,8 @@
 // user of the machine can connect, see package jetstream for what he can do then. With
 // DontListen it does not listen. With Addr it listens there. An address that other machines
 // can reach is refused without credentials: User and Password, or a TLS configuration that
-// verifies certificates of clients by its ClientCAs. A password without TLS is readable on the network. There
-// is no monitoring port, no cluster, no log, and no handling of signals.
+// verifies certificates of clients by its ClientCAs. A password without TLS is readable on
+// the network. There is no monitoring port, no cluster, no log, and no handling of signals.
 //
 // The user with that password may do all that the server can: for users that may do less,
 // run a nats-server of its own.
