@@ -32,7 +32,7 @@ func (s *site) check() {
 		case <-news:
 		case err := <-waited:
 			size, sizeErr := drv.Size(t.Context())
-			require.NoError(t, err, "the queue does not become empty: there are %d tasks (%v)", size, sizeErr)
+			require.NoError(t, err, "the queue does not become empty: there are %d tasks (%v)\n%s", size, sizeErr, s.queue(err))
 			over = true
 		}
 	}
