@@ -103,9 +103,11 @@ func TestSilentLink(t *testing.T) {
 }
 
 // A link passes bytes on until it is cut: then it keeps the connections and passes nothing.
+// While somebody holds the gate, what comes from the server waits.
 type link struct {
 	url    string
 	broken atomic.Bool
+	gate   sync.Mutex
 }
 
 func newLink(t *testing.T, to string) *link {
@@ -115,7 +117,7 @@ func newLink(t *testing.T, to string) *link {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var conns []net.Conn
-	pass := func(from, to net.Conn) {
+	pass := func(from, to net.Conn, gate sync.Locker) {
 		buf := make([]byte, 32<<10)
 		dead := false
 		for {
@@ -126,7 +128,9 @@ func newLink(t *testing.T, to string) *link {
 				return
 			}
 			if !dead {
+				gate.Lock()
 				_, _ = to.Write(buf[:n])
+				gate.Unlock()
 			}
 		}
 	}
@@ -144,8 +148,8 @@ func newLink(t *testing.T, to string) *link {
 			mu.Lock()
 			conns = append(conns, in, out)
 			mu.Unlock()
-			wg.Go(func() { pass(in, out) })
-			wg.Go(func() { pass(out, in) })
+			wg.Go(func() { pass(in, out, &sync.Mutex{}) })
+			wg.Go(func() { pass(out, in, &l.gate) })
 		}
 	})
 	t.Cleanup(func() {

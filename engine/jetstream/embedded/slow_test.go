@@ -2,9 +2,7 @@ package embedded_test
 
 import (
 	"context"
-	"net"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -18,10 +16,10 @@ import (
 // does not read: 64 MiB, then it closes the connection, and all of it comes again.
 func TestPullLargeOverSlowLink(t *testing.T) {
 	s := start(t, fast)
-	link := newSlowLink(t, strings.TrimPrefix(s.URL(), "nats://"))
+	link := newLink(t, strings.TrimPrefix(s.URL(), "nats://"))
 	name := newName()
 	other := open(t, s.URL(), name, nil)
-	e := open(t, "nats://"+link.addr, name, nil)
+	e := open(t, link.url, name, nil)
 	const n = 90
 	large := make([][]byte, n)
 	for i := range large {
@@ -56,70 +54,11 @@ func TestPullLargeOverSlowLink(t *testing.T) {
 func TestNoAnswer(t *testing.T) {
 	t.Parallel()
 	s := start(t, fast)
-	link := newSlowLink(t, strings.TrimPrefix(s.URL(), "nats://"))
-	e := open(t, "nats://"+link.addr, newName(), nil)
+	link := newLink(t, strings.TrimPrefix(s.URL(), "nats://"))
+	e := open(t, link.url, newName(), nil)
 	link.gate.Lock()
 	_, err := e.Load(t.Context(), 7)
 	link.gate.Unlock()
 	assert.ErrorIs(t, err, nats.ErrTimeout)
 	assert.NotErrorIs(t, err, context.DeadlineExceeded)
-}
-
-// A slowLink passes on what comes from the server while nobody holds the gate.
-type slowLink struct {
-	addr string
-	gate sync.Mutex
-}
-
-func newSlowLink(t *testing.T, to string) *slowLink {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	l := &slowLink{addr: listener.Addr().String()}
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var conns []net.Conn
-	pass := func(from, to net.Conn, gate sync.Locker) {
-		defer func() { _ = to.Close() }()
-		buf := make([]byte, 256<<10)
-		for {
-			n, err := from.Read(buf)
-			if err != nil {
-				return
-			}
-			gate.Lock()
-			_, err = to.Write(buf[:n])
-			gate.Unlock()
-			if err != nil {
-				return
-			}
-		}
-	}
-	wg.Go(func() {
-		for {
-			in, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			out, err := net.Dial("tcp", to)
-			if err != nil {
-				_ = in.Close()
-				continue
-			}
-			mu.Lock()
-			conns = append(conns, in, out)
-			mu.Unlock()
-			wg.Go(func() { pass(in, out, &sync.Mutex{}) })
-			wg.Go(func() { pass(out, in, &l.gate) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = listener.Close()
-		mu.Lock()
-		for _, c := range conns {
-			_ = c.Close()
-		}
-		mu.Unlock()
-		wg.Wait()
-	})
-	return l
 }
