@@ -37,6 +37,10 @@
 // are done: a Push that is repeated over such a restart can add a task again that was
 // done in between.
 //
+// Killed between the two writes, it remembers that a task was acknowledged and has not
+// removed it: Size counts it, and it keeps its place in the queue, until somebody's Pull has
+// found nothing for 5 s, and removes it.
+//
 // # What is made
 //
 // For a pool NAME the streams resultpool_NAME_tasks, _results, _starts and _kind, with

@@ -72,7 +72,7 @@ type names struct {
 	result, saved, start         string // subjects, without the ID at the end
 
 	// Subjects of the servers, or what they begin with.
-	next, info, purge, get, direct string
+	next, info, consumerInfo, purgeTasks, purge, get, direct string
 }
 
 func namesOf(pool string) names {
@@ -92,6 +92,8 @@ func namesOf(pool string) names {
 	}
 	n.next = "$JS.API.CONSUMER.MSG.NEXT." + n.tasks + "." + n.consumer
 	n.info = "$JS.API.STREAM.INFO." + stream + "_"
+	n.consumerInfo = "$JS.API.CONSUMER.INFO." + n.tasks + "." + n.consumer
+	n.purgeTasks = "$JS.API.STREAM.PURGE." + n.tasks
 	n.purge = "$JS.API.STREAM.PURGE." + n.results
 	n.get = "$JS.API.STREAM.MSG.GET." + stream + "_"
 	n.direct = "$JS.API.DIRECT.GET." + n.results

@@ -114,7 +114,8 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 const (
-	pollFor   = 30 * time.Second // a request for tasks is given up after this, and made again
+	firstPoll = 5 * time.Second  // a request for tasks is given up after this, and made again
+	pollFor   = 30 * time.Second // the same, for all later ones
 	heartbeat = 2 * time.Second  // and the server shows that it knows of it
 	maxPull   = 4096
 
@@ -134,14 +135,18 @@ func (e *Engine) Pull(ctx context.Context, most int) ([]engine.Delivery, error) 
 	if most < 1 {
 		return nil, fmt.Errorf("jetstream: pull: max is %d, want 1 or more", most)
 	}
+	poll := firstPoll
 	for single := false; ; {
 		var ds []engine.Delivery
-		ds, single, err = e.pull(call, min(most, maxPull), single)
+		ds, single, err = e.pull(call, min(most, maxPull), poll, single)
 		switch {
 		case len(ds) > 0:
 			return ds, nil
 		case err != nil:
 			return nil, e.fail(call, "pull", err)
+		case !single: // nothing has come for so long
+			_ = e.removeOrphans(call) // else the next time
+			poll = pollFor
 		}
 	}
 }
@@ -158,9 +163,9 @@ type pullRequest struct {
 
 // pull asks once. The server refuses with "requests pending" if others have asked for
 // more than there is: one asks for a single task then, and waits for its turn.
-func (e *Engine) pull(ctx context.Context, most int, single bool) (ds []engine.Delivery, refused bool, err error) {
+func (e *Engine) pull(ctx context.Context, most int, poll time.Duration, single bool) (ds []engine.Delivery, refused bool, err error) {
 	maxBytes := max(maxPullBytes, e.nc.MaxPayload()+1024) // 1024 for its subjects: the largest task has to fit
-	req := pullRequest{Batch: most, MaxBytes: maxBytes, Expires: pollFor, NoWait: true, Heartbeat: heartbeat}
+	req := pullRequest{Batch: most, MaxBytes: maxBytes, Expires: poll, NoWait: true, Heartbeat: heartbeat}
 	if single {
 		req.Batch, req.NoWait = 1, false
 	}

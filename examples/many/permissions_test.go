@@ -2,6 +2,7 @@ package many
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"slices"
 	"strings"
@@ -84,6 +85,7 @@ func TestPermissions(t *testing.T) {
 	}
 	require.NoError(t, nc.Flush())
 	useAll(t, url, "u", "u")
+	removeOrphan(t, url, "u", nc)
 	require.NoError(t, nc.Flush()) // all that was published before comes before the answer
 	require.NoError(t, nc.Drain())
 	for !nc.IsClosed() {
@@ -93,6 +95,32 @@ func TestPermissions(t *testing.T) {
 		assert.Fail(t, "nothing was published to "+subject.(string))
 		return true
 	})
+}
+
+// removeOrphan has a task that is acknowledged in the queue, and pulls until it is gone. The
+// administrator makes it, as a death of the server may.
+func removeOrphan(t *testing.T, url, worker string, admin *nats.Conn) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	work := openAs(t, url, worker)
+	ids, err := work.Push(ctx, "orphan", [][]byte{[]byte("1")})
+	require.NoError(t, err)
+	answer, err := admin.Request("$JS.API.CONSUMER.RESET.resultpool_p_tasks.workers", fmt.Appendf(nil, `{"seq":%d}`, ids[0]+1), 5*time.Second)
+	require.NoError(t, err)
+	require.NotContains(t, string(answer.Data), `"error"`)
+	pulled := make(chan error, 1)
+	pulling, stop := context.WithCancel(ctx)
+	go func() {
+		_, err := work.Pull(pulling, 1)
+		pulled <- err
+	}()
+	for size := uint64(1); size > 0; time.Sleep(20 * time.Millisecond) { // asks again
+		size, err = work.Size(ctx)
+		require.NoError(t, err)
+	}
+	stop()
+	require.ErrorIs(t, <-pulled, context.Canceled)
 }
 
 // Who only submits, and who only works, need less.
