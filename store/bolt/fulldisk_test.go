@@ -158,7 +158,7 @@ func (f *fullDisk) checkStuck() (stored map[store.ID]store.Result[string]) {
 	stats := f.p.Stats()
 	assert.NotZero(t, stats.Unsaved)
 	assert.EqualValues(t, 64, stats.Queued)
-	assert.LessOrEqual(t, stats.Running, uint64(2*1024+4), "more than two batches, and the workers' own")
+	assert.LessOrEqual(t, stats.Running, uint64(2*(1024+4)), "more than two batches, what is set aside and the workers' own")
 	assert.EqualValues(t, len(f.accepted), stats.Submitted)
 
 	stored, err = store.Snapshot(t.Context(), f.st)
