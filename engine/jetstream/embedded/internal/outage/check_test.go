@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -39,21 +40,34 @@ func (s *site) check() {
 	for _, w := range slices.Clone(s.workers) {
 		w.stop() // and all that it has said was heard
 	}
-	size, err := drv.Size(ctx)
-	require.NoError(t, err)
-	assert.Zero(t, size, "the queue is not empty")
+	require.NoError(t, insist(ctx, func() error {
+		size, err := drv.Size(ctx)
+		assert.Zero(t, size, "the queue is not empty")
+		return err
+	}))
 
 	// One record for each ID, and of the pool one result for each record.
 	records := make(map[uint64]int)
-	for rec, err := range drv.All(ctx) {
-		require.NoError(t, err)
-		records[rec.ID]++
-		if records[rec.ID] > 1 {
-			t.Errorf("there are %d records with ID %d", records[rec.ID], rec.ID)
+	require.NoError(t, insist(ctx, func() error {
+		clear(records)
+		for rec, err := range drv.All(ctx) {
+			if err != nil {
+				return err
+			}
+			records[rec.ID]++
+		}
+		return nil
+	}))
+	for id, n := range records {
+		if n > 1 {
+			t.Errorf("there are %d records with ID %d", n, id)
 		}
 	}
-	results, err := reader.Results(ctx)
-	require.NoError(t, err)
+	var results map[store.ID]store.Result[proof]
+	require.NoError(t, insist(ctx, func() (err error) {
+		results, err = reader.Results(ctx)
+		return err
+	}))
 	assert.Len(t, results, len(records))
 
 	s.mu.Lock()
@@ -63,6 +77,18 @@ func (s *site) check() {
 	s.countRunsLocked()
 	s.log("%d tasks were accepted, %d results are right, after %d outages", len(s.given), len(results), s.outages)
 	assert.NotEmpty(t, s.given, "nothing was accepted")
+}
+
+// insist asks until there is an answer, or ctx is done: after cuts and deaths, replicas may
+// take a while to agree on who leads.
+func insist(ctx context.Context, ask func() error) error {
+	for {
+		err := ask()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		time.Sleep(askAgain)
+	}
 }
 
 // compareLocked compares the results with what was accepted.
