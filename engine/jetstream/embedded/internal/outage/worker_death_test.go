@@ -18,14 +18,14 @@ func TestWorkerKilled(t *testing.T) {
 	s.embedded()
 	victim := s.worker("victim", 2)
 	victim.awaitReady()
-	s.submitter("submitter", part{First: 1, Count: 100, Batch: 10, Cost: 50 * time.Millisecond}).awaitDone()
-	s.await("the victim has begun several tasks", func() bool { return len(victim.began) > 6 })
+	const gated = 12
+	s.submitter("submitter", part{First: 1, Count: 100, Batch: 10, Cost: time.Millisecond, GateAt: gated}).awaitDone()
+	s.await("the victim waits at the gate", func() bool { return s.runs[gated] == 1 })
 	victim.kill()
-	cut := victim.began[len(victim.began)-1] // nearly all of its time was to come
 
-	s.worker("other", 4)
+	s.worker("other", 4).openGate()
 	s.check()
-	assert.Equal(t, 2, s.runs[cut], "runs of task %d, which the victim was killed at", cut)
+	assert.Equal(t, 2, s.runs[gated], "runs of the task that the victim was killed at")
 }
 
 // TestWorkerKilledBeforeAck kills a worker that has saved its results and not acknowledged
