@@ -11,10 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// longLease is one that also a worker on a machine with much else to do extends in time.
+// What these tests count are runs, and a lease that ends is one more.
+const longLease = 3 * time.Second
+
 // TestWorkerKilled kills a worker in the middle of a task, which another one runs then.
 func TestWorkerKilled(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, time.Second)
+	s := newSite(t, longLease)
 	s.embedded()
 	victim := s.worker("victim", 2)
 	victim.awaitReady()
@@ -32,7 +36,7 @@ func TestWorkerKilled(t *testing.T) {
 // the tasks. They are not run again: whoever gets them finds the results.
 func TestWorkerKilledBeforeAck(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, time.Second)
+	s := newSite(t, longLease)
 	s.embedded()
 	victim := s.start("victim", s.client(part{Role: "worker", Workers: 4, HoldAck: true}))
 	victim.awaitReady()
@@ -54,12 +58,12 @@ func TestWorkerKilledBeforeAck(t *testing.T) {
 // nobody else gets them.
 func TestSlowTask(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, time.Second)
+	s := newSite(t, longLease)
 	s.embedded()
 	for range 2 {
 		s.worker("worker", 4)
 	}
-	s.submitter("submitter", part{First: 1, Count: 8, Cost: 3500 * time.Millisecond}).awaitDone()
+	s.submitter("submitter", part{First: 1, Count: 8, Cost: 7 * longLease / 3}).awaitDone()
 	s.check() // each was run once
 }
 
@@ -96,7 +100,7 @@ func TestStopGivesBack(t *testing.T) {
 // stopGivesBack reports whether the worker had taken over more than it had begun. That
 // depends on how fast it was just then.
 func stopGivesBack(t *testing.T) bool {
-	const lease = time.Minute
+	const lease = 10 * time.Minute
 	s := newSite(t, lease)
 	s.embedded()
 	const gated = 500
@@ -129,7 +133,7 @@ func stopGivesBack(t *testing.T) bool {
 	begun := time.Now()
 	busy.signal(syscall.SIGTERM)
 	for size := inHand; size > 1; {
-		require.Less(t, time.Since(begun), lease/4, "%d of %d tasks are not given back", size-1, inHand-1)
+		require.Less(t, time.Since(begun), patience, "%d of %d tasks are not given back", size-1, inHand-1)
 		var err error
 		size, err = drv.Size(ctx)
 		require.NoError(t, err)
