@@ -5,6 +5,7 @@ package outage
 import (
 	"cmp"
 	"context"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -33,7 +34,7 @@ func (p part) join(ctx context.Context, fn func(context.Context, job) (proof, er
 		}
 		eng := engine.Engine(drv)
 		if p.HoldAck {
-			eng = holdsAcks{drv}
+			eng = holdsAcks{drv, new(sync.Once)}
 		}
 		pl, err = pool.Join(context.WithoutCancel(ctx), fn, eng, options(p.Workers))
 		if err == nil {
