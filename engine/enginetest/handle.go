@@ -114,7 +114,8 @@ func refused(ctx context.Context, err error) bool {
 
 func (h *handle) ack(ds []engine.Delivery) {
 	wantNil("Ack", h.Ack(h.ctx, ds))
-	h.s.handled(ds, func(t *taskSeen) { t.acked, t.late = true, time.Since(t.since) >= h.s.surely() })
+	now := time.Now()
+	h.s.handled(ds, func(t *taskSeen) { t.ack(now, now.Sub(t.since) >= h.s.surely()) })
 }
 
 func (h *handle) nack(ds []engine.Delivery) {

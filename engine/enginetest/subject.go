@@ -55,6 +55,7 @@ type taskSeen struct {
 	since   time.Time // that, or the last Extend; zero if it is not held
 	early   bool      // it was delivered, and no Push has returned its ID yet
 	acked   bool
+	ackedAt time.Time
 	late    bool // acked, and perhaps not before its lease had ended
 }
 
@@ -155,8 +156,11 @@ func (s *subject) delivered(d engine.Delivery) {
 		fail("Pull returned ID %d with %s, want %s", d.ID, brief(d.Task), brief([]byte(t.task)))
 	case t.acked && t.late:
 		panic(failure{errSlow})
+	case t.acked && time.Since(t.since) >= s.surely():
+		panic(failure{inDoubt{fmt.Errorf("Pull returned task %d with Attempt %d, %v after it was acknowledged with Attempt %d, and %v after it was delivered or extended",
+			d.ID, d.Attempt, time.Since(t.ackedAt), t.attempt, time.Since(t.since))}})
 	case t.acked:
-		fail("Pull returned task %d, which was acknowledged", d.ID)
+		fail("Pull returned task %d with Attempt %d, %v after it was acknowledged with Attempt %d", d.ID, d.Attempt, time.Since(t.ackedAt), t.attempt)
 	case d.Attempt <= t.attempt:
 		fail("Pull returned task %d with Attempt %d, after Attempt %d", d.ID, d.Attempt, t.attempt)
 	case !t.since.IsZero() && time.Since(t.since) < s.surely():
@@ -165,6 +169,8 @@ func (s *subject) delivered(d engine.Delivery) {
 	}
 	t.attempt, t.since = d.Attempt, time.Now()
 }
+
+func (t *taskSeen) ack(now time.Time, late bool) { t.acked, t.ackedAt, t.late = true, now, late }
 
 // allKnown wants that all that was delivered was pushed.
 func (s *subject) allKnown() {
@@ -202,7 +208,7 @@ func (s *subject) freed(ds []engine.Delivery) {
 func (s *subject) gone(id uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.tasks[id].acked, s.tasks[id].late = true, false
+	s.tasks[id].ack(time.Now(), false)
 }
 
 // unexpected says whether a delivery that was not to be may be the fault of the machine.
@@ -216,6 +222,10 @@ func (s *subject) unexpected(d engine.Delivery) {
 
 // errSlow is the verdict of a check that was itself too slow: it knows nothing.
 var errSlow = errors.New("enginetest: the machine is too busy for leases this short")
+
+// inDoubt is the verdict of a check that has found a fault, or an engine that was too slow: a
+// server with much else to do may not get to an acknowledgement before the lease ends.
+type inDoubt struct{ error }
 
 // brief is what a message says of a task or record.
 func brief(data []byte) string {

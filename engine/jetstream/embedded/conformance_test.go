@@ -36,7 +36,7 @@ func subject(tb testing.TB, url string, opts *jetstream.Options) enginetest.Subj
 	if opts == nil {
 		opts = &jetstream.Options{}
 	}
-	opts.Lease, opts.QueueBound = 2*time.Second, bound
+	opts.Lease, opts.QueueBound = 4*time.Second, bound
 	name := newName()
 	return enginetest.Subject{
 		Open: func(ctx context.Context) (engine.Engine, error) {

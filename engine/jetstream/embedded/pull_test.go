@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -29,6 +30,20 @@ func TestPullBesideLargerRequests(t *testing.T) {
 	require.NoError(t, nc.PublishRequest(next, inbox, []byte(`{"batch":10,"expires":60000000000}`)))
 	require.NoError(t, nc.Flush())
 	push(t, e, "a", 1)
+	consumer := func(ok func(*natsjs.ConsumerInfo) bool) {
+		eventually(t, func() error {
+			st, err := js.Stream(t.Context(), stream)
+			if err != nil {
+				return err
+			}
+			c, err := st.Consumer(t.Context(), "workers")
+			if err == nil && !ok(c.CachedInfo()) {
+				return assert.AnError
+			}
+			return err
+		})
+	}
+	consumer(func(has *natsjs.ConsumerInfo) bool { return has.NumWaiting == 1 && has.NumPending == 1 })
 
 	pulled := make(chan []engine.Delivery, 1)
 	go func() {
@@ -36,17 +51,7 @@ func TestPullBesideLargerRequests(t *testing.T) {
 		assert.NoError(t, err)
 		pulled <- ds
 	}()
-	eventually(t, func() error { // until the request of Pull is there, too
-		st, err := js.Stream(t.Context(), stream)
-		if err != nil {
-			return err
-		}
-		c, err := st.Consumer(t.Context(), "workers")
-		if err == nil && c.CachedInfo().NumWaiting < 2 {
-			return assert.AnError
-		}
-		return err
-	})
+	consumer(func(has *natsjs.ConsumerInfo) bool { return has.NumWaiting == 2 }) // Pull's request is there, too
 	_, err = js.ResumeConsumer(t.Context(), stream, "workers")
 	require.NoError(t, err)
 	push(t, e, "b", 20)

@@ -151,9 +151,10 @@ func (pr *process) resume() {
 	pr.signal(syscall.SIGCONT)
 }
 
-// stop has a process end well.
+// stop has a process end well, once it listens to that.
 func (pr *process) stop() {
 	pr.s.t.Helper()
+	pr.s.await(pr.name+" is ready", func() bool { return pr.ready || pr.gone })
 	pr.signal(syscall.SIGTERM)
 	pr.awaitEnd()
 }
