@@ -205,12 +205,16 @@ func (s *share) collect(stopping context.Context, out *outcome, files []file, id
 	}
 }
 
+// forget has the engine forget sums that are of no use any more.
 func (s *share) forget(ctx context.Context, obsolete []store.ID) error {
+	if len(obsolete) == 0 {
+		return nil
+	}
 	ids := make([]uint64, len(obsolete))
 	for i, id := range obsolete {
 		ids[i] = uint64(id)
 	}
-	return s.site.files.Delete(ctx, ids)
+	return again(ctx, s.site.files, func() error { return s.site.files.Delete(ctx, ids) })
 }
 
 // sayLeft says what this hashtree leaves to others.

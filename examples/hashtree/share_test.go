@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -155,6 +156,41 @@ func TestShareForgets(t *testing.T) {
 			assert.Equal(t, 2, results)
 		}
 	}
+}
+
+// The last thing that a run asks of the engine is to forget what nobody needs any more. The
+// process that has the server may have ended by then: another one has it in a moment. What
+// there is not is not asked for.
+func TestShareForgetsWhenTheEngineIsBack(t *testing.T) {
+	makeOldTree(t, "a", "b", "c")
+	m := newMeeting()
+	deleting := func(f enginetest.Fault) *keepingRun {
+		r := m.run()
+		open := r.openSite
+		r.openSite = func(ctx context.Context, opts siteOptions) (*site, error) {
+			s, err := open(ctx, opts)
+			s.files = enginetest.WithFaults(s.files, enginetest.Faults{Delete: f})
+			return s, err
+		}
+		return r
+	}
+	down := enginetest.Fail(errors.New("the server is gone"))
+	first := deleting(down)
+	first.share(".")
+	assert.Equal(t, exitOK, first.status, first.err.String())
+
+	require.NoError(t, os.Remove("c"))
+	second := deleting(enginetest.First(2, down))
+	second.share(".")
+	assert.Equal(t, exitOK, second.status, second.err.String())
+	results := 0
+	for _, mem := range m.data {
+		for _, err := range mem.All(t.Context()) {
+			require.NoError(t, err)
+			results++
+		}
+	}
+	assert.Equal(t, 2, results)
 }
 
 // What cannot be read is said as without an engine, and tried again.

@@ -116,7 +116,7 @@ func TestTwoProcessesSplitTheWork(t *testing.T) {
 			readByB, saidByB := b.finishAll(t, firstOfB)
 			assert.ElementsMatch(t, paths, slices.Concat(readByA, readByB), "each file is read once")
 			for _, c := range []*steppingChild{a, b} {
-				assert.Equal(t, exitOK, c.ProcessState.ExitCode())
+				assert.Equal(t, exitOK, c.ProcessState.ExitCode(), "the first said: %s\nthe second said: %s", saidByA, saidByB)
 				assert.Equal(t, want, c.stdout.String())
 			}
 			assertKept(t, saidByA, 0, manyFiles, 0, 0)
