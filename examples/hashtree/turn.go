@@ -32,8 +32,10 @@ type turn struct {
 const shortly = 500 * time.Millisecond
 
 // lookForTurn is how often those who wait see to it that there is a turn at all: who had
-// it may have died between taking it out of the queue and putting in the next.
-const lookForTurn = 5 * time.Second
+// it may have died between taking it out of the queue and putting in the next. It is long
+// enough for the engine on JetStream to remove a turn that was acknowledged and is still
+// there since the server has died: a Pull does so after 5 s.
+const lookForTurn = 8 * time.Second
 
 // takeTurn waits for the turn until ctx is done. It calls waiting, on another goroutine, if
 // it has to wait long.
