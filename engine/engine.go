@@ -75,9 +75,10 @@ type Delivery struct {
 //     remembers the key: for 10 seconds at least, also if the task is done by then,
 //     but for a task that is done when the engine itself has died.
 //  3. With an error, ids is nil or as long as tasks, and ids[i] is 0 if tasks[i] is
-//     not known to be in the queue. With [ErrFull] or [ErrTooLarge] those are not in
-//     the queue. With any other error they may be: Push again with the same key and
-//     the same tasks tells.
+//     not known to be in the queue. With an error matching [ErrFull], [ErrTooLarge] or
+//     [ErrRefused] those are not in the queue, neither by this call nor by an earlier
+//     one with the same key. With any other error they may be: Push again with the
+//     same key and the same tasks tells.
 //  4. A queue is bounded. A Push that finds no room does not wait: it returns an error
 //     matching ErrFull, drops nothing, and there is room again when tasks are
 //     acknowledged.
@@ -112,7 +113,9 @@ type Delivery struct {
 //     that are not there are no error.
 //  14. A loop over All yields each record that is stored from its beginning to its end
 //     exactly once, in any order, and may yield those that come or go meanwhile. The
-//     body may call every method. If the engine fails, the last pair has an error.
+//     body may call every method. A pair with an error and an ID that is not 0 is
+//     about that record only, which cannot be read: the loop goes on. With ID 0 the
+//     engine has failed or ctx is done, and the pair is the last.
 //  15. The queue and the results have nothing to do with each other: saving does not
 //     acknowledge, acknowledging does not delete.
 //
@@ -204,8 +207,12 @@ type Describer interface {
 }
 
 // A Retryabler is an [Engine] that knows which of its errors can never pass, as that
-// of a password that is wrong. It is optional: without it every error but those of this
-// package is taken for one that may pass.
+// of a permission that is missing. It is optional: without it every error but those of
+// this package is taken for one that may pass.
+//
+// An error that can never pass is final. One of Push, Load, Wait or Size is what the
+// caller of the pool gets, at once. One of Pull, Save, Ack or Extend ends the pool, since
+// it can do no work; so does one that matches [ErrGone] or [ErrClosed], of whatever method.
 type Retryabler interface {
 	// Retryable reports whether a call that has returned err may succeed another time.
 	Retryable(err error) bool
@@ -220,9 +227,19 @@ var (
 	// can never take.
 	ErrTooLarge = errors.New("engine: too large")
 
+	// ErrRefused is in the chain of what Push returns if the tasks without an ID are
+	// certainly not in the queue, beside the reason: nothing was sent, or the engine has
+	// said no to each. It says nothing of whether another attempt may succeed.
+	ErrRefused = errors.New("engine: not accepted")
+
 	// ErrNotFound is returned by Load, and by Wait.
 	ErrNotFound = errors.New("engine: not found")
 
-	// ErrClosed is returned by every method after Close.
+	// ErrGone is returned by every method when the queue is no longer there, or its
+	// results are not, and to make them anew would lose what was in them. It is final.
+	ErrGone = errors.New("engine: the queue is gone")
+
+	// ErrClosed is returned by every method after Close, and when the engine cannot be
+	// used any more for another reason. It is final.
 	ErrClosed = errors.New("engine: closed")
 )

@@ -89,7 +89,9 @@ type Result[R any] struct {
 //  5. A loop over All yields each Result that is held from its beginning to its
 //     end exactly once. It may or may not yield one that is put or deleted
 //     meanwhile, yields none twice unless it was deleted and put again, and
-//     none that was never put. There is no order.
+//     none that was never put. There is no order. A pair with an error and an ID
+//     that is not 0 is about that result only, which cannot be read: the loop goes
+//     on. With ID 0 the store has failed or ctx is done, and the pair is the last.
 //  6. The body of a loop over All may call every method of the store, loop over
 //     All again, break, return and panic: no lock is held while it runs.
 //  7. A Result is held until it is deleted. A store does not evict.
@@ -102,7 +104,7 @@ type Result[R any] struct {
 //
 // An ID of 0 is outside the contract: a pool never uses it.
 //
-// Any error of Put that matches neither ErrExists nor [ErrRejected] means "not
+// Any error of Put that matches none of ErrExists, [ErrRejected] and [ErrClosed] means "not
 // now": a pool holds the result and tries again, for as long as it takes. So a
 // Put that returned such an error may be repeated, and if the first attempt did
 // store the Result after all, the second returns ErrExists.
@@ -119,8 +121,8 @@ type ResultStore[R any] interface {
 	Delete(ctx context.Context, id ID) error
 
 	// All returns the Results that are held, as a weakly consistent sequence:
-	// see clauses 5 and 6. If the store fails, the last pair has a non-nil
-	// error and a Result that means nothing; every other pair's error is nil.
+	// see clauses 5 and 6. Of a pair with an error only the Result's ID means
+	// anything.
 	All(ctx context.Context) iter.Seq2[Result[R], error]
 }
 
@@ -137,6 +139,28 @@ type BatchPutter[R any] interface {
 	// one of them. It does not change res, and does not keep it after it has
 	// returned.
 	PutBatch(ctx context.Context, res []Result[R]) error
+}
+
+// A RecordPutter is a [BatchPutter] that stores bytes, and lets the pool make them ahead
+// of the write. It is optional. A pool's workers call Encode, each for its own result, so
+// that encoding is done in parallel and the size of what gathers is known: at most 8 MiB
+// of records gather for the next batch, or one result. Of a BatchPutter that is not a
+// RecordPutter 1,024 results gather, whatever their size.
+type RecordPutter[R any] interface {
+	BatchPutter[R]
+
+	// Encode returns the bytes of res, which are the caller's. It waits for nothing.
+	// Its error matches ErrRejected.
+	Encode(res Result[R]) ([]byte, error)
+
+	// PutRecords is PutBatch of the results whose bytes recs are.
+	PutRecords(ctx context.Context, recs []Record) error
+}
+
+// A Record is a [Result] as the bytes that a [RecordPutter] makes of it.
+type Record struct {
+	ID   ID
+	Data []byte
 }
 
 // An IDReserver is a [ResultStore] that hands out ranges of IDs, so that they
@@ -168,24 +192,34 @@ var ErrExists = errors.New("store: result already exists")
 // retry it: it stores, under the same ID, a result whose Err says so.
 var ErrRejected = errors.New("store: result rejected")
 
+// ErrClosed is in the chain of what the methods of a store return once it has been closed
+// for good. A pool does not try again then: it ends, and its Stop hands back what was
+// not stored.
+var ErrClosed = errors.New("store: closed")
+
 // Snapshot copies all that st holds into a map that the caller owns.
 //
 // It is as consistent as st.All: what is put or deleted while it runs may or may
-// not be in it. It returns context.Cause(ctx) if ctx is done before it has
-// finished, or the first error of st; the map is then nil.
+// not be in it. Results that cannot be read are not in the map, and the error joins
+// what All says of each. If ctx is done before Snapshot has finished, or the store
+// fails, the map is nil and the error is context.Cause(ctx) or the store's.
 func Snapshot[R any](ctx context.Context, st ResultStore[R]) (map[ID]Result[R], error) {
 	all := make(map[ID]Result[R])
+	var unreadable []error
 	for res, err := range st.All(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
+		case err != nil && res.ID == 0:
+			return nil, err
+		case err != nil:
+			unreadable = append(unreadable, err)
+		default:
+			all[res.ID] = res
 		}
-		all[res.ID] = res
 	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	return all, nil
+	return all, errors.Join(unreadable...)
 }

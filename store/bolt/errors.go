@@ -1,13 +1,14 @@
 package bolt
 
 import (
-	"errors"
 	"fmt"
 	"runtime/debug"
+
+	"github.com/resultpool/resultpool/store"
 )
 
-// ErrClosed is returned by all methods of a Store after Close.
-var ErrClosed = errors.New("bolt: store is closed")
+// ErrClosed is returned by all methods of a Store after Close. It matches store.ErrClosed.
+var ErrClosed = fmt.Errorf("bolt: %w", store.ErrClosed)
 
 // A damagedError says that bbolt has come across something that it never wrote.
 type damagedError struct {
