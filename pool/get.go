@@ -79,7 +79,7 @@ func (p *Pool[T, R]) await(ctx context.Context, id store.ID) error {
 		return nil
 	case <-ctx.Done():
 	}
-	why := causeOf(ctx) // the user's code, so not with mu held
+	why := p.late(ctx, nil) // the user's code, so not with mu held
 	p.mu.Lock()
 	defer p.unlock()
 	if g.n--; g.n == 0 { // nobody else waits for it, or it is settled, and never again pending
@@ -159,7 +159,7 @@ func (p *Pool[T, R]) Wait(ctx context.Context) error {
 	p.mu.Lock()
 	if p.quietLocked() {
 		p.unlock()
-		return nil
+		return p.closedByFailure()
 	}
 	if p.quiet == nil {
 		p.quiet = make(chan struct{})
@@ -169,8 +169,16 @@ func (p *Pool[T, R]) Wait(ctx context.Context) error {
 
 	select {
 	case <-quiet:
-		return nil
+		return p.closedByFailure()
 	case <-ctx.Done():
-		return causeOf(ctx)
+		return p.late(ctx, nil)
 	}
+}
+
+// closedByFailure returns an error if the pool has ended since the store has failed for good.
+func (p *Pool[T, R]) closedByFailure() error {
+	if err := p.failure(); err != nil {
+		return closedBecause(err)
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -145,6 +146,9 @@ func (p *Pool[T, R]) reserveError(ctx, intake context.Context, err error) error 
 		return context.Cause(intake)
 	case ctx.Err() != nil:
 		return causeOf(ctx)
+	case errors.Is(err, store.ErrClosed):
+		p.fail(err)
+		return closedBecause(err)
 	default:
 		return fmt.Errorf("pool: reserving IDs: %w", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/resultpool/resultpool/engine"
 )
@@ -97,7 +96,8 @@ func (j *joint[T, R]) suspect(d engine.Delivery) (leave func(interrupted bool), 
 // so, the task is not started; of one that never will, as it cannot or this process may not,
 // the error is ErrUnsupported.
 func (j *joint[T, R]) countStart(id uint64) (starts int, err error) {
-	var pause time.Duration
+	t := trouble{all: &j.pool.troubles}
+	defer t.over()
 	unanswered := 0 // these may be counted, and have not happened
 	for j.intake.Err() == nil {
 		starts, err = j.markStart(j.intake, id, 1)
@@ -108,8 +108,7 @@ func (j *joint[T, R]) countStart(id uint64) (starts int, err error) {
 			return 0, errors.ErrUnsupported
 		}
 		unanswered++
-		pause = nextPause(pause)
-		sleep(j.intake, pause)
+		sleep(j.intake, t.failed(err))
 	}
 	return 0, &handBack{causeOf(j.intake)}
 }
