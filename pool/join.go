@@ -37,6 +37,9 @@ import (
 // in package codec. What differs from a pool of New is said at Submit, Get, Results,
 // Wait, Stop and Stats, and together in docs/many-machines.md.
 //
+// While the engine fails, the pool tries again, and Stats.Failing says what. An error that
+// can never pass ends the pool; see the package comment.
+//
 // ctx is the context of the pool, as New's is. Join blocks while the engine is asked
 // what its tasks are, until ctx is done, and starts two goroutines, which end with the
 // pool. The engine is not closed with the pool: close it after Stop.

@@ -26,9 +26,9 @@ import (
 // context, it returns [ErrQueueFull] rather than wait for its own pool.
 //
 // In a pool that has joined an engine, Submit returns once the engine has the task, which
-// takes a round trip. While the engine fails it tries again. It returns an error that no
-// other attempt can mend, as engine.ErrTooLarge, and one for a task that cannot be
-// written. If it ends for another reason while the engine owes it an answer, the error
+// takes a round trip. While the engine fails it tries again, until ctx is done: the error
+// then matches the last refusal, too. It returns an error that no other attempt can mend,
+// as engine.ErrTooLarge, and one for a task that cannot be written. If it ends for another reason while the engine owes it an answer, the error
 // matches [ErrUnconfirmed] too: the task may have been accepted. There it does not
 // matter how many workers the pool has.
 func (p *Pool[T, R]) Submit(ctx context.Context, in T) (store.ID, error) {
