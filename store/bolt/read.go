@@ -64,7 +64,7 @@ func (f *file) get(ctx context.Context, id store.ID) (data []byte, err error) {
 
 // chunk returns copies of the first records from the one of ID first on, and where to go on
 // after them: 0 if there are no more.
-func (f *file) chunk(ctx context.Context, first store.ID) (recs []record, next store.ID, err error) {
+func (f *file) chunk(ctx context.Context, first store.ID) (recs []store.Record, next store.ID, err error) {
 	err = f.view(ctx, func(tx *bbolt.Tx) error {
 		size, least := 0, first
 		c := tx.Bucket(resultsBucket).Cursor()
@@ -81,7 +81,7 @@ func (f *file) chunk(ctx context.Context, first store.ID) (recs []record, next s
 				return nil
 			}
 			if f.isSynced(id) {
-				recs = append(recs, record{id, bytes.Clone(v)})
+				recs = append(recs, store.Record{ID: id, Data: bytes.Clone(v)})
 			}
 			size += len(v)
 			if id == math.MaxUint64 {
