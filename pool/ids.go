@@ -59,7 +59,7 @@ func newIDs[R any](ctx context.Context, st store.ResultStore[R]) (*ids, error) {
 	d := &ids{reserver: reserver, turn: semaphore.NewWeighted(1)}
 	first, err := reserver.ReserveIDs(ctx, reserveAtOnce)
 	if err != nil {
-		return nil, fmt.Errorf("pool: reserving IDs: %w", err)
+		return nil, &wrapped{"pool: reserving IDs", err}
 	}
 	if err := d.addLocked(uint64(first), reserveAtOnce); err != nil {
 		return nil, err
@@ -146,7 +146,7 @@ func (p *Pool[T, R]) reserveError(ctx, intake context.Context, err error) error 
 	case ctx.Err() != nil:
 		return causeOf(ctx)
 	default:
-		return fmt.Errorf("pool: reserving IDs: %w", err)
+		return &wrapped{"pool: reserving IDs", err}
 	}
 }
 

@@ -2,9 +2,9 @@ package codec
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
+	texts "github.com/resultpool/resultpool/internal/text"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -58,7 +58,7 @@ func (known sentinels) part(err error, words string, depth int) *errorPart {
 	if depth < panicsDeep && errors.As(err, &p) {
 		e.Panic = &panicPart{
 			Exact: err == error(p), //nolint:errorlint // which one it is
-			Text:  text(fmt.Sprint(p.Value)),
+			Text:  text(texts.Of(p.Value)),
 			Stack: text(p.Stack),
 		}
 		if v, ok := p.Value.(error); ok {
