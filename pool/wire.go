@@ -37,12 +37,14 @@ func (w *wire[T, R]) mark() uint32 {
 
 // encodeTask returns the bytes of a task.
 func (w *wire[T, R]) encodeTask(in T) (data []byte, err error) {
+	marshalled := false
 	defer func() {
-		if p := recover(); p != nil {
+		if p := recover(); !marshalled { // p may be nil, after a panic(nil)
 			err = fmt.Errorf("pool: the task cannot be written as %s: panic: %s", w.name, text.Of(p))
 		}
 	}()
 	value, err := w.values.Marshal(&in)
+	marshalled = true
 	if err != nil {
 		return nil, &wrapped{"pool: the task cannot be written as " + w.name, err}
 	}

@@ -116,22 +116,27 @@ func (c *Codec[R]) Decode(id store.ID, data []byte) (store.Result[R], error) {
 
 // marshal does not wrap the user's error, which might match more than it should.
 func marshal(values Values, v any) (data []byte, err error) {
-	defer recovered(&err)
-	return values.Marshal(v)
+	err = guarded(func() (err error) { data, err = values.Marshal(v); return err })
+	return data, err
 }
 
 // unmarshal hands out a copy: data may lie in a file that is mapped, where a slice
 // that is kept or changed ends the program, and not with a panic.
-func unmarshal(values Values, data []byte, v any) (err error) {
-	defer recovered(&err)
-	return values.Unmarshal(bytes.Clone(data), v)
+func unmarshal(values Values, data []byte, v any) error {
+	return guarded(func() error { return values.Unmarshal(bytes.Clone(data), v) })
 }
 
-// recovered, deferred, turns a panic into an error that matches nothing.
-func recovered(err *error) {
-	if p := recover(); p != nil {
-		*err = fmt.Errorf("panic: %s", texts.Of(p))
-	}
+// guarded calls code of the user, and turns a panic into an error that matches nothing.
+func guarded(call func() error) (err error) {
+	returned := false
+	defer func() {
+		if p := recover(); !returned { // p may be nil, after a panic(nil)
+			err = fmt.Errorf("panic: %s", texts.Of(p))
+		}
+	}()
+	err = call()
+	returned = true
+	return err
 }
 
 func isNilPointer(v any) bool {

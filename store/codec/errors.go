@@ -34,8 +34,8 @@ const panicsDeep = 8
 
 // describe is the way out. The error is that of a panic in err's methods.
 func (known sentinels) describe(err error) (e *errorPart, failed error) {
-	defer recovered(&failed)
-	return known.part(err, err.Error(), 0), nil
+	failed = guarded(func() error { e = known.part(err, err.Error(), 0); return nil })
+	return e, failed
 }
 
 // part describes an error in a panic in a panic and so on, depth times.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/codec"
 )
 
 // endless panics with itself when its text is asked for, and fmt.Sprint with it.
@@ -66,5 +67,28 @@ func TestValueWhoseErrorHasNoText(t *testing.T) {
 		_, err := c.Decode(4711, summed(4711, "\x01\x00"+data))
 		assert.ErrorContains(t, err, "result 4711: ")
 		assert.ErrorContains(t, err, "whose text cannot be had")
+	}
+}
+
+// silent panics with nil wherever it can, which with GODEBUG=panicnil=1 looks like no
+// panic at all. (Not in MarshalJSON: package json takes that for success then.)
+type silent struct{}
+
+func (silent) Marshal(any) ([]byte, error) { panic(nil) }
+func (silent) Unmarshal([]byte, any) error { panic(nil) }
+func (silent) Error() string               { panic(nil) }
+
+func TestPanicNilIsAnError(t *testing.T) {
+	for _, godebug := range []string{"panicnil=0", "panicnil=1"} {
+		t.Run(godebug, func(t *testing.T) {
+			t.Setenv("GODEBUG", godebug)
+			c := newCodec[int](t, &codec.Options{Values: silent{}})
+			_, err := c.Encode(store.Result[int]{ID: 4711})
+			assert.ErrorIs(t, err, store.ErrRejected)
+			_, err = c.Encode(store.Result[int]{ID: 4711, Err: silent{}})
+			assert.ErrorIs(t, err, store.ErrRejected)
+			_, err = c.Decode(4711, summed(4711, "\x01\x001"))
+			assert.ErrorContains(t, err, "result 4711: cannot read its")
+		})
 	}
 }
