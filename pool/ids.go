@@ -24,7 +24,7 @@ const reserveAtOnce = 1 << 16
 // into the queue, and each ticket has its ID before it is given to a task: the
 // store cannot be asked with mu held, nor by a submitter that has put its task
 // into the queue already. So a submitter reserves IDs before, and those that wait
-// for room have theirs kept for them:
+// for room have theirs kept for them, if there is a reserver:
 //
 //	end >= queue.Pushed() + waiting
 type ids struct {
@@ -117,9 +117,10 @@ func (p *Pool[T, R]) hasIDs(n uint64) bool {
 }
 
 // hasIDsLocked reports whether there are IDs for n more tasks, at least if the tail
-// of the queue is shut.
+// of the queue is shut. A pool that counts always has: no task takes a number before it
+// is in the queue, and nobody can submit as many as there are.
 func (p *Pool[T, R]) hasIDsLocked(n uint64) bool {
-	return p.ids.end-p.queue.Pushed()-p.waiting >= n
+	return p.ids.reserver == nil || p.ids.end-p.queue.Pushed()-p.waiting >= n
 }
 
 // forgetLocked forgets the blocks whose tasks are all settled.
