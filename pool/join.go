@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/text"
 	"github.com/resultpool/resultpool/store"
 	"github.com/resultpool/resultpool/store/codec"
 )
@@ -160,7 +161,7 @@ type joint[T, R any] struct {
 // engine, for another process.
 type handBack struct{ cause error }
 
-func (e *handBack) Error() string { return fmt.Sprintf("pool: given back to the engine: %v", e.cause) }
+func (e *handBack) Error() string { return "pool: given back to the engine: " + text.Of(e.cause) }
 func (e *handBack) Unwrap() error { return e.cause }
 
 func isHandBack(err error) bool {
@@ -192,7 +193,7 @@ func describe(ctx context.Context, eng engine.Engine, kind string) error {
 	}
 	stored, err := d.Describe(ctx, kind)
 	if err != nil {
-		return fmt.Errorf("pool: joining the engine: %w", err)
+		return &wrapped{"pool: joining the engine", err}
 	}
 	if stored != kind {
 		return fmt.Errorf("pool: the engine's tasks are %s, and this pool's are %s; "+

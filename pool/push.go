@@ -39,7 +39,7 @@ func (j *joint[T, R]) Submit(ctx context.Context, in []T, wait bool) ([]store.ID
 	stop := context.AfterFunc(j.intake, func() { cancel(context.Cause(j.intake)) })
 	defer stop()
 
-	ids := make([]store.ID, 0, len(in))
+	ids := roomForIDs(len(in))
 	many := len(in) > 1
 	for len(in) > 0 {
 		b := batch{keys: newKey()}

@@ -137,7 +137,7 @@ func (s *saver[R]) try(w *writing[R], es []entry[R]) (a attempt) {
 	}
 	defer func() {
 		s.noteHung(ctx)
-		if r := recover(); r != nil {
+		if r := recover(); a.fate == untried { // r may be nil, after a panic(nil)
 			a = attempt{broken, &putPanicked{&PanicError{Value: r, Stack: debug.Stack()}}}
 		}
 	}()

@@ -159,7 +159,7 @@ func (p *Pool[T, R]) SubmitAll(ctx context.Context, in []T) ([]store.ID, error) 
 	if err != nil {
 		return nil, err
 	}
-	sub := &submission[T]{rest: in, ids: make([]store.ID, 0, len(in))}
+	sub := &submission[T]{rest: in, ids: roomForIDs(len(in))}
 	if late == nil && len(in) > 0 {
 		if p.move(sub); len(sub.rest) == 0 {
 			return sub.ids, nil
@@ -197,6 +197,11 @@ func (p *Pool[T, R]) SubmitAll(ctx context.Context, in []T) ([]store.ID, error) 
 	}
 	return sub.ids, sub.err
 }
+
+// roomForIDs returns room for the IDs of n tasks, up to a million. More is taken as tasks
+// are accepted: few of them may be, and n may be anything, since there are tasks that take
+// no memory.
+func roomForIDs(n int) []store.ID { return make([]store.ID, 0, min(n, 1<<20)) }
 
 // move puts as many of sub's tasks into the queue as is possible without mu: none
 // if IDs have to be reserved for some, since that may fail.

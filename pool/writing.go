@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/resultpool/resultpool/internal/text"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -184,9 +185,9 @@ type notStored struct{ task, refusal error }
 
 func (e *notStored) Error() string {
 	if e.task == nil {
-		return fmt.Sprintf("pool: the task's result was not stored: %v", e.refusal)
+		return fmt.Sprintf("pool: the task's result was not stored: %s", text.Of(e.refusal))
 	}
-	return fmt.Sprintf("pool: the task's error (%v) was not stored: %v", e.task, e.refusal)
+	return fmt.Sprintf("pool: the task's error (%s) was not stored: %s", text.Of(e.task), text.Of(e.refusal))
 }
 
 func (e *notStored) Unwrap() error { return e.refusal }

@@ -213,7 +213,7 @@ func Snapshot[R any](ctx context.Context, st ResultStore[R]) (map[ID]Result[R], 
 		case err != nil && res.ID == 0:
 			return nil, err
 		case err != nil:
-			unreadable = append(unreadable, err)
+			unreadable = append(unreadable, printable{err})
 		default:
 			all[res.ID] = res
 		}

@@ -2,9 +2,9 @@ package codec
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
+	texts "github.com/resultpool/resultpool/internal/text"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -34,8 +34,8 @@ const panicsDeep = 8
 
 // describe is the way out. The error is that of a panic in err's methods.
 func (known sentinels) describe(err error) (e *errorPart, failed error) {
-	defer recovered(&failed)
-	return known.part(err, err.Error(), 0), nil
+	failed = guarded(func() error { e = known.part(err, err.Error(), 0); return nil })
+	return e, failed
 }
 
 // part describes an error in a panic in a panic and so on, depth times.
@@ -58,7 +58,7 @@ func (known sentinels) part(err error, words string, depth int) *errorPart {
 	if depth < panicsDeep && errors.As(err, &p) {
 		e.Panic = &panicPart{
 			Exact: err == error(p), //nolint:errorlint // which one it is
-			Text:  text(fmt.Sprint(p.Value)),
+			Text:  text(texts.Of(p.Value)),
 			Stack: text(p.Stack),
 		}
 		if v, ok := p.Value.(error); ok {
