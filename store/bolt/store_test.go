@@ -73,7 +73,8 @@ func TestReservedIDsDamaged(t *testing.T) {
 	assert.ErrorContains(t, err, path+" is damaged")
 }
 
-// TestDamagedResult has results that have changed, among others that have not.
+// TestDamagedResult has results that have changed, among others that have not. They are
+// told of, do not keep anybody from the others, and can be deleted.
 func TestDamagedResult(t *testing.T) {
 	ctx := t.Context()
 	path := written(t, someStore(t))
@@ -96,14 +97,26 @@ func TestDamagedResult(t *testing.T) {
 		assert.NoError(t, err)
 		assert.Equal(t, int(id)-1, res.Value)
 	}
-	n := 0
-	var last error
-	for _, err := range st.All(ctx) {
-		n++
-		last = err
+	yielded := make(map[store.ID]bool)
+	for res, err := range st.All(ctx) {
+		if res.ID == 5 || res.ID == 7 {
+			assert.ErrorContains(t, err, fmt.Sprintf("bolt: %s: codec: result %d", path, res.ID))
+		} else {
+			assert.NoError(t, err)
+		}
+		yielded[res.ID] = true
 	}
-	assert.Equal(t, 5, n)
-	assert.ErrorContains(t, last, "result 5")
+	assert.Len(t, yielded, 1000)
+	held, err := store.Snapshot(ctx, st)
+	assert.Len(t, held, 998)
+	assert.ErrorContains(t, err, "result 5")
+	assert.ErrorContains(t, err, "result 7")
+
+	assert.NoError(t, st.Delete(ctx, 5))
+	assert.NoError(t, st.Delete(ctx, 7))
+	held, err = store.Snapshot(ctx, st)
+	assert.Len(t, held, 998)
+	assert.NoError(t, err)
 }
 
 func TestRejected(t *testing.T) {
