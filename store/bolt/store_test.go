@@ -1,6 +1,7 @@
 package bolt_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/bbolt"
 
+	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
 	"github.com/resultpool/resultpool/store/bolt"
 	"github.com/resultpool/resultpool/store/codec"
@@ -229,4 +231,32 @@ func TestErrorsComeBack(t *testing.T) {
 	if assert.ErrorAs(t, res.Err, &panicked) {
 		assert.Equal(t, "here", string(panicked.Stack))
 	}
+}
+
+// A loop is an error that leads back to itself: errors.Is does not end there.
+type loop struct{}
+
+func (loop) Error() string { return "goes round" }
+func (loop) Unwrap() error { return loop{} }
+
+// A ring is a loop in which errors.Is overflows the stack.
+type ring struct{}
+
+func (ring) Error() string   { return "goes round and round" }
+func (ring) Unwrap() []error { return []error{ring{}} }
+
+func TestErrorsThatLeadBack(t *testing.T) {
+	ctx := t.Context()
+	st := open(t, filepath.Join(t.TempDir(), "results.db"), &bolt.Options{NoSync: true})
+	fail := func(_ context.Context, err error) (int, error) { return 7, err }
+	p, err := pool.New(ctx, fail, st, nil)
+	require.NoError(t, err)
+	for _, err := range []error{loop{}, ring{}, errors.Join(loop{}, ring{})} {
+		id, submitted := p.Submit(ctx, err)
+		require.NoError(t, submitted)
+		n, got := p.Get(ctx, id)
+		assert.Equal(t, 7, n)
+		assert.EqualError(t, got, err.Error())
+	}
+	assert.NoError(t, p.Stop(ctx))
 }
