@@ -21,8 +21,8 @@ const (
 	chunkBytes   = 1 << 20
 )
 
-// All implements [store.ResultStore]. The results come in the order of their IDs. A
-// result that cannot be decoded ends the loop with an error.
+// All implements [store.ResultStore]. The results come in the order of their IDs. The loop
+// goes on after a result that cannot be decoded. Delete removes it.
 func (s *Store[R]) All(ctx context.Context) iter.Seq2[store.Result[R], error] {
 	return func(yield func(store.Result[R], error) bool) {
 		for next := store.ID(0); ; {
@@ -37,7 +37,7 @@ func (s *Store[R]) All(ctx context.Context) iter.Seq2[store.Result[R], error] {
 			}
 			for _, rec := range recs {
 				res, err := s.decode(rec)
-				if !yield(res, err) || err != nil {
+				if !yield(res, err) || err != nil && rec.ID == 0 { // the last pair, as all with ID 0
 					return
 				}
 			}

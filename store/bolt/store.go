@@ -89,10 +89,11 @@ func (s *Store[R]) Get(ctx context.Context, id store.ID) (store.Result[R], error
 	return s.decode(store.Record{ID: id, Data: data})
 }
 
+// decode returns only the ID beside an error.
 func (s *Store[R]) decode(rec store.Record) (store.Result[R], error) {
 	res, err := s.codec.Decode(rec.ID, rec.Data) // which tells of bytes that have changed
 	if err != nil {
-		return store.Result[R]{}, fmt.Errorf("bolt: %s: %w", s.file.path, err)
+		return store.Result[R]{ID: rec.ID}, fmt.Errorf("bolt: %s: %w", s.file.path, err)
 	}
 	return res, nil
 }

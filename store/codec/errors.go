@@ -1,9 +1,9 @@
 package codec
 
 import (
-	"errors"
 	"slices"
 
+	"github.com/resultpool/resultpool/internal/errwalk"
 	texts "github.com/resultpool/resultpool/internal/text"
 	"github.com/resultpool/resultpool/store"
 )
@@ -44,8 +44,7 @@ func (known sentinels) part(err error, words string, depth int) *errorPart {
 	e.Is, e.Exact = known.codes(err)
 
 	// What another program knows and this one does not is handed on.
-	var kept *keptError
-	if errors.As(err, &kept) {
+	if kept, ok := errwalk.As[*keptError](err); ok {
 		e.Is = append(e.Is, kept.codes...)
 		if err == error(kept) { //nolint:errorlint // which one it is
 			e.Exact = kept.exact
@@ -54,8 +53,7 @@ func (known sentinels) part(err error, words string, depth int) *errorPart {
 	slices.Sort(e.Is)
 	e.Is = slices.Compact(e.Is)
 
-	var p *store.PanicError
-	if depth < panicsDeep && errors.As(err, &p) {
+	if p, ok := errwalk.As[*store.PanicError](err); ok && depth < panicsDeep {
 		e.Panic = &panicPart{
 			Exact: err == error(p), //nolint:errorlint // which one it is
 			Text:  text(texts.Of(p.Value)),
