@@ -69,7 +69,7 @@ func (e *Engine) Save(ctx context.Context, recs []engine.Record) error {
 	}
 	switch {
 	case failed != nil:
-		return e.fail(call, "save", failed)
+		return e.failAt(call, "save", e.names.results, failed)
 	case saved < len(recs):
 		return e.fail(call, "save", context.Cause(call))
 	}
@@ -94,7 +94,7 @@ func (e *Engine) Load(ctx context.Context, id uint64) ([]byte, error) {
 	case errors.Is(err, engine.ErrNotFound):
 		return nil, fmt.Errorf("jetstream: no result of task %d: %w", id, engine.ErrNotFound)
 	}
-	return nil, e.fail(call, "load", err)
+	return nil, e.failAt(call, "load", e.names.results, err)
 }
 
 // direct gets a record from any replica. One that lags does not find it.
@@ -143,7 +143,7 @@ func (e *Engine) Delete(ctx context.Context, ids []uint64) error {
 				id := ids[next]
 				next++
 				mu.Unlock()
-				if err := e.results.Purge(call, jetstream.WithPurgeSubject(e.resultSubject(id))); err != nil {
+				if err := e.purgeResult(call, id); err != nil {
 					mu.Lock()
 					failed = err
 					mu.Unlock()
@@ -153,9 +153,15 @@ func (e *Engine) Delete(ctx context.Context, ids []uint64) error {
 	}
 	wg.Wait()
 	if failed != nil {
-		return e.fail(call, "delete", failed)
+		return e.failAt(call, "delete", e.names.results, failed)
 	}
 	return nil
+}
+
+func (e *Engine) purgeResult(ctx context.Context, id uint64) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, errNoAnswer)
+	defer cancel()
+	return e.results.Purge(ctx, jetstream.WithPurgeSubject(e.resultSubject(id)))
 }
 
 // A page of All holds so many records, or so many bytes and one record.
@@ -192,7 +198,7 @@ func (e *Engine) lastResult(ctx context.Context) (uint64, error) {
 	defer end()
 	info, err := e.results.Info(call)
 	if err != nil {
-		return 0, e.fail(call, "all", err)
+		return 0, e.failAt(call, "all", e.names.results, err)
 	}
 	return info.State.LastSeq, nil
 }
@@ -221,7 +227,7 @@ func (e *Engine) page(ctx context.Context, seq uint64) ([]engine.Record, uint64,
 		}
 	}
 	if err != nil {
-		return recs, next, e.fail(call, "all", err)
+		return recs, next, e.failAt(call, "all", e.names.results, err)
 	}
 	return recs, next, nil
 }
