@@ -59,12 +59,12 @@ func isSaving(err error) bool {
 
 // Retryable reports whether a call that has returned err may succeed another time. It
 // may not if the server permits too little, if tasks or results are gone with their stream,
-// if the client has given up for good or the engine is closed, and if a task or a result
-// is too large. Whoever refuses the credentials, or has no JetStream, may do otherwise
+// if the client has given up for good or the engine is closed, if a result is damaged, and
+// if a task or a result is too large. Whoever refuses the credentials, or has no JetStream, may do otherwise
 // tomorrow.
 func (e *Engine) Retryable(err error) bool {
 	for _, never := range []error{
-		engine.ErrTooLarge, engine.ErrGone, engine.ErrClosed, nats.ErrPermissionViolation, nats.ErrConnectionClosed,
+		engine.ErrTooLarge, engine.ErrGone, engine.ErrClosed, nats.ErrPermissionViolation, nats.ErrConnectionClosed, errUnreadable,
 	} {
 		if errors.Is(err, never) {
 			return false

@@ -23,7 +23,7 @@ const (
 
 // Wait returns the record with that ID, as soon as it is saved.
 func (e *Engine) Wait(ctx context.Context, id uint64) ([]byte, error) {
-	call, end, err := e.begin(ctx, 0, e.names.direct, e.names.get, e.names.saved)
+	call, end, err := e.begin(ctx, 0, e.names.direct, e.names.get, e.names.info, e.names.saved)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func (e *Engine) look(ctx context.Context, id uint64) ([]byte, error) {
 	case !errors.Is(err, engine.ErrNotFound):
 		return nil, e.failAt(ctx, "wait", e.names.tasks, err)
 	}
-	data, err = e.last(ctx, id)
+	data, err = e.lastOrUnreadable(ctx, id)
 	if err == nil || errors.Is(err, engine.ErrNotFound) {
 		return data, err
 	}
