@@ -353,14 +353,21 @@ func (e *Engine) takeUnheard() error {
 // Lease is for how long a task is held without an Extend.
 func (e *Engine) Lease() time.Duration { return e.lease }
 
-// Size returns how many tasks are in the queue, held or not.
+// Size returns how many tasks are in the queue, held or not. If the first of them is damaged
+// on the server's disk, which delivers it to nobody, that is an error.
 func (e *Engine) Size(ctx context.Context) (uint64, error) {
-	call, end, err := e.begin(ctx, askTimeout, e.names.info)
+	call, end, err := e.begin(ctx, askTimeout, e.names.info, e.names.get)
 	if err != nil {
 		return 0, err
 	}
 	defer end()
 	info, err := e.tasks.Info(call)
+	if err == nil && info.State.Msgs > 0 {
+		// The first task is damaged, or it has just been done.
+		if err = e.hasTask(call, info.State.FirstSeq); errors.Is(err, engine.ErrNotFound) {
+			info, err = e.tasks.Info(call)
+		}
+	}
 	if err != nil {
 		return 0, e.failAt(call, "size", e.names.tasks, err)
 	}

@@ -115,32 +115,6 @@ func (e *Engine) last(ctx context.Context, id uint64) ([]byte, error) {
 	return m.Data, nil
 }
 
-// errUnreadable is in the error of a record that is damaged on the server's disk.
-var errUnreadable = errors.New("its files are damaged")
-
-// lastOrUnreadable gets a record from the leader, which says of one that it cannot read that
-// there is none; but it lists it.
-func (e *Engine) lastOrUnreadable(ctx context.Context, id uint64) ([]byte, error) {
-	data, err := e.last(ctx, id)
-	for range 2 { // it may just have been saved, and then it is found
-		if !errors.Is(err, engine.ErrNotFound) {
-			return data, err
-		}
-		info, failed := e.results.Info(ctx, jetstream.WithSubjectFilter(e.resultSubject(id)))
-		if failed != nil {
-			return nil, failed
-		}
-		if len(info.State.Subjects) == 0 {
-			return nil, engine.ErrNotFound
-		}
-		data, err = e.last(ctx, id)
-	}
-	if errors.Is(err, engine.ErrNotFound) {
-		err = fmt.Errorf("the server has a result of task %d and cannot read it: %w: restore them from a backup", id, errUnreadable)
-	}
-	return data, err
-}
-
 // Delete forgets the records with those IDs.
 func (e *Engine) Delete(ctx context.Context, ids []uint64) error {
 	call, end, err := e.begin(ctx, 0, e.names.purge)

@@ -109,10 +109,12 @@ func (e *Engine) look(ctx context.Context, id uint64) ([]byte, error) {
 	case !errors.Is(err, engine.ErrNotFound):
 		return nil, e.failAt(ctx, "wait", e.names.results, err)
 	}
-	_, err = e.ask(ctx, e.names.tasks, getRequest{Seq: id})
+	err = e.hasTask(ctx, id)
 	switch {
 	case err == nil:
 		return nil, errPending
+	case errors.Is(err, errUnreadable):
+		return nil, e.fail(ctx, "wait", err)
 	case !errors.Is(err, engine.ErrNotFound):
 		return nil, e.failAt(ctx, "wait", e.names.tasks, err)
 	}

@@ -147,13 +147,13 @@ func TestDamagedResults(t *testing.T) {
 	}
 }
 
-// flip changes a bit of a result in the server's file: so far behind the last at before the
+// flip changes a bit of a message in the server's file: so far behind the last at before the
 // end of a text.
 func flip(t *testing.T, dir, text, at string, offset int) {
 	t.Helper()
 	flipped := 0
 	require.NoError(t, filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, ".blk") || !strings.Contains(path, "_results") {
+		if err != nil || !strings.HasSuffix(path, ".blk") || !strings.Contains(path, "resultpool_") {
 			return err
 		}
 		data, err := os.ReadFile(path)
