@@ -8,10 +8,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"math/big"
 	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -175,28 +173,6 @@ func TestWrongPassword(t *testing.T) {
 	assert.ErrorIs(t, err, nats.ErrAuthorization)
 	open(t, s.URL(), "x", &jetstream.Options{NATS: []nats.Option{nats.UserInfo("me", "right")}})
 	open(t, s.URL(), "x", &jetstream.Options{NATS: s.ClientOptions()})
-}
-
-// TestPasswordChanges has the server come back with another password: that is not waited
-// for.
-func TestPasswordChanges(t *testing.T) {
-	s := startStandalone(t, `authorization { user: me, password: old }`)
-	e := open(t, s.url, newName(), &jetstream.Options{NATS: []nats.Option{nats.UserInfo("me", "old")}})
-	s.kill()
-	s.configure(t, "listen: "+strconv.Quote(s.url[len("nats://"):]), `authorization { user: me, password: new }`)
-	s.start(t)
-	eventually(t, func() error {
-		_, err := e.Pull(t.Context(), 1)
-		if err == nil || e.Retryable(err) {
-			return fmt.Errorf("Pull: %v", err)
-		}
-		assert.ErrorIs(t, err, nats.ErrAuthorization)
-		assert.NotErrorIs(t, err, engine.ErrClosed)
-		return nil
-	})
-	require.NoError(t, e.Close())
-	_, err := e.Pull(t.Context(), 1)
-	assert.ErrorIs(t, err, engine.ErrClosed)
 }
 
 // TestNotPermitted has a client that may read and not write: its calls say so, at once,
