@@ -12,7 +12,7 @@ import (
 // the process ends, in whatever way.
 type dirLock struct{ file *os.File }
 
-var errLocked = errors.New("another server uses it: join that with jetstream.Open and its URL, or close it first")
+var errLocked = errors.New("another server uses it")
 
 func lockDir(path string) (*dirLock, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
