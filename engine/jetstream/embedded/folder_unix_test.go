@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -103,8 +104,11 @@ func TestReadableFolder(t *testing.T) {
 
 const nobody = 65534
 
-// joinAsAnother is another user of the machine, who knows the folder, and the address.
-func joinAsAnother(dir, url string) {
+func init() { programs["EMBEDDED_TEST_INTRUDE"] = joinAsAnother }
+
+// joinAsAnother is another user of the machine, who knows the address and the folder.
+func joinAsAnother(where string) {
+	url, dir, _ := strings.Cut(where, " ")
 	for _, err := range []error{syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody)} {
 		if err != nil {
 			fmt.Println(err)
@@ -136,7 +140,7 @@ func TestAnotherUser(t *testing.T) {
 		e, err := embedded.Open(t.Context(), dir, "x", nil)
 		require.NoError(t, err)
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "EMBEDDED_TEST_INTRUDE="+dir, "EMBEDDED_TEST_URL="+e.URL())
+		cmd.Env = append(os.Environ(), "EMBEDDED_TEST_INTRUDE="+e.URL()+" "+dir)
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err)
 		assert.Equal(t, "true true true true true\njetstream: folder "+dir+": "+dir+" belongs to the user with ID 0, "+

@@ -162,17 +162,18 @@ var serverProgram = sync.OnceValues(func() (string, error) {
 	return program, nil
 })
 
+// programs are what this binary is when a test starts it with one of these variables.
+var programs = map[string]func(value string){
+	"EMBEDDED_TEST_HOLD": hold,
+	"EMBEDDED_TEST_JOIN": join,
+}
+
 func TestMain(m *testing.M) {
-	if dir := os.Getenv("EMBEDDED_TEST_HOLD"); dir != "" {
-		hold(dir)
-	}
-	if dir := os.Getenv("EMBEDDED_TEST_JOIN"); dir != "" {
-		join(dir)
-		os.Exit(0)
-	}
-	if dir := os.Getenv("EMBEDDED_TEST_INTRUDE"); dir != "" {
-		joinAsAnother(dir, os.Getenv("EMBEDDED_TEST_URL"))
-		os.Exit(0)
+	for name, program := range programs {
+		if value := os.Getenv(name); value != "" {
+			program(value)
+			os.Exit(0)
+		}
 	}
 	code := m.Run()
 	if builtServer.Load() {

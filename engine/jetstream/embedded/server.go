@@ -138,9 +138,13 @@ func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error
 	return s, nil
 }
 
+// ErrInUse is in the chain of the error of Start and Open if another server uses the
+// directory, in this process or another. The error says how to join that.
+var ErrInUse = errors.New("another server uses it")
+
 // lockError says of a directory that is in use how to join.
 func lockError(dir string, err error) error {
-	if !errors.Is(err, errLocked) {
+	if !errors.Is(err, ErrInUse) {
 		return fmt.Errorf("embedded: directory %s: %w", dir, err)
 	}
 	at := ""
