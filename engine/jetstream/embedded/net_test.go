@@ -112,6 +112,9 @@ func newLink(t *testing.T, to string) *link {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	l := &link{url: "nats://" + listener.Addr().String()}
+	if known, ok := admitted.Load("nats://" + to); ok {
+		admitted.Store(l.url, known)
+	}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var conns []net.Conn
@@ -265,7 +268,7 @@ func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 // TestTLS joins from the network, with a certificate that is verified and a password.
 func TestTLS(t *testing.T) {
 	cert, roots := certificate(t)
-	e, err := embedded.Open(t.Context(), t.TempDir(), "x", &embedded.Options{ServerOptions: embedded.ServerOptions{
+	e, err := embedded.Open(t.Context(), newDir(t), "x", &embedded.Options{ServerOptions: embedded.ServerOptions{
 		Addr: "0.0.0.0:0", User: "me", Password: "secret", TLS: &tls.Config{Certificates: []tls.Certificate{cert}},
 	}})
 	require.NoError(t, err)
@@ -289,7 +292,7 @@ func TestTLS(t *testing.T) {
 func TestClientCertificates(t *testing.T) {
 	cert, roots := certificate(t)
 	conf := &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: roots}
-	e, err := embedded.Open(t.Context(), t.TempDir(), "x", &embedded.Options{ServerOptions: embedded.ServerOptions{Addr: "0.0.0.0:0", TLS: conf}})
+	e, err := embedded.Open(t.Context(), newDir(t), "x", &embedded.Options{ServerOptions: embedded.ServerOptions{Addr: "0.0.0.0:0", TLS: conf}})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, e.Close()) }()
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(e.URL(), "tls://"))
