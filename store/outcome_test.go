@@ -24,13 +24,13 @@ func TestPanicErrorTextPanics(t *testing.T) {
 	assert.EqualError(t, &store.PanicError{Value: &endless{}}, "pool: recovered panic: "+noText)
 }
 
-// unreadable is a store with two results that cannot be read.
-type unreadable struct {
+// unprintable is a store with two results that cannot be read.
+type unprintable struct {
 	store.ResultStore[int]
 	errs []error
 }
 
-func (u unreadable) All(context.Context) iter.Seq2[store.Result[int], error] {
+func (u unprintable) All(context.Context) iter.Seq2[store.Result[int], error] {
 	return func(yield func(store.Result[int], error) bool) {
 		for i, err := range u.errs {
 			if !yield(store.Result[int]{ID: store.ID(i + 1)}, err) {
@@ -43,7 +43,7 @@ func (u unreadable) All(context.Context) iter.Seq2[store.Result[int], error] {
 // An error without a text does not hide those beside it.
 func TestSnapshotTextPanics(t *testing.T) {
 	bad, other := &endless{}, errors.New("cannot be read")
-	all, err := store.Snapshot(t.Context(), unreadable{rwmutex.New[int](), []error{bad, nil, other}})
+	all, err := store.Snapshot(t.Context(), unprintable{rwmutex.New[int](), []error{bad, nil, other}})
 	assert.Len(t, all, 1)
 	assert.ErrorIs(t, err, bad)
 	assert.ErrorIs(t, err, other)
