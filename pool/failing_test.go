@@ -506,3 +506,28 @@ func TestJoinWaitSaysWhatIsLeft(t *testing.T) {
 		require.NoError(t, p.Wait(t.Context()))
 	})
 }
+
+// circle is an error whose chain leads back to itself.
+type circle struct{}
+
+func (c *circle) Error() string { return "circle" }
+func (c *circle) Unwrap() error { return c }
+
+// The pool looks for the cancel's error in one that a task has made, however that is made.
+func TestJoinErrorWrapsItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := newMemory(0)
+		p, cancel := join(t, eng, func(ctx context.Context, _ int) (int, error) {
+			<-ctx.Done()
+			return 1, &circle{}
+		}, nil)
+		id, err := p.Submit(t.Context(), 1)
+		require.NoError(t, err)
+		synctest.Wait()
+		cancel(errors.New("enough"))
+		require.Error(t, soon(t, time.Minute, func() error { return p.Stop(t.Context()) }))
+		reader, _ := join(t, eng, nil, nil)
+		_, err = reader.Get(t.Context(), id)
+		require.EqualError(t, err, "circle")
+	})
+}

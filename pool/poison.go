@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/errwalk"
 )
 
 const (
@@ -51,7 +52,7 @@ func (j *joint[T, R]) Run(ctx context.Context, id uint64) (v R, err error) {
 func (j *joint[T, R]) isInterrupted(err error) bool {
 	cause := j.pool.cancelCause()
 	return cause != nil &&
-		(errors.Is(err, context.Canceled) || errors.Is(err, cause) || errors.Is(err, j.pool.parent.Err()))
+		(errwalk.Is(err, context.Canceled) || errwalk.Is(err, cause) || errwalk.Is(err, j.pool.parent.Err()))
 }
 
 // suspect counts the start of a task that was delivered often, durably and before it
