@@ -182,6 +182,9 @@ func TestAnotherListens(t *testing.T) {
 		return err
 	})
 	require.NoError(t, listener.Close())
+	for len(heard) > 0 {
+		assert.Empty(t, <-heard)
+	}
 }
 
 // TestFoldersThatCannotBeJoined: each says what is wrong and what to do.
