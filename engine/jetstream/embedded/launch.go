@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -52,6 +53,7 @@ func (s *Server) launch() error {
 	if err := folder.Hide(filepath.Join(s.dir, server.JetStreamStoreDir)); err != nil {
 		return err
 	}
+	_ = os.Remove(s.roomFile()) // of a process that was killed
 	srv, heard, err := s.run(so)
 	if err != nil {
 		return err
