@@ -29,6 +29,9 @@ func (p *Pool[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
 	if ctx == nil {
 		return zero, errNilContext
 	}
+	if p.isZero() {
+		return zero, errZero
+	}
 	if p.joint != nil {
 		return p.joint.Get(ctx, id)
 	}
@@ -132,6 +135,9 @@ func (p *Pool[T, R]) Results(ctx context.Context) (map[store.ID]store.Result[R],
 	if ctx == nil {
 		return nil, errNilContext
 	}
+	if p.isZero() {
+		return nil, errZero
+	}
 	return store.Snapshot(ctx, p.saver.store)
 }
 
@@ -149,6 +155,9 @@ func (p *Pool[T, R]) Results(ctx context.Context) (map[store.ID]store.Result[R],
 func (p *Pool[T, R]) Wait(ctx context.Context) error {
 	if ctx == nil {
 		return errNilContext
+	}
+	if p.isZero() {
+		return errZero
 	}
 	if p.inTask(ctx) {
 		return ErrInTask

@@ -27,8 +27,9 @@ import (
 // and adds one error that matches [ErrNotRun] and ctx's cause.
 //
 // opts.Workers calls run at once, on goroutines that are started as they are
-// needed and have ended when Map returns. The error is [ErrNilFunc], [ErrNilTask] with the index, or one that
-// names the field of opts that is wrong, and fn is not called then.
+// needed and have ended when Map returns. The error is [ErrNilFunc], [ErrNilTask]
+// with the index, or one that names the field of opts that is wrong, and fn is not
+// called then.
 func Map[T, R any](ctx context.Context, in []T, fn func(context.Context, T) (R, error), opts *Options) (values []R, err error) {
 	if ctx == nil {
 		return nil, errNilContext
