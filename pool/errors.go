@@ -64,10 +64,12 @@ var (
 // where waiting would be waiting for oneself.
 var ErrInTask = errors.New("pool: would wait for its own task")
 
-// errNilContext is not exported: nobody handles it, one mends the call.
-var errNilEngine = errors.New("pool: nil engine")
-
-var errNilContext = errors.New("pool: nil context; use context.Background() if there is none")
+// These are not exported: nobody handles them, one mends the call.
+var (
+	errNilContext = errors.New("pool: nil context; use context.Background() if there is none")
+	errNilEngine  = errors.New("pool: nil engine")
+	errZero       = fmt.Errorf("pool: this Pool was not made by New or Join: %w", ErrClosed)
+)
 
 // A PanicError is the Err of a task that panicked. Its fields are Value, what was
 // passed to panic, and Stack, that of the goroutine; Unwrap returns Value if it is

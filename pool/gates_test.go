@@ -49,11 +49,11 @@ func TestSetWritesOnlyChanges(t *testing.T) {
 func TestMapDealsEachBlockOnce(t *testing.T) {
 	for _, n := range []int{1, 63, 64, 1000, 1 << 16} {
 		m := mapping[int, int]{blockSize: 64, in: make([]int, n)}
-		var h hand
+		var c caller
 		for i := range (n + 63) / 64 {
-			assert.True(t, m.deal(&h), "block %d of %d inputs", i, n)
-			assert.Equal(t, uint64(i)<<32, h.state.Load())
+			assert.True(t, m.deal(&c), "block %d of %d inputs", i, n)
+			assert.Equal(t, uint64(i)<<32, c.hand.state.Load())
 		}
-		assert.False(t, m.deal(&h), "%d inputs", n)
+		assert.False(t, m.deal(&c), "%d inputs", n)
 	}
 }

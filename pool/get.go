@@ -29,6 +29,9 @@ func (p *Pool[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
 	if ctx == nil {
 		return zero, errNilContext
 	}
+	if p.isZero() {
+		return zero, errZero
+	}
 	if p.joint != nil {
 		return p.joint.Get(ctx, id)
 	}
@@ -133,6 +136,9 @@ func (p *Pool[T, R]) Results(ctx context.Context) (map[store.ID]store.Result[R],
 	if ctx == nil {
 		return nil, errNilContext
 	}
+	if p.isZero() {
+		return nil, errZero
+	}
 	return store.Snapshot(ctx, p.saver.store)
 }
 
@@ -152,6 +158,9 @@ func (p *Pool[T, R]) Results(ctx context.Context) (map[store.ID]store.Result[R],
 func (p *Pool[T, R]) Wait(ctx context.Context) error {
 	if ctx == nil {
 		return errNilContext
+	}
+	if p.isZero() {
+		return errZero
 	}
 	if p.inTask(ctx) {
 		return ErrInTask

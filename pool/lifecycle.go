@@ -125,6 +125,9 @@ func (p *Pool[T, R]) Stop(ctx context.Context) error {
 	if ctx == nil {
 		return errNilContext
 	}
+	if p.isZero() {
+		return errZero
+	}
 	cause := p.cancelCause()
 	p.mu.Lock()
 	p.closeLocked(cause)
@@ -167,6 +170,9 @@ func (p *Pool[T, R]) Stop(ctx context.Context) error {
 func (p *Pool[T, R]) Resize(workers int) error {
 	if workers < 0 {
 		return fmt.Errorf("%w: Resize(%d), want 0 or more", ErrNoWorkers, workers)
+	}
+	if p.isZero() {
+		return errZero
 	}
 	if workers > 0 && p.fn == nil {
 		return fmt.Errorf("%w: Resize(%d) of a pool that has joined without one", ErrNilFunc, workers)

@@ -10,7 +10,8 @@ import (
 )
 
 // A Pool runs tasks of type T and stores their results of type R. Make one with
-// [New] or [Join]. All of its methods may be called from any number of goroutines at once.
+// [New] or [Join]: the zero Pool is closed. All of its methods may be called from any
+// number of goroutines at once.
 type Pool[T, R any] struct {
 	fn      func(context.Context, T) (R, error)
 	nilable bool // a T can be nil, and nil is no task
@@ -106,7 +107,18 @@ func (p *Pool[T, R]) watch() {
 // tasks, the result of every accepted one is stored or handed back by Stop, and
 // no goroutine of the pool is left. It stays open until Stop is called or the
 // pool's context is done.
-func (p *Pool[T, R]) Done() <-chan struct{} { return p.done }
+func (p *Pool[T, R]) Done() <-chan struct{} {
+	if p.isZero() {
+		done := make(chan struct{})
+		close(done)
+		return done
+	}
+	return p.done
+}
+
+// isZero reports whether neither New nor Join has made the pool. The exported methods ask
+// first, and return errZero.
+func (p *Pool[T, R]) isZero() bool { return p == nil || p.queue == nil }
 
 // taskOf is the key under which a task's context carries its pool.
 type taskOf[T, R any] struct{ p *Pool[T, R] }

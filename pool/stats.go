@@ -45,6 +45,9 @@ type Stats struct {
 
 // Stats returns the numbers of this moment. It does not block.
 func (p *Pool[T, R]) Stats() Stats {
+	if p.isZero() {
+		return Stats{}
+	}
 	p.mu.Lock()
 	defer p.unlock()
 	p.queue.ShutHead(true) // so that both ends of the queue are seen at one moment

@@ -36,7 +36,7 @@ func (p *Pool[T, R]) Submit(ctx context.Context, in T) (store.ID, error) {
 		return 0, errNilContext
 	}
 	id, err := p.trySubmit(ctx, in, true)
-	if err == nil || p.joint != nil || !errors.Is(err, ErrQueueFull) {
+	if err == nil || !errors.Is(err, ErrQueueFull) || p.joint != nil {
 		return id, err
 	}
 	ids, err := p.SubmitAll(ctx, []T{in})
@@ -56,6 +56,9 @@ func (p *Pool[T, R]) TrySubmit(in T) (store.ID, error) {
 // trySubmit does not wait for room in the queue, except for that of an engine if wait is
 // true.
 func (p *Pool[T, R]) trySubmit(ctx context.Context, in T, wait bool) (store.ID, error) {
+	if p.isZero() {
+		return 0, errZero
+	}
 	if p.nilable && isNilTask(in) {
 		return 0, ErrNilTask
 	}
@@ -148,6 +151,9 @@ func (p *Pool[T, R]) begin(ctx context.Context, late error, sub *submission[T]) 
 func (p *Pool[T, R]) SubmitAll(ctx context.Context, in []T) ([]store.ID, error) {
 	if ctx == nil {
 		return nil, errNilContext
+	}
+	if p.isZero() {
+		return nil, errZero
 	}
 	if i, found := nilTask(in); found {
 		return nil, fmt.Errorf("%w at index %d", ErrNilTask, i)
