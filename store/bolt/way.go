@@ -1,0 +1,95 @@
+package bolt
+
+import (
+	"bytes"
+	"fmt"
+	"sort"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+// A span is the IDs for which there is one leaf: those up to last. All says that there are no
+// others.
+type span struct {
+	last store.ID
+	all  bool
+}
+
+func (s span) covers(id store.ID) bool { return s.all || id <= s.last }
+
+// way reads the pages on the way to the leaf of an ID, and finds out whether they are in
+// order. bbolt goes the same way, and looks at nothing: it passes over results, does not come
+// to an end, or, if it is to write, makes the damage worse. tx must not have written yet.
+//
+// With beside it reads the leaves next to that one as well, with which bbolt may join it.
+func (f *file) way(tx *bbolt.Tx, id store.ID, beside bool) (span, error) {
+	s, err := f.walk(tx, key(id), beside)
+	if err != nil {
+		return span{}, f.damaged(err)
+	}
+	return s, nil
+}
+
+func (f *file) damaged(err error) error { return fmt.Errorf("bolt: %s is damaged: %w", f.path, err) }
+
+func (f *file) walk(tx *bbolt.Tx, k []byte, beside bool) (span, error) {
+	r := pageReader{file: f.osFile, size: int64(f.pageSize), end: uint64(tx.Size() / int64(f.pageSize))}
+	at := uint64(tx.Bucket(resultsBucket).Root())
+	if at == 0 { // all results are in the page of the buckets
+		return span{all: true}, nil
+	}
+	var low, high []byte
+	for range deepest {
+		p, err := r.tree(at)
+		if err == nil {
+			err = p.within(low, high)
+		}
+		switch {
+		case err != nil:
+			return span{}, err
+		case p.isLeaf():
+			return leafSpan(p, high, low == nil)
+		case p.count == 0:
+			return span{}, fmt.Errorf("page %d: a branch that leads nowhere", at)
+		}
+		i := max(0, sort.Search(p.count, func(i int) bool { return bytes.Compare(p.key(i), k) > 0 })-1)
+		for _, j := range []int{i - 1, i + 1} {
+			if beside && 0 <= j && j < p.count {
+				if err := readBeside(r, p, j, high); err != nil {
+					return span{}, err
+				}
+			}
+		}
+		low, high = p.bounds(i, high)
+		at = p.child(i)
+	}
+	return span{}, fmt.Errorf("page %d: it is %d levels deep", at, deepest)
+}
+
+// leafSpan is that of a leaf, in which there are results only.
+func leafSpan(p page, high []byte, root bool) (span, error) {
+	if p.count == 0 && !root {
+		return span{}, fmt.Errorf("page %d: a leaf without results", p.id)
+	}
+	for i := range p.count {
+		if p.flag(i) != 0 || len(p.key(i)) != 8 {
+			return span{}, fmt.Errorf("page %d: element %d, with the key %x, is no result", p.id, i, p.key(i))
+		}
+	}
+	if high == nil {
+		return span{all: true}, nil
+	}
+	next, err := parseKey(high)
+	return span{last: next - 1}, err
+}
+
+// readBeside reads a child of p that is not on the way.
+func readBeside(r pageReader, p page, i int, high []byte) error {
+	next, err := r.tree(p.child(i))
+	if err != nil {
+		return err
+	}
+	return next.within(p.bounds(i, high))
+}
