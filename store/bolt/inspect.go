@@ -118,7 +118,7 @@ func (in *inspection) freeList(id uint64) (listed bool) {
 		}
 		return false
 	}
-	p, err := in.raw(id, freePage)
+	p, err := in.raw(id, freePage, in.buffer())
 	if err != nil {
 		in.fail("the list of free pages: %w", err)
 		return false

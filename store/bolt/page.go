@@ -40,12 +40,12 @@ type page struct {
 	data  []byte
 }
 
-// raw reads a page that should have one of the flags.
-func (r pageReader) raw(id uint64, flags uint16) (page, error) {
+// raw reads a page that should have one of the flags, into buffer if there is no more of it.
+func (r pageReader) raw(id uint64, flags uint16, buffer []byte) (page, error) {
 	if id < 2 || id >= r.end {
 		return page{}, fmt.Errorf("page %d: there is none", id)
 	}
-	data := make([]byte, r.size)
+	data := buffer[:r.size]
 	if _, err := r.file.ReadAt(data, int64(id)*r.size); err != nil {
 		return page{}, fmt.Errorf("page %d: %w", id, err)
 	}
@@ -67,21 +67,25 @@ func (r pageReader) raw(id uint64, flags uint16) (page, error) {
 	return p, nil
 }
 
+// buffer returns one for raw.
+func (r pageReader) buffer() []byte { return make([]byte, r.size) }
+
 // tree reads a branch or a leaf, with its elements in order and as close together as bbolt
 // leaves them.
 func (r pageReader) tree(id uint64) (page, error) {
-	p, err := r.raw(id, branchPage|leafPage)
+	p, err := r.raw(id, branchPage|leafPage, r.buffer())
 	if err != nil {
 		return page{}, err
 	}
+	return p, r.inOrder(p)
+}
+
+func (r pageReader) inOrder(p page) error {
 	end, err := p.check()
-	if err != nil {
-		return page{}, err
+	if err == nil && uint64(len(p.data))-end >= uint64(r.size) {
+		err = fmt.Errorf("page %d: it ends at %d of %d bytes", p.id, end, len(p.data))
 	}
-	if uint64(len(p.data))-end >= uint64(r.size) {
-		return page{}, fmt.Errorf("page %d: it ends at %d of %d bytes", id, end, len(p.data))
-	}
-	return p, nil
+	return err
 }
 
 // pages is how many pages it is.

@@ -19,11 +19,12 @@ type span struct {
 
 func (s span) covers(id store.ID) bool { return s.all || id <= s.last }
 
-// way reads the pages on the way to the leaf of an ID, and finds out whether they are in
-// order. bbolt goes the same way, and looks at nothing: it passes over results, does not come
-// to an end, or, if it is to write, makes the damage worse. tx must not have written yet.
+// way reads the pages on the way to the leaf of an ID, and finds out whether the leaf is in
+// order, as Open has done with the branches. bbolt goes the same way, and looks at nothing:
+// it passes over results, or, if it is to write, makes the damage worse. tx must not have
+// written yet.
 //
-// With beside it reads the leaves next to that one as well, with which bbolt may join it.
+// With beside it looks at the leaves next to that one as well, with which bbolt may join it.
 func (f *file) way(tx *bbolt.Tx, id store.ID, beside bool) (span, error) {
 	s, err := f.walk(tx, key(id), beside)
 	if err != nil {
@@ -40,38 +41,49 @@ func (f *file) walk(tx *bbolt.Tx, k []byte, beside bool) (span, error) {
 	if at == 0 { // all results are in the page of the buckets
 		return span{all: true}, nil
 	}
+	buffer := r.buffer()
 	var low, high []byte
 	for range deepest {
-		p, err := r.tree(at)
-		if err == nil {
-			err = p.within(low, high)
-		}
+		p, err := r.raw(at, branchPage|leafPage, buffer)
 		switch {
 		case err != nil:
 			return span{}, err
 		case p.isLeaf():
-			return leafSpan(p, high, low == nil)
-		case p.count == 0:
-			return span{}, fmt.Errorf("page %d: a branch that leads nowhere", at)
+			return r.leaf(p, low, high)
+		case p.count == 0 || headerSize+elementSize*p.count > len(p.data):
+			return span{}, fmt.Errorf("page %d: a branch of %d", at, p.count)
 		}
 		i := max(0, sort.Search(p.count, func(i int) bool { return bytes.Compare(p.key(i), k) > 0 })-1)
 		for _, j := range []int{i - 1, i + 1} {
-			if beside && 0 <= j && j < p.count {
-				if err := readBeside(r, p, j, high); err != nil {
-					return span{}, err
-				}
+			if !beside || j < 0 || j >= p.count {
+				continue
+			}
+			next, err := r.tree(p.child(j))
+			if err == nil {
+				err = next.within(p.bounds(j, high))
+			}
+			if err != nil {
+				return span{}, err
 			}
 		}
 		low, high = p.bounds(i, high)
+		low, high = bytes.Clone(low), bytes.Clone(high)
 		at = p.child(i)
 	}
 	return span{}, fmt.Errorf("page %d: it is %d levels deep", at, deepest)
 }
 
-// leafSpan is that of a leaf, in which there are results only.
-func leafSpan(p page, high []byte, root bool) (span, error) {
-	if p.count == 0 && !root {
-		return span{}, fmt.Errorf("page %d: a leaf without results", p.id)
+// leaf returns the span of a leaf that is in order and has results only.
+func (r pageReader) leaf(p page, low, high []byte) (span, error) {
+	err := r.inOrder(p)
+	if err == nil {
+		err = p.within(low, high)
+	}
+	if err == nil && p.count == 0 && low != nil {
+		err = fmt.Errorf("page %d: a leaf without results", p.id)
+	}
+	if err != nil {
+		return span{}, err
 	}
 	for i := range p.count {
 		if p.flag(i) != 0 || len(p.key(i)) != 8 {
@@ -83,13 +95,4 @@ func leafSpan(p page, high []byte, root bool) (span, error) {
 	}
 	next, err := parseKey(high)
 	return span{last: next - 1}, err
-}
-
-// readBeside reads a child of p that is not on the way.
-func readBeside(r pageReader, p page, i int, high []byte) error {
-	next, err := r.tree(p.child(i))
-	if err != nil {
-		return err
-	}
-	return next.within(p.bounds(i, high))
 }
