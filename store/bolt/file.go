@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"sync"
@@ -22,6 +23,7 @@ type file struct {
 	path     string
 	pageSize int // of db
 	noSync   bool
+	name     string // path, also for when the working directory has changed
 
 	// turn holds a token while a write transaction is under way. It stands in front
 	// of bbolt's own lock, which is then always free, because a wait for it ends
@@ -42,6 +44,10 @@ type file struct {
 	// bbolt shows what it has written before it waits for the disk: who finds one of
 	// these has read it too early. Whoever writes has the turn.
 	unsynced atomic.Pointer[[]store.ID]
+
+	// ahead says that the newer meta page has something that the older one may not have.
+	// Whoever writes it has the turn, or mu.
+	ahead bool
 
 	// suspect says that a commit has failed, and that what it wrote may be visible
 	// without being on the disk. It is set with turn held, and cleared by resync.
@@ -128,13 +134,23 @@ func (f *file) notBegun(err error) error {
 	return err
 }
 
-// update calls do in a write transaction, and commits it if do returns true. When
-// update returns nil, all that do has seen and done is on the disk.
-func (f *file) update(ctx context.Context, do func(*bbolt.Tx) (bool, error)) error {
+// update calls each do in a write transaction, and commits it if do returns true. When
+// update returns nil, all that they have seen and done is on the disk.
+func (f *file) update(ctx context.Context, do ...func(*bbolt.Tx) (bool, error)) error {
 	if err := f.takeTurn(ctx); err != nil {
 		return err
 	}
 	defer f.endTurn()
+	for _, do := range do {
+		if err := f.write(do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write is update with the turn, which the caller has.
+func (f *file) write(do func(*bbolt.Tx) (bool, error)) error {
 	if err := f.resync(); err != nil {
 		return err
 	}
@@ -157,6 +173,7 @@ func (f *file) update(ctx context.Context, do func(*bbolt.Tx) (bool, error)) err
 			return fmt.Errorf("bolt: writing to %s: %w", f.path, err)
 		}
 		f.unsynced.Store(nil)
+		f.ahead = true
 		return nil
 	})
 	f.breakIfDamaged(err)
@@ -190,6 +207,8 @@ func (f *file) close() error {
 	if f.db == nil {
 		return nil
 	}
+	f.even()
+	gone := f.isGone()
 	db := f.db
 	f.db = nil
 	var err error
@@ -199,7 +218,34 @@ func (f *file) close() error {
 		err = db.Close()
 	}
 	if err != nil {
-		return fmt.Errorf("bolt: closing %s: %w", f.path, err)
+		err = fmt.Errorf("bolt: closing %s: %w", f.path, err)
+	}
+	return errors.Join(gone, err)
+}
+
+// even has both meta pages say the same, so that damage to one of them takes nothing back.
+// If it fails, nothing is lost: what it writes is on the disk.
+func (f *file) even() {
+	if !f.ahead || f.suspect.Load() || f.broken.Load() != nil {
+		return
+	}
+	f.breakIfDamaged(guard(f.path, func() error { return f.db.Update(func(*bbolt.Tx) error { return nil }) }))
+}
+
+// isGone returns an error if the file is not where it was opened any more. To write to it
+// has worked all the same: only its name is gone.
+func (f *file) isGone() error {
+	ours, err := f.osFile.Stat()
+	if err != nil {
+		return nil // nobody knows
+	}
+	switch named, err := os.Stat(f.name); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("bolt: %s was removed, or given another name, while it was open: "+
+			"what was written to it is not there", f.path)
+	case err == nil && !os.SameFile(ours, named):
+		return fmt.Errorf("bolt: %s is another file than the one that was opened, which was removed or given another name: "+
+			"what was written to that is not there", f.path)
 	}
 	return nil
 }

@@ -149,7 +149,7 @@ func liveAndDie(t *testing.T, path string, n int, after time.Duration, early boo
 // examine opens the file as the next process would, and then as a pool does.
 func examine(t *testing.T, path string, all *life, last life) {
 	ctx := t.Context()
-	st, err := bolt.Open[proof](path, nil)
+	st, err := bolt.Open[proof](path, &bolt.Options{Check: true})
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, st.Close()) }()
 

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/resultpool/resultpool/store"
 )
 
 var (
@@ -30,14 +33,17 @@ const format = "1"
 // mode is that of a new file. Who wants others to read it changes that himself.
 const mode = 0o600
 
-func open(path, typ string, o Options) (*file, error) {
+// A decoder returns an error if that is not what was stored under the ID.
+type decoder func(id store.ID, data []byte) error
+
+func open(path, typ string, o Options, decode decoder) (*file, error) {
 	deadline := time.Now().Add(o.Timeout)
 	exists, err := check(path)
 	if err != nil {
 		return nil, err
 	}
 	if exists {
-		if err := probe(path, typ, o, deadline); err != nil {
+		if err := probe(path, typ, o, deadline, decode); err != nil {
 			return nil, err
 		}
 	}
@@ -45,8 +51,12 @@ func open(path, typ string, o Options) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
+	name, err := filepath.Abs(path)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("bolt: %w", err), db.Close())
+	}
 	f := &file{
-		path: path, pageSize: db.Info().PageSize, noSync: o.NoSync, turn: make(chan struct{}, 1),
+		path: path, name: name, pageSize: db.Info().PageSize, noSync: o.NoSync, turn: make(chan struct{}, 1),
 		db: db, osFile: osFile, commit: (*bbolt.Tx).Commit,
 	}
 	// Another process may have been killed, or have given up, between a commit's two
@@ -89,28 +99,64 @@ func check(path string) (exists bool, err error) {
 	return err == nil && info.Size() > 0, nil
 }
 
-// probe finds out, without changing the file, whether it is one of ours. To open it
-// for writing may change a file, for example that of another program.
-func probe(path, typ string, o Options, deadline time.Time) error {
+// probe finds out, without changing the file, whether it is one of ours, and whole. To open
+// it for writing may change a file, for example that of another program.
+func probe(path, typ string, o Options, deadline time.Time, decode decoder) error {
 	db, osFile, err := openDB(path, o, deadline, true)
 	if err != nil {
 		return err
 	}
 	err = guard(path, func() error {
-		return db.View(func(tx *bbolt.Tx) error {
-			info, err := osFile.Stat()
-			if err != nil {
-				return fmt.Errorf("bolt: %w", err)
-			}
-			if info.Size() < tx.Size() {
-				return fmt.Errorf("bolt: %s has %d bytes, want at least %d: it was cut short, and cannot be used",
-					path, info.Size(), tx.Size())
-			}
-			_, err = ours(tx, path, typ)
+		if err := isWhole(db, osFile, path); err != nil {
 			return err
-		})
+		}
+		if err := db.View(func(tx *bbolt.Tx) error { _, err := ours(tx, path, typ); return err }); err != nil || !o.Check {
+			return err
+		}
+		return inspected(path, inspect(osFile, db.Info().PageSize, everything(decode)))
 	})
 	return errors.Join(err, closeDB(db, osFile, err))
+}
+
+// isWhole makes sure that bbolt can read the file: it would end the program at some damages.
+func isWhole(db *bbolt.DB, osFile *os.File, path string) error {
+	info, err := osFile.Stat()
+	if err != nil {
+		return fmt.Errorf("bolt: %w", err)
+	}
+	err = db.View(func(tx *bbolt.Tx) error {
+		if info.Size() < tx.Size() {
+			return fmt.Errorf("bolt: %s has %d bytes, want at least %d: it was cut short, and cannot be used",
+				path, info.Size(), tx.Size())
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return inspected(path, inspect(osFile, db.Info().PageSize, nil))
+}
+
+func inspected(path string, err error) error {
+	if err != nil {
+		return fmt.Errorf("bolt: %s is damaged, and is left as it is: %w", path, err)
+	}
+	return nil
+}
+
+// everything is for an inspection of all that our buckets have.
+func everything(decode decoder) func(bucket, key, value []byte) error {
+	return func(bucket, k, v []byte) error {
+		if bytes.Equal(bucket, metaBucket) {
+			_, err := reservedUpTo(k, v)
+			return err
+		}
+		id, err := parseKey(k)
+		if err != nil {
+			return err
+		}
+		return decode(id, v)
+	}
 }
 
 // openDB opens the database, and hands out the file that bbolt has opened.
@@ -176,7 +222,12 @@ func ours(tx *bbolt.Tx, path, typ string) (bool, error) {
 	if tx.Bucket(resultsBucket) == nil {
 		return false, fmt.Errorf("bolt: %s is damaged: it has no bucket for results", path)
 	}
-	return true, nil
+	return true, meta.ForEach(func(k, v []byte) error {
+		if !bytes.Equal(k, formatKey) && !bytes.Equal(k, typeKey) && !bytes.Equal(k, reservedKey) || v == nil {
+			return fmt.Errorf("bolt: %s is damaged: it has an unknown %q", path, k)
+		}
+		return nil
+	})
 }
 
 // makeOurs makes our buckets in a database that has none.

@@ -21,6 +21,12 @@ type Options struct {
 	// Put has returned nil, and may leave a file that cannot be opened. A crash
 	// of the process alone does neither.
 	NoSync bool
+
+	// Check has Open read all of the file, and return an error that names what is
+	// damaged, if anything is. That takes as long as reading the file does, and decodes
+	// each result. Without it, Open reads little, and damage to a result is found when
+	// that is read. See Damage in the package's documentation.
+	Check bool
 }
 
 const defaultTimeout = time.Second

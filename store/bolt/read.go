@@ -53,13 +53,26 @@ func (s *Store[R]) All(ctx context.Context) iter.Seq2[store.Result[R], error] {
 func (f *file) get(ctx context.Context, id store.ID) (data []byte, err error) {
 	err = f.view(ctx, func(tx *bbolt.Tx) error {
 		v := tx.Bucket(resultsBucket).Get(key(id))
+		if v == nil {
+			if _, err := f.way(tx, id, false); err != nil {
+				return err
+			}
+		}
 		if v == nil || !f.isSynced(id) {
 			return fmt.Errorf("bolt: result %d: %w", id, store.ErrNotFound)
 		}
-		data = bytes.Clone(v) // v is in the map of the file
-		return nil
+		data, err = f.clone(id, v)
+		return err
 	})
 	return data, err
+}
+
+// clone copies a value, which is in the map of the file.
+func (f *file) clone(id store.ID, v []byte) ([]byte, error) {
+	if len(v) > maxValue {
+		return nil, f.damaged(fmt.Errorf("result %d has %d bytes, want at most %d", id, len(v), maxValue))
+	}
+	return bytes.Clone(v), nil
 }
 
 // chunk returns copies of the first records from the one of ID first on, and where to go on
@@ -67,27 +80,43 @@ func (f *file) get(ctx context.Context, id store.ID) (data []byte, err error) {
 func (f *file) chunk(ctx context.Context, first store.ID) (recs []store.Record, next store.ID, err error) {
 	err = f.view(ctx, func(tx *bbolt.Tx) error {
 		size, least := 0, first
+		leaf, err := f.way(tx, first, false)
+		if err != nil {
+			return err
+		}
 		c := tx.Bucket(resultsBucket).Cursor()
 		for k, v := c.Seek(key(first)); k != nil; k, v = c.Next() {
 			id, err := parseKey(k)
 			if err != nil {
-				return err
+				return f.damaged(err)
 			}
-			if id < least { // in a damaged file, or All might go round for ever
-				return fmt.Errorf("bolt: %s is damaged: result %d comes after result %d", f.path, id, least-1)
+			if id < least { // or All might go round for ever
+				return f.damaged(fmt.Errorf("result %d comes after result %d", id, least-1))
+			}
+			for !leaf.covers(id) {
+				if leaf, err = f.way(tx, leaf.last+1, false); err != nil {
+					return err
+				}
 			}
 			if len(recs) == chunkResults || size >= chunkBytes {
 				next = id
 				return nil
 			}
 			if f.isSynced(id) {
-				recs = append(recs, store.Record{ID: id, Data: bytes.Clone(v)})
+				data, err := f.clone(id, v)
+				if err != nil {
+					return err
+				}
+				recs = append(recs, store.Record{ID: id, Data: data})
 			}
 			size += len(v)
 			if id == math.MaxUint64 {
 				return nil
 			}
 			least = id + 1
+		}
+		if !leaf.all {
+			return f.damaged(fmt.Errorf("there are no results from %d on, want some", leaf.last+1))
 		}
 		return nil
 	})

@@ -34,7 +34,7 @@ func Open[R any](path string, opts *Options) (*Store[R], error) {
 	if err != nil {
 		return nil, fmt.Errorf("bolt: %w", err)
 	}
-	f, err := open(path, c.Name(), o)
+	f, err := open(path, c.Name(), o, func(id store.ID, data []byte) error { _, err := c.Decode(id, data); return err })
 	if err != nil {
 		return nil, err
 	}

@@ -1,8 +1,10 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -37,6 +39,9 @@ func (f *file) put(ctx context.Context, recs []store.Record) error {
 	}
 	slices.Sort(ids)
 	return f.update(ctx, func(tx *bbolt.Tx) (bool, error) {
+		if err := f.ways(tx, ids); err != nil {
+			return false, err
+		}
 		b := tx.Bucket(resultsBucket)
 		b.FillPercent = fillPercent
 		for _, rec := range recs {
@@ -56,6 +61,21 @@ func (f *file) put(ctx context.Context, recs []store.Record) error {
 	})
 }
 
+// ways is way for several IDs, which are sorted.
+func (f *file) ways(tx *bbolt.Tx, ids []store.ID) error {
+	var leaf span
+	for i, id := range ids {
+		if i > 0 && leaf.covers(id) {
+			continue
+		}
+		var err error
+		if leaf, err = f.way(tx, id, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // del looks in the transaction whether the ID is held: without the write turn, it might
 // miss a result whose removal is not on the disk yet.
 func (f *file) del(ctx context.Context, id store.ID) error {
@@ -63,6 +83,9 @@ func (f *file) del(ctx context.Context, id store.ID) error {
 		b := tx.Bucket(resultsBucket)
 		b.FillPercent = fillPercent
 		k := key(id)
+		if _, err := f.way(tx, id, true); err != nil {
+			return false, err
+		}
 		if b.Get(k) == nil {
 			return false, nil
 		}
@@ -74,7 +97,8 @@ func (f *file) del(ctx context.Context, id store.ID) error {
 }
 
 // reserve hands out IDs above all that it has handed out before. The highest of them is
-// in the meta bucket, before anybody sees one.
+// in the meta bucket, before anybody sees one. It is committed twice: if the newer meta
+// page is damaged, bbolt uses the older one, in which it is then, too.
 func (f *file) reserve(ctx context.Context, n uint64) (first store.ID, err error) {
 	if n == 0 {
 		return 0, fmt.Errorf("bolt: ReserveIDs of 0 IDs, want 1 or more")
@@ -83,11 +107,10 @@ func (f *file) reserve(ctx context.Context, n uint64) (first store.ID, err error
 		meta := tx.Bucket(metaBucket)
 		reserved := uint64(0) // the highest ID that is
 		if v := meta.Get(reservedKey); v != nil {
-			data, ok := unseal(v)
-			if !ok || len(data) != 8 {
-				return false, fmt.Errorf("bolt: %s is damaged: nobody knows which IDs have been reserved", f.path)
+			var err error
+			if reserved, err = reservedUpTo(reservedKey, v); err != nil {
+				return false, f.damaged(err)
 			}
-			reserved = binary.BigEndian.Uint64(data)
 		}
 		c := tx.Bucket(resultsBucket).Cursor()
 		for {
@@ -105,12 +128,27 @@ func (f *file) reserve(ctx context.Context, n uint64) (first store.ID, err error
 		}
 		first = store.ID(reserved + 1)
 		return true, meta.Put(reservedKey, seal(key(store.ID(reserved+n))))
-	})
+	}, mirror)
 	if err != nil {
 		return 0, err
 	}
 	return first, nil
 }
+
+// reservedUpTo returns the highest ID that is reserved, if that is what v says.
+func reservedUpTo(k, v []byte) (uint64, error) {
+	if !bytes.Equal(k, reservedKey) {
+		return 0, nil
+	}
+	data, ok := unseal(v)
+	if !ok || len(data) != 8 {
+		return 0, errors.New("nobody knows which IDs have been reserved")
+	}
+	return binary.BigEndian.Uint64(data), nil
+}
+
+// mirror changes nothing: once it is committed, both meta pages have what there is.
+func mirror(*bbolt.Tx) (bool, error) { return true, nil }
 
 // lastUpTo returns the highest ID that is held and not above id, and 0 if there is none.
 func lastUpTo(c *bbolt.Cursor, id store.ID) (store.ID, error) {
