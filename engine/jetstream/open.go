@@ -119,6 +119,8 @@ func (e *Engine) hook(o *nats.Options) error {
 	o.AsyncErrorCB = func(nc *nats.Conn, sub *nats.Subscription, err error) {
 		if errors.Is(err, nats.ErrPermissionViolation) {
 			e.refused(err)
+		} else {
+			e.heard(err)
 		}
 		if failed != nil {
 			failed(nc, sub, err)

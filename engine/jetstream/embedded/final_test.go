@@ -326,3 +326,22 @@ func TestNothingWasSent(t *testing.T) {
 		return nil
 	})
 }
+
+// TestNoMoreSubscriptions has a server that lets a client have two subscriptions. It says so
+// to the client, and not to whoever needs a third one: the error of that call says why it
+// has no answer.
+func TestNoMoreSubscriptions(t *testing.T) {
+	t.Parallel()
+	s := startStandalone(t)
+	name := newName()
+	push(t, open(t, s.url, name, nil), "a", 1)
+	s.restart(t, "sync_interval: always", "max_subscriptions: 2")
+	e := open(t, s.url, name, nil)
+	push(t, e, "b", 1) // each has a subscription for its answers, one for all such calls
+	_, err := e.Size(t.Context())
+	require.NoError(t, err)
+	_, err = e.Pull(t.Context(), 1)
+	require.ErrorIs(t, err, natsjs.ErrNoHeartbeat)
+	require.ErrorIs(t, err, nats.ErrMaxSubscriptionsExceeded)
+	assert.True(t, e.Retryable(err))
+}
