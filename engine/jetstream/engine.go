@@ -32,6 +32,10 @@ type Engine struct {
 	// leaves room for 200 others, with messages of up to 1 KiB, or for eight.
 	window *semaphore.Weighted
 
+	// looks has an element for each look of a Wait that is under way. A server that has
+	// 10,000 requests waiting, by default and of all clients together, drops them.
+	looks chan struct{}
+
 	mu     sync.Mutex
 	calls  map[*call]struct{} // guarded by mu; none is added when closed
 	closed bool               // guarded by mu
@@ -63,6 +67,7 @@ var (
 const acks = "$JS.ACK."
 
 const (
+	maxLooks     = 1024
 	inFlight     = 512      // units of the window
 	bytesPerUnit = 32 << 10 // so there are 16 MiB under way at most
 

@@ -39,6 +39,7 @@ func Open(ctx context.Context, url, name string, opts *Options) (*Engine, error)
 	e := &Engine{
 		names:  namesOf(name),
 		window: semaphore.NewWeighted(inFlight),
+		looks:  make(chan struct{}, maxLooks),
 		calls:  make(map[*call]struct{}),
 		idle:   make(chan struct{}),
 		gone:   make(chan struct{}),
