@@ -49,6 +49,11 @@ type Engine struct {
 	said   error
 	saidAt time.Time
 
+	// first is the first task in the queue, as Size has seen it, since firstAt; or it was read
+	// then. Guarded by mu.
+	first   uint64
+	firstAt time.Time
+
 	idle chan struct{} // closed when the engine is closed and no method runs
 	gone chan struct{} // closed when the client has called its last callback
 }
