@@ -32,6 +32,10 @@ type Engine struct {
 	// leaves room for 200 others, with messages of up to 1 KiB, or for eight.
 	window *semaphore.Weighted
 
+	// looks has an element for each look of a Wait that is under way. A server that has
+	// 10,000 requests waiting, by default and of all clients together, drops them.
+	looks chan struct{}
+
 	mu     sync.Mutex
 	calls  map[*call]struct{} // guarded by mu; none is added when closed
 	closed bool               // guarded by mu
@@ -39,6 +43,16 @@ type Engine struct {
 	// unheard is why an acknowledgement was refused: nobody was waiting for it. Guarded
 	// by mu.
 	unheard error
+
+	// said is what the client has said last of its own accord, as that the server lets it
+	// have no more subscriptions, and when. Guarded by mu.
+	said   error
+	saidAt time.Time
+
+	// first is the first task in the queue, as Size has seen it, since firstAt; or it was read
+	// then. Guarded by mu.
+	first   uint64
+	firstAt time.Time
 
 	idle chan struct{} // closed when the engine is closed and no method runs
 	gone chan struct{} // closed when the client has called its last callback
@@ -58,6 +72,7 @@ var (
 const acks = "$JS.ACK."
 
 const (
+	maxLooks     = 1024
 	inFlight     = 512      // units of the window
 	bytesPerUnit = 32 << 10 // so there are 16 MiB under way at most
 
@@ -196,6 +211,24 @@ func (e *Engine) refused(err error) {
 	}
 }
 
+// heard is called by the client when something has failed, it does not say for whom.
+func (e *Engine) heard(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.said, e.saidAt = err, time.Now()
+}
+
+// silent is the error of a call that has got no answer, with what the client has said while
+// it waited, or a little before: that may be why.
+func (e *Engine) silent(err error) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.said == nil || time.Since(e.saidAt) > 2*askTimeout {
+		return err
+	}
+	return fmt.Errorf("%w; the client has said: %w", err, e.said)
+}
+
 func (c *call) uses(subject string) bool {
 	return slices.ContainsFunc(c.subjects, func(prefix string) bool { return strings.HasPrefix(subject, prefix) })
 }
@@ -244,6 +277,8 @@ func (e *Engine) fail(ctx context.Context, what string, err error) error {
 		return e.lost()
 	case errors.Is(err, nats.ErrReconnectBufExceeded):
 		err = nats.ErrDisconnected
+	case errors.Is(err, nats.ErrTimeout), errors.Is(err, jetstream.ErrNoHeartbeat), errors.Is(err, jetstream.ErrAsyncPublishTimeout):
+		err = e.silent(err)
 	case errors.Is(err, nats.ErrMaxPayload), hasCode(err, jetstream.JSErrCodeStreamMessageExceedsMaximum):
 		err = fmt.Errorf("%w: %w", engine.ErrTooLarge, err)
 	}

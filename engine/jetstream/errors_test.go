@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -36,6 +37,25 @@ func TestThereIsNotOnItsWay(t *testing.T) {
 	assert.True(t, isSaving(refused(10164)))
 	assert.False(t, isThere(refused(10164)))
 	assert.False(t, isThere(jetstream.ErrMsgNotFound))
+}
+
+// TestRefusalIsSure tells what is certainly not stored from what may be.
+func TestRefusalIsSure(t *testing.T) {
+	refused := func(code jetstream.ErrorCode) error {
+		return fmt.Errorf("nats: %w", &jetstream.APIError{Code: 503, ErrorCode: code, Description: "text"})
+	}
+	for _, err := range []error{
+		refused(10023), refused(10047), refused(10002), refused(10054), refused(10077), refused(10109),
+		nats.ErrReconnectBufExceeded, nats.ErrConnectionClosed, jetstream.ErrNoStreamResponse,
+	} {
+		assert.True(t, isRefusal(err), err)
+	}
+	for _, err := range []error{
+		refused(10158), nats.ErrTimeout, nats.ErrDisconnected, jetstream.ErrAsyncPublishTimeout, jetstream.ErrInvalidJSAck,
+		context.Canceled, errNoAnswer, errors.New("any other"),
+	} {
+		assert.False(t, isRefusal(err), err)
+	}
 }
 
 func TestRetryable(t *testing.T) {

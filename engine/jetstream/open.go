@@ -39,6 +39,7 @@ func Open(ctx context.Context, url, name string, opts *Options) (*Engine, error)
 	e := &Engine{
 		names:  namesOf(name),
 		window: semaphore.NewWeighted(inFlight),
+		looks:  make(chan struct{}, maxLooks),
 		calls:  make(map[*call]struct{}),
 		idle:   make(chan struct{}),
 		gone:   make(chan struct{}),
@@ -119,6 +120,8 @@ func (e *Engine) hook(o *nats.Options) error {
 	o.AsyncErrorCB = func(nc *nats.Conn, sub *nats.Subscription, err error) {
 		if errors.Is(err, nats.ErrPermissionViolation) {
 			e.refused(err)
+		} else {
+			e.heard(err)
 		}
 		if failed != nil {
 			failed(nc, sub, err)

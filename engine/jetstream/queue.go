@@ -354,8 +354,8 @@ func (e *Engine) takeUnheard() error {
 // Lease is for how long a task is held without an Extend.
 func (e *Engine) Lease() time.Duration { return e.lease }
 
-// Size returns how many tasks are in the queue, held or not. If the first of them is damaged
-// on the server's disk, which delivers it to nobody, that is an error.
+// Size returns how many tasks are in the queue, held or not. If the first of them stays and
+// is damaged on the server's disk, which delivers it to nobody, that is an error.
 func (e *Engine) Size(ctx context.Context) (uint64, error) {
 	call, end, err := e.begin(ctx, askTimeout, e.names.info, e.names.get)
 	if err != nil {
@@ -363,9 +363,8 @@ func (e *Engine) Size(ctx context.Context) (uint64, error) {
 	}
 	defer end()
 	info, err := e.tasks.Info(call)
-	if err == nil && info.State.Msgs > 0 {
-		// The first task is damaged, or it has just been done.
-		if err = e.hasTask(call, info.State.FirstSeq); errors.Is(err, engine.ErrNotFound) {
+	if err == nil && info.State.Msgs > 0 && e.stays(info.State.FirstSeq) {
+		if err = e.hasTask(call, info.State.FirstSeq); errors.Is(err, engine.ErrNotFound) { // it has just been done
 			info, err = e.tasks.Info(call)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -43,6 +44,18 @@ func (e *Engine) lastOrUnreadable(ctx context.Context, id uint64) ([]byte, error
 		err = unreadable("the result of task", id)
 	}
 	return data, err
+}
+
+// stays reports, now and then, that a task has been the first in the queue for a while.
+func (e *Engine) stays(first uint64) bool {
+	const while = 5 * time.Second
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	stays := e.first == first && time.Since(e.firstAt) > while
+	if stays || e.first != first {
+		e.first, e.firstAt = first, time.Now()
+	}
+	return stays
 }
 
 // hasTask returns nil if a task is in the queue, and ErrNotFound if it is not.

@@ -17,7 +17,7 @@ const (
 	// A server that has too many requests waiting drops them without a word. So a look is
 	// given up after a while and repeated, with more time and after a longer pause. The
 	// answer is seldom needed: what is saved meanwhile is heard.
-	firstLook, lastLook   = 2 * time.Second, askTimeout
+	firstLook, lastLook   = 3 * time.Second, askTimeout
 	firstPause, lastPause = time.Second, 30 * time.Second
 )
 
@@ -72,8 +72,16 @@ func (e *Engine) Wait(ctx context.Context, id uint64) ([]byte, error) {
 	}
 }
 
-// lookAndListen returns what look finds within a time, or what is said meanwhile.
+// lookAndListen returns what look finds within a time from when it is its turn, or what is
+// said meanwhile.
 func (e *Engine) lookAndListen(call context.Context, id uint64, limit time.Duration, saved <-chan *nats.Msg) ([]byte, error) {
+	select {
+	case e.looks <- struct{}{}:
+	case m := <-saved:
+		return m.Data, nil
+	case <-call.Done():
+		return nil, context.Cause(call)
+	}
 	ctx, cancel := context.WithTimeoutCause(call, limit, errNoAnswer)
 	defer cancel()
 	var data []byte
@@ -81,6 +89,7 @@ func (e *Engine) lookAndListen(call context.Context, id uint64, limit time.Durat
 	go func() {
 		var err error
 		data, err = e.look(ctx, id)
+		<-e.looks
 		looked <- err
 	}()
 	select {

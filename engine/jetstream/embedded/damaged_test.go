@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -33,7 +34,10 @@ func TestDamagedTask(t *testing.T) {
 	flip(t, dir, "task 4", "task 4", 5)
 	damaged := ids[4]
 	life(func(e *jetstream.Engine) {
-		_, err := e.Wait(t.Context(), damaged)
+		size, err := e.Size(t.Context())
+		require.NoError(t, err)
+		assert.EqualValues(t, 9, size)
+		_, err = e.Wait(t.Context(), damaged)
 		require.ErrorContains(t, err, "damaged")
 		ds := pull(t, e, 8)
 		for _, d := range ds {
@@ -45,15 +49,19 @@ func TestDamagedTask(t *testing.T) {
 		defer cancel()
 		_, err = e.Pull(ctx, 1) // idle for so long that it tidies up
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		for range 2 {
-			_, err = e.Size(t.Context())
-			require.ErrorContains(t, err, "damaged")
-			assert.False(t, e.Retryable(err))
-			_, err = e.Wait(t.Context(), damaged)
-			require.ErrorContains(t, err, "damaged")
-			assert.NotErrorIs(t, err, engine.ErrNotFound)
-			assert.False(t, e.Retryable(err))
-		}
+		eventually(t, func() error { // as a pool does that waits for an empty queue
+			if size, err = e.Size(t.Context()); err == nil {
+				assert.EqualValues(t, 1, size)
+				return errors.New("Size has no error")
+			}
+			return nil
+		})
+		require.ErrorContains(t, err, "damaged")
+		assert.False(t, e.Retryable(err))
+		_, err = e.Wait(t.Context(), damaged)
+		require.ErrorContains(t, err, "damaged")
+		assert.NotErrorIs(t, err, engine.ErrNotFound)
+		assert.False(t, e.Retryable(err))
 		_, err = e.Wait(t.Context(), ids[8]+1)
 		require.ErrorIs(t, err, engine.ErrNotFound)
 	})

@@ -220,6 +220,33 @@ func TestConsumerIsDeleted(t *testing.T) {
 	assert.Len(t, <-pulled, 1, "what is held is delivered again, since the server has forgotten that it is")
 }
 
+// TestConsumerIsNotRemade deletes the consumer of one who may not make it anew.
+func TestConsumerIsNotRemade(t *testing.T) {
+	s := startStandalone(t, `authorization { users: [
+		{ user: all, password: p },
+		{ user: worker, password: p, permissions: { publish: { deny: "$JS.API.CONSUMER.CREATE.>" } } },
+	] }`)
+	name := newName()
+	as := func(user string) *jetstream.Options {
+		return &jetstream.Options{NATS: []nats.Option{nats.UserInfo(user, "p")}}
+	}
+	all := open(t, s.url, name, as("all"))
+	worker := open(t, s.url, name, as("worker"))
+	push(t, all, "a", 1)
+	_, js := client(t, s.url, nats.UserInfo("all", "p"))
+	require.NoError(t, js.DeleteConsumer(t.Context(), "resultpool_"+name+"_tasks", "workers"))
+	for range 2 {
+		_, err := worker.Pull(t.Context(), 1)
+		require.ErrorIs(t, err, nats.ErrPermissionViolation)
+		require.ErrorContains(t, err, "the consumer workers of stream resultpool_"+name+"_tasks does not answer, and is not made anew")
+		require.False(t, worker.Retryable(err))
+		require.NotErrorIs(t, err, engine.ErrGone)
+	}
+	pull(t, all, 1)
+	push(t, all, "b", 1)
+	pull(t, worker, 1)
+}
+
 // TestStartsAreDeleted deletes the counts of starts, and the description: they are made anew.
 func TestStartsAreDeleted(t *testing.T) {
 	s := start(t, fast)
@@ -325,4 +352,23 @@ func TestNothingWasSent(t *testing.T) {
 		assert.NotContains(t, err.Error(), engine.ErrRefused.Error(), "the reason alone")
 		return nil
 	})
+}
+
+// TestNoMoreSubscriptions has a server that lets a client have two subscriptions. It says so
+// to the client, and not to whoever needs a third one: the error of that call says why it
+// has no answer.
+func TestNoMoreSubscriptions(t *testing.T) {
+	t.Parallel()
+	s := startStandalone(t)
+	name := newName()
+	push(t, open(t, s.url, name, nil), "a", 1)
+	s.restart(t, "sync_interval: always", "max_subscriptions: 2")
+	e := open(t, s.url, name, nil)
+	push(t, e, "b", 1) // each has a subscription for its answers, one for all such calls
+	_, err := e.Size(t.Context())
+	require.NoError(t, err)
+	_, err = e.Pull(t.Context(), 1)
+	require.ErrorIs(t, err, natsjs.ErrNoHeartbeat)
+	require.ErrorIs(t, err, nats.ErrMaxSubscriptionsExceeded)
+	assert.True(t, e.Retryable(err))
 }

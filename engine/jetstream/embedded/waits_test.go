@@ -85,7 +85,7 @@ func TestWaitListensWhileItLooks(t *testing.T) {
 	e := open(t, s.url, name, nil)
 	id := push(t, e, "a", 1)[0]
 
-	ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 3500*time.Millisecond)
 	defer cancel()
 	_, err = e.Wait(ctx, id)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
