@@ -10,6 +10,9 @@ import (
 // ErrClosed is returned by all methods of a Store after Close. It matches store.ErrClosed.
 var ErrClosed = fmt.Errorf("bolt: %w", store.ErrClosed)
 
+// errZero matches ErrClosed, so that a pool does not try again.
+var errZero = fmt.Errorf("bolt: this Store was not made by Open: %w", ErrClosed)
+
 // A damagedError says that bbolt has come across something that it never wrote.
 type damagedError struct {
 	path  string
