@@ -53,8 +53,9 @@ func (e entry[R]) result(id store.ID) store.Result[R] {
 	return store.Result[R]{ID: id, Value: e.value, Err: e.err}
 }
 
-// errZero wraps store.ErrClosed, so that a pool does not try again.
-var errZero = fmt.Errorf("xsync: this Store was not made by New: %w", store.ErrClosed)
+// errZero returns the error of all methods of the zero Store. It matches store.ErrClosed,
+// so that a pool does not try again.
+func errZero() error { return fmt.Errorf("xsync: this Store was not made by New: %w", store.ErrClosed) }
 
 // New returns an empty store.
 func New[R any]() *Store[R] {
@@ -64,7 +65,7 @@ func New[R any]() *Store[R] {
 // Put implements [store.ResultStore].
 func (s *Store[R]) Put(_ context.Context, res store.Result[R]) error {
 	if s.m == nil {
-		return errZero
+		return errZero()
 	}
 	// Not LoadOrStore, which hashes the ID and looks for it once more, to spare
 	// the lock where the ID is held: a pool's never is.
@@ -82,7 +83,7 @@ func (s *Store[R]) Put(_ context.Context, res store.Result[R]) error {
 // Get implements [store.ResultStore].
 func (s *Store[R]) Get(_ context.Context, id store.ID) (store.Result[R], error) {
 	if s.m == nil {
-		return store.Result[R]{}, errZero
+		return store.Result[R]{}, errZero()
 	}
 	e, held := s.m.Load(id)
 	if !held {
@@ -94,7 +95,7 @@ func (s *Store[R]) Get(_ context.Context, id store.ID) (store.Result[R], error) 
 // Delete implements [store.ResultStore].
 func (s *Store[R]) Delete(_ context.Context, id store.ID) error {
 	if s.m == nil {
-		return errZero
+		return errZero()
 	}
 	s.m.Delete(id)
 	return nil
@@ -104,7 +105,7 @@ func (s *Store[R]) Delete(_ context.Context, id store.ID) error {
 func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
 	return func(yield func(store.Result[R], error) bool) {
 		if s.m == nil {
-			yield(store.Result[R]{}, errZero)
+			yield(store.Result[R]{}, errZero())
 			return
 		}
 		for id, e := range s.m.Range {
@@ -120,7 +121,7 @@ func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
 // reserves none then.
 func (s *Store[R]) ReserveIDs(_ context.Context, n uint64) (first store.ID, err error) {
 	if s.m == nil {
-		return 0, errZero
+		return 0, errZero()
 	}
 	for {
 		last := s.reserved.Load()
