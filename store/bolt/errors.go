@@ -18,6 +18,9 @@ func (closedError) Error() string { return "bolt: store is closed" }
 // Unwrap returns store.ErrClosed.
 func (closedError) Unwrap() error { return store.ErrClosed }
 
+// errZero matches ErrClosed, so that a pool does not try again.
+var errZero = fmt.Errorf("bolt: this Store was not made by Open: %w", ErrClosed)
+
 // A damagedError says that bbolt has come across something that it never wrote.
 type damagedError struct {
 	path  string

@@ -80,6 +80,9 @@ func (f *file) leave() { f.mu.RUnlock() }
 // pool that is cancelled and has met a write that took long, and its last results are worth
 // as much as the others.
 func (f *file) takeTurn(ctx context.Context) error {
+	if f == nil {
+		return errZero
+	}
 	select {
 	case f.turn <- struct{}{}:
 		return nil
@@ -97,6 +100,9 @@ func (f *file) endTurn() { <-f.turn }
 
 // view calls do in a read transaction, which does not wait for writers.
 func (f *file) view(ctx context.Context, do func(*bbolt.Tx) error) error {
+	if f == nil {
+		return errZero
+	}
 	if f.suspect.Load() {
 		if err := f.takeTurn(ctx); err != nil {
 			return err
@@ -201,6 +207,9 @@ func (f *file) breakIfDamaged(err error) {
 }
 
 func (f *file) close() error {
+	if f == nil {
+		return errZero
+	}
 	f.closed.Store(true)
 	f.mu.Lock()
 	defer f.mu.Unlock()

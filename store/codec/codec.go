@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -52,6 +53,10 @@ func New[R any](opts *Options) (*Codec[R], error) {
 	return &Codec[R]{values, known, typeName(reflect.TypeFor[R]()) + " as " + valuesName(values)}, nil
 }
 
+var errZero = errors.New("codec: this Codec was not made by New")
+
+func (c *Codec[R]) isZero() bool { return c == nil || c.values == nil }
+
 // Name says what the bytes are: the type of the values, with the paths of all
 // packages in it, and who writes them, for example
 //
@@ -68,6 +73,9 @@ func (c *Codec[R]) Name() string { return c.name }
 // one if Values cannot write the value, or if a method of the value or of the error
 // panics. Then it is the same the next time.
 func (c *Codec[R]) Encode(res store.Result[R]) ([]byte, error) {
+	if c.isZero() {
+		return nil, fmt.Errorf("%w: %w", store.ErrRejected, errZero)
+	}
 	var e *errorPart
 	if res.Err != nil {
 		var err error
@@ -97,6 +105,9 @@ func (c *Codec[R]) Encode(res store.Result[R]) ([]byte, error) {
 // or if Values cannot read the value, or panics. It matches nothing: an error of
 // Values is in its text only, since what errors of a store match has a meaning.
 func (c *Codec[R]) Decode(id store.ID, data []byte) (store.Result[R], error) {
+	if c.isZero() {
+		return store.Result[R]{}, errZero
+	}
 	e, value, err := open(id, data)
 	if err != nil {
 		return store.Result[R]{}, fmt.Errorf("codec: result %d: %w", id, err)

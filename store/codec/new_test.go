@@ -117,3 +117,13 @@ func TestNameOfValues(t *testing.T) {
 	}
 	require.NotEqual(t, newCodec[int](t, nil).Name(), newCodec[int32](t, nil).Name())
 }
+
+func TestZeroCodec(t *testing.T) {
+	for _, c := range []*codec.Codec[int]{nil, {}} {
+		_, err := c.Encode(store.Result[int]{ID: 4711})
+		assert.ErrorIs(t, err, store.ErrRejected)
+		assert.ErrorContains(t, err, "codec: this Codec was not made by New")
+		_, err = c.Decode(4711, nil)
+		assert.EqualError(t, err, "codec: this Codec was not made by New")
+	}
+}

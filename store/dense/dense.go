@@ -47,18 +47,15 @@ import (
 )
 
 // A Store is a [store.ResultStore] in an array indexed by ID. It ignores the
-// contexts that it is given, since it never waits. Make one with [New].
+// contexts that it is given, since it never waits. The zero Store is empty, as one
+// of [New] is.
 type Store[R any] struct {
 	dir      directory[R]
 	reserved atomic.Uint64 // the highest ID that ReserveIDs has handed out
 }
 
 // New returns an empty store.
-func New[R any]() *Store[R] {
-	s := new(Store[R])
-	s.dir.table.Store(newTable[R](smallest))
-	return s
-}
+func New[R any]() *Store[R] { return new(Store[R]) }
 
 // Put implements [store.ResultStore].
 func (s *Store[R]) Put(_ context.Context, res store.Result[R]) error {
@@ -101,7 +98,7 @@ func (s *Store[R]) Delete(_ context.Context, id store.ID) error {
 // the order of their IDs, but for those that were deleted and put again.
 func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
 	return func(yield func(store.Result[R], error) bool) {
-		segs := s.dir.table.Load().segments()
+		segs := s.dir.segments()
 		slices.SortFunc(segs, func(a, b *segment[R]) int { return cmp.Compare(a.index, b.index) })
 		for _, seg := range segs {
 			for res := range seg.all {

@@ -19,7 +19,7 @@ import (
 // again, so a search that ends at nil has not missed a segment that was there
 // when it began. Who writes holds mu.
 type directory[R any] struct {
-	table atomic.Pointer[table[R]] // written with mu held; the old one is never written again
+	table atomic.Pointer[table[R]] // nil before the first segment; written with mu held; the old one is never written again
 	mu    sync.Mutex
 }
 
@@ -89,13 +89,32 @@ func (t *table[R]) segments() []*segment[R] {
 	return segs
 }
 
-func (d *directory[R]) find(index uint64) *segment[R] { return d.table.Load().find(index) }
+func (d *directory[R]) find(index uint64) *segment[R] {
+	t := d.table.Load()
+	if t == nil {
+		return nil
+	}
+	return t.find(index)
+}
+
+// segments returns those that are there, in no order.
+func (d *directory[R]) segments() []*segment[R] {
+	t := d.table.Load()
+	if t == nil {
+		return nil
+	}
+	return t.segments()
+}
 
 // findOrAdd is find, but makes the segment if need be.
 func (d *directory[R]) findOrAdd(index uint64) *segment[R] {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	t := d.table.Load()
+	if t == nil {
+		t = newTable[R](smallest)
+		d.table.Store(t)
+	}
 	if seg := t.find(index); seg != nil {
 		return seg
 	}

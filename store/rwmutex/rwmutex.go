@@ -40,10 +40,10 @@ import (
 
 // A Store is a [store.ResultStore] in a map under a sync.RWMutex. It ignores
 // the contexts that it is given, since it never waits for anything but its lock.
-// Make one with [New].
+// The zero Store is empty, as one of [New] is.
 type Store[R any] struct {
 	mu     sync.RWMutex
-	m      map[store.ID]entry[R] // guarded by mu
+	m      map[store.ID]entry[R] // nil before the first Put; guarded by mu
 	recent recent                // guarded by mu
 
 	reserved atomic.Uint64 // the highest ID that ReserveIDs has handed out
@@ -60,9 +60,7 @@ func (e entry[R]) result(id store.ID) store.Result[R] {
 }
 
 // New returns an empty store.
-func New[R any]() *Store[R] {
-	return &Store[R]{m: make(map[store.ID]entry[R])}
-}
+func New[R any]() *Store[R] { return new(Store[R]) }
 
 // Put implements [store.ResultStore].
 func (s *Store[R]) Put(_ context.Context, res store.Result[R]) error {
@@ -72,6 +70,9 @@ func (s *Store[R]) Put(_ context.Context, res store.Result[R]) error {
 		if _, held := s.m[res.ID]; held {
 			return store.ErrExists
 		}
+	}
+	if s.m == nil {
+		s.m = make(map[store.ID]entry[R])
 	}
 	s.m[res.ID] = entry[R]{res.Value, res.Err}
 	return nil

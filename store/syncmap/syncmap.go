@@ -37,7 +37,7 @@ import (
 )
 
 // A Store is a [store.ResultStore] in a sync.Map. It ignores the contexts that
-// it is given, since it never waits. Make one with [New].
+// it is given, since it never waits. The zero Store is empty, as one of [New] is.
 type Store[R any] struct {
 	m        sync.Map      // of store.ID to store.Result[R]
 	reserved atomic.Uint64 // the highest ID that ReserveIDs has handed out

@@ -37,7 +37,7 @@ import (
 
 // A Store is a [store.ResultStore] in an xsync.MapOf. It ignores the contexts
 // that it is given, since it waits for nothing but a bucket's lock. Make one
-// with [New].
+// with [New]: the zero Store is closed.
 type Store[R any] struct {
 	m        *xsync.MapOf[store.ID, entry[R]]
 	reserved atomic.Uint64 // the highest ID that ReserveIDs has handed out
@@ -53,6 +53,10 @@ func (e entry[R]) result(id store.ID) store.Result[R] {
 	return store.Result[R]{ID: id, Value: e.value, Err: e.err}
 }
 
+// errZero returns the error of all methods of the zero Store. It matches store.ErrClosed,
+// so that a pool does not try again.
+func errZero() error { return fmt.Errorf("xsync: this Store was not made by New: %w", store.ErrClosed) }
+
 // New returns an empty store.
 func New[R any]() *Store[R] {
 	return &Store[R]{m: xsync.NewMapOf[store.ID, entry[R]]()}
@@ -60,6 +64,9 @@ func New[R any]() *Store[R] {
 
 // Put implements [store.ResultStore].
 func (s *Store[R]) Put(_ context.Context, res store.Result[R]) error {
+	if s.m == nil {
+		return errZero()
+	}
 	// Not LoadOrStore, which hashes the ID and looks for it once more, to spare
 	// the lock where the ID is held: a pool's never is.
 	var err error
@@ -75,6 +82,9 @@ func (s *Store[R]) Put(_ context.Context, res store.Result[R]) error {
 
 // Get implements [store.ResultStore].
 func (s *Store[R]) Get(_ context.Context, id store.ID) (store.Result[R], error) {
+	if s.m == nil {
+		return store.Result[R]{}, errZero()
+	}
 	e, held := s.m.Load(id)
 	if !held {
 		return store.Result[R]{}, store.ErrNotFound
@@ -84,6 +94,9 @@ func (s *Store[R]) Get(_ context.Context, id store.ID) (store.Result[R], error) 
 
 // Delete implements [store.ResultStore].
 func (s *Store[R]) Delete(_ context.Context, id store.ID) error {
+	if s.m == nil {
+		return errZero()
+	}
 	s.m.Delete(id)
 	return nil
 }
@@ -91,6 +104,10 @@ func (s *Store[R]) Delete(_ context.Context, id store.ID) error {
 // All implements [store.ResultStore].
 func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
 	return func(yield func(store.Result[R], error) bool) {
+		if s.m == nil {
+			yield(store.Result[R]{}, errZero())
+			return
+		}
 		for id, e := range s.m.Range {
 			if !yield(e.result(id), nil) {
 				return
@@ -103,6 +120,9 @@ func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
 // once or one after the other. It fails only if fewer than n IDs are left, and
 // reserves none then.
 func (s *Store[R]) ReserveIDs(_ context.Context, n uint64) (first store.ID, err error) {
+	if s.m == nil {
+		return 0, errZero()
+	}
 	for {
 		last := s.reserved.Load()
 		if left := math.MaxUint64 - last; n > left { // an Add would begin again at 1
