@@ -69,6 +69,7 @@ var variables = map[string]string{
 	"store/storetest.checks":             "a table: the checks, in order",
 	"store/storetest.clauses":            "a table: the text of the contract",
 	"store/storetest.offers":             "a table: the text of the optional interfaces",
+	"store/storetest.recordChecks":       "a table: the checks of RecordPutter",
 	"store/storetest.reserveChecks":      "a table: the checks of IDReserver",
 	"store/storetest.sentinels":          "a table: the errors that a store has to keep",
 }
