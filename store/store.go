@@ -159,8 +159,8 @@ type RecordPutter[R any] interface {
 
 // A Record is a [Result] as the bytes that a [RecordPutter] makes of it.
 type Record struct {
-	ID   ID     // of the task
-	Data []byte // what Encode has returned
+	ID   ID     // that of the Result
+	Data []byte // what Encode returned
 }
 
 // An IDReserver is a [ResultStore] that hands out ranges of IDs, so that they

@@ -26,10 +26,42 @@
 // success. So a Put that has failed may be repeated, as a pool does, and ErrExists means
 // that the first one did it after all.
 //
-// bbolt has no checksums for its data. Package codec has one for each result and its ID:
-// what has changed on the disk is an error of Get and All, never a wrong result. A damaged
-// file may miss results without a word. A page that cannot be read is an error as well. Once
-// a write has met such a page, every method returns that error.
+// # Damage
+//
+// bbolt has checksums in its two meta pages only, and takes all else on trust. This package
+// has one for each result and its ID, see package codec, and looks at pages before bbolt does:
+//
+//   - Open reads the meta pages, the list of free pages and the branches of the tree, which
+//     is about one page of a hundred. If they are damaged, it says what is, and leaves the
+//     file as it is: bbolt might go round in circles in it, or write to pages that are in use.
+//   - A result that has changed is an error of Get, and of All a pair with its ID. All goes
+//     on behind it, and Delete removes it.
+//   - A leaf of the tree that is not in order is an error of every call that has to do with
+//     it. What it hides is not taken for missing, nothing is written to it, and All ends
+//     there. What is elsewhere can be read and written.
+//   - A page that cannot be read is an error as well.
+//   - With Options.Check, Open reads every page and every result, and finds out whether each
+//     page is either in use or free.
+//
+// So a bit that has changed is an error, or changes nothing, with these exceptions, of which
+// only Check tells:
+//
+//   - in the newer meta page: bbolt uses the older one, and what was written last is gone.
+//     Not so after Close, which has both say the same; and IDs are not given out again in
+//     either case. (A power cut may leave such a page, too, on a disk that does not write
+//     512 bytes at once. Open it once without Check then: the next write replaces the page.)
+//   - in the ID of a result: Get of the right ID says that it is not found. All tells of it.
+//   - in the list of free pages: a page is never used again, or, if it is the second or a
+//     later one of a large result, it is written over, which is then an error of that result.
+//   - in the number of the page where the results begin: all results but those below
+//     another page may be missing.
+//
+// Nothing tells that the file is an older copy, or that it is missing, empty, or has no
+// more than its first bytes: then it is made, as the first time. TestDamage tries what this
+// says.
+//
+// To remove a file that is open, or to put another in its place, does not stop the program:
+// it goes on with the file that has no name any more. Close says so.
 //
 // # Visibility
 //
@@ -41,9 +73,9 @@
 //
 // # Cost
 //
-// Each write waits for the disk: Put, Delete, ReserveIDs and PutBatch take about the same,
-// from a tenth of a millisecond to ten, whatever the number of results. One of them writes
-// at a time. So many results are put fast by PutBatch only, and results that are deleted one
+// Each write waits for the disk: Put, Delete and PutBatch take about the same, from a tenth
+// of a millisecond to ten, whatever the number of results, and ReserveIDs twice as long. One
+// of them writes at a time. So many results are put fast by PutBatch only, and results that are deleted one
 // by one cost as much as they did to put.
 //
 // Get and All read from the page cache, in microseconds, and do not wait for writes. All

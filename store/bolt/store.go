@@ -22,9 +22,9 @@ type Store[R any] struct {
 //
 // It returns an error if the file is in use, by another process or by this one,
 // and still is after Options.Timeout; if it is no database, or not one of this
-// package, or holds another type of results, which the file then still does, for
-// nothing has been changed; and if it cannot be read and written. The folder must
-// exist.
+// package, or holds another type of results, or is damaged, which the file then still
+// is, for nothing has been changed; and if it cannot be read and written. The folder
+// must exist. What of a damage Open does not see is in the package's documentation.
 func Open[R any](path string, opts *Options) (*Store[R], error) {
 	o, err := opts.complete()
 	if err != nil {
@@ -105,8 +105,8 @@ func (s *Store[R]) Delete(ctx context.Context, id store.ID) error {
 }
 
 // ReserveIDs implements [store.IDReserver], so that pools can share the file, at once
-// or one after the other. When it returns nil, the reservation is on the disk. It
-// passes over IDs that are held.
+// or one after the other. When it returns nil, the reservation is on the disk, in two
+// places. It passes over IDs that are held.
 func (s *Store[R]) ReserveIDs(ctx context.Context, n uint64) (first store.ID, err error) {
 	return s.file.reserve(ctx, n)
 }
@@ -115,4 +115,7 @@ func (s *Store[R]) ReserveIDs(ctx context.Context, n uint64) (first store.ID, er
 // that still wait for other writers return ErrClosed, as do later ones. A loop over
 // All is not waited for: it ends with ErrClosed. Close may be called again, and
 // returns nil then.
+//
+// Close returns an error if there is no file at the path any more, or another one:
+// what has been written is lost then, or under another name.
 func (s *Store[R]) Close() error { return s.file.close() }

@@ -17,7 +17,7 @@ func noEviction(ctx context.Context, s *subject) error {
 	o := s.open(ctx)
 	n := s.size(50_000, 1)
 	if n == 50_000 {
-		n = s.size(many, 2)
+		n = max(n, s.size(many, 8))
 	}
 	for i := range n {
 		o.put(result(store.ID(i+1), 0))
