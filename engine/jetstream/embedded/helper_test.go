@@ -118,6 +118,7 @@ var serverProgram = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	inProcess()
 	if dir := os.Getenv("EMBEDDED_TEST_HOLD"); dir != "" {
 		hold(dir)
 	}

@@ -55,6 +55,8 @@ type Server struct {
 	opts ServerOptions
 	lock *dirLock
 
+	marker *marker // nil if it has none
+
 	close sync.Once
 }
 
@@ -80,6 +82,11 @@ func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error
 	}
 	lock, err := lockDir(filepath.Join(dir, "lock"))
 	if err != nil {
+		return nil, fmt.Errorf("embedded: directory %s: %w", dir, err)
+	}
+	found, err := checkFolder(ctx, dir, opts.LosesOnPowerCut)
+	if err != nil {
+		lock.unlock()
 		return nil, fmt.Errorf("embedded: directory %s: %w", dir, err)
 	}
 	srv, err := server.NewServer(so)
@@ -111,10 +118,15 @@ func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error
 		err = errors.New("the server has not started JetStream")
 	case !srv.ReadyForConnections(time.Second):
 		err = errors.New("the server does not listen")
+	default:
+		err = found.check(srv)
 	}
 	if err != nil {
 		s.Close()
 		return nil, fmt.Errorf("embedded: directory %s: %w", dir, err)
+	}
+	if !opts.LosesOnPowerCut {
+		s.marker = startMarker(dir, srv)
 	}
 	return s, nil
 }
@@ -206,8 +218,14 @@ func (s *Server) ClientOptions() []nats.Option {
 // Close shuts the server down and waits until it is. Close again does nothing.
 func (s *Server) Close() {
 	s.close.Do(func() {
+		if s.marker != nil {
+			s.marker.stop()
+		}
 		s.srv.Shutdown()
 		s.srv.WaitForShutdown()
+		if s.marker != nil {
+			s.marker.closed()
+		}
 		s.lock.unlock()
 	})
 }

@@ -1,0 +1,244 @@
+package embedded
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// marks are what was there for certain, in the file "marks" beside the server's folder. A
+// file that was cut off where a record ends looks like one that has always been so: only
+// marks can tell.
+//
+// They are written once a second while there is something new, and when the server is
+// closed, never for a task or a result. They are behind what they mark, which is synced
+// when they are made: so they need no sync of their own. A file of marks that cannot be
+// read says nothing.
+type marks struct {
+	Streams map[string]mark // by account and name: "$G/resultpool_thumbs_tasks"
+
+	// Of a server that was closed, and has not been started again.
+	Closed bool
+	Blocks map[string]int64  `json:",omitempty"` // bytes of the files of messages, by path
+	States map[string]string `json:",omitempty"` // checksums of the consumers' states, by path
+}
+
+// A mark is of one stream.
+type mark struct {
+	Meta      string            // its meta.sum: another one is that of another stream
+	Last      uint64            // a sequence that was given
+	Consumers map[string]string `json:",omitempty"` // their meta.sum, by name
+}
+
+func marksPath(dir string) string { return filepath.Join(dir, "marks") }
+
+// loadMarks returns no marks if there is no file of them, or a damaged one.
+func loadMarks(dir string) (*marks, error) {
+	m := &marks{}
+	buf, err := os.ReadFile(marksPath(dir))
+	if err != nil && !os.IsNotExist(err) {
+		return nil, err
+	}
+	sum, text, _ := bytes.Cut(buf, []byte("\n"))
+	if string(sum) != sha256Of(text) || json.Unmarshal(text, m) != nil {
+		return &marks{}, nil
+	}
+	return m, nil
+}
+
+// save replaces the file. With sync it is on the disk when save returns.
+func (m *marks) save(dir string, sync bool) error {
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	path := marksPath(dir)
+	file, err := os.OpenFile(path+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(file, "%s\n%s", sha256Of(text), text)
+	if err == nil && sync {
+		err = file.Sync()
+	}
+	if e := file.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(path+".tmp", path)
+	}
+	if err == nil && sync {
+		err = syncDir(dir)
+	}
+	return err
+}
+
+// begin says that a server is at work from now on: what was true of the files when it was
+// closed is so no more. That has to be on the disk before.
+func (m *marks) begin(dir string) error {
+	m.Closed, m.Blocks, m.States = false, nil, nil
+	err := m.save(dir, true)
+	if err != nil && os.Remove(marksPath(dir)) == nil { // the disk may be full
+		err = syncDir(dir)
+	}
+	return err
+}
+
+// syncDir makes sure that what was renamed in a directory is on the disk. Where it is not
+// possible the system does it on its own.
+func syncDir(dir string) error {
+	file, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	_ = file.Sync()
+	return file.Close()
+}
+
+func sha256Of(buf []byte) string {
+	sum := sha256.Sum256(buf)
+	return hex.EncodeToString(sum[:])
+}
+
+// A marker keeps the marks of a server that runs.
+type marker struct {
+	dir  string
+	srv  *server.Server
+	quit chan struct{}
+	done chan struct{}
+}
+
+const markEvery = time.Second
+
+func startMarker(dir string, srv *server.Server) *marker {
+	k := &marker{dir: dir, srv: srv, quit: make(chan struct{}), done: make(chan struct{})}
+	go k.run()
+	return k
+}
+
+func (k *marker) run() {
+	defer close(k.done)
+	ticker := time.NewTicker(markEvery)
+	defer ticker.Stop()
+	var saved []byte
+	m := &marks{}
+	for {
+		m.Streams = k.next(m.Streams)
+		if text, err := json.Marshal(m); err == nil && !bytes.Equal(text, saved) && m.save(k.dir, false) == nil {
+			saved = text
+		}
+		select {
+		case <-ticker.C:
+		case <-k.quit:
+			return
+		}
+	}
+}
+
+// next returns what is certain now. A sequence that the server tells is synced. If it tells
+// nothing, since it has stopped storing, the last marks hold.
+func (k *marker) next(last map[string]mark) map[string]mark {
+	before := sumsIn(k.dir)
+	states, _ := recovered(k.srv)
+	next := make(map[string]mark)
+	for key, sum := range sumsIn(k.dir) {
+		state, ok := states[key]
+		switch {
+		case ok && before[key].Meta == sum.Meta: // else it is a new stream
+			sum.Last = state.LastSeq
+		case last[key].Meta == sum.Meta:
+			sum.Last = last[key].Last
+		default:
+			continue
+		}
+		next[key] = sum
+	}
+	return next
+}
+
+// stop is called before the server is shut down.
+func (k *marker) stop() {
+	close(k.quit)
+	<-k.done
+}
+
+// closed is called when the server is shut down. If it fails, then the marks that are there
+// hold: they say less.
+func (k *marker) closed() {
+	m, err := loadMarks(k.dir)
+	if err != nil {
+		return
+	}
+	m.Closed, m.Blocks, m.States = true, make(map[string]int64), make(map[string]string)
+	streams, err := streamsIn(k.dir)
+	if err != nil {
+		return
+	}
+	for _, st := range streams {
+		msgs := filepath.Join(st.dir, "msgs")
+		blocks, err := blocksIn(msgs)
+		if err != nil {
+			return
+		}
+		for _, block := range blocks {
+			path := blockPath(msgs, block)
+			info, err := os.Stat(path)
+			if err != nil {
+				return
+			}
+			m.Blocks[relative(k.dir, path)] = info.Size()
+		}
+		consumers, err := st.consumers()
+		if err != nil {
+			return
+		}
+		for _, consumer := range consumers {
+			path := filepath.Join(st.consumerDir(consumer), stateFile)
+			if buf, err := os.ReadFile(path); err == nil {
+				m.States[relative(k.dir, path)] = sha256Of(buf)
+			}
+		}
+	}
+	_ = m.save(k.dir, true)
+}
+
+// sumsIn are the checksums of all streams and consumers that can be read.
+func sumsIn(dir string) map[string]mark {
+	sums := make(map[string]mark)
+	streams, _ := streamsIn(dir)
+	for _, st := range streams {
+		m := mark{Meta: sumIn(st.dir), Consumers: make(map[string]string)}
+		if m.Meta == "" {
+			continue
+		}
+		consumers, _ := st.consumers()
+		for _, consumer := range consumers {
+			if sum := sumIn(st.consumerDir(consumer)); sum != "" {
+				m.Consumers[consumer] = sum
+			}
+		}
+		sums[st.key()] = m
+	}
+	return sums
+}
+
+func sumIn(dir string) string {
+	buf, _ := os.ReadFile(filepath.Join(dir, sumFile)) // "" is one that is not there
+	return string(buf)
+}
+
+// relative is a path within a directory, the same on every system.
+func relative(dir, path string) string {
+	rel, err := filepath.Rel(dir, path)
+	if err != nil {
+		return filepath.ToSlash(path)
+	}
+	return filepath.ToSlash(rel)
+}
