@@ -42,13 +42,20 @@ const (
 
 // messages are what the files of a stream hold.
 type messages struct {
-	last   uint64          // the highest sequence
-	live   []uint64        // sequences that are not removed, ascending
-	blocks []int           // the numbers of the files, ascending
-	sizes  map[int]int64   // of the files, in bytes
-	dir    string          // where the files are
-	damage []blockDamage   // files with something else in them
-	ids    map[uint64]bool // last words of subjects, if wanted
+	dir     string
+	blocks  []int         // the numbers of the files, ascending
+	sizes   map[int]int64 // of the files, in bytes
+	damage  []blockDamage // files with something else in them
+	last    uint64        // the highest sequence
+	live    []uint64      // sequences that are not removed, ascending
+	removed []removal
+	ids     map[uint64]bool // last words of subjects, if wanted
+}
+
+// A removal is a tombstone.
+type removal struct {
+	seq       uint64
+	block, at int
 }
 
 type blockDamage struct {
@@ -75,7 +82,6 @@ func readMessages(ctx context.Context, dir, stream string, strict, harsh, wantID
 			break
 		}
 	}
-	removed := make(map[uint64]bool)
 	var buf []byte
 	for i, block := range m.blocks {
 		if ctx.Err() != nil {
@@ -94,12 +100,11 @@ func readMessages(ctx context.Context, dir, stream string, strict, harsh, wantID
 			if !ok {
 				break
 			}
-			at += rec.size
 			seq := rec.seq &^ (erased | tombstone)
 			m.last = max(m.last, seq)
 			switch {
 			case rec.seq&tombstone != 0:
-				removed[seq] = true
+				m.removed = append(m.removed, removal{seq, block, at})
 			case rec.seq&erased == 0:
 				m.live = append(m.live, seq)
 				if m.ids != nil {
@@ -109,11 +114,16 @@ func readMessages(ctx context.Context, dir, stream string, strict, harsh, wantID
 					}
 				}
 			}
+			at += rec.size
 		}
 		isLast := i == len(m.blocks)-1
 		if at < len(buf) && !(harsh && unwritten(buf, at) || (harsh || isLast) && r.torn(buf[at:])) {
 			m.damage = append(m.damage, blockDamage{path, at, isLast})
 		}
+	}
+	removed := make(map[uint64]bool, len(m.removed))
+	for _, r := range m.removed {
+		removed[r.seq] = true
 	}
 	m.live = slices.DeleteFunc(m.live, func(seq uint64) bool { return removed[seq] })
 	slices.Sort(m.live)

@@ -133,6 +133,9 @@ func (f *folder) checkStream(ctx context.Context, st streamDir) (damages []error
 	}
 	if isMarked && marked.Meta == sumIn(st.dir) {
 		least = max(least, marked.Last)
+		if block, what := lostFile(msgs, marked, config); what != nil && !f.marks.Closed {
+			damages = append(damages, f.lostMessages(blockPath(msgs.dir, block), what, config, false, anew))
+		}
 	}
 	if msgs.last < least {
 		damages = append(damages, fmt.Errorf("%s: the newest messages are missing: the last one is %d, and there was %d: restore the folder from a backup, %s",
@@ -140,6 +143,46 @@ func (f *folder) checkStream(ctx context.Context, st streamDir) (damages []error
 	}
 	d, err := f.checkConsumers(ctx, st, config, msgs, marked)
 	return append(damages, d...), err
+}
+
+// lostFile finds a file that was full when the marks were made, and is missing or empty
+// although there were messages in it that nobody has removed. Whoever removes a message
+// leaves a tombstone, but for the last one of a file; a message that expires leaves none.
+func lostFile(msgs *messages, marked mark, config server.FileStreamInfo) (block int, what error) {
+	if config.MaxMsgsPer > 0 { // as the starts of tasks: the old ones leave none either
+		return 0, nil
+	}
+	expired := func(unix int64) bool { return config.MaxAge > 0 && time.Since(time.Unix(unix, 0)) > config.MaxAge }
+	files := uint64(0)
+	for number, written := range marked.Full {
+		size, there := msgs.sizes[number]
+		if there && size > 0 || expired(written) {
+			continue
+		}
+		block, what = number, errors.New("it is missing")
+		if there {
+			what = errors.New("it is empty")
+		}
+		files++
+	}
+	if files == 0 {
+		return 0, nil
+	}
+	newest := len(msgs.blocks) > 0 && msgs.blocks[len(msgs.blocks)-1] == marked.Newest
+	removed := uint64(0)
+	for _, r := range msgs.removed {
+		if r.seq <= marked.Last && (r.block > marked.Newest || r.block == marked.Newest && (!newest || int64(r.at) >= marked.Size)) {
+			removed++
+		}
+	}
+	left, _ := slices.BinarySearch(msgs.live, marked.Last+1)
+	switch {
+	case expired(marked.Oldest) && removed > 0: // how many have expired is not known
+		return 0, nil
+	case expired(marked.Oldest), marked.Msgs > uint64(left)+removed+files:
+		return block, what
+	}
+	return 0, nil
 }
 
 // compareSizes finds files that are shorter than when the server was closed, or missing.

@@ -190,6 +190,7 @@ func (pool *damagedPool) verify(ctx context.Context, e *embedded.Engine) error {
 		}
 	}
 	pool.Tasks[ids[0]] = []byte("new")
+	patience := 200 * time.Millisecond
 	for {
 		size, err := e.Size(ctx)
 		if err != nil {
@@ -198,13 +199,14 @@ func (pool *damagedPool) verify(ctx context.Context, e *embedded.Engine) error {
 		if size == 0 {
 			break
 		}
-		pull, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+		pull, cancel := context.WithTimeout(ctx, patience)
 		ds, err := e.Pull(pull, 100)
 		cancel()
 		if err != nil {
 			if ctx.Err() != nil {
 				return fmt.Errorf("hang: %d tasks are in the queue, and not delivered: %w", size, err)
 			}
+			patience = min(2*patience, 8*time.Second) // an idle Pull removes acknowledged tasks after 5 s
 			continue
 		}
 		var recs []engine.Record

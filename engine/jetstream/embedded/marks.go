@@ -33,8 +33,18 @@ type marks struct {
 // A mark is of one stream.
 type mark struct {
 	Meta      string            // its meta.sum: another one is that of another stream
-	Last      uint64            // a sequence that was given
 	Consumers map[string]string `json:",omitempty"` // their meta.sum, by name
+
+	// The state at one moment.
+	Last   uint64 // the sequence given last
+	Msgs   uint64 // how many messages there were
+	Oldest int64  // when the first of them came, in Unix seconds
+
+	// The files of messages, a moment before: when those that are full were written last,
+	// in Unix seconds, and which one was being written, and how many bytes it had.
+	Full   map[int]int64 `json:",omitempty"`
+	Newest int
+	Size   int64
 }
 
 func marksPath(dir string) string { return filepath.Join(dir, "marks") }
@@ -145,22 +155,67 @@ func (k *marker) run() {
 // next returns what is certain now. A sequence that the server tells is synced. If it tells
 // nothing, since it has stopped storing, the last marks hold.
 func (k *marker) next(last map[string]mark) map[string]mark {
-	before := sumsIn(k.dir)
-	states, _ := recovered(k.srv)
+	streams, err := streamsIn(k.dir)
+	if err != nil {
+		return last
+	}
 	next := make(map[string]mark)
-	for key, sum := range sumsIn(k.dir) {
+	for _, st := range streams {
+		if m, err := markFiles(st, last[st.key()]); err == nil && m.Meta != "" {
+			next[st.key()] = m
+		}
+	}
+	states, _ := recovered(k.srv)
+	for _, st := range streams {
+		key := st.key()
+		m, isNext := next[key]
 		state, ok := states[key]
 		switch {
-		case ok && before[key].Meta == sum.Meta: // else it is a new stream
-			sum.Last = state.LastSeq
-		case last[key].Meta == sum.Meta:
-			sum.Last = last[key].Last
+		case !isNext:
+		case ok && sumIn(st.dir) == m.Meta: // else it is a new stream
+			m.Last, m.Msgs, m.Oldest = state.LastSeq, state.Msgs, state.FirstTime.Unix()
+			next[key] = m
+		case last[key].Meta == m.Meta:
+			next[key] = last[key]
 		default:
-			continue
+			delete(next, key)
 		}
-		next[key] = sum
 	}
 	return next
+}
+
+// markFiles marks the files of a stream.
+func markFiles(st streamDir, last mark) (mark, error) {
+	m := mark{Meta: sumIn(st.dir), Consumers: make(map[string]string), Full: make(map[int]int64)}
+	consumers, err := st.consumers()
+	if err != nil {
+		return m, err
+	}
+	for _, consumer := range consumers {
+		if sum := sumIn(st.consumerDir(consumer)); sum != "" {
+			m.Consumers[consumer] = sum
+		}
+	}
+	msgs := filepath.Join(st.dir, "msgs")
+	blocks, err := blocksIn(msgs)
+	for i, block := range blocks {
+		isNewest := i == len(blocks)-1
+		if written, ok := last.Full[block]; ok && last.Meta == m.Meta && !isNewest {
+			m.Full[block] = written
+			continue
+		}
+		info, err := os.Stat(blockPath(msgs, block))
+		switch {
+		case os.IsNotExist(err): // all in it was removed just now
+		case err != nil:
+			return m, err
+		case isNewest:
+			m.Newest, m.Size = block, info.Size()
+		default:
+			m.Full[block] = info.ModTime().Unix()
+		}
+	}
+	return m, err
 }
 
 // stop is called before the server is shut down.
@@ -207,26 +262,6 @@ func (k *marker) closed() {
 		}
 	}
 	_ = m.save(k.dir, true)
-}
-
-// sumsIn are the checksums of all streams and consumers that can be read.
-func sumsIn(dir string) map[string]mark {
-	sums := make(map[string]mark)
-	streams, _ := streamsIn(dir)
-	for _, st := range streams {
-		m := mark{Meta: sumIn(st.dir), Consumers: make(map[string]string)}
-		if m.Meta == "" {
-			continue
-		}
-		consumers, _ := st.consumers()
-		for _, consumer := range consumers {
-			if sum := sumIn(st.consumerDir(consumer)); sum != "" {
-				m.Consumers[consumer] = sum
-			}
-		}
-		sums[st.key()] = m
-	}
-	return sums
 }
 
 func sumIn(dir string) string {
