@@ -64,9 +64,9 @@ type blockDamage struct {
 	last bool // it is the last file
 }
 
-// readMessages reads the files of a stream. If harsh is true, the power may have been cut
+// readMessages reads the files of a stream. If unsynced is true, the power may have been cut
 // when nothing was synced: pages that were never written are no damage then.
-func readMessages(ctx context.Context, dir, stream string, strict, harsh, wantIDs bool) (*messages, error) {
+func readMessages(ctx context.Context, dir, stream string, strict, unsynced, wantIDs bool) (*messages, error) {
 	m := &messages{sizes: make(map[int]int64)}
 	if wantIDs {
 		m.ids = make(map[uint64]bool)
@@ -117,7 +117,7 @@ func readMessages(ctx context.Context, dir, stream string, strict, harsh, wantID
 			at += rec.size
 		}
 		isLast := i == len(m.blocks)-1
-		if at < len(buf) && !(harsh && unwritten(buf, at) || (harsh || isLast) && r.torn(buf[at:])) {
+		if at < len(buf) && !(unsynced && unwritten(buf, at) || (unsynced || isLast) && r.torn(buf[at:])) {
 			m.damage = append(m.damage, blockDamage{path, at, isLast})
 		}
 	}

@@ -32,7 +32,7 @@ const (
 // A folder is what the directory of a server holds.
 type folder struct {
 	dir   string
-	harsh bool // ServerOptions.LosesOnPowerCut
+	unsynced bool // ServerOptions.LosesOnPowerCut
 	marks *marks
 	found map[string]uint64 // by account and name of a stream: its last sequence
 	heals []string          // files that are to be removed
@@ -43,9 +43,9 @@ type folder struct {
 // completed when a process died is removed.
 //
 // It reads all messages, at the speed of the disk, or of the memory if they are cached.
-func checkFolder(ctx context.Context, dir string, harsh bool) (*folder, error) {
-	f := &folder{dir: dir, harsh: harsh, marks: &marks{}, found: make(map[string]uint64)}
-	if !harsh { // else what they say may not have come to the disk
+func checkFolder(ctx context.Context, dir string, unsynced bool) (*folder, error) {
+	f := &folder{dir: dir, unsynced: unsynced, marks: &marks{}, found: make(map[string]uint64)}
+	if !unsynced { // else what they say may not have come to the disk
 		var err error
 		if f.marks, err = loadMarks(dir); err != nil {
 			return nil, err
@@ -71,7 +71,7 @@ func checkFolder(ctx context.Context, dir string, harsh bool) (*folder, error) {
 			return nil, err
 		}
 	}
-	if !harsh {
+	if !unsynced {
 		return f, f.marks.begin(dir)
 	}
 	if err := os.Remove(marksPath(dir)); err != nil && !os.IsNotExist(err) {
@@ -100,7 +100,7 @@ func (f *folder) checkStream(ctx context.Context, st streamDir) (damages []error
 			return nil, nil
 		}
 	}
-	msgs, err := readMessages(ctx, st.dir, st.name, st.ours(), f.harsh, false)
+	msgs, err := readMessages(ctx, st.dir, st.name, st.ours(), f.unsynced, false)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func (f *folder) checkStream(ctx context.Context, st streamDir) (damages []error
 		damages = append(damages, f.lostMessages(d.path, what, config, d.last, anew))
 	}
 	damages = append(damages, f.compareSizes(st, msgs, config, anew)...)
-	if f.harsh || len(damages) > 0 {
+	if f.unsynced || len(damages) > 0 {
 		d, err := f.checkConsumers(ctx, st, config, msgs, marked)
 		return append(damages, d...), err
 	}
@@ -299,7 +299,7 @@ func (f *folder) believable(ctx context.Context, st streamDir, buf []byte, msgs 
 		return false, nil
 	}
 	results := streamDir{st.account, name + "_results", filepath.Join(filepath.Dir(st.dir), name+"_results")}
-	done, err := readMessages(ctx, results.dir, results.name, true, f.harsh, true)
+	done, err := readMessages(ctx, results.dir, results.name, true, f.unsynced, true)
 	if err != nil {
 		return false, err
 	}

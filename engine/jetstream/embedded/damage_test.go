@@ -257,6 +257,9 @@ func inProcess() {
 	if dir := os.Getenv("EMBEDDED_TEST_CHECK"); dir != "" {
 		exit(checkFolder(dir))
 	}
+	if dir := os.Getenv("EMBEDDED_TEST_WORK"); dir != "" {
+		exit(work(dir))
+	}
 }
 
 const refusedCode = 17

@@ -87,7 +87,7 @@ func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error
 	found, err := checkFolder(ctx, dir, opts.LosesOnPowerCut)
 	if err != nil {
 		lock.unlock()
-		return nil, fmt.Errorf("embedded: directory %s: %w", dir, err)
+		return nil, fmt.Errorf("embedded: %w", err)
 	}
 	srv, err := server.NewServer(so)
 	if err != nil {
