@@ -86,6 +86,6 @@ func (e *Engine) lookStream(ctx context.Context, name string) (*jetstream.Stream
 
 func gone(missing, there string, others ...string) error {
 	return fmt.Errorf("%w: stream %s is missing, and %s is there: if it was not deleted, then the server could not read its files, "+
-		"and its log says why: restore them from a backup; to begin anew without what was in the pool, delete its other streams: nats stream rm %s",
+		"and its log says why: restore them from a backup; to begin anew without what was in the pool, delete what there is of %s (nats stream rm)",
 		engine.ErrGone, missing, there, strings.Join(append([]string{there}, others...), ", "))
 }

@@ -66,14 +66,14 @@ type blockDamage struct {
 
 // readMessages reads the files of a stream. If unsynced is true, the power may have been cut
 // when nothing was synced: pages that were never written are no damage then.
-func readMessages(ctx context.Context, dir, stream string, strict, unsynced, wantIDs bool) (*messages, error) {
+func readMessages(ctx context.Context, st streamDir, unsynced, wantIDs bool) (*messages, error) {
 	m := &messages{sizes: make(map[int]int64)}
 	if wantIDs {
 		m.ids = make(map[uint64]bool)
 	}
 	// All messages are removed by a rename of a folder that is ready.
 	for _, sub := range []string{"__new_msgs__", "msgs"} {
-		m.dir = filepath.Join(dir, sub)
+		m.dir = filepath.Join(st.dir, sub)
 		var err error
 		if m.blocks, err = blocksIn(m.dir); err != nil {
 			return nil, err
@@ -93,32 +93,11 @@ func readMessages(ctx context.Context, dir, stream string, strict, unsynced, wan
 			return nil, err
 		}
 		m.sizes[block] = int64(len(buf))
-		r := newRecords(fmt.Sprintf("%s-%d", stream, block), strict)
-		at := 0
-		for at < len(buf) {
-			rec, ok := r.parse(buf[at:])
-			if !ok {
-				break
-			}
-			seq := rec.seq &^ (erased | tombstone)
-			m.last = max(m.last, seq)
-			switch {
-			case rec.seq&tombstone != 0:
-				m.removed = append(m.removed, removal{seq, block, at})
-			case rec.seq&erased == 0:
-				m.live = append(m.live, seq)
-				if m.ids != nil {
-					word := rec.subject[bytes.LastIndexByte(rec.subject, '.')+1:]
-					if id, err := strconv.ParseUint(string(word), 10, 64); err == nil {
-						m.ids[id] = true
-					}
-				}
-			}
-			at += rec.size
-		}
+		r := newRecords(fmt.Sprintf("%s-%d", st.name, block), st.ours())
+		end := r.each(buf, func(at int, rec record) { m.add(rec, block, at) })
 		isLast := i == len(m.blocks)-1
-		if at < len(buf) && !(unsynced && unwritten(buf, at) || (unsynced || isLast) && r.torn(buf[at:])) {
-			m.damage = append(m.damage, blockDamage{path, at, isLast})
+		if end < len(buf) && !(unsynced && unwritten(buf, end) || (unsynced || isLast) && r.torn(buf[end:])) {
+			m.damage = append(m.damage, blockDamage{path, end, isLast})
 		}
 	}
 	removed := make(map[uint64]bool, len(m.removed))
@@ -129,6 +108,23 @@ func readMessages(ctx context.Context, dir, stream string, strict, unsynced, wan
 	slices.Sort(m.live)
 	m.live = slices.Compact(m.live)
 	return m, nil
+}
+
+func (m *messages) add(rec record, block, at int) {
+	seq := rec.seq &^ (erased | tombstone)
+	m.last = max(m.last, seq)
+	switch {
+	case rec.seq&tombstone != 0:
+		m.removed = append(m.removed, removal{seq, block, at})
+	case rec.seq&erased == 0:
+		m.live = append(m.live, seq)
+		if m.ids != nil {
+			word := rec.subject[bytes.LastIndexByte(rec.subject, '.')+1:]
+			if id, err := strconv.ParseUint(string(word), 10, 64); err == nil {
+				m.ids[id] = true
+			}
+		}
+	}
 }
 
 func blocksIn(dir string) ([]int, error) {
@@ -199,6 +195,19 @@ func newHash(key string) *highwayhash.Digest64 {
 		panic(err) // of a key that has not 32 bytes
 	}
 	return hash
+}
+
+// each visits the records of a file, until one is wrong. It returns where that is.
+func (r *records) each(buf []byte, visit func(at int, rec record)) (end int) {
+	for end < len(buf) {
+		rec, ok := r.parse(buf[end:])
+		if !ok {
+			break
+		}
+		visit(end, rec)
+		end += rec.size
+	}
+	return end
 }
 
 // parse returns the record that buf begins with. Neither of the lengths in it is in its

@@ -31,11 +31,11 @@ const (
 
 // A folder is what the directory of a server holds.
 type folder struct {
-	dir   string
+	dir      string
 	unsynced bool // ServerOptions.LosesOnPowerCut
-	marks *marks
-	found map[string]uint64 // by account and name of a stream: its last sequence
-	heals []string          // files that are to be removed
+	marks    *marks
+	found    map[string]uint64 // by account and name of a stream: its last sequence
+	heals    []string          // files that are to be removed
 }
 
 // checkFolder reads what is in the directory of a server that does not run. Its error names
@@ -63,6 +63,7 @@ func checkFolder(ctx context.Context, dir string, unsynced bool) (*folder, error
 		}
 		damages = append(damages, d...)
 	}
+	damages = append(damages, f.missingStreams(streams)...)
 	if len(damages) > 0 {
 		return nil, errors.Join(damages...)
 	}
@@ -78,6 +79,21 @@ func checkFolder(ctx context.Context, dir string, unsynced bool) (*folder, error
 		return nil, err
 	}
 	return f, nil
+}
+
+// missingStreams finds streams that are marked and not there. One that is being deleted is
+// still there, under another name.
+func (f *folder) missingStreams(streams []streamDir) (damages []error) {
+	for key := range f.marks.Streams {
+		account, name, _ := strings.Cut(key, "/")
+		parent := filepath.Join(f.dir, server.JetStreamStoreDir, account, "streams")
+		if slices.ContainsFunc(streams, func(st streamDir) bool { return st.key() == key }) || fileIs(filepath.Join(parent, "."+name)) {
+			continue
+		}
+		damages = append(damages, fmt.Errorf("%s: it is missing: restore it from a backup; if the stream was deleted, or to go on without it, move %s away",
+			filepath.Join(parent, name), marksPath(f.dir)))
+	}
+	return damages
 }
 
 // checkStream returns what is damaged, and apart from that an error that says nothing of
@@ -100,7 +116,7 @@ func (f *folder) checkStream(ctx context.Context, st streamDir) (damages []error
 			return nil, nil
 		}
 	}
-	msgs, err := readMessages(ctx, st.dir, st.name, st.ours(), f.unsynced, false)
+	msgs, err := readMessages(ctx, st, f.unsynced, false)
 	if err != nil {
 		return nil, err
 	}
@@ -299,7 +315,7 @@ func (f *folder) believable(ctx context.Context, st streamDir, buf []byte, msgs 
 		return false, nil
 	}
 	results := streamDir{st.account, name + "_results", filepath.Join(filepath.Dir(st.dir), name+"_results")}
-	done, err := readMessages(ctx, results.dir, results.name, true, f.unsynced, true)
+	done, err := readMessages(ctx, results, f.unsynced, true)
 	if err != nil {
 		return false, err
 	}

@@ -110,3 +110,36 @@ func TestHalfMade(t *testing.T) {
 		}
 	}
 }
+
+// TestStreamMissing removes the directory of a stream, or all of them.
+func TestStreamMissing(t *testing.T) {
+	dir := t.TempDir()
+	e, err := embedded.Open(t.Context(), dir, "x", nil)
+	require.NoError(t, err)
+	ids := push(t, e, "a", 3)
+	require.NoError(t, e.Close())
+	streams := filepath.Join(dir, "jetstream", "$G", "streams")
+	for _, missing := range []string{streams, filepath.Join(streams, "resultpool_x_tasks"), filepath.Join(streams, "resultpool_x_starts")} {
+		away := filepath.Join(dir, "away")
+		require.NoError(t, os.Rename(missing, away))
+		before := contents(t, dir)
+		_, err = embedded.Open(t.Context(), dir, "x", nil)
+		require.ErrorContains(t, err, missing)
+		assert.Equal(t, before, contents(t, dir))
+		require.NoError(t, os.Rename(away, missing))
+	}
+	e, err = embedded.Open(t.Context(), dir, "x", nil)
+	require.NoError(t, err)
+	assert.Equal(t, ids[2], pull(t, e, 3)[2].ID)
+
+	// Deleted on purpose, they are not missed.
+	_, js := client(t, e.URL())
+	for _, stream := range []string{"tasks", "results", "starts"} {
+		require.NoError(t, js.DeleteStream(t.Context(), "resultpool_x_"+stream))
+	}
+	require.NoError(t, e.Close())
+	e, err = embedded.Open(t.Context(), dir, "x", nil)
+	require.NoError(t, err)
+	assert.Greater(t, push(t, e, "b", 1)[0], ids[2])
+	require.NoError(t, e.Close())
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -139,15 +140,18 @@ func (k *marker) run() {
 	defer ticker.Stop()
 	var saved []byte
 	m := &marks{}
-	for {
+	for quit := false; ; {
 		m.Streams = k.next(m.Streams)
 		if text, err := json.Marshal(m); err == nil && !bytes.Equal(text, saved) && m.save(k.dir, false) == nil {
 			saved = text
 		}
+		if quit {
+			return
+		}
 		select {
 		case <-ticker.C:
 		case <-k.quit:
-			return
+			quit = true
 		}
 	}
 }
@@ -235,6 +239,11 @@ func (k *marker) closed() {
 	streams, err := streamsIn(k.dir)
 	if err != nil {
 		return
+	}
+	for key := range m.Streams { // one may have been deleted since
+		if !slices.ContainsFunc(streams, func(st streamDir) bool { return st.key() == key }) {
+			delete(m.Streams, key)
+		}
 	}
 	for _, st := range streams {
 		msgs := filepath.Join(st.dir, "msgs")

@@ -62,7 +62,8 @@ type Server struct {
 
 // Start starts a server on a directory, and makes that if there is none. Only one server
 // at a time may use it: a second one is told so. Start waits until what is in it was read,
-// or ctx is done.
+// or ctx is done. If a file is damaged it changes nothing, and its error says which: see the
+// package comment.
 func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error) {
 	if opts == nil {
 		opts = &ServerOptions{}
