@@ -107,3 +107,30 @@ func TestKilledAtWork(t *testing.T) {
 		}
 	}
 }
+
+// TestKilledWhenNew kills a process that makes a folder and a pool in it.
+func TestKilledWhenNew(t *testing.T) {
+	t.Parallel()
+	for round := range *kills {
+		dir := t.TempDir()
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "EMBEDDED_TEST_WORK="+dir)
+		out, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		// Any moment will do: it takes about so long until the pool is made.
+		end := time.AfterFunc(time.Duration(mrand.Int64N(int64(150*time.Millisecond))), func() { _ = cmd.Process.Kill() })
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+		}
+		end.Stop()
+		_ = cmd.Wait()
+		for range 2 {
+			e, err := embedded.Open(t.Context(), dir, "x", nil)
+			require.NoError(t, err, "round %d", round)
+			_, err = e.Describe(t.Context(), "numbers")
+			require.NoError(t, err)
+			push(t, e, rand.Text(), 1)
+			require.NoError(t, e.Close())
+		}
+	}
+}
