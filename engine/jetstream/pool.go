@@ -29,7 +29,7 @@ func (e *Engine) openPool(ctx context.Context, opts *Options) error {
 		return err
 	}
 	defer end()
-	if err = e.checkGone(ctx); err == nil {
+	if err = e.checkParts(ctx); err == nil {
 		err = e.openStreams(ctx, opts)
 	}
 	switch {

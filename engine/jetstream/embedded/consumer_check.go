@@ -15,7 +15,7 @@ import (
 
 // checkConsumers returns the damaged consumers. What they remember may be forgotten, but not
 // how they are configured.
-func (f *folder) checkConsumers(ctx context.Context, st streamDir, config server.FileStreamInfo, msgs *messages, marked mark) (damages []error, err error) {
+func (f *inspection) checkConsumers(ctx context.Context, st streamDir, config server.FileStreamInfo, msgs *messages, marked mark) (damages []error, err error) {
 	consumers, err := st.consumers()
 	if err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func (f *folder) checkConsumers(ctx context.Context, st streamDir, config server
 
 // believable reports whether a consumer's state passes over no task that waits. A task that
 // it says is acknowledged is in the queue no more, or, if a server has died, it has a result.
-func (f *folder) believable(ctx context.Context, st streamDir, buf []byte, msgs *messages) (bool, error) {
+func (f *inspection) believable(ctx context.Context, st streamDir, buf []byte, msgs *messages) (bool, error) {
 	state, ok := parseConsumerState(buf, time.Now())
 	if !ok || state.delivered.stream > msgs.last {
 		return false, nil

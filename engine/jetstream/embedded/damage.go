@@ -16,8 +16,8 @@ import (
 // files are read before a server is started on them, and nothing is changed if one is
 // damaged.
 
-// A folder is what the directory of a server holds.
-type folder struct {
+// An inspection is what is known of what the directory of a server holds.
+type inspection struct {
 	dir      string
 	unsynced bool // ServerOptions.LosesOnPowerCut
 	marks    *marks
@@ -30,8 +30,8 @@ type folder struct {
 // completed when a process died is removed.
 //
 // It reads all messages, at the speed of the disk, or of the memory if they are cached.
-func checkFolder(ctx context.Context, dir string, unsynced bool) (*folder, error) {
-	f := &folder{dir: dir, unsynced: unsynced, marks: &marks{}, found: make(map[string]uint64)}
+func checkFolder(ctx context.Context, dir string, unsynced bool) (*inspection, error) {
+	f := &inspection{dir: dir, unsynced: unsynced, marks: &marks{}, found: make(map[string]uint64)}
 	if !unsynced { // else what they say may not have come to the disk
 		var err error
 		if f.marks, err = loadMarks(dir); err != nil {
@@ -70,7 +70,7 @@ func checkFolder(ctx context.Context, dir string, unsynced bool) (*folder, error
 
 // checkStream returns what is damaged, and apart from that an error that says nothing of
 // the files.
-func (f *folder) checkStream(ctx context.Context, st streamDir) (damages []error, err error) {
+func (f *inspection) checkStream(ctx context.Context, st streamDir) (damages []error, err error) {
 	marked, isMarked := f.marks.Streams[st.key()]
 	meta, problem, err := readMeta(st.dir, st.name)
 	if err != nil {
@@ -135,7 +135,7 @@ func (f *folder) checkStream(ctx context.Context, st streamDir) (damages []error
 
 // lostMessages is the error for a file of messages. Without the newest of a queue its next
 // IDs would be those of other tasks.
-func (f *folder) lostMessages(path string, what error, config server.FileStreamInfo, newest bool, anew string) error {
+func (f *inspection) lostMessages(path string, what error, config server.FileStreamInfo, newest bool, anew string) error {
 	if config.Retention != server.WorkQueuePolicy || !newest {
 		anew = fmt.Sprintf("or move it and %s away to go on without the messages in it", marksPath(f.dir))
 	}

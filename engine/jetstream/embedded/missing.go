@@ -14,7 +14,7 @@ import (
 
 // missingStreams finds streams that are marked and not there. One that is being deleted is
 // still there, under another name.
-func (f *folder) missingStreams(streams []streamDir) (damages []error) {
+func (f *inspection) missingStreams(streams []streamDir) (damages []error) {
 	for _, key := range slices.Sorted(maps.Keys(f.marks.Streams)) {
 		account, name, _ := strings.Cut(key, "/")
 		parent := filepath.Join(f.dir, server.JetStreamStoreDir, account, "streams")
@@ -68,7 +68,7 @@ func lostFile(msgs *messages, marked mark, config server.FileStreamInfo) (block 
 }
 
 // compareSizes finds files that are shorter than when the server was closed, or missing.
-func (f *folder) compareSizes(st streamDir, msgs *messages, config server.FileStreamInfo, anew string) (damages []error) {
+func (f *inspection) compareSizes(st streamDir, msgs *messages, config server.FileStreamInfo, anew string) (damages []error) {
 	if !f.marks.Closed {
 		return nil
 	}

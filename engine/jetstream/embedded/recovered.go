@@ -9,7 +9,7 @@ import (
 )
 
 // check compares what a server has found with what is there.
-func (f *folder) check(srv *server.Server) error {
+func (f *inspection) check(srv *server.Server) error {
 	states, err := recovered(srv)
 	if err != nil {
 		return err

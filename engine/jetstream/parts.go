@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	goneTries = 10
-	gonePause = 100 * time.Millisecond
+	partsTries = 10
+	partsPause = 100 * time.Millisecond
 )
 
-// checkGone refuses a pool of which a part is missing that had something in it. A server
+// checkParts refuses a pool of which a part is missing that had something in it. A server
 // that finds the files of a stream damaged starts without it, and deletes what is left of
 // it when it is made anew.
 //
@@ -25,20 +25,20 @@ const (
 // where one is there, those before it were there when it was seen; and tasks are pushed
 // when all are there. The starts and the consumer are made anew: tasks are delivered again
 // then, and their starts counted from 0. So is the kind.
-func (e *Engine) checkGone(ctx context.Context) error {
+func (e *Engine) checkParts(ctx context.Context) error {
 	var err error
-	for range goneTries { // in a cluster it takes a moment until all see what was made
-		if err = e.lookGone(ctx); !errors.Is(err, engine.ErrGone) {
+	for range partsTries { // in a cluster it takes a moment until all see what was made
+		if err = e.lookParts(ctx); !errors.Is(err, engine.ErrGone) {
 			return err
 		}
-		if e := pause(ctx, gonePause); e != nil {
+		if e := pause(ctx, partsPause); e != nil {
 			return e
 		}
 	}
 	return err
 }
 
-func (e *Engine) lookGone(ctx context.Context) error {
+func (e *Engine) lookParts(ctx context.Context) error {
 	n := e.names
 	starts, err := e.lookStream(ctx, n.starts)
 	if err != nil {
@@ -54,9 +54,9 @@ func (e *Engine) lookGone(ctx context.Context) error {
 	}
 	switch {
 	case tasks == nil && results != nil:
-		return gone(n.tasks, n.results, n.starts, n.kind)
+		return partGone(n.tasks, n.results, n.starts, n.kind)
 	case tasks == nil && starts != nil:
-		return gone(n.tasks, n.starts, n.kind)
+		return partGone(n.tasks, n.starts, n.kind)
 	case tasks == nil || results != nil || pristine(tasks):
 		return nil
 	}
@@ -64,7 +64,7 @@ func (e *Engine) lookGone(ctx context.Context) error {
 	if results, err = e.lookStream(ctx, n.results); err != nil || results != nil {
 		return err
 	}
-	return gone(n.results, n.tasks, n.starts, n.kind)
+	return partGone(n.results, n.tasks, n.starts, n.kind)
 }
 
 // pristine tells that nothing was ever stored in a stream.
@@ -84,7 +84,7 @@ func (e *Engine) lookStream(ctx context.Context, name string) (*jetstream.Stream
 	return st.CachedInfo(), nil
 }
 
-func gone(missing, there string, others ...string) error {
+func partGone(missing, there string, others ...string) error {
 	return fmt.Errorf("%w: stream %s is missing, and %s is there: if it was not deleted, then the server could not read its files, "+
 		"and its log says why: restore them from a backup; to begin anew without what was in the pool, delete what there is of %s (nats stream rm)",
 		engine.ErrGone, missing, there, strings.Join(append([]string{there}, others...), ", "))
