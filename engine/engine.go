@@ -75,10 +75,10 @@ type Delivery struct {
 //     remembers the key: for 10 seconds at least, also if the task is done by then,
 //     but for a task that is done when the engine itself has died.
 //  3. With an error, ids is nil or as long as tasks, and ids[i] is 0 if tasks[i] is
-//     not known to be in the queue. With an error matching [ErrFull], [ErrTooLarge] or
-//     [ErrRefused] those are not in the queue, neither by this call nor by an earlier
-//     one with the same key. With any other error they may be: Push again with the
-//     same key and the same tasks tells.
+//     not known to be in the queue. With an error matching [ErrFull] or [ErrTooLarge]
+//     those are not in the queue, neither by this call nor by an earlier one with the
+//     same key. With one matching [ErrRefused] they are not by this call. With any
+//     other error they may be: Push again with the same key and the same tasks tells.
 //  4. A queue is bounded. A Push that finds no room does not wait: it returns an error
 //     matching ErrFull, drops nothing, and there is room again when tasks are
 //     acknowledged.
@@ -227,9 +227,10 @@ var (
 	// can never take.
 	ErrTooLarge = errors.New("engine: too large")
 
-	// ErrRefused is in the chain of what Push returns if the tasks without an ID are
-	// certainly not in the queue, beside the reason: nothing was sent, or the engine has
-	// said no to each. It says nothing of whether another attempt may succeed.
+	// ErrRefused is in the chain of what Push returns, beside the reason, if this call has
+	// certainly not put the tasks without an ID into the queue: they were not sent, or the
+	// engine has said no to each. It says nothing of earlier calls with the same key, nor
+	// of whether another attempt may succeed.
 	ErrRefused = errors.New("engine: not accepted")
 
 	// ErrNotFound is returned by Load, and by Wait.

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/resultpool/resultpool/engine"
@@ -13,7 +14,22 @@ func (j *joint[T, R]) hold(d engine.Delivery) bool {
 	defer j.mu.Unlock()
 	ds := j.held[d.ID]
 	j.held[d.ID] = append(ds, d)
+	j.bytes += len(d.Task)
 	return len(ds) == 0
+}
+
+// count returns how many tasks are held.
+func (j *joint[T, R]) count() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.held)
+}
+
+// heldBytes returns the size of the tasks that are held.
+func (j *joint[T, R]) heldBytes() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.bytes
 }
 
 // delivery returns the first delivery of a task that is held.
@@ -28,7 +44,10 @@ func (j *joint[T, R]) drop(ids ...uint64) []engine.Delivery {
 	ds := make([]engine.Delivery, 0, len(ids))
 	j.mu.Lock()
 	for _, id := range ids {
-		ds = append(ds, j.held[id]...)
+		for _, d := range j.held[id] {
+			j.bytes -= len(d.Task)
+			ds = append(ds, d)
+		}
 		delete(j.held, id)
 	}
 	over := len(j.held) == 0 && j.fed
@@ -44,27 +63,34 @@ func (j *joint[T, R]) forget(id uint64) { j.drop(id) }
 
 // beat extends the leases of all that is held, three times in each, until the pool is
 // closed and nothing is held.
-func (j *joint[T, R]) beat() {
-	defer j.leave()
+func (j *joint[T, R]) beat(t *trouble) {
 	every := max(j.eng.Lease()/3, time.Millisecond)
 	timer := time.NewTimer(every)
 	defer timer.Stop()
 	for {
 		select {
 		case <-j.beating.Done():
+			t.over()
+			j.leave()
 			return
 		case <-timer.C:
-			if j.extend(every) {
-				timer.Reset(every)
-			} else {
-				timer.Reset(every / 4) // there is time for some more attempts
-			}
+		}
+		switch err := j.extend(every); {
+		case err == nil:
+			t.over()
+			timer.Reset(every)
+		case isFinal(j.eng, err):
+			j.pool.fail(fmt.Errorf("pool: extending leases: %w", err))
+			timer.Reset(every)
+		default:
+			t.failed(err)
+			timer.Reset(every / 4) // there is time for some more attempts
 		}
 	}
 }
 
-// extend reports whether the engine has heard it.
-func (j *joint[T, R]) extend(timeout time.Duration) bool {
+// extend returns nil if the engine has heard it.
+func (j *joint[T, R]) extend(timeout time.Duration) error {
 	j.mu.Lock()
 	ds := make([]engine.Delivery, 0, len(j.held))
 	for _, d := range j.held {
@@ -72,10 +98,10 @@ func (j *joint[T, R]) extend(timeout time.Duration) bool {
 	}
 	j.mu.Unlock()
 	if len(ds) == 0 {
-		return true
+		return nil
 	}
 	// The pool's cancel does not end it: tasks that run are worked on until they return.
 	ctx, cancel := context.WithTimeout(j.beating, timeout)
 	defer cancel()
-	return guarded(func() error { return j.eng.Extend(ctx, ds) }) == nil
+	return guarded(func() error { return j.eng.Extend(ctx, ds) })
 }

@@ -52,13 +52,15 @@
 // A worker whose Put fails tries again, after pauses that grow to one second, and
 // holds its slot meanwhile. So a store that is down slows intake and then blocks
 // it, and nothing is lost when it comes back. [Stats].Unsaved says how many
-// results wait.
+// results wait, and Stats.Failing since when, and why. An error at a deadline, as that of
+// a Submit whose context ends, also matches what is in the way.
 //
 // A [store.BatchPutter], as a database is, is written by one more goroutine, which
 // is there while there is something to write. Workers hand their results over and
 // go on. What gathers while a batch is written, at most 1,024 results, is the next
 // batch; there is no timer. When that many have gathered, workers hold their slots
-// as above. A batch that fails is halved, so that one bad result does not hold up
+// as above. For a [store.RecordPutter] the workers encode their results, and at most
+// 8 MiB of them gather, or one result. A batch that fails is halved, so that one bad result does not hold up
 // the others: it is tried beside them, and no more such than there are workers.
 //
 // A result that the store can never take ([store.ErrRejected], or a panic in Put)
@@ -69,6 +71,27 @@
 // after that the contexts of the others are done from the start. A result that is
 // handed back may be in the store too, if the store said that it had failed and had
 // not.
+//
+// # Stores and engines that fail for good
+//
+// A store that is closed ([store.ErrClosed]) will never take a result, and an engine whose
+// error is final (see package engine) will never do what the pool needs. Such an error ends
+// the pool as a cancel does, with the error for its cause:
+//
+//	tasks that wait         not run: ErrNotRun; in a joined pool given back to the engine
+//	tasks that run          their context is cancelled; the real outcome counts
+//	Submit, also blocked    ErrClosed, which wraps the error
+//	Get of what has no      the result, in an UnsavedError, or ErrClosed, which wraps the
+//	stored result           error
+//	Wait                    ErrClosed, which wraps the error
+//	Stop                    the error; in an UnsavedError with all results that could not
+//	                        be stored, if there are any
+//	Stats.Failing           the error, from then on
+//	Done                    closed
+//
+// In a joined pool only the errors end it that keep a worker from its work: those of
+// pulling, saving, acknowledging and extending leases, and those that say that the engine
+// is gone or closed. Any other final error is that of the Submit, Get or Wait that met it.
 //
 // # Shutting down
 //

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/resultpool/resultpool/internal/text"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -41,7 +42,7 @@ var (
 // ErrUnconfirmed is returned by Submit and its kin of a pool that has joined an engine,
 // with the reason why they have ended, if the task, or one of the tasks that they return
 // no ID for, may have been accepted all the same: the engine was asked and has not
-// answered. Then it may run, and its result be stored under an ID that nobody knows.
+// answered, neither yes nor no. Then it may run, and its result be stored under an ID that nobody knows.
 var ErrUnconfirmed = errors.New("pool: nobody knows whether the task was accepted")
 
 // Errors in a Result, beside those of the task functions.
@@ -92,20 +93,31 @@ type UnsavedError[R any] struct {
 // Error says how many results there are, or of which task the only one is, and why.
 func (e *UnsavedError[R]) Error() string {
 	if len(e.Results) == 1 {
-		return fmt.Sprintf("pool: the result of task %d could not be saved: %v", e.Results[0].ID, e.Err)
+		return fmt.Sprintf("pool: the result of task %d could not be saved: %s", e.Results[0].ID, text.Of(e.Err))
 	}
-	return fmt.Sprintf("pool: %d results could not be saved: %v", len(e.Results), e.Err)
+	return fmt.Sprintf("pool: %d results could not be saved: %s", len(e.Results), text.Of(e.Err))
 }
 
 // Unwrap returns Err.
 func (e *UnsavedError[R]) Unwrap() error { return e.Err }
 
 // because is an error and the reason for it. Unlike fmt.Errorf, making one calls
-// no method of the reason, which is the user's, so it may be made under a lock.
+// no method of the reason, which is the user's: it may be made under a lock, and whatever
+// becomes of the text, the error is there.
 type because struct{ what, why error }
 
-func (e *because) Error() string   { return fmt.Sprintf("%v: %v", e.what, e.why) }
+func (e *because) Error() string   { return text.Of(e.what) + ": " + text.Of(e.why) }
 func (e *because) Unwrap() []error { return []error{e.what, e.why} }
 
 func closedBecause(cause error) error { return &because{ErrClosed, cause} }
 func notRunBecause(cause error) error { return &because{ErrNotRun, cause} }
+
+// wrapped is fmt.Errorf("what: %w", why), but for the text, which is made when it is
+// asked for.
+type wrapped struct {
+	what string
+	why  error
+}
+
+func (e *wrapped) Error() string { return e.what + ": " + text.Of(e.why) }
+func (e *wrapped) Unwrap() error { return e.why }

@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"runtime"
 	"runtime/debug"
@@ -36,15 +37,24 @@ func (p *pace) measure(now time.Time, begun uint64) int {
 	return p.tasks
 }
 
+// A feeder is what feed has in hand: it is not lost if the engine calls Goexit.
+type feeder struct {
+	pace    pace
+	trouble trouble
+	calling bool              // the engine is being called
+	again   []engine.Delivery // tasks that were delivered before and are held, and may be saved
+}
+
+var errEngineGoexit = fmt.Errorf("pool: in the engine: %w", ErrGoexit)
+
 // feed pulls tasks until the pool is closed.
-func (j *joint[T, R]) feed() {
-	defer j.feedLeaves()
-	var (
-		pace  = pace{since: time.Now()}
-		pause time.Duration
-	)
-	for j.intake.Err() == nil {
-		idle, more := j.wanted(pace.measure(time.Now(), j.started.Load()))
+func (j *joint[T, R]) feed(f *feeder) {
+	if f.calling {
+		f.calling = false
+		sleep(j.intake, f.trouble.failed(errEngineGoexit))
+	}
+	for j.takeUnsaved(f); j.intake.Err() == nil; j.takeUnsaved(f) {
+		idle, more := j.wanted(f.pace.measure(time.Now(), j.started.Load()))
 		if idle+more == 0 {
 			select {
 			case <-j.room:
@@ -52,14 +62,17 @@ func (j *joint[T, R]) feed() {
 			}
 			continue
 		}
-		err := j.pull(idle, more)
-		if err == nil {
-			pause = 0
-			continue
+		switch err := j.pull(f, idle, more); {
+		case err == nil:
+			f.trouble.over()
+		case isFinal(j.eng, err):
+			j.pool.fail(fmt.Errorf("pool: taking over tasks: %w", err))
+		default:
+			sleep(j.intake, f.trouble.failed(err))
 		}
-		pause = nextPause(pause)
-		sleep(j.intake, pause)
 	}
+	f.trouble.over()
+	j.feedLeaves()
 }
 
 // longestLook is for how long a pool looks out for more tasks than its idle workers can
@@ -68,7 +81,7 @@ const longestLook = 100 * time.Millisecond
 
 // pull takes over tasks for idle workers, and so many more. It waits until there are some,
 // or it is time to think again about how many they should be.
-func (j *joint[T, R]) pull(idle, more int) error {
+func (j *joint[T, R]) pull(f *feeder, idle, more int) error {
 	ctx, cancel := context.WithCancel(j.intake)
 	defer cancel()
 	j.mu.Lock()
@@ -79,13 +92,22 @@ func (j *joint[T, R]) pull(idle, more int) error {
 	if resized {
 		return nil
 	}
-	if more > 0 {
-		ctx, cancel = context.WithTimeout(ctx, longestLook)
+	look := time.Duration(0)
+	switch {
+	case more > 0:
+		look = longestLook
+	case f.trouble.pause > 0: // an engine that works again and has no task would not say so
+		look = 2 * patience
+	}
+	if look > 0 {
+		ctx, cancel = context.WithTimeout(ctx, look)
 		defer cancel()
 	}
 	var ds []engine.Delivery
+	f.calling = true
 	err := guarded(func() (err error) { ds, err = j.eng.Pull(ctx, idle+more); return err })
-	j.takeOver(ds)
+	f.calling = false
+	j.takeOver(f, ds)
 	switch {
 	case ctx.Err() != nil:
 		return nil
@@ -106,13 +128,14 @@ func guarded(call func() error) (err error) {
 	return call()
 }
 
-// ask is a call of the engine that has not to wait. It ends after patience, or with ctx.
+// ask makes a call of the engine that should return promptly. It ends after patience, or with ctx.
 func ask(ctx context.Context, call func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return guarded(func() error { return call(ctx) })
 }
 
+// feedLeaves is the end of feed. No task is pulled any more.
 func (j *joint[T, R]) feedLeaves() {
 	j.mu.Lock()
 	j.fed = true
@@ -144,7 +167,7 @@ func (j *joint[T, R]) wanted(ahead int) (idle, more int) {
 	free := workers - int(j.busy.Load())
 	idle = max(0, free-queued)
 	waiting := max(0, queued-free) // for a worker that is busy now
-	if more = ahead - waiting; more <= ahead/2 {
+	if more = ahead - waiting; more <= ahead/2 || j.heldBytes() >= maxBatchBytes {
 		more = 0
 	}
 	idle = min(idle, room)
@@ -190,24 +213,30 @@ func signal(c chan<- struct{}) {
 	}
 }
 
-// takeOver puts what was pulled into the queue.
-func (j *joint[T, R]) takeOver(ds []engine.Delivery) {
+// takeOver puts what was pulled into the queue, but for tasks that were delivered before.
+func (j *joint[T, R]) takeOver(f *feeder, ds []engine.Delivery) {
 	ids := make([]uint64, 0, len(ds))
-	again := ds[:0:0]
 	for _, d := range ds {
 		switch {
 		case !j.hold(d): // it is in the queue, or runs
 		case d.Attempt > 1:
-			again = append(again, d)
+			f.again = append(f.again, d)
 		default:
 			ids = append(ids, d.ID)
 		}
 	}
 	j.enqueue(ids)
-	unsaved := ids[:0]
-	for _, d := range again {
-		if j.isUnsaved(d.ID) {
-			unsaved = append(unsaved, d.ID)
+}
+
+// takeUnsaved puts the tasks that were delivered before into the queue, if they are to be run.
+func (j *joint[T, R]) takeUnsaved(f *feeder) {
+	var unsaved []uint64
+	for ; len(f.again) > 0; f.again = f.again[1:] {
+		f.calling = true
+		yes := j.isUnsaved(&f.trouble, f.again[0].ID)
+		f.calling = false
+		if yes {
+			unsaved = append(unsaved, f.again[0].ID)
 		}
 	}
 	j.enqueue(unsaved)
@@ -215,9 +244,9 @@ func (j *joint[T, R]) takeOver(ds []engine.Delivery) {
 
 // isUnsaved reports whether a task that was delivered before is to be run. Whoever had it
 // may have saved its result and died before the engine heard that: then it is
-// acknowledged. If the pool is closed before the engine answers, it says yes.
-func (j *joint[T, R]) isUnsaved(id uint64) bool {
-	var pause time.Duration
+// acknowledged. It says yes if the pool is closed before the engine answers, and if the
+// engine never will: the first result that is saved counts.
+func (j *joint[T, R]) isUnsaved(t *trouble, id uint64) bool {
 	for j.intake.Err() == nil {
 		err := ask(j.intake, func(ctx context.Context) error {
 			_, err := j.eng.Load(ctx, id)
@@ -225,13 +254,17 @@ func (j *joint[T, R]) isUnsaved(id uint64) bool {
 		})
 		switch {
 		case err == nil:
+			t.over()
 			j.ack(j.intake, id)
 			return false
 		case errors.Is(err, engine.ErrNotFound):
+			t.over()
+			return true
+		case isFinal(j.eng, err):
+			j.failIfGone(err)
 			return true
 		}
-		pause = nextPause(pause)
-		sleep(j.intake, pause)
+		sleep(j.intake, t.failed(err))
 	}
 	return true
 }
@@ -275,7 +308,10 @@ func (j *joint[T, R]) enqueue(ids []uint64) {
 // delivered again when their leases end, and found to be saved.
 func (j *joint[T, R]) ack(ctx context.Context, ids ...uint64) {
 	ds := j.drop(ids...)
-	_ = ask(ctx, func(ctx context.Context) error { return j.eng.Ack(ctx, ds) })
+	err := ask(ctx, func(ctx context.Context) error { return j.eng.Ack(ctx, ds) })
+	if err != nil && isFinal(j.eng, err) {
+		j.pool.fail(fmt.Errorf("pool: acknowledging tasks: %w", err))
+	}
 }
 
 // giveBack lets another process have tasks, now. If the engine does not hear it, they are
@@ -317,39 +353,56 @@ func (s *jointStore[T, R]) Put(ctx context.Context, res store.Result[R]) error {
 	return s.PutBatch(ctx, []store.Result[R]{res})
 }
 
-// PutBatch gives back the tasks of results that are none, saves the others, and forgets
-// their tasks. With an error it may be called again, for all of them or for some.
+// PutBatch encodes what is not encoded yet.
 func (s *jointStore[T, R]) PutBatch(ctx context.Context, res []store.Result[R]) error {
-	var back, saved []uint64
-	for _, r := range res {
-		if isHandBack(r.Err) {
-			back = append(back, uint64(r.ID))
-		}
-	}
-	s.giveBack(back) // first, since the others may fail for as long as the pool is there
-	recs := make([]engine.Record, 0, len(res))
-	for _, r := range res {
-		if isHandBack(r.Err) {
-			continue
-		}
-		id := uint64(r.ID)
-		data, err := s.wire.encodeResult(r)
+	recs := make([]store.Record, len(res))
+	for i, r := range res {
+		data, err := s.Encode(r)
 		if err != nil {
 			return err
 		}
-		recs, saved = append(recs, engine.Record{ID: id, Data: data}), append(saved, id)
+		recs[i] = store.Record{ID: r.ID, Data: data}
 	}
-	if len(recs) == 0 {
+	return s.PutRecords(ctx, recs)
+}
+
+// Encode returns the bytes of a result, or none for a task that is to be given back.
+func (s *jointStore[T, R]) Encode(res store.Result[R]) ([]byte, error) {
+	if isHandBack(res.Err) {
+		return []byte{}, nil
+	}
+	return s.wire.encodeResult(res)
+}
+
+// PutRecords gives back the tasks whose records are empty, saves the others, and forgets
+// their tasks. With an error it may be called again, for all of them or for some.
+func (s *jointStore[T, R]) PutRecords(ctx context.Context, recs []store.Record) error {
+	var back, saved []uint64
+	var save []engine.Record
+	for _, r := range recs {
+		if id := uint64(r.ID); len(r.Data) == 0 {
+			back = append(back, id)
+		} else {
+			saved, save = append(saved, id), append(save, engine.Record{ID: id, Data: r.Data})
+		}
+	}
+	s.giveBack(back) // first, since the others may fail for as long as the pool is there
+	if len(save) == 0 {
 		return nil
 	}
-	if err := s.save(ctx, recs); err != nil {
-		if errors.Is(err, engine.ErrTooLarge) || errors.Is(err, engine.ErrClosed) {
-			return &because{store.ErrRejected, err} // it will never be saved like this
-		}
+	switch err := s.save(ctx, save); {
+	case err == nil:
+		s.ack(ctx, saved...)
+		return nil
+	case errors.Is(err, engine.ErrTooLarge):
+		return &because{store.ErrRejected, err} // it will never be saved like this
+	case isFinal(s.eng, err):
+		err = fmt.Errorf("pool: saving results: %w", err)
+		s.pool.fail(err)
+		return &because{store.ErrClosed, err}
+	default:
 		return err
 	}
-	s.ack(ctx, saved...)
-	return nil
 }
 
 func (s *jointStore[T, R]) save(ctx context.Context, recs []engine.Record) error {

@@ -172,16 +172,6 @@ func TestContextWithoutErr(t *testing.T) {
 	})
 }
 
-// Before Go 1.21, and on demand, panic(nil) looks like no panic at all.
-func TestPanicNil(t *testing.T) {
-	t.Setenv("GODEBUG", "panicnil=1")
-	p := newPool(t, nil)
-	id := submit(t, p, func(context.Context) (int, error) { panic(nil) })
-	_, err := p.Get(t.Context(), id)
-	var panicked *pool.PanicError
-	assert.ErrorAs(t, err, &panicked)
-}
-
 // A store that hangs until its context ends costs five seconds after a cancel,
 // not five seconds for each result.
 func TestHangingStore(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 // [ErrGoexit] or [ErrNotRun].
 //
 // Get blocks while the task waits or runs, or its result waits for a store that
-// fails, until ctx is done; the error is then context.Cause(ctx). It returns an
+// fails, until ctx is done; the error then matches context.Cause(ctx). It returns an
 // error matching [store.ErrNotFound] at once for an ID that was never given out
 // or whose result was deleted, the store's error if the store cannot be read, and
 // the value with an [UnsavedError] if the store would not take it.
@@ -21,7 +21,7 @@ import (
 // returns [ErrInTask]: all workers could be waiting for each other.
 //
 // In a pool that has joined an engine, Get has the results of all who have, and goes on
-// while the engine fails. Inside a task it returns ErrInTask for every ID that has no
+// while the engine fails, but not when it has failed for good. Inside a task it returns ErrInTask for every ID that has no
 // result. If the engine is no engine.Waiter, Get of an ID that was never given out
 // waits until ctx is done.
 func (p *Pool[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
@@ -79,7 +79,7 @@ func (p *Pool[T, R]) await(ctx context.Context, id store.ID) error {
 		return nil
 	case <-ctx.Done():
 	}
-	why := causeOf(ctx) // the user's code, so not with mu held
+	why := p.late(ctx, nil) // the user's code, so not with mu held
 	p.mu.Lock()
 	defer p.unlock()
 	if g.n--; g.n == 0 { // nobody else waits for it, or it is settled, and never again pending
@@ -122,8 +122,9 @@ func (p *Pool[T, R]) pendingLocked(id store.ID) bool {
 // of all. What is stored or deleted meanwhile may or may not be in it. No worker
 // is held up.
 //
-// The error is context.Cause(ctx) or the store's; see [store.Snapshot]. To use
-// results one by one, without a copy of all, range over the store's All.
+// Results that cannot be read are not in the copy, and the error joins what the store
+// says of each. Any other error, context.Cause(ctx) or the store's, comes with a nil
+// map; see [store.Snapshot]. To use results one by one, without a copy of all, range over the store's All.
 //
 // In a pool that has joined an engine, it has the results of all who have, ever, until
 // they are deleted or the engine forgets them. Delete those that you have read with the
@@ -139,12 +140,14 @@ func (p *Pool[T, R]) Results(ctx context.Context) (map[store.ID]store.Result[R],
 // stays open: Wait returns nil at the first such moment, and tasks may have come
 // in since. After Resize(0), tasks that wait do so until there are workers again.
 //
-// The error is context.Cause(ctx) if ctx is done first, or [ErrInTask] inside a
-// task, with the task's context.
+// The error matches context.Cause(ctx) if ctx is done first, [ErrInTask] inside a
+// task, with the task's context, and [ErrClosed] if the store or the engine has failed
+// for good.
 //
 // In a pool that has joined an engine, Wait waits until the shared queue is empty: until
 // no task of any of the processes waits or runs. It asks again and again, after pauses of
-// up to 100 ms, also while the engine fails. If the engine is no engine.Sizer, the error
+// up to 100 ms, also while the engine fails. If ctx is done first, the error says how many
+// tasks are left. If the engine is no engine.Sizer, the error
 // matches errors.ErrUnsupported.
 func (p *Pool[T, R]) Wait(ctx context.Context) error {
 	if ctx == nil {
@@ -159,7 +162,7 @@ func (p *Pool[T, R]) Wait(ctx context.Context) error {
 	p.mu.Lock()
 	if p.quietLocked() {
 		p.unlock()
-		return nil
+		return p.closedByFailure()
 	}
 	if p.quiet == nil {
 		p.quiet = make(chan struct{})
@@ -169,8 +172,16 @@ func (p *Pool[T, R]) Wait(ctx context.Context) error {
 
 	select {
 	case <-quiet:
-		return nil
+		return p.closedByFailure()
 	case <-ctx.Done():
-		return causeOf(ctx)
+		return p.late(ctx, nil)
 	}
+}
+
+// closedByFailure returns an error if the pool has ended since the store has failed for good.
+func (p *Pool[T, R]) closedByFailure() error {
+	if err := p.failure(); err != nil {
+		return closedBecause(err)
+	}
+	return nil
 }

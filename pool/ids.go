@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -24,7 +25,7 @@ const reserveAtOnce = 1 << 16
 // into the queue, and each ticket has its ID before it is given to a task: the
 // store cannot be asked with mu held, nor by a submitter that has put its task
 // into the queue already. So a submitter reserves IDs before, and those that wait
-// for room have theirs kept for them:
+// for room have theirs kept for them, if there is a reserver:
 //
 //	end >= queue.Pushed() + waiting
 type ids struct {
@@ -59,7 +60,7 @@ func newIDs[R any](ctx context.Context, st store.ResultStore[R]) (*ids, error) {
 	d := &ids{reserver: reserver, turn: semaphore.NewWeighted(1)}
 	first, err := reserver.ReserveIDs(ctx, reserveAtOnce)
 	if err != nil {
-		return nil, fmt.Errorf("pool: reserving IDs: %w", err)
+		return nil, &wrapped{"pool: reserving IDs", err}
 	}
 	if err := d.addLocked(uint64(first), reserveAtOnce); err != nil {
 		return nil, err
@@ -117,9 +118,10 @@ func (p *Pool[T, R]) hasIDs(n uint64) bool {
 }
 
 // hasIDsLocked reports whether there are IDs for n more tasks, at least if the tail
-// of the queue is shut.
+// of the queue is shut. A pool that counts always has: no task takes a number before it
+// is in the queue, and nobody can submit as many as there are.
 func (p *Pool[T, R]) hasIDsLocked(n uint64) bool {
-	return p.ids.end-p.queue.Pushed()-p.waiting >= n
+	return p.ids.reserver == nil || p.ids.end-p.queue.Pushed()-p.waiting >= n
 }
 
 // forgetLocked forgets the blocks whose tasks are all settled.
@@ -145,8 +147,11 @@ func (p *Pool[T, R]) reserveError(ctx, intake context.Context, err error) error 
 		return context.Cause(intake)
 	case ctx.Err() != nil:
 		return causeOf(ctx)
+	case errors.Is(err, store.ErrClosed):
+		p.fail(err)
+		return closedBecause(err)
 	default:
-		return fmt.Errorf("pool: reserving IDs: %w", err)
+		return &wrapped{"pool: reserving IDs", err}
 	}
 }
 

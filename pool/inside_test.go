@@ -52,6 +52,8 @@ type gapStore struct {
 	ranges []store.ID // where they begin
 }
 
+var _ store.IDReserver = (*gapStore)(nil)
+
 func (s *gapStore) ReserveIDs(_ context.Context, n uint64) (store.ID, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,8 +7,10 @@ import (
 	"reflect"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/text"
 	"github.com/resultpool/resultpool/store"
 	"github.com/resultpool/resultpool/store/codec"
 )
@@ -35,6 +37,9 @@ import (
 // Tasks and values are written as opts.Codec says, and what survives of an error is said
 // in package codec. What differs from a pool of New is said at Submit, Get, Results,
 // Wait, Stop and Stats, and together in docs/many-machines.md.
+//
+// While the engine fails, the pool tries again, and Stats.Failing says what. An error that
+// can never pass ends the pool; see the package comment.
 //
 // ctx is the context of the pool, as New's is. Join blocks while the engine is asked
 // what its tasks are, until ctx is done, and starts two goroutines, which end with the
@@ -75,12 +80,15 @@ func Join[T, R any](ctx context.Context, fn func(context.Context, T) (R, error),
 	j.intake, j.shut = context.WithCancelCause(p.ctx)
 	j.beating, j.still = context.WithCancel(context.WithoutCancel(p.taskCtx))
 	p.ids = &ids{shut: j.shut}
-	p.saver = newSaver(p.taskCtx, store.ResultStore[R](&jointStore[T, R]{j}))
+	j.alive, j.die = context.WithCancelCause(context.WithoutCancel(ctx))
+	p.saver = newSaver(p.taskCtx, store.ResultStore[R](&jointStore[T, R]{j}), &p.troubles, p.fail)
 	p.saver.lost = j.forget
 	if fn != nil {
 		p.feeding = 2
-		go j.feed()
-		go j.beat()
+		f := &feeder{pace: pace{since: time.Now()}, trouble: trouble{all: &p.troubles}}
+		b := &trouble{all: &p.troubles}
+		persist(func() { j.feed(f) })
+		persist(func() { j.beat(b) })
 	}
 	p.watch()
 	return p, nil
@@ -92,6 +100,7 @@ type engineSide[T, R any] interface {
 	Submit(ctx context.Context, in []T, wait bool) ([]store.ID, error)
 	Run(ctx context.Context, id uint64) (R, error)
 	Resized()
+	Failed(err error)
 	Get(ctx context.Context, id store.ID) (R, error)
 	Wait(ctx context.Context) error
 }
@@ -128,6 +137,9 @@ type joint[T, R any] struct {
 	beating context.Context // ends when beat is over
 	still   context.CancelFunc
 
+	alive context.Context // ends when the engine has failed for good: nobody need wait for it
+	die   context.CancelCauseFunc
+
 	room chan struct{} // for feed: look again for idle workers
 	turn chan struct{} // full while a suspect runs; see suspect
 
@@ -139,6 +151,7 @@ type joint[T, R any] struct {
 
 	mu      sync.Mutex
 	held    map[uint64][]engine.Delivery // by ID; guarded by mu
+	bytes   int                          // of the tasks in held; guarded by mu
 	fed     bool                         // feed is gone; guarded by mu
 	resize  context.CancelFunc           // ends the Pull under way; nil before the first; guarded by mu
 	resized bool                         // since feed has thought of it; guarded by mu
@@ -148,7 +161,7 @@ type joint[T, R any] struct {
 // engine, for another process.
 type handBack struct{ cause error }
 
-func (e *handBack) Error() string { return fmt.Sprintf("pool: given back to the engine: %v", e.cause) }
+func (e *handBack) Error() string { return "pool: given back to the engine: " + text.Of(e.cause) }
 func (e *handBack) Unwrap() error { return e.cause }
 
 func isHandBack(err error) bool {
@@ -180,7 +193,7 @@ func describe(ctx context.Context, eng engine.Engine, kind string) error {
 	}
 	stored, err := d.Describe(ctx, kind)
 	if err != nil {
-		return fmt.Errorf("pool: joining the engine: %w", err)
+		return &wrapped{"pool: joining the engine", err}
 	}
 	if stored != kind {
 		return fmt.Errorf("pool: the engine's tasks are %s, and this pool's are %s; "+
@@ -189,9 +202,20 @@ func describe(ctx context.Context, eng engine.Engine, kind string) error {
 	return nil
 }
 
+// Failed wakes all who wait for the engine.
+func (j *joint[T, R]) Failed(err error) { j.die(err) }
+
+// failIfGone ends the pool if err says that the engine is of no use to anybody. Another
+// final error may be that of one method, as where a process may read and not write.
+func (j *joint[T, R]) failIfGone(err error) {
+	if errors.Is(err, engine.ErrGone) || errors.Is(err, engine.ErrClosed) {
+		j.pool.fail(err)
+	}
+}
+
 // isFinal reports whether a call that has returned err need not be made again.
 func isFinal(eng engine.Engine, err error) bool {
-	for _, final := range []error{engine.ErrClosed, engine.ErrTooLarge, errors.ErrUnsupported} {
+	for _, final := range []error{engine.ErrClosed, engine.ErrGone, engine.ErrTooLarge, errors.ErrUnsupported} {
 		if errors.Is(err, final) {
 			return true
 		}

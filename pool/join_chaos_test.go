@@ -109,9 +109,9 @@ func (c *disorder) Load(ctx context.Context, id uint64) (data []byte, err error)
 	return data, err
 }
 
-func (c *disorder) MarkStart(ctx context.Context, id uint64) (n int, err error) {
-	err = c.meddle(ctx, func() (err error) { n, err = c.Memory.MarkStart(ctx, id, n); return err })
-	return n, err
+func (c *disorder) MarkStart(ctx context.Context, id uint64, n int) (starts int, err error) {
+	err = c.meddle(ctx, func() (err error) { starts, err = c.Memory.MarkStart(ctx, id, n); return err })
+	return starts, err
 }
 
 // Pools come and go on an engine that fails in every way. In the end each task has its

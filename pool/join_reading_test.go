@@ -78,7 +78,7 @@ func TestJoinPausesOfWait(t *testing.T) {
 		calls.Store(0)
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errors.New("enough"))
 		defer cancel()
-		require.EqualError(t, p.Wait(ctx), "enough")
+		require.EqualError(t, p.Wait(ctx), "enough: the engine is down")
 		assert.Less(t, calls.Load(), int64(80))
 		assert.Greater(t, calls.Load(), int64(50))
 	})

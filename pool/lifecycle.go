@@ -67,11 +67,12 @@ type lifecycle[T, R any] struct {
 	reaping bool      // the reaper's goroutine is there
 	feeding int       // goroutines of joint that are there
 
-	gathered []store.Result[R]    // what workers have handed over to the writer, at most maxBatch
-	handed   map[store.ID]outcome // of the tasks whose results were handed over and are not saved
-	writing  bool                 // the writer's goroutine is there; it is if gathered is not empty
-	aside    int                  // results that are tried beside the writer; see setAside
-	room     sync.Cond            // with mu; workers sleep on it that have a result, while gathered is full
+	gathered      []entry[R]           // what workers have handed over to the writer; see hasRoomLocked
+	gatheredBytes int                  // of their data
+	handed        map[store.ID]outcome // of the tasks whose results were handed over and are not saved
+	writing       bool                 // the writer's goroutine is there; it is if gathered is not empty
+	aside         int                  // results that are tried beside the writer; see setAside
+	room          sync.Cond            // with mu; workers sleep on it that have a result, while gathered is full
 
 	getters map[store.ID]*getters // those who wait for a task to be settled
 	quiet   chan struct{}         // closed when nothing waits or runs; nil if nobody asks
@@ -102,10 +103,11 @@ func newLifecycle[T, R any](o Options) lifecycle[T, R] {
 //     end: tasks that had not started then have [ErrNotRun] for a result;
 //   - an error matching ErrNotRun and [ErrNoWorkers], if tasks were left waiting
 //     by Resize(0): they have that result too;
+//   - the error of a store or an engine that has failed for good;
 //   - an [UnsavedError] with the results that the store would not take, if any.
 //
-// ctx bounds the waiting only. If it is done first, Stop returns its cause and
-// the pool goes on draining: call Stop again, or cancel the pool's context to
+// ctx bounds the waiting only. If it is done first, Stop returns its cause, with what the
+// store refuses at the moment if there is such a thing, and the pool goes on draining: call Stop again, or cancel the pool's context to
 // run no more of the tasks that wait. That cancels the tasks that run as well,
 // but a function that ignores its context cannot be killed in Go, nor can a
 // store: Stop and Done wait for it.
@@ -144,7 +146,7 @@ func (p *Pool[T, R]) Stop(ctx context.Context) error {
 	if p.inTask(ctx) {
 		return ErrInTask
 	}
-	return causeOf(ctx)
+	return p.late(ctx, nil)
 }
 
 // Resize changes how many tasks may run at once. Surplus workers leave after the
@@ -197,11 +199,15 @@ func (p *Pool[T, R]) Resize(workers int) error {
 // cancelCause returns the cause of the pool's cancel, or nil if there was none.
 // Those who must not miss a cancel ask for it, since onCancel may be late.
 func (p *Pool[T, R]) cancelCause() error {
-	if p.parent.Err() == nil {
-		return nil
+	if p.parent.Err() != nil {
+		set(&p.heard, true)
+		return causeOf(p.parent)
 	}
-	set(&p.heard, true)
-	return causeOf(p.parent)
+	if err := p.failure(); err != nil {
+		set(&p.heard, true)
+		return err
+	}
+	return nil
 }
 
 // lockHeedingCancel takes mu, and closes the pool first if it is cancelled and onCancel
@@ -260,7 +266,8 @@ func (p *Pool[T, R]) closeLocked(cause error) {
 	p.queue.ShutHead(true)
 	if p.queue.Len() > 0 && !p.reaping {
 		p.reaping = true
-		go p.reap(&writing[R]{over: p.settleWaiting})
+		w := p.saver.writing(nil, p.settleWaiting, nil)
+		persist(func() { p.reap(w) })
 	}
 }
 

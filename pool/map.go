@@ -198,10 +198,10 @@ func (m *mapping[T, R]) err() error {
 	slices.SortFunc(m.failed, func(a, b failure) int { return cmp.Compare(a.index, b.index) })
 	var errs []error
 	for _, f := range m.failed {
-		errs = append(errs, fmt.Errorf("pool: input %d: %w", f.index, f.err))
+		errs = append(errs, &wrapped{fmt.Sprintf("pool: input %d", f.index), f.err})
 	}
 	if unrun := len(m.in) - m.calls; unrun > 0 {
-		errs = append(errs, fmt.Errorf("%d of %d inputs: %w", unrun, len(m.in), notRunBecause(context.Cause(m.ctx))))
+		errs = append(errs, &wrapped{fmt.Sprintf("%d of %d inputs", unrun, len(m.in)), notRunBecause(context.Cause(m.ctx))})
 	}
 	return errors.Join(errs...)
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/errwalk"
 )
 
 const (
@@ -52,7 +52,7 @@ func (j *joint[T, R]) Run(ctx context.Context, id uint64) (v R, err error) {
 func (j *joint[T, R]) isInterrupted(err error) bool {
 	cause := j.pool.cancelCause()
 	return cause != nil &&
-		(errors.Is(err, context.Canceled) || errors.Is(err, cause) || errors.Is(err, j.pool.parent.Err()))
+		(errwalk.Is(err, context.Canceled) || errwalk.Is(err, cause) || errwalk.Is(err, j.pool.parent.Err()))
 }
 
 // suspect counts the start of a task that was delivered often, durably and before it
@@ -97,7 +97,8 @@ func (j *joint[T, R]) suspect(d engine.Delivery) (leave func(interrupted bool), 
 // so, the task is not started; of one that never will, as it cannot or this process may not,
 // the error is ErrUnsupported.
 func (j *joint[T, R]) countStart(id uint64) (starts int, err error) {
-	var pause time.Duration
+	t := trouble{all: &j.pool.troubles}
+	defer t.over()
 	unanswered := 0 // these may be counted, and have not happened
 	for j.intake.Err() == nil {
 		starts, err = j.markStart(j.intake, id, 1)
@@ -108,8 +109,7 @@ func (j *joint[T, R]) countStart(id uint64) (starts int, err error) {
 			return 0, errors.ErrUnsupported
 		}
 		unanswered++
-		pause = nextPause(pause)
-		sleep(j.intake, pause)
+		sleep(j.intake, t.failed(err))
 	}
 	return 0, &handBack{causeOf(j.intake)}
 }

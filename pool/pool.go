@@ -29,6 +29,9 @@ type Pool[T, R any] struct {
 	gates gates
 	heard atomic.Bool // somebody has seen that parent is done, perhaps before ctx is
 
+	broken   atomic.Pointer[error] // what the store or the engine has failed with for good; set once, by fail
+	troubles troubles
+
 	mu sync.Mutex
 	lifecycle[T, R]
 }
@@ -70,7 +73,7 @@ func New[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), 
 
 	p := newPool[T, R](ctx, fn, o)
 	p.ids = ids
-	p.saver = newSaver(p.taskCtx, st) // a store that calls back is inside a task
+	p.saver = newSaver(p.taskCtx, st, &p.troubles, p.fail) // a store that calls back is inside a task
 	p.ids.openLocked(p.ctx)
 	p.watch()
 	return p, nil

@@ -39,21 +39,23 @@ func (j *joint[T, R]) Submit(ctx context.Context, in []T, wait bool) ([]store.ID
 	stop := context.AfterFunc(j.intake, func() { cancel(context.Cause(j.intake)) })
 	defer stop()
 
-	ids := make([]store.ID, 0, len(in))
+	ids := roomForIDs(len(in))
 	many := len(in) > 1
 	for len(in) > 0 {
-		n := min(len(in), maxPush)
-		b := batch{keys: newKey(), ids: make([]store.ID, n)}
-		for i := range n {
-			data, err := j.wire.encodeTask(in[i])
+		b := batch{keys: newKey()}
+		n := 0
+		for size := 0; n < min(len(in), maxPush) && size < maxBatchBytes; n++ {
+			data, err := j.wire.encodeTask(in[n])
 			if err != nil && many {
-				err = fmt.Errorf("%w (at index %d)", err, len(ids)+i)
+				err = fmt.Errorf("%w (at index %d)", err, len(ids)+n)
 			}
 			if err != nil {
 				return ids, err
 			}
-			b.tasks, b.at = append(b.tasks, data), append(b.at, i)
+			b.tasks, b.at = append(b.tasks, data), append(b.at, n)
+			size += len(data)
 		}
+		b.ids = make([]store.ID, n)
 		err := j.push(ctx, pushing, &b, wait)
 		done := b.accepted()
 		ids = append(ids, b.ids[:done]...)
@@ -116,7 +118,12 @@ func (b *batch) confirm(n int, err error) error {
 
 // settle notes the answer of a Push.
 func (b *batch) settle(ids []uint64, err error) {
-	b.unsure = err != nil && !errors.Is(err, engine.ErrFull) && !errors.Is(err, engine.ErrTooLarge)
+	switch {
+	case err == nil, errors.Is(err, engine.ErrFull), errors.Is(err, engine.ErrTooLarge), errors.Is(err, engine.ErrGone):
+		b.unsure = false
+	case !errors.Is(err, engine.ErrRefused): // which says nothing of the calls before
+		b.unsure = true
+	}
 	var left batch
 	for i, place := range b.at {
 		if i < len(ids) && ids[i] != 0 {
@@ -134,13 +141,18 @@ func (b *batch) settle(ids []uint64, err error) {
 	b.turn++
 }
 
-// push pushes a batch until all is accepted, or it is of no use to go on. pushing ends
+// push pushes a batch until all is accepted, or no other attempt is to be made. pushing ends
 // with ctx and when the pool is closed.
 func (j *joint[T, R]) push(ctx, pushing context.Context, b *batch, wait bool) error {
-	var pause time.Duration
+	t := trouble{all: &j.pool.troubles}
+	defer t.over()
+	var (
+		refusal error         // the last one
+		pause   time.Duration // while the queue is full
+	)
 	for {
 		if pushing.Err() != nil {
-			return j.pushEnded(ctx)
+			return j.pushEnded(ctx, refusal)
 		}
 		ids, err := j.pushOnce(pushing, b)
 		if err == nil && (len(ids) != len(b.tasks) || slices.Contains(ids, 0)) {
@@ -155,31 +167,38 @@ func (j *joint[T, R]) push(ctx, pushing context.Context, b *batch, wait bool) er
 		case full && !wait:
 			return ErrQueueFull
 		case pushing.Err() != nil:
-			return j.pushEnded(ctx)
+			return j.pushEnded(ctx, refusal)
 		case !full && isFinal(j.eng, err):
+			j.failIfGone(err)
 			return fmt.Errorf("pool: submitting: %w", err)
 		}
-		pause = nextPause(pause)
 		if full {
-			pause = min(pause, longestFullPause)
+			t.over()
+			refusal = nil
+			pause = min(nextPause(pause), longestFullPause)
+			sleep(pushing, pause)
+		} else {
+			refusal = err
+			sleep(pushing, t.failed(err))
 		}
-		sleep(pushing, pause)
 	}
 }
 
-func (j *joint[T, R]) pushOnce(ctx context.Context, b *batch) ([]uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	return j.eng.Push(ctx, b.key(), b.tasks)
+func (j *joint[T, R]) pushOnce(ctx context.Context, b *batch) (ids []uint64, err error) {
+	err = ask(ctx, func(ctx context.Context) (err error) {
+		ids, err = j.eng.Push(ctx, b.key(), b.tasks)
+		return err
+	})
+	return ids, err
 }
 
 // pushEnded returns why a Submit is over, the most important reason first.
-func (j *joint[T, R]) pushEnded(ctx context.Context) error {
+func (j *joint[T, R]) pushEnded(ctx context.Context, refusal error) error {
 	if cause := j.pool.cancelCause(); cause != nil {
 		return closedBecause(cause)
 	}
 	if j.intake.Err() != nil {
 		return j.pool.refusal(ErrClosed)
 	}
-	return causeOf(ctx)
+	return j.pool.late(ctx, refusal)
 }

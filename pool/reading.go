@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,19 +26,26 @@ func (j *joint[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
 	return res.Value, res.Err
 }
 
-// load waits for the result of a task. It goes on while the engine fails, as Submit does.
+// load waits for the result of a task. It goes on while the engine fails, as Submit does,
+// until that fails for good.
 func (j *joint[T, R]) load(ctx context.Context, id store.ID) ([]byte, error) {
-	var pause time.Duration
+	t := trouble{all: &j.pool.troubles}
+	defer t.over()
 	w, canWait := j.eng.(engine.Waiter)
 	inTask := j.pool.inTask(ctx)
-	wait := false // Load has said that it is not there
-	for {
+	waiting, cancel := j.whileAlive(ctx)
+	defer cancel()
+	var (
+		refusal error         // the last one
+		pause   time.Duration // of an engine that is no Waiter
+	)
+	for wait := false; ; { // wait: Load has said that it is not there
 		var (
 			data []byte
 			err  error
 		)
 		if wait && canWait {
-			data, err = w.Wait(ctx, uint64(id))
+			data, err = w.Wait(waiting, uint64(id))
 		} else {
 			data, err = j.loadOnce(ctx, id)
 		}
@@ -46,38 +54,51 @@ func (j *joint[T, R]) load(ctx context.Context, id store.ID) ([]byte, error) {
 		case err == nil:
 			return data, nil
 		case ctx.Err() != nil:
-			return nil, causeOf(ctx)
+			return nil, j.pool.late(ctx, refusal)
 		case missing && inTask:
 			return nil, ErrInTask
 		case missing && wait && canWait:
 			return nil, notFoundOr(id, err)
+		case j.alive.Err() != nil:
+			return nil, closedBecause(context.Cause(j.alive))
 		case missing && canWait:
 			wait = true
+			t.over()
 			continue
 		case !missing && isFinal(j.eng, err):
+			j.failIfGone(err)
 			return nil, fmt.Errorf("pool: task %d: %w", id, err)
 		}
-		pause = nextPause(pause)
 		if missing {
-			pause = min(pause, longestFullPause)
+			t.over()
+			pause = min(nextPause(pause), longestFullPause)
+			sleep(waiting, pause)
+		} else {
+			refusal = err
+			sleep(waiting, t.failed(err))
 		}
-		sleep(ctx, pause)
 		if ctx.Err() != nil {
-			return nil, causeOf(ctx)
+			return nil, j.pool.late(ctx, refusal)
 		}
 	}
 }
 
-func (j *joint[T, R]) loadOnce(ctx context.Context, id store.ID) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	return j.eng.Load(ctx, uint64(id))
+// whileAlive returns a context that ends with ctx, and when the engine has failed for good.
+func (j *joint[T, R]) whileAlive(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(j.alive, func() { cancel(context.Cause(j.alive)) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
-func sizeOnce(ctx context.Context, s engine.Sizer) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	return s.Size(ctx)
+func (j *joint[T, R]) loadOnce(ctx context.Context, id store.ID) (data []byte, err error) {
+	err = ask(ctx, func(ctx context.Context) (err error) {
+		data, err = j.eng.Load(ctx, uint64(id))
+		return err
+	})
+	return data, err
 }
 
 func notFoundOr(id store.ID, err error) error {
@@ -93,22 +114,53 @@ func (j *joint[T, R]) Wait(ctx context.Context) error {
 	if !ok {
 		return fmt.Errorf("pool: Wait: the engine cannot say how many tasks it has: %w", errors.ErrUnsupported)
 	}
-	var pause time.Duration
-	for ctx.Err() == nil {
-		n, err := sizeOnce(ctx, s)
+	t := trouble{all: &j.pool.troubles}
+	defer t.over()
+	waiting, cancel := j.whileAlive(ctx)
+	defer cancel()
+	var (
+		left    error // what it waits for
+		refusal error
+		pause   time.Duration
+	)
+	for {
+		var n uint64
+		err := ask(ctx, func(ctx context.Context) (err error) {
+			n, err = s.Size(ctx)
+			return err
+		})
 		switch {
+		case ctx.Err() != nil:
+			return j.pool.late(ctx, cmp.Or(refusal, left))
+		case j.alive.Err() != nil:
+			return closedBecause(context.Cause(j.alive))
 		case err == nil && n == 0:
 			return nil
-		case err != nil && ctx.Err() == nil && isFinal(j.eng, err):
+		case err == nil:
+			t.over()
+			left, refusal = &leftError{queued: n, here: j.count(), lease: j.eng.Lease()}, nil
+			pause = min(nextPause(pause), longestFullPause)
+			sleep(waiting, pause)
+		case isFinal(j.eng, err):
+			j.failIfGone(err)
 			return fmt.Errorf("pool: Wait: %w", err)
+		default:
+			refusal = err
+			sleep(waiting, t.failed(err))
 		}
-		pause = nextPause(pause)
-		if err == nil {
-			pause = min(pause, longestFullPause)
-		}
-		sleep(ctx, pause)
 	}
-	return causeOf(ctx)
+}
+
+// A leftError says what Wait has waited for.
+type leftError struct {
+	queued uint64
+	here   int
+	lease  time.Duration
+}
+
+func (e *leftError) Error() string {
+	return fmt.Sprintf("%d tasks are in the shared queue, %d of them with this pool; "+
+		"what a process had that has died is delivered again within %v of its death", e.queued, e.here, e.lease)
 }
 
 // All returns the results that are stored.
@@ -119,7 +171,8 @@ func (s *jointStore[T, R]) All(ctx context.Context) iter.Seq2[store.Result[R], e
 			if err == nil {
 				res, err = s.wire.results.Decode(store.ID(rec.ID), rec.Data)
 			}
-			if !yield(res, err) || err != nil {
+			res.ID = store.ID(rec.ID) // also of one that cannot be read
+			if !yield(res, err) || rec.ID == 0 {
 				return
 			}
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,10 +26,14 @@ const (
 // A saver hands results to the store, as often as it takes (see writing), and keeps
 // those that the store will not have.
 type saver[R any] struct {
-	store store.ResultStore[R]
-	batch store.BatchPutter[R] // the same, or nil
+	store   store.ResultStore[R]
+	batch   store.BatchPutter[R]  // the same, or nil
+	records store.RecordPutter[R] // the same, or nil
 
 	reserves bool // IDs are the store's, so nobody else's result can have one of ours
+
+	troubles *troubles
+	fail     func(error) // ends the pool: the store is closed
 
 	pool    context.Context // done: nothing is tried again
 	putCtx  context.Context // of calls that begin before that
@@ -52,9 +55,10 @@ type unsaved[R any] struct {
 	why error
 }
 
-func newSaver[R any](pool context.Context, st store.ResultStore[R]) *saver[R] {
-	s := &saver[R]{store: st, pool: pool, index: make(map[store.ID]int)}
+func newSaver[R any](pool context.Context, st store.ResultStore[R], ts *troubles, fail func(error)) *saver[R] {
+	s := &saver[R]{store: st, pool: pool, troubles: ts, fail: fail, index: make(map[store.ID]int)}
 	s.batch, _ = st.(store.BatchPutter[R])
+	s.records, _ = st.(store.RecordPutter[R])
 	_, s.reserves = st.(store.IDReserver)
 	s.putCtx, s.expire = context.WithCancel(context.WithoutCancel(pool))
 	return s
@@ -69,6 +73,7 @@ const (
 	failing // not stored; it may be another time
 	refused // it never will be
 	taken   // an ID is held: by somebody else's result, or by ours from before
+	closed  // the store is, for good: nothing will be stored any more
 	broken  // the store has panicked
 	gone    // the store has called Goexit
 )
@@ -87,6 +92,8 @@ func attempted(err error) attempt {
 		return attempt{refused, err}
 	case errors.Is(err, store.ErrExists):
 		return attempt{taken, err}
+	case errors.Is(err, store.ErrClosed):
+		return attempt{closed, err}
 	default:
 		return attempt{failing, err}
 	}
@@ -114,7 +121,7 @@ func (s *saver[R]) put(res store.Result[R]) attempt {
 //
 // After the cancel, calls that fail may take grace in all. One that takes a while to
 // fail, as for want of a connection, would else cost that for each result.
-func (s *saver[R]) try(w *writing[R], res []store.Result[R]) (a attempt) {
+func (s *saver[R]) try(w *writing[R], es []entry[R]) (a attempt) {
 	ctx, cancel := s.context()
 	if cancel != nil {
 		begun := time.Now()
@@ -130,14 +137,19 @@ func (s *saver[R]) try(w *writing[R], res []store.Result[R]) (a attempt) {
 	}
 	defer func() {
 		s.noteHung(ctx)
-		if r := recover(); r != nil {
+		if r := recover(); a.fate == untried { // r may be nil, after a panic(nil)
 			a = attempt{broken, &putPanicked{&PanicError{Value: r, Stack: debug.Stack()}}}
 		}
 	}()
-	if len(res) == 1 {
-		return attempted(s.store.Put(ctx, res[0]))
+	// What is given to the store is a copy: one that sorts it and fails must not mix ours up.
+	switch recs, all := recordsOf(es); {
+	case all:
+		return attempted(s.records.PutRecords(ctx, recs))
+	case len(es) == 1:
+		return attempted(s.store.Put(ctx, es[0].res))
+	default:
+		return attempted(s.batch.PutBatch(ctx, resultsOf(es)))
 	}
-	return attempted(s.batch.PutBatch(ctx, slices.Clone(res))) // a store that sorts it and fails must not mix them up
 }
 
 // putPanicked is the error of a Put that has panicked. Its text, which may be the

@@ -54,6 +54,7 @@ func newDownStore() *downStore {
 // intake slows, then blocks; nothing is lost, and nothing is stored for that id.
 func TestPutFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
 		st := newDownStore()
 		p := newPool(t, &pool.Options{Workers: 1, Queue: 2}, st)
 		id := submit(t, p, value(1))
@@ -71,7 +72,11 @@ func TestPutFails(t *testing.T) {
 			assert.False(t, returned)
 		}
 		assert.Zero(t, holds(t, p))
-		assert.Equal(t, pool.Stats{Submitted: 3, Queued: 2, Running: 1, Unsaved: 1, Workers: 1}, p.Stats())
+		stats := p.Stats()
+		assert.Equal(t, st.puts[0], stats.Failing.Since.Sub(begun))
+		assert.ErrorIs(t, stats.Failing.Err, errDown)
+		stats.Failing = pool.Stats{}.Failing
+		assert.Equal(t, pool.Stats{Submitted: 3, Queued: 2, Running: 1, Unsaved: 1, Workers: 1}, stats)
 		var pauses []time.Duration
 		st.mu.Lock()
 		for i := range len(st.puts) - 1 {

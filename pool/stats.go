@@ -1,5 +1,7 @@
 package pool
 
+import "time"
+
 // Stats is what a pool has done and is doing, at one moment. In every Stats
 //
 //	Submitted = Succeeded + Failed + Panicked + NotRun + Queued + Running
@@ -29,6 +31,16 @@ type Stats struct {
 	Unsaved uint64
 
 	Workers int // how many tasks may run at once; see Resize
+
+	// Failing says since when the store or the engine has failed, and with what. Since is
+	// when the oldest of those attempts failed that have been repeated without success until
+	// now; it is zero if there are none. Err is the latest refusal of it, and matches what
+	// the store or the engine has returned. After a failure for good, which ends the pool,
+	// both stay. A queue that is full is no failure.
+	Failing struct {
+		Since time.Time
+		Err   error
+	} `json:",omitzero"`
 }
 
 // Stats returns the numbers of this moment. It does not block.
@@ -46,6 +58,7 @@ func (p *Pool[T, R]) Stats() Stats {
 		Running:   uint64(p.running),
 		Unsaved:   p.saver.waiting(),
 		Workers:   p.target,
+		Failing:   p.troubles.now(),
 	}
 	s.Succeeded = popped - s.Failed - s.Panicked - s.NotRun - s.Running
 	return s

@@ -26,9 +26,9 @@ import (
 // context, it returns [ErrQueueFull] rather than wait for its own pool.
 //
 // In a pool that has joined an engine, Submit returns once the engine has the task, which
-// takes a round trip. While the engine fails it tries again. It returns an error that no
-// other attempt can mend, as engine.ErrTooLarge, and one for a task that cannot be
-// written. If it ends for another reason while the engine owes it an answer, the error
+// takes a round trip. While the engine fails it tries again, until ctx is done: the error
+// then matches the last refusal, too. It returns an error that no other attempt can mend,
+// as engine.ErrTooLarge, and one for a task that cannot be written. If it ends for another reason while the engine owes it an answer, the error
 // matches [ErrUnconfirmed] too: the task may have been accepted. There it does not
 // matter how many workers the pool has.
 func (p *Pool[T, R]) Submit(ctx context.Context, in T) (store.ID, error) {
@@ -159,7 +159,7 @@ func (p *Pool[T, R]) SubmitAll(ctx context.Context, in []T) ([]store.ID, error) 
 	if err != nil {
 		return nil, err
 	}
-	sub := &submission[T]{rest: in, ids: make([]store.ID, 0, len(in))}
+	sub := &submission[T]{rest: in, ids: roomForIDs(len(in))}
 	if late == nil && len(in) > 0 {
 		if p.move(sub); len(sub.rest) == 0 {
 			return sub.ids, nil
@@ -198,6 +198,11 @@ func (p *Pool[T, R]) SubmitAll(ctx context.Context, in []T) ([]store.ID, error) 
 	return sub.ids, sub.err
 }
 
+// roomForIDs returns room for the IDs of n tasks, up to a million. More is taken as tasks
+// are accepted: few of them may be, and n may be anything, since there are tasks that take
+// no memory.
+func roomForIDs(n int) []store.ID { return make([]store.ID, 0, min(n, 1<<20)) }
+
 // move puts as many of sub's tasks into the queue as is possible without mu: none
 // if IDs have to be reserved for some, since that may fail.
 func (p *Pool[T, R]) move(sub *submission[T]) {
@@ -235,7 +240,7 @@ func (sub *submission[T]) accepted(first uint64, n int) {
 // giveUp takes a submission back whose submitter's ctx is done, unless it was
 // completed or refused a moment before.
 func (p *Pool[T, R]) giveUp(ctx context.Context, place *list.Element) {
-	why := causeOf(ctx)
+	why := p.late(ctx, nil)
 	if cause := p.cancelCause(); cause != nil { // perhaps the same: this says more
 		why = closedBecause(cause)
 	}

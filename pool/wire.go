@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"strings"
 
+	"github.com/resultpool/resultpool/internal/text"
 	"github.com/resultpool/resultpool/store"
 	"github.com/resultpool/resultpool/store/codec"
 )
@@ -36,14 +37,16 @@ func (w *wire[T, R]) mark() uint32 {
 
 // encodeTask returns the bytes of a task.
 func (w *wire[T, R]) encodeTask(in T) (data []byte, err error) {
+	marshalled := false
 	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("pool: the task cannot be written as %s: panic: %v", w.name, p)
+		if p := recover(); !marshalled { // p may be nil, after a panic(nil)
+			err = fmt.Errorf("pool: the task cannot be written as %s: panic: %s", w.name, text.Of(p))
 		}
 	}()
 	value, err := w.values.Marshal(&in)
+	marshalled = true
 	if err != nil {
-		return nil, fmt.Errorf("pool: the task cannot be written as %s: %w", w.name, err)
+		return nil, &wrapped{"pool: the task cannot be written as " + w.name, err}
 	}
 	data = make([]byte, 0, taskHeader+len(value))
 	data = append(data, taskVersion)
@@ -63,7 +66,7 @@ func (w *wire[T, R]) decodeTask(data []byte) (in T, err error) {
 		return in, fmt.Errorf("pool: the task cannot be read: it is not %s, but of another program; give each its own engine", w.name)
 	}
 	if err := w.values.Unmarshal(data[taskHeader:], &in); err != nil {
-		return in, fmt.Errorf("pool: the task cannot be read as %s: %v", w.name, err)
+		return in, fmt.Errorf("pool: the task cannot be read as %s: %s", w.name, text.Of(err))
 	}
 	return in, nil
 }
@@ -77,7 +80,7 @@ const longestReason = 1024
 // too large, or panic.
 func (w *wire[T, R]) encodeResult(res store.Result[R]) ([]byte, error) {
 	if e, ok := res.Err.(*notStored); ok { //nolint:errorlint // itself, and not what a task has wrapped
-		why := e.refusal.Error()
+		why := text.Of(e.refusal)
 		if len(why) > longestReason {
 			why = strings.ToValidUTF8(why[:longestReason], "") + "…"
 		}

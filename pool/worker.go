@@ -30,8 +30,8 @@ type worker[R any] struct {
 
 // An ending is what a panic or a Goexit has left.
 type ending[R any] struct {
-	res   store.Result[R] // as far as it was there
-	first attempt         // how the first attempt to save res went
+	e     entry[R] // its result, as far as it was there
+	first attempt  // how the first attempt to save that went
 	panic *PanicError
 }
 
@@ -72,11 +72,12 @@ func (c *crew[R]) all(yield func(*worker[R]) bool) {
 type stage int
 
 const (
-	taking  stage = iota // it holds none, or one that is saved
-	running              // the task's function is being called
-	putting              // the store is being called with its result, for the first time
-	saving               // the result that is in res has to be saved, or is being saved
-	left                 // the worker has left the crew
+	taking   stage = iota // it holds none, or one that is saved
+	running               // the task's function is being called
+	encoding              // the store is being asked for the bytes of its result
+	putting               // the store is being called with its result, for the first time
+	saving                // the result that is in res has to be saved, or is being saved
+	left                  // the worker has left the crew
 )
 
 // outcome is what became of a task, as Stats counts it.
@@ -92,12 +93,7 @@ const (
 
 // run is the life of a worker on one goroutine.
 func (p *Pool[T, R]) run(w *worker[R]) {
-	defer func() {
-		if w.stage != left { // a task or the store has called runtime.Goexit, for good
-			p.goexited(w)
-			go p.run(w)
-		}
-	}()
+	p.goexited(w) // if this is not the first of its goroutines
 	for {
 		p.shift(w)
 		if w.stage == left {
@@ -114,17 +110,20 @@ func (p *Pool[T, R]) shift(w *worker[R]) {
 	var res store.Result[R] // of the task that w holds
 	defer func() {
 		switch w.stage {
-		case running, putting, saving:
+		case running, encoding, putting, saving:
 			// After a Goexit recover returns nil.
-			w.ending = &ending[R]{res: res, panic: &PanicError{Value: recover(), Stack: debug.Stack()}}
+			w.ending = &ending[R]{e: entry[R]{res: res}, panic: &PanicError{Value: recover(), Stack: debug.Stack()}}
 		}
 	}()
 	if e := w.ending; e != nil && w.stage == saving { // left over from the shift before
-		res, w.ending = e.res, nil
-		if p.saver.batch != nil {
-			p.hand(w, res)
-		} else {
+		res, w.ending = e.e.res, nil
+		switch {
+		case p.saver.batch == nil:
 			p.saver.save(res, e.first)
+		case e.e.instead != nil: // to encode that may end this goroutine, too
+			p.hand(w, e.e)
+		default:
+			p.encodeAndHand(w, res)
 		}
 	}
 	for {
@@ -154,8 +153,7 @@ func (p *Pool[T, R]) shift(w *worker[R]) {
 			}
 		}
 		if p.saver.batch != nil {
-			w.stage = taking
-			p.hand(w, res)
+			p.encodeAndHand(w, res)
 			continue
 		}
 		w.stage = putting
@@ -166,30 +164,40 @@ func (p *Pool[T, R]) shift(w *worker[R]) {
 	}
 }
 
+func (p *Pool[T, R]) encodeAndHand(w *worker[R], res store.Result[R]) {
+	w.stage = encoding
+	e := p.saver.encode(res)
+	w.stage = taking
+	p.hand(w, e)
+}
+
 // panicked sees to it that the worker goes on after a panic.
 func (p *Pool[T, R]) panicked(w *worker[R]) {
 	e := w.ending
 	switch w.stage {
 	case running:
 		w.stage, w.outcome = saving, panicked
-		w.ending = &ending[R]{res: store.Result[R]{ID: w.id, Err: e.panic}}
+		w.ending = &ending[R]{e: entry[R]{res: store.Result[R]{ID: w.id, Err: e.panic}}}
 	case putting:
 		w.stage = saving
-		w.ending = &ending[R]{res: e.res, first: attempt{broken, &putPanicked{e.panic}}}
+		w.ending = &ending[R]{e: e.e, first: attempt{broken, &putPanicked{e.panic}}}
 	default: // the saver keeps what it could not save
 		w.stage, w.ending = taking, nil
 	}
 }
 
-// goexited does so after a Goexit, which cannot be recovered from: another
-// goroutine will go on.
+// goexited does so after a Goexit, which cannot be recovered from: this is another
+// goroutine.
 func (p *Pool[T, R]) goexited(w *worker[R]) {
 	switch w.stage {
 	case running:
 		w.stage, w.outcome = saving, failed
-		w.ending = &ending[R]{res: store.Result[R]{ID: w.id, Err: ErrGoexit}}
+		w.ending = &ending[R]{e: entry[R]{res: store.Result[R]{ID: w.id, Err: ErrGoexit}}}
+	case encoding:
+		w.stage = saving
+		w.ending.e = replaced(w.ending.e, errPutGoexit)
 	case putting:
-		p.saver.giveUp(w.ending.res, errPutGoexit)
+		p.saver.giveUp(w.ending.e.res, errPutGoexit)
 		w.stage, w.ending = taking, nil
 	default:
 		w.stage, w.ending = taking, nil
@@ -292,7 +300,7 @@ func (p *Pool[T, R]) wakeLocked() {
 	}
 	w := new(worker[R])
 	p.crew.add(w)
-	go p.run(w)
+	persist(func() { p.run(w) })
 }
 
 // settleLocked counts a task whose result is saved.

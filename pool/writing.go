@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/resultpool/resultpool/internal/text"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -11,10 +12,10 @@ import (
 // takes. It belongs to one goroutine or, after a Goexit of the store, to the one that
 // goes on with it.
 type writing[R any] struct {
-	parts []part[R]                   // the last one is next
-	pause time.Duration               // the last one, if the last attempt has failed
-	busy  bool                        // the store is being called with the next part
-	over  func(res []store.Result[R]) // these are stored or given up; may be nil
+	parts   []part[R]           // the last one is next
+	trouble trouble             // from an attempt that has failed to the next success
+	busy    bool                // the store is being called with the next part
+	over    func(es []entry[R]) // these are stored or given up; may be nil
 
 	// aside, if not nil, takes a part of one result that the store fails to take, or
 	// returns false.
@@ -25,17 +26,25 @@ type writing[R any] struct {
 
 // A part is results that the store is given in one call.
 type part[R any] struct {
-	res     []store.Result[R]
-	unsure  bool        // an attempt that failed may have stored some of them
-	late    bool        // they are counted as retried
-	instead *unsaved[R] // the result that was refused, and that res[0] is to replace
+	res    []entry[R]
+	unsure bool // an attempt that failed may have stored some of them
+	late   bool // they are counted as retried
+}
+
+// writing returns one of es, which may be nil.
+func (s *saver[R]) writing(es []entry[R], over func([]entry[R]), aside func(part[R]) bool) *writing[R] {
+	w := &writing[R]{trouble: trouble{all: s.troubles}, over: over, aside: aside}
+	if len(es) > 0 {
+		w.parts = []part[R]{{res: es}}
+	}
+	return w
 }
 
 // save returns when res is stored or among the unsaved. Its caller holds a worker's
 // slot meanwhile: a store that is slow or down slows the pool and in the end its
 // submitters, and nothing piles up. The first attempt may have been made already.
 func (s *saver[R]) save(res store.Result[R], first attempt) {
-	w := &writing[R]{parts: []part[R]{{res: []store.Result[R]{res}}}}
+	w := s.writing([]entry[R]{{res: res}}, nil, nil)
 	if first.fate != untried {
 		s.follow(w, first)
 	}
@@ -48,7 +57,11 @@ func (s *saver[R]) write(w *writing[R]) {
 	defer func() {
 		if w.busy {
 			w.busy = false
-			s.follow(w, attempt{gone, errPutGoexit})
+			a := attempt{gone, errPutGoexit}
+			if s.lost != nil { // an engine: no code of the task's runs in it, and another call may end otherwise
+				a.fate = failing
+			}
+			s.follow(w, a)
 		}
 	}()
 	for len(w.parts) > 0 {
@@ -62,6 +75,7 @@ func (s *saver[R]) write(w *writing[R]) {
 		w.busy = false
 		s.follow(w, a)
 	}
+	w.trouble.over()
 }
 
 // follow does what follows from an attempt to store the next part.
@@ -78,11 +92,14 @@ func (s *saver[R]) follow(w *writing[R], a attempt) {
 	alone := len(p.res) == 1
 	switch {
 	case a.fate == stored, a.fate == taken && alone && p.unsure:
-		w.pause = 0
+		w.trouble.over()
 		s.finished(w)
 		if a.fate == stored && !s.reserves {
 			w.sure()
 		}
+	case a.fate == closed:
+		s.fail(a.err)
+		s.finished(w, unsavedOf(p.res, a.err)...)
 	case a.fate == failing && s.pool.Err() == nil:
 		p.unsure = true
 		if !p.late {
@@ -92,8 +109,7 @@ func (s *saver[R]) follow(w *writing[R], a attempt) {
 		if !alone {
 			w.split(len(p.res) / 2)
 		}
-		w.pause = nextPause(w.pause)
-		sleep(s.pool, w.pause)
+		sleep(s.pool, w.trouble.failed(a.err))
 		if alone && w.aside != nil && w.aside(*p) {
 			w.drop()
 		}
@@ -102,12 +118,9 @@ func (s *saver[R]) follow(w *writing[R], a attempt) {
 	case !alone:
 		p.unsure = p.unsure || a.fate != refused && a.fate != taken
 		w.split(len(p.res) / 2)
-	case (a.fate == refused || a.fate == broken || a.fate == gone && s.lost != nil) && p.instead == nil:
-		p.instead = &unsaved[R]{p.res[0], a.err}
-		p.res[0] = store.Result[R]{ID: p.res[0].ID, Err: &notStored{p.res[0].Err, a.err}}
+	case (a.fate == refused || a.fate == broken) && p.res[0].instead == nil:
+		p.res[0] = replaced(p.res[0], a.err)
 		p.unsure = p.unsure || a.fate == broken
-	case p.instead != nil:
-		s.finished(w, *p.instead)
 	default:
 		s.finished(w, unsavedOf(p.res, a.err)...)
 	}
@@ -127,10 +140,14 @@ func (s *saver[R]) finished(w *writing[R], givenUp ...unsaved[R]) {
 	w.drop()
 }
 
-func unsavedOf[R any](res []store.Result[R], why error) []unsaved[R] {
-	all := make([]unsaved[R], len(res))
-	for i := range res {
-		all[i] = unsaved[R]{res[i], why}
+// unsavedOf returns what is handed back of es: of one that was replaced, the task's own
+// result, and why that was refused.
+func unsavedOf[R any](es []entry[R], why error) []unsaved[R] {
+	all := make([]unsaved[R], len(es))
+	for i := range es {
+		if all[i] = (unsaved[R]{es[i].res, why}); es[i].instead != nil {
+			all[i] = *es[i].instead
+		}
 	}
 	return all
 }
@@ -168,9 +185,9 @@ type notStored struct{ task, refusal error }
 
 func (e *notStored) Error() string {
 	if e.task == nil {
-		return fmt.Sprintf("pool: the task's result was not stored: %v", e.refusal)
+		return fmt.Sprintf("pool: the task's result was not stored: %s", text.Of(e.refusal))
 	}
-	return fmt.Sprintf("pool: the task's error (%v) was not stored: %v", e.task, e.refusal)
+	return fmt.Sprintf("pool: the task's error (%s) was not stored: %s", text.Of(e.task), text.Of(e.refusal))
 }
 
 func (e *notStored) Unwrap() error { return e.refusal }

@@ -40,13 +40,15 @@ func ExampleResultStore_deleteAsYouRead() {
 	_ = st.Put(ctx, store.Result[string]{ID: 2, Err: context.Canceled})
 
 	for res, err := range st.All(ctx) {
-		if err != nil {
+		switch {
+		case err != nil && res.ID == 0:
 			fmt.Println("the store failed:", err)
 			return
-		}
-		if res.Err != nil {
+		case err != nil:
+			fmt.Println(res.ID, "cannot be read:", err)
+		case res.Err != nil:
 			fmt.Println(res.ID, "failed:", res.Err)
-		} else {
+		default:
 			fmt.Println(res.ID, res.Value)
 		}
 		if err := st.Delete(ctx, res.ID); err != nil {

@@ -24,11 +24,29 @@ type PanicError struct {
 	Stack []byte // of the goroutine, as runtime/debug.Stack formats it
 }
 
-// Error gives the value without the stack.
-func (e *PanicError) Error() string { return fmt.Sprintf("pool: recovered panic: %v", e.Value) }
+// Error gives the value without the stack. If printing the value panics, it says so.
+func (e *PanicError) Error() string { return "pool: recovered panic: " + textOf(e.Value) }
 
 // Unwrap returns the value if it is an error, and nil otherwise.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
 }
+
+// textOf is text.Of of the library's internal/text, which this package does not import:
+// it needs the standard library only.
+func textOf(v any) (s string) {
+	defer func() {
+		if recover() != nil {
+			s = fmt.Sprintf("(%T, whose text cannot be had: the method that makes it panics)", v)
+		}
+	}()
+	return fmt.Sprint(v)
+}
+
+// printable is an error whose text can be had: in errors.Join one that panics would hide
+// those beside it.
+type printable struct{ error }
+
+func (e printable) Error() string { return textOf(e.error) }
+func (e printable) Unwrap() error { return e.error }

@@ -72,6 +72,40 @@ func TestSnapshotIsNilIfStoreFails(t *testing.T) {
 	assert.Equal(t, lost, err)
 }
 
+// unreadable is a store that cannot read some of its results, and fails in the end if err
+// is not nil.
+type unreadable struct {
+	store.ResultStore[int]
+	why map[store.ID]error
+	err error
+}
+
+func (u unreadable) All(context.Context) iter.Seq2[store.Result[int], error] {
+	return func(yield func(store.Result[int], error) bool) {
+		for id := store.ID(1); id <= 5; id++ {
+			if !yield(store.Result[int]{ID: id, Value: int(id)}, u.why[id]) {
+				return
+			}
+		}
+		if u.err != nil {
+			yield(store.Result[int]{}, u.err)
+		}
+	}
+}
+
+func TestSnapshotOfWhatCanBeRead(t *testing.T) {
+	first, second, lost := errors.New("result 2: changed"), errors.New("result 5: changed"), errors.New("connection lost")
+	why := map[store.ID]error{2: first, 5: second}
+	got, err := store.Snapshot(t.Context(), unreadable{why: why})
+	assert.Equal(t, map[store.ID]store.Result[int]{1: {ID: 1, Value: 1}, 3: {ID: 3, Value: 3}, 4: {ID: 4, Value: 4}}, got)
+	assert.ErrorIs(t, err, first)
+	assert.ErrorIs(t, err, second)
+
+	got, err = store.Snapshot(t.Context(), unreadable{why: why, err: lost})
+	assert.Nil(t, got)
+	assert.Equal(t, lost, err, "the store has failed: what of the others can be read is not all")
+}
+
 // scripted is a store whose loops go on for ever, or until end results, and call at
 // after each result.
 type scripted struct {

@@ -23,9 +23,9 @@
 // A store that keeps bytes has [github.com/resultpool/resultpool/store/codec] to make
 // them.
 //
-// Two further interfaces are optional: [BatchPutter] for a store that writes
-// many results at the price of one, and [IDReserver] for a store that outlives
-// the pool or serves more than one.
+// Three further interfaces are optional: [BatchPutter] for a store that writes
+// many results at the price of one, [RecordPutter] for one that stores bytes, and
+// [IDReserver] for a store that outlives the pool or serves more than one.
 //
 // # How long results live
 //
@@ -38,10 +38,10 @@
 // or sweep now and then:
 //
 //	for res, err := range st.All(ctx) {
-//		if err != nil {
-//			return err
+//		if err != nil && res.ID == 0 {
+//			return err // the store has failed, or ctx is done
 //		}
-//		use(res)
+//		use(res, err) // err: this one cannot be read
 //		st.Delete(ctx, res.ID)
 //	}
 package store
@@ -213,7 +213,7 @@ func Snapshot[R any](ctx context.Context, st ResultStore[R]) (map[ID]Result[R], 
 		case err != nil && res.ID == 0:
 			return nil, err
 		case err != nil:
-			unreadable = append(unreadable, err)
+			unreadable = append(unreadable, printable{err})
 		default:
 			all[res.ID] = res
 		}

@@ -24,6 +24,7 @@ type Engine struct {
 	names names
 
 	tasks, results, starts jetstream.Stream
+	workers                jetstream.ConsumerConfig // to make the consumer anew
 	lease                  time.Duration
 
 	// window bounds the messages that are published and not acknowledged. A server
@@ -61,6 +62,7 @@ const (
 	bytesPerUnit = 32 << 10 // so there are 16 MiB under way at most
 
 	askTimeout   = 10 * time.Second // for an answer that comes at once, if it comes
+	openTimeout  = time.Minute      // for all that Open asks of servers that answer
 	closeTimeout = 2 * time.Second
 )
 
@@ -73,6 +75,7 @@ type names struct {
 
 	// Subjects of the servers, or what they begin with.
 	next, info, consumerInfo, purgeTasks, purge, get, direct string
+	makeConsumer, makeStarts                                 string
 }
 
 func namesOf(pool string) names {
@@ -97,6 +100,8 @@ func namesOf(pool string) names {
 	n.purge = "$JS.API.STREAM.PURGE." + n.results
 	n.get = "$JS.API.STREAM.MSG.GET." + stream + "_"
 	n.direct = "$JS.API.DIRECT.GET." + n.results
+	n.makeConsumer = "$JS.API.CONSUMER.CREATE." + n.tasks + "." + n.consumer
+	n.makeStarts = "$JS.API.STREAM.CREATE." + n.starts
 	return n
 }
 
@@ -140,7 +145,7 @@ func (e *Engine) begin(ctx context.Context, timeout time.Duration, subjects ...s
 		return nil, nil, e.lost()
 	case !e.nc.IsConnected():
 		end()
-		return nil, nil, fmt.Errorf("jetstream: not connected, reconnecting: %w", nats.ErrDisconnected)
+		return nil, nil, e.disconnected()
 	}
 	if timeout > 0 {
 		timer := time.AfterFunc(timeout, func() { cancel(errNoAnswer) })
@@ -195,12 +200,21 @@ func (c *call) uses(subject string) bool {
 	return slices.ContainsFunc(c.subjects, func(prefix string) bool { return strings.HasPrefix(subject, prefix) })
 }
 
+// disconnected is the error while the client reconnects, with what the server has said if
+// it refuses to be connected to.
+func (e *Engine) disconnected() error {
+	if err := e.nc.LastError(); err != nil {
+		return fmt.Errorf("jetstream: not connected, reconnecting: %w: %w", nats.ErrDisconnected, err)
+	}
+	return fmt.Errorf("jetstream: not connected, reconnecting: %w", nats.ErrDisconnected)
+}
+
 // lost is the error of an engine whose client has given up.
 func (e *Engine) lost() error {
 	if err := e.nc.LastError(); err != nil {
-		return fmt.Errorf("jetstream: %w for good: %w", nats.ErrConnectionClosed, err)
+		return fmt.Errorf("jetstream: %w for good: %w: %w", nats.ErrConnectionClosed, err, engine.ErrClosed)
 	}
-	return fmt.Errorf("jetstream: %w for good", nats.ErrConnectionClosed)
+	return fmt.Errorf("jetstream: %w for good: %w", nats.ErrConnectionClosed, engine.ErrClosed)
 }
 
 // fail is the error that a method returns for err. ctx is that of begin.
@@ -212,7 +226,7 @@ func (e *Engine) fail(ctx context.Context, what string, err error) error {
 		err = errNoAnswer
 	}
 	switch {
-	case errors.Is(err, engine.ErrClosed):
+	case errors.Is(err, engine.ErrClosed) && !errors.Is(err, nats.ErrConnectionClosed):
 		return engine.ErrClosed
 	case errors.Is(err, nats.ErrConnectionClosed):
 		e.mu.Lock()

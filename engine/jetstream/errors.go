@@ -58,15 +58,13 @@ func isSaving(err error) bool {
 }
 
 // Retryable reports whether a call that has returned err may succeed another time. It
-// may not if the server refuses the credentials or permits too little, if JetStream is
-// not enabled for the account, if the client has given up for good, if the engine is
-// closed, and if a task or a result is too large.
+// may not if the server permits too little, if tasks or results are gone with their stream,
+// if the client has given up for good or the engine is closed, if a result is damaged, and
+// if a task or a result is too large. Whoever refuses the credentials, or has no JetStream, may do otherwise
+// tomorrow.
 func (e *Engine) Retryable(err error) bool {
 	for _, never := range []error{
-		engine.ErrTooLarge, engine.ErrClosed,
-		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
-		nats.ErrPermissionViolation, nats.ErrConnectionClosed,
-		jetstream.ErrJetStreamNotEnabled, jetstream.ErrJetStreamNotEnabledForAccount,
+		engine.ErrTooLarge, engine.ErrGone, engine.ErrClosed, nats.ErrPermissionViolation, nats.ErrConnectionClosed, errUnreadable,
 	} {
 		if errors.Is(err, never) {
 			return false

@@ -41,14 +41,15 @@ func TestThereIsNotOnItsWay(t *testing.T) {
 func TestRetryable(t *testing.T) {
 	e := &Engine{}
 	for _, err := range []error{
-		engine.ErrTooLarge, engine.ErrClosed, nats.ErrAuthorization, nats.ErrPermissionViolation,
-		nats.ErrConnectionClosed, jetstream.ErrJetStreamNotEnabled, jetstream.ErrJetStreamNotEnabledForAccount,
+		engine.ErrTooLarge, engine.ErrGone, engine.ErrClosed, nats.ErrPermissionViolation, nats.ErrConnectionClosed,
 	} {
 		assert.False(t, e.Retryable(fmt.Errorf("jetstream: push: %w", err)), err)
 	}
 	for _, err := range []error{
 		engine.ErrFull, nats.ErrDisconnected, nats.ErrTimeout, jetstream.ErrNoStreamResponse,
 		jetstream.ErrNoHeartbeat, jetstream.ErrAsyncPublishTimeout, errors.New("any other"),
+		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
+		jetstream.ErrJetStreamNotEnabled, jetstream.ErrJetStreamNotEnabledForAccount,
 	} {
 		assert.True(t, e.Retryable(fmt.Errorf("jetstream: push: %w", err)), err)
 	}

@@ -17,8 +17,9 @@ import (
 // is none. The name is letters, digits, - and _. url is as for nats.Connect: one address or
 // several with commas between them, "nats://10.0.0.7:4222".
 //
-// Open waits for the servers until ctx is done, and does not try again: no server at
-// url is an error. Later the engine reconnects for ever.
+// Open waits for the servers until ctx is done, and a minute at most, and does not try
+// again: no server at url is an error, and so is one that refuses the credentials. Later
+// the engine reconnects for ever, and is refused as often as need be: passwords change.
 func Open(ctx context.Context, url, name string, opts *Options) (*Engine, error) {
 	if opts == nil {
 		opts = &Options{}
@@ -61,6 +62,7 @@ func (e *Engine) connect(ctx context.Context, url, name string, opts []nats.Opti
 	}, opts...)
 	all = append(all,
 		nats.RetryOnFailedConnect(false),
+		nats.IgnoreAuthErrorAbort(),
 		nats.MaxReconnects(-1),
 		nats.ReconnectBufSize(-1), // what cannot be sent is an error, and not sent much later
 		e.hook,

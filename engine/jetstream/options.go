@@ -13,8 +13,8 @@ import (
 // made with where a field is zero, and an error where a field says something else.
 type Options struct {
 	// NATS is passed to the client as it is: credentials, TLS, more servers' addresses,
-	// callbacks. What the engine relies on it sets itself: reconnecting for ever, and
-	// not retrying the first connection.
+	// callbacks. What the engine relies on it sets itself: reconnecting for ever, also to
+	// servers that refuse the credentials, and not retrying the first connection.
 	NATS []nats.Option
 
 	// Replicas is how many servers of a cluster keep each task and result: 1, 3 or 5.

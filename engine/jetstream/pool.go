@@ -24,7 +24,7 @@ const (
 
 // openPool makes the streams and the consumer, or joins those that are there.
 func (e *Engine) openPool(ctx context.Context, opts *Options) error {
-	ctx, end, err := e.begin(ctx, 0, "$JS.API.")
+	ctx, end, err := e.begin(ctx, openTimeout, "$JS.API.")
 	if err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (e *Engine) openConsumer(ctx context.Context, opts *Options) error {
 		return fmt.Errorf("consumer %s of stream %s: %w", e.names.consumer, e.names.tasks, err)
 	}
 	has := c.CachedInfo().Config
-	e.lease = has.AckWait
+	e.workers, e.lease = has, has.AckWait
 	err = errors.Join(
 		differs("Lease", opts.Lease, has.AckWait),
 		unless(has.AckPolicy == jetstream.AckExplicitPolicy, "it does not wait for acknowledgements"),

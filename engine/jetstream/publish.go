@@ -2,9 +2,12 @@ package jetstream
 
 import (
 	"context"
+	"errors"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/resultpool/resultpool/engine"
 )
 
 // publishAll publishes n messages in their order, many of them before the first is
@@ -20,6 +23,35 @@ func (e *Engine) publishAll(ctx context.Context, n int, message func(i int) *nat
 		p.settle()
 	}
 }
+
+// isRefusal tells that a message that was published with err is certainly not stored. A
+// server answers with an error only where it has not stored a message: when it cannot say
+// whether it has, as after a disk has failed, it does not answer at all. It looks whether
+// it has the message already before it looks whether there is room for it. With one of
+// those errors an earlier message with the same ID is not there either, then; but with
+// another it may be.
+func isRefusal(err error) bool {
+	if api := apiError(err); api != nil {
+		return !isUnderWay(err)
+	}
+	for _, unsent := range []error{
+		nats.ErrReconnectBufExceeded, nats.ErrConnectionClosed, nats.ErrConnectionDraining, nats.ErrMaxPayload,
+		jetstream.ErrNoStreamResponse,
+	} {
+		if errors.Is(err, unsent) {
+			return true
+		}
+	}
+	return false
+}
+
+// A refusedError is an error that matches engine.ErrRefused and reads as its reason.
+type refusedError struct{ reason error }
+
+func refusal(reason error) error { return &refusedError{reason} }
+
+func (e *refusedError) Error() string   { return e.reason.Error() }
+func (e *refusedError) Unwrap() []error { return []error{engine.ErrRefused, e.reason} }
 
 type publishing struct {
 	e       *Engine

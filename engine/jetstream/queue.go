@@ -23,7 +23,7 @@ func (e *Engine) tooLarge(data []byte) bool { return int64(len(data)) > e.nc.Max
 func (e *Engine) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64, error) {
 	call, end, err := e.begin(ctx, 0, e.names.task)
 	if err != nil {
-		return nil, err
+		return nil, refusal(err)
 	}
 	defer end()
 	for i, task := range tasks {
@@ -58,15 +58,20 @@ func (e *Engine) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64
 	}
 	switch {
 	case p.failed != nil:
-		return p.ids, e.fail(call, "push", p.failed)
+		err = e.failAt(call, "push", e.names.tasks, p.failed)
 	case p.full && p.lastUnderWay != nil: // those may be in the queue
-		return p.ids, e.fail(call, "push", p.lastUnderWay)
+		err = e.fail(call, "push", p.lastUnderWay)
 	case p.full:
 		return p.ids, fmt.Errorf("jetstream: %w", engine.ErrFull)
 	case p.known < len(tasks):
-		return p.ids, e.fail(call, "push", context.Cause(call))
+		err = e.fail(call, "push", context.Cause(call))
+	default:
+		return p.ids, nil
 	}
-	return p.ids, nil
+	if !p.unsure && p.lastUnderWay == nil {
+		err = refusal(err)
+	}
+	return p.ids, err
 }
 
 const (
@@ -80,6 +85,7 @@ type pushing struct {
 	known        int // of ids
 	full         bool
 	failed       error
+	unsure       bool // some that failed may be in the queue
 	underWay     []int
 	lastUnderWay error
 }
@@ -95,8 +101,11 @@ func (p *pushing) done(i int, ack *jetstream.PubAck, err error) bool {
 		return true
 	case isFull(err):
 		p.full = true
-	case p.failed == nil:
-		p.failed = err
+	default:
+		p.unsure = p.unsure || !isRefusal(err)
+		if p.failed == nil {
+			p.failed = err
+		}
 	}
 	return false
 }
@@ -136,15 +145,20 @@ func (e *Engine) Pull(ctx context.Context, most int) ([]engine.Delivery, error) 
 	if most < 1 {
 		return nil, fmt.Errorf("jetstream: pull: max is %d, want 1 or more", most)
 	}
-	poll := firstPoll
+	poll, remade := firstPoll, false
 	for single := false; ; {
 		var ds []engine.Delivery
 		ds, single, err = e.pull(call, min(most, maxPull), poll, single)
 		switch {
 		case len(ds) > 0:
 			return ds, nil
+		case isMissing(err) && !remade:
+			if err := e.remakeConsumer(call); err != nil {
+				return nil, e.failAt(call, "pull", e.names.tasks, err)
+			}
+			remade = true
 		case err != nil:
-			return nil, e.fail(call, "pull", err)
+			return nil, e.failAt(call, "pull", e.names.tasks, err)
 		case !single: // nothing has come for so long
 			_ = e.removeOrphans(call) // else the next time
 			poll = pollFor
@@ -217,6 +231,9 @@ func (e *Engine) pull(ctx context.Context, most int, poll time.Duration, single 
 			case "503":
 				return ds, false, jetstream.ErrNoStreamResponse
 			default:
+				if text == consumerDeleted {
+					return ds, false, errConsumerDeleted
+				}
 				left, err := strconv.Atoi(m.Header.Get("Nats-Pending-Messages"))
 				if err != nil || left >= want || text != batchComplete && text != bytesComplete {
 					return ds, false, fmt.Errorf("the server says %s %s", status, text)
@@ -239,6 +256,11 @@ const (
 	batchComplete = "Batch Completed"
 	bytesComplete = "Message Size Exceeds MaxBytes"
 )
+
+// What a server says to those who wait, when somebody deletes the consumer or its stream.
+const consumerDeleted = "Consumer Deleted"
+
+var errConsumerDeleted = errors.New("the consumer was deleted")
 
 func delivery(m *nats.Msg) (engine.Delivery, error) {
 	meta, err := m.Metadata()
@@ -331,16 +353,23 @@ func (e *Engine) takeUnheard() error {
 // Lease is for how long a task is held without an Extend.
 func (e *Engine) Lease() time.Duration { return e.lease }
 
-// Size returns how many tasks are in the queue, held or not.
+// Size returns how many tasks are in the queue, held or not. If the first of them is damaged
+// on the server's disk, which delivers it to nobody, that is an error.
 func (e *Engine) Size(ctx context.Context) (uint64, error) {
-	call, end, err := e.begin(ctx, askTimeout, e.names.info)
+	call, end, err := e.begin(ctx, askTimeout, e.names.info, e.names.get)
 	if err != nil {
 		return 0, err
 	}
 	defer end()
 	info, err := e.tasks.Info(call)
+	if err == nil && info.State.Msgs > 0 {
+		// The first task is damaged, or it has just been done.
+		if err = e.hasTask(call, info.State.FirstSeq); errors.Is(err, engine.ErrNotFound) {
+			info, err = e.tasks.Info(call)
+		}
+	}
 	if err != nil {
-		return 0, e.fail(call, "size", err)
+		return 0, e.failAt(call, "size", e.names.tasks, err)
 	}
 	return info.State.Msgs, nil
 }
@@ -352,10 +381,18 @@ func (e *Engine) MarkStart(ctx context.Context, id uint64, n int) (int, error) {
 		return 0, err
 	}
 	defer end()
-	ack, err := e.js.PublishMsg(call, &nats.Msg{
-		Subject: e.names.start + strconv.FormatUint(id, 10),
-		Header:  nats.Header{"Nats-Incr": {strconv.Itoa(n)}},
-	})
+	mark := func() (*jetstream.PubAck, error) {
+		return e.js.PublishMsg(call, &nats.Msg{
+			Subject: e.names.start + strconv.FormatUint(id, 10),
+			Header:  nats.Header{"Nats-Incr": {strconv.Itoa(n)}},
+		})
+	}
+	ack, err := mark()
+	if isMissing(err) {
+		if err = e.remakeStarts(call); err == nil {
+			ack, err = mark()
+		}
+	}
 	if err != nil {
 		return 0, e.fail(call, "mark start", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"time"
 
@@ -12,9 +13,17 @@ import (
 	"github.com/resultpool/resultpool/engine"
 )
 
+const (
+	// A server that has too many requests waiting drops them without a word. So a look is
+	// given up after a while and repeated, with more time and after a longer pause. The
+	// answer is seldom needed: what is saved meanwhile is heard.
+	firstLook, lastLook   = 2 * time.Second, askTimeout
+	firstPause, lastPause = time.Second, 30 * time.Second
+)
+
 // Wait returns the record with that ID, as soon as it is saved.
 func (e *Engine) Wait(ctx context.Context, id uint64) ([]byte, error) {
-	call, end, err := e.begin(ctx, 0, e.names.direct, e.names.get, e.names.saved)
+	call, end, err := e.begin(ctx, 0, e.names.direct, e.names.get, e.names.info, e.names.saved)
 	if err != nil {
 		return nil, err
 	}
@@ -28,17 +37,24 @@ func (e *Engine) Wait(ctx context.Context, id uint64) ([]byte, error) {
 	defer func() { _ = sub.Unsubscribe() }()
 	// In a cluster what was said may be missed, and a task may vanish without a result:
 	// look again, now and then.
-	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
-		data, err := e.look(call, id)
+	var unanswered error
+	limit, rest := firstLook, firstPause
+	for {
+		data, err := e.lookAndListen(call, id, limit, saved)
 		switch {
 		case err == nil:
 			return data, nil
+		case call.Err() != nil:
 		case errors.Is(err, engine.ErrNotFound):
 			return nil, fmt.Errorf("jetstream: neither task nor result %d: %w", id, engine.ErrNotFound)
-		case !errors.Is(err, errPending):
-			return nil, e.fail(call, "wait", err)
+		case errors.Is(err, errNoAnswer):
+			unanswered = err
+		case errors.Is(err, errPending):
+			unanswered = nil
+		default:
+			return nil, err
 		}
-		timer := time.NewTimer(pause)
+		timer := time.NewTimer(rest/2 + rand.N(rest)) // not all that were dropped at once
 		select {
 		case m := <-saved:
 			timer.Stop()
@@ -46,8 +62,34 @@ func (e *Engine) Wait(ctx context.Context, id uint64) ([]byte, error) {
 		case <-timer.C:
 		case <-call.Done():
 			timer.Stop()
-			return nil, e.fail(call, "wait", context.Cause(call))
+			err := e.fail(call, "wait", context.Cause(call))
+			if unanswered != nil {
+				err = fmt.Errorf("%w; when it last looked: %w", err, unanswered)
+			}
+			return nil, err
 		}
+		limit, rest = min(2*limit, lastLook), min(2*rest, lastPause)
+	}
+}
+
+// lookAndListen returns what look finds within a time, or what is said meanwhile.
+func (e *Engine) lookAndListen(call context.Context, id uint64, limit time.Duration, saved <-chan *nats.Msg) ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(call, limit, errNoAnswer)
+	defer cancel()
+	var data []byte
+	looked := make(chan error, 1)
+	go func() {
+		var err error
+		data, err = e.look(ctx, id)
+		looked <- err
+	}()
+	select {
+	case m := <-saved:
+		cancel()
+		<-looked
+		return m.Data, nil
+	case err := <-looked:
+		return data, err
 	}
 }
 
@@ -61,13 +103,24 @@ func (e *Engine) look(ctx context.Context, id uint64) ([]byte, error) {
 		return nil, engine.ErrNotFound
 	}
 	data, err := e.direct(ctx, id)
-	if !errors.Is(err, engine.ErrNotFound) {
+	switch {
+	case err == nil:
+		return data, nil
+	case !errors.Is(err, engine.ErrNotFound):
+		return nil, e.failAt(ctx, "wait", e.names.results, err)
+	}
+	err = e.hasTask(ctx, id)
+	switch {
+	case err == nil:
+		return nil, errPending
+	case errors.Is(err, errUnreadable):
+		return nil, e.fail(ctx, "wait", err)
+	case !errors.Is(err, engine.ErrNotFound):
+		return nil, e.failAt(ctx, "wait", e.names.tasks, err)
+	}
+	data, err = e.lastOrUnreadable(ctx, id)
+	if err == nil || errors.Is(err, engine.ErrNotFound) {
 		return data, err
 	}
-	if _, err := e.ask(ctx, e.names.tasks, getRequest{Seq: id}); err == nil {
-		return nil, errPending
-	} else if !errors.Is(err, engine.ErrNotFound) {
-		return nil, err
-	}
-	return e.last(ctx, id)
+	return nil, e.failAt(ctx, "wait", e.names.results, err)
 }

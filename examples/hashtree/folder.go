@@ -2,19 +2,12 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"fmt"
-	"io/fs"
-	"net"
-	"net/url"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
+	"github.com/resultpool/resultpool/engine/jetstream"
 	"github.com/resultpool/resultpool/engine/jetstream/embedded"
 )
 
@@ -22,9 +15,8 @@ import (
 // its process; embedded.Start sees to it that only one has. When that one ends, in
 // whatever way, another starts the server again, on what is in the folder.
 //
-// The file "address" in it says where the server is, and the password, which is another
-// each time. Clients look there whenever they connect. Only the owner of the folder can
-// read it: on a machine with other users, these can connect to the port too.
+// All are clients of it by jetstream.OpenFolder, which looks in the folder where the server
+// is, whenever it connects.
 type folder struct {
 	dir string
 	say func(format string, args ...any)
@@ -35,20 +27,15 @@ type folder struct {
 	server *embedded.Server // nil if it is in another process; set by watch, if that runs
 }
 
-const (
-	// lookAgain is how long after the end of the server's process another looks whether
-	// it is to have the server.
-	lookAgain = 200 * time.Millisecond
-
-	// dialTimeout is how long a server on this machine may take.
-	dialTimeout = 5 * time.Second
-)
+// lookAgain is how long after the end of the server's process another looks whether it is
+// to have the server.
+const lookAgain = 200 * time.Millisecond
 
 func openFolder(ctx context.Context, opts siteOptions) (*site, error) {
 	watching, stop := context.WithCancel(context.Background())
 	f := &folder{dir: opts.where, say: opts.say, stop: stop}
 	inUse := f.start(ctx)
-	if isFolderError(inUse) || ctx.Err() != nil {
+	if inUse != nil && (!errors.Is(inUse, embedded.ErrInUse) || ctx.Err() != nil) {
 		stop()
 		return nil, inUse
 	}
@@ -60,8 +47,9 @@ func openFolder(ctx context.Context, opts siteOptions) (*site, error) {
 		err error
 	)
 	for deadline := time.Now().Add(opts.settling); ; {
-		// The address stands for that in the file, which Dial looks up.
-		s, err = connect(ctx, "nats://127.0.0.1", opts, nats.SetCustomDialer(f), nats.UserInfoHandler(f.user), nats.IgnoreAuthErrorAbort())
+		s, err = connect(opts, func(name string, with *jetstream.Options) (*jetstream.Engine, error) {
+			return jetstream.OpenFolder(ctx, opts.where, name, with)
+		})
 		if err == nil || inUse == nil || ctx.Err() != nil || time.Now().After(deadline) {
 			break
 		}
@@ -90,41 +78,13 @@ func openFolder(ctx context.Context, opts siteOptions) (*site, error) {
 	return s, nil
 }
 
-// isFolderError reports whether a server cannot be started because of the folder, and not
-// because another process has one there.
-func isFolderError(err error) bool {
-	var path *fs.PathError
-	return errors.As(err, &path)
-}
-
-// start starts the server and writes down where it is. The error says that there is one
-// already, or what is wrong.
+// start starts the server. The error says that there is one already, or what is wrong.
 func (f *folder) start(ctx context.Context) error {
-	const user = "hashtree"
-	password := rand.Text()
-	server, err := embedded.Start(ctx, f.dir, &embedded.ServerOptions{User: user, Password: password})
-	if err != nil {
-		return err
-	}
-	at, err := url.Parse(server.URL())
+	server, err := embedded.Start(ctx, f.dir, nil)
 	if err == nil {
-		at.User = url.UserPassword(user, password)
-		err = replaceFile(filepath.Join(f.dir, "address"), []byte(at.String()+"\n"))
+		f.server = server
 	}
-	if err != nil {
-		server.Close()
-		return err
-	}
-	f.server = server
-	return nil
-}
-
-// replaceFile writes a file that only this user can read, at one moment.
-func replaceFile(name string, data []byte) error {
-	if err := os.WriteFile(name+".new", data, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(name+".new", name)
+	return err
 }
 
 // watch starts the server when the process that has it has ended. inUse is the error as
@@ -147,38 +107,6 @@ func (f *folder) watch(ctx context.Context, inUse error) {
 			told = text
 		}
 	}
-}
-
-// address returns what the file says.
-func (f *folder) address() (*url.URL, error) {
-	text, err := os.ReadFile(filepath.Join(f.dir, "address"))
-	if err != nil {
-		return nil, err
-	}
-	at, err := url.Parse(string(text[:max(0, len(text)-1)]))
-	if err == nil && at.Host == "" {
-		err = fmt.Errorf("%s: no address in it", filepath.Join(f.dir, "address"))
-	}
-	return at, err
-}
-
-// Dial connects to where the server is now.
-func (f *folder) Dial(network, _ string) (net.Conn, error) {
-	at, err := f.address()
-	if err != nil {
-		return nil, err
-	}
-	return net.DialTimeout(network, at.Host, dialTimeout)
-}
-
-// user returns the name and the password that the server wants now.
-func (f *folder) user() (name, password string) {
-	at, err := f.address()
-	if err != nil {
-		return "", ""
-	}
-	password, _ = at.User.Password()
-	return at.User.Username(), password
 }
 
 func (f *folder) close() {

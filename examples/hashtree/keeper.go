@@ -27,6 +27,11 @@ type keeper struct {
 	failing atomic.Bool
 }
 
+var (
+	_ store.BatchPutter[record] = (*keeper)(nil)
+	_ store.IDReserver          = (*keeper)(nil)
+)
+
 // Put is that of the store.
 func (k *keeper) Put(ctx context.Context, res store.Result[record]) error {
 	return k.tell(k.fileStore.Put(ctx, res))

@@ -24,6 +24,8 @@ type failingStore struct {
 	err error
 }
 
+var _ fileStore = (*failingStore)(nil)
+
 func (s *failingStore) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -108,3 +108,33 @@ func inFile(t *testing.T) map[string][]store.Result[record] {
 	}
 	return results
 }
+
+// TestKeepingUnreadable: a sum that cannot be read is told of and made again, and the others
+// are kept.
+func TestKeepingUnreadable(t *testing.T) {
+	makeOldTree(t, "a", "b", "c")
+	r := keep(t, ".")
+	assertKept(t, r.err.String(), 0, 3, 0, 0)
+
+	st, err := bolt.Open[record]("../kept.db", nil)
+	require.NoError(t, err)
+	for res, err := range st.All(t.Context()) {
+		require.NoError(t, err)
+		if filepath.Base(string(res.Value.File)) == "b" {
+			require.NoError(t, st.Delete(t.Context(), res.ID))
+			require.NoError(t, st.PutRecords(t.Context(), []store.Record{{ID: res.ID, Data: []byte("damaged")}}))
+		}
+	}
+	require.NoError(t, st.Close())
+
+	r = keep(t, ".")
+	assert.Equal(t, exitOK, r.status)
+	assert.Equal(t, []string{"b"}, r.opened)
+	assertKept(t, r.err.String(), 2, 1, 0, 0)
+	assert.Contains(t, r.err.String(), "hashtree: 1 sum of earlier runs cannot be read; their files are read again: bolt: ../kept.db: ")
+	assert.Len(t, inFile(t), 3, "the unreadable one is forgotten")
+
+	r = keep(t, ".")
+	assertKept(t, r.err.String(), 3, 0, 0, 0)
+	assert.NotContains(t, r.err.String(), "cannot be read")
+}

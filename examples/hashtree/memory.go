@@ -41,8 +41,12 @@ func (m *memory) store(opts options) store.ResultStore[record] {
 
 // load reads what FILE has.
 func (m *memory) load(ctx context.Context) (err error) {
-	if m != nil {
-		m.past, err = recollect(m.All(ctx))
+	if m == nil {
+		return nil
+	}
+	m.past, err = recollect(m.All(ctx))
+	if n := len(m.past.unreadable); n > 0 {
+		m.say("%s of earlier runs cannot be read; their files are read again: %v", count(n, "sum"), m.past.unreadable[0])
 	}
 	return err
 }

@@ -10,8 +10,9 @@ import (
 
 // A past is the results of earlier runs, from FILE or from an engine.
 type past struct {
-	known   map[string]store.Result[record] // by real path: the sums that may be used again
-	useless []store.ID                      // the results that may not
+	known      map[string]store.Result[record] // by real path: the sums that may be used again
+	useless    []store.ID                      // the results that may not
+	unreadable []error                         // why some of those cannot be read
 }
 
 // recollect sorts results. Of several for one file the last one counts: a run that is
@@ -19,8 +20,13 @@ type past struct {
 func recollect(results iter.Seq2[store.Result[record], error]) (past, error) {
 	p := past{known: make(map[string]store.Result[record])}
 	for res, err := range results {
-		if err != nil {
+		if err != nil && res.ID == 0 {
 			return past{}, err
+		}
+		if err != nil {
+			p.useless = append(p.useless, res.ID)
+			p.unreadable = append(p.unreadable, err)
+			continue
 		}
 		file := string(res.Value.File)
 		if old, ok := p.known[file]; ok {

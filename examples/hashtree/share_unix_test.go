@@ -4,11 +4,10 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -67,6 +66,14 @@ func (c *steppingChild) finishAll(t *testing.T, first ...string) (read []string,
 	return append(first, read...), said
 }
 
+// asMe is for servers that any hashtree may be told of.
+var asMe = &embedded.ServerOptions{User: "me", Password: "secret"}
+
+// withMe is the address of one, with the password.
+func withMe(s *embedded.Server) string {
+	return "nats://me:secret@" + strings.TrimPrefix(s.URL(), "nats://")
+}
+
 // where are the values of -engine that the tests with processes are over.
 var where = []struct {
 	name string
@@ -74,10 +81,10 @@ var where = []struct {
 }{
 	{"folder", func(*testing.T) string { return "../work" }},
 	{"servers", func(t *testing.T) string {
-		s, err := embedded.Start(t.Context(), t.TempDir(), nil)
+		s, err := embedded.Start(t.Context(), filepath.Join(t.TempDir(), "server"), asMe)
 		require.NoError(t, err)
 		t.Cleanup(s.Close)
-		return s.URL()
+		return withMe(s)
 	}},
 }
 
@@ -224,7 +231,7 @@ func TestOneOfTwoProcessesIsInterrupted(t *testing.T) {
 			readByA, said := a.finishAll(t, firstOfA)
 			assert.Equal(t, []string{firstOfA}, readByA)
 			assert.Equal(t, exitInterrupted, a.ProcessState.ExitCode())
-			assert.Contains(t, said, fmt.Sprintf("hashtree: left: %d files, for those who share %s, or for the next run\n", manyFiles-1, engine))
+			assert.Contains(t, said, fmt.Sprintf("hashtree: left: %d files, for those who share %s, or for the next run\n", manyFiles-1, shown(engine)))
 			assertKept(t, said, 0, 1, 0, manyFiles-1)
 			assert.Equal(t, 1, strings.Count(a.stdout.String(), "\n"))
 
@@ -239,18 +246,16 @@ func TestOneOfTwoProcessesIsInterrupted(t *testing.T) {
 // When the servers are down, hashtree says so, waits, and goes on by itself.
 func TestServersComeBack(t *testing.T) {
 	paths, want := makeMany(t, manyFiles)
-	dir := t.TempDir()
-	s, err := embedded.Start(t.Context(), dir, nil)
+	dir := filepath.Join(t.TempDir(), "server")
+	s, err := embedded.Start(t.Context(), dir, asMe)
 	require.NoError(t, err)
 	defer func() { s.Close() }()
-	at, err := url.Parse(s.URL())
-	require.NoError(t, err)
-	c := startStepping(t, s.URL(), defaultLease)
+	c := startStepping(t, withMe(s), defaultLease)
 	held := c.awaitFile(t)
 
 	s.Close()
 	awaitLine(t, c.stderr, "hashtree: the servers do not answer: ")
-	s, err = embedded.Start(t.Context(), dir, &embedded.ServerOptions{Addr: at.Host})
+	s, err = embedded.Start(t.Context(), dir, asMe)
 	require.NoError(t, err)
 	awaitLine(t, c.stderr, "hashtree: the servers answer again")
 	read, said := c.finishAll(t, held)
@@ -264,17 +269,17 @@ func TestFolderHasAPassword(t *testing.T) {
 	makeMany(t, 1)
 	c := startStepping(t, "../work", defaultLease)
 	c.awaitFile(t)
-	file, err := os.Stat("../work/address")
+	file, err := os.Stat("../work/server.json")
 	require.NoError(t, err)
 	assert.Equal(t, os.FileMode(0o600), file.Mode())
-	text, err := os.ReadFile("../work/address")
+	text, err := os.ReadFile("../work/server.json")
 	require.NoError(t, err)
-	at, err := url.Parse(string(bytes.TrimSpace(text)))
-	require.NoError(t, err)
+	var at struct{ URL, User, Password string }
+	require.NoError(t, json.Unmarshal(text, &at))
 
-	_, err = nats.Connect("nats://" + at.Host)
+	_, err = nats.Connect(at.URL)
 	assert.ErrorIs(t, err, nats.ErrAuthorization)
-	nc, err := nats.Connect(at.String())
+	nc, err := nats.Connect(at.URL, nats.UserInfo(at.User, at.Password))
 	require.NoError(t, err)
 	nc.Close()
 	c.finishAll(t)
@@ -291,10 +296,10 @@ func TestFolderBelowDir(t *testing.T) {
 	}
 }
 
-// A folder that another program uses is no reason to wait for ever.
+// A folder that another program uses, for itself alone, is no reason to wait for ever.
 func TestFolderOfAnother(t *testing.T) {
 	makeMany(t, 1)
-	s, err := embedded.Start(t.Context(), "../work", nil)
+	s, err := embedded.Start(t.Context(), "../work", &embedded.ServerOptions{DontListen: true})
 	require.NoError(t, err)
 	t.Cleanup(s.Close)
 	r := newRun()
@@ -303,5 +308,5 @@ func TestFolderOfAnother(t *testing.T) {
 		return openSite(ctx, opts)
 	}
 	assert.Equal(t, exitUsage, r.run([]string{"-engine", "../work", "."}))
-	assert.Regexp(t, `^hashtree: -engine \.\./work: embedded: directory \.\./work: another server uses it: .*\nhashtree: see hashtree -h\n$`, r.err.String())
+	assert.Regexp(t, `^hashtree: -engine \.\./work: embedded: directory \S*/work: another server uses it: .*\nhashtree: see hashtree -h\n$`, r.err.String())
 }

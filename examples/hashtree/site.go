@@ -103,22 +103,27 @@ func openSite(ctx context.Context, opts siteOptions) (*site, error) {
 	if !isURL(opts.where) {
 		return openFolder(ctx, opts)
 	}
-	return connect(ctx, opts.where, opts,
+	client := []nats.Option{
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				opts.say("the servers do not answer: %v\nwill try again until they do; press Ctrl-C twice to give up", err)
 			}
 		}),
-		nats.ReconnectHandler(func(*nats.Conn) { opts.say("the servers answer again") }))
+		nats.ReconnectHandler(func(*nats.Conn) { opts.say("the servers answer again") }),
+	}
+	return connect(opts, func(name string, with *jetstream.Options) (*jetstream.Engine, error) {
+		with.NATS, client = client, nil // one of the engines says it
+		return jetstream.Open(ctx, opts.where, name, with)
+	})
 }
 
-func connect(ctx context.Context, url string, opts siteOptions, client ...nats.Option) (*site, error) {
-	files, err := jetstream.Open(ctx, url, opts.name, &jetstream.Options{NATS: client, QueueBound: bound, Lease: opts.lease})
+// connect opens what a site has.
+func connect(opts siteOptions, open func(name string, with *jetstream.Options) (*jetstream.Engine, error)) (*site, error) {
+	files, err := open(opts.name, &jetstream.Options{QueueBound: bound, Lease: opts.lease})
 	if err != nil {
 		return nil, err
 	}
-	client = append(client, nats.DisconnectErrHandler(nil), nats.ReconnectHandler(nil)) // files says it
-	turns, err := jetstream.Open(ctx, url, opts.name+"-turn", &jetstream.Options{NATS: client, QueueBound: 1, Lease: opts.lease})
+	turns, err := open(opts.name+"-turn", &jetstream.Options{QueueBound: 1, Lease: opts.lease})
 	if err != nil {
 		_ = files.Close()
 		return nil, err

@@ -70,9 +70,10 @@ func TestProgramsDoTheSame(t *testing.T) {
 	bin := t.TempDir()
 	out, err := exec.Command("go", "build", "-o", bin+string(os.PathSeparator), "./...").CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	s, err := embedded.Start(t.Context(), t.TempDir(), nil)
+	s, err := embedded.Start(t.Context(), filepath.Join(t.TempDir(), "server"), &embedded.ServerOptions{User: "me", Password: "secret"})
 	require.NoError(t, err)
 	defer s.Close()
+	url := "nats://me:secret@" + strings.TrimPrefix(s.URL(), "nats://")
 	t.Chdir(t.TempDir())
 	require.NoError(t, os.WriteFile("a.txt", []byte("what they count is words\n"), 0o666))
 	require.NoError(t, os.WriteFile("b.txt", []byte("all three"), 0o666))
@@ -85,7 +86,7 @@ func TestProgramsDoTheSame(t *testing.T) {
 			}
 			count := func(files ...string) (string, error) {
 				cmd := exec.Command(file, files...)
-				cmd.Env = append(os.Environ(), "NATS_URL="+s.URL())
+				cmd.Env = append(os.Environ(), "NATS_URL="+url)
 				out, err := cmd.Output()
 				return string(out), err
 			}

@@ -106,7 +106,9 @@ func TestConformanceOneFile(t *testing.T) {
 		tb.Cleanup(func() {
 			ctx := t.Context()
 			for res, err := range st.All(ctx) {
-				assert.NoError(tb, err)
+				if res.ID == 0 { // else it is about a result that a check has made unreadable
+					assert.NoError(tb, err)
+				}
 				assert.NoError(tb, st.Delete(ctx, res.ID))
 			}
 			_, err := st.ReserveIDs(ctx, 1)

@@ -7,8 +7,16 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// ErrClosed is returned by all methods of a Store after Close. It matches store.ErrClosed.
-var ErrClosed = fmt.Errorf("bolt: %w", store.ErrClosed)
+// ErrClosed is returned by all methods of a Store after Close. It matches
+// [store.ErrClosed].
+var ErrClosed error = closedError{}
+
+type closedError struct{}
+
+func (closedError) Error() string { return "bolt: store is closed" }
+
+// Unwrap returns store.ErrClosed.
+func (closedError) Unwrap() error { return store.ErrClosed }
 
 // A damagedError says that bbolt has come across something that it never wrote.
 type damagedError struct {

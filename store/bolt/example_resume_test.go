@@ -32,10 +32,10 @@ func renderAll(ctx context.Context, path string, names []string) error {
 
 	done := make(map[string]bool)
 	for res, err := range st.All(ctx) {
-		if err != nil {
+		if err != nil && res.ID == 0 {
 			return err
 		}
-		if res.Err != nil { // it failed, or was not run: this time it may work
+		if err != nil || res.Err != nil { // it cannot be read, failed, or was not run: this time it may work
 			if err := st.Delete(ctx, res.ID); err != nil {
 				return err
 			}

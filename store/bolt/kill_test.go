@@ -199,6 +199,11 @@ func report(what string, id store.ID, in uint64) {
 // A reporting store reports what it has stored.
 type reporting struct{ *bolt.Store[proof] }
 
+var (
+	_ store.BatchPutter[proof] = reporting{}
+	_ store.IDReserver         = reporting{}
+)
+
 func (r reporting) Put(ctx context.Context, res store.Result[proof]) error {
 	err := r.Store.Put(ctx, res)
 	if err == nil {

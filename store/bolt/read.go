@@ -21,8 +21,8 @@ const (
 	chunkBytes   = 1 << 20
 )
 
-// All implements [store.ResultStore]. The results come in the order of their IDs. A
-// result that cannot be decoded ends the loop with an error.
+// All implements [store.ResultStore]. The results come in the order of their IDs. The loop
+// goes on after a result that cannot be decoded. Delete removes it.
 func (s *Store[R]) All(ctx context.Context) iter.Seq2[store.Result[R], error] {
 	return func(yield func(store.Result[R], error) bool) {
 		for next := store.ID(0); ; {
@@ -37,7 +37,7 @@ func (s *Store[R]) All(ctx context.Context) iter.Seq2[store.Result[R], error] {
 			}
 			for _, rec := range recs {
 				res, err := s.decode(rec)
-				if !yield(res, err) || err != nil {
+				if !yield(res, err) || err != nil && rec.ID == 0 { // the last pair, as all with ID 0
 					return
 				}
 			}
@@ -64,7 +64,7 @@ func (f *file) get(ctx context.Context, id store.ID) (data []byte, err error) {
 
 // chunk returns copies of the first records from the one of ID first on, and where to go on
 // after them: 0 if there are no more.
-func (f *file) chunk(ctx context.Context, first store.ID) (recs []record, next store.ID, err error) {
+func (f *file) chunk(ctx context.Context, first store.ID) (recs []store.Record, next store.ID, err error) {
 	err = f.view(ctx, func(tx *bbolt.Tx) error {
 		size, least := 0, first
 		c := tx.Bucket(resultsBucket).Cursor()
@@ -81,7 +81,7 @@ func (f *file) chunk(ctx context.Context, first store.ID) (recs []record, next s
 				return nil
 			}
 			if f.isSynced(id) {
-				recs = append(recs, record{id, bytes.Clone(v)})
+				recs = append(recs, store.Record{ID: id, Data: bytes.Clone(v)})
 			}
 			size += len(v)
 			if id == math.MaxUint64 {

@@ -21,8 +21,8 @@ type reopening struct {
 }
 
 var (
-	_ store.BatchPutter[int] = (*reopening)(nil)
-	_ store.IDReserver       = (*reopening)(nil)
+	_ store.RecordPutter[int] = (*reopening)(nil)
+	_ store.IDReserver        = (*reopening)(nil)
 )
 
 func (r *reopening) reopen() {
@@ -62,6 +62,18 @@ func (r *reopening) PutBatch(ctx context.Context, res []store.Result[int]) error
 	return st.PutBatch(ctx, res)
 }
 
+func (r *reopening) Encode(res store.Result[int]) ([]byte, error) {
+	st := r.fresh()
+	defer r.mu.RUnlock()
+	return st.Encode(res)
+}
+
+func (r *reopening) PutRecords(ctx context.Context, recs []store.Record) error {
+	st := r.fresh()
+	defer r.mu.RUnlock()
+	return st.PutRecords(ctx, recs)
+}
+
 func (r *reopening) Get(ctx context.Context, id store.ID) (store.Result[int], error) {
 	st := r.fresh()
 	defer r.mu.RUnlock()
@@ -84,23 +96,19 @@ func (r *reopening) ReserveIDs(ctx context.Context, n uint64) (store.ID, error) 
 func (r *reopening) All(ctx context.Context) iter.Seq2[store.Result[int], error] {
 	return func(yield func(store.Result[int], error) bool) {
 		st := r.fresh()
-		var all []store.Result[int]
-		var failed error
+		type pair struct {
+			res store.Result[int]
+			err error
+		}
+		var all []pair
 		for res, err := range st.All(ctx) {
-			if err != nil {
-				failed = err
-				break
-			}
-			all = append(all, res)
+			all = append(all, pair{res, err})
 		}
 		r.mu.RUnlock()
-		for _, res := range all {
-			if !yield(res, nil) {
+		for _, p := range all {
+			if !yield(p.res, p.err) {
 				return
 			}
-		}
-		if failed != nil {
-			yield(store.Result[int]{}, failed)
 		}
 	}
 }

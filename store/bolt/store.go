@@ -8,9 +8,9 @@ import (
 	"github.com/resultpool/resultpool/store/codec"
 )
 
-// A Store is a [store.ResultStore], a [store.BatchPutter] and a [store.IDReserver]
+// A Store is a [store.ResultStore], a [store.RecordPutter] and a [store.IDReserver]
 // in a file. Make one with [Open]. Its methods may be called from any number of
-// goroutines at once; after Close they return [ErrClosed].
+// goroutines at once; after Close all but Encode return [ErrClosed].
 type Store[R any] struct {
 	codec *codec.Codec[R]
 	file  *file
@@ -44,29 +44,26 @@ func Open[R any](path string, opts *Options) (*Store[R], error) {
 // Put implements [store.ResultStore]. When it returns nil, the result is on the disk.
 // ctx ends the wait for other writers, but not a write that has begun.
 func (s *Store[R]) Put(ctx context.Context, res store.Result[R]) error {
-	data, err := s.encode(res)
-	if err != nil {
-		return err
-	}
-	return s.file.put(ctx, []record{{res.ID, data}})
+	return s.PutBatch(ctx, []store.Result[R]{res})
 }
 
 // PutBatch implements [store.BatchPutter], in one transaction: the disk is waited for
 // as often as for a single result. ctx ends the wait for other writers, but not a
 // write that has begun.
 func (s *Store[R]) PutBatch(ctx context.Context, res []store.Result[R]) error {
-	recs := make([]record, len(res))
+	recs := make([]store.Record, len(res))
 	for i, r := range res {
-		data, err := s.encode(r)
+		data, err := s.Encode(r)
 		if err != nil {
 			return err
 		}
-		recs[i] = record{r.ID, data}
+		recs[i] = store.Record{ID: r.ID, Data: data}
 	}
-	return s.file.put(ctx, recs)
+	return s.PutRecords(ctx, recs)
 }
 
-func (s *Store[R]) encode(res store.Result[R]) ([]byte, error) {
+// Encode implements [store.RecordPutter].
+func (s *Store[R]) Encode(res store.Result[R]) ([]byte, error) {
 	data, err := s.codec.Encode(res)
 	if err != nil {
 		return nil, fmt.Errorf("bolt: %w", err)
@@ -78,19 +75,25 @@ func (s *Store[R]) encode(res store.Result[R]) ([]byte, error) {
 	return data, nil
 }
 
+// PutRecords implements [store.RecordPutter], in one transaction as PutBatch does.
+func (s *Store[R]) PutRecords(ctx context.Context, recs []store.Record) error {
+	return s.file.put(ctx, recs)
+}
+
 // Get implements [store.ResultStore]. It does not wait for writers.
 func (s *Store[R]) Get(ctx context.Context, id store.ID) (store.Result[R], error) {
 	data, err := s.file.get(ctx, id)
 	if err != nil {
 		return store.Result[R]{}, err
 	}
-	return s.decode(record{id, data})
+	return s.decode(store.Record{ID: id, Data: data})
 }
 
-func (s *Store[R]) decode(rec record) (store.Result[R], error) {
-	res, err := s.codec.Decode(rec.id, rec.data) // which tells of bytes that have changed
+// decode returns only the ID beside an error.
+func (s *Store[R]) decode(rec store.Record) (store.Result[R], error) {
+	res, err := s.codec.Decode(rec.ID, rec.Data) // which tells of bytes that have changed
 	if err != nil {
-		return store.Result[R]{}, fmt.Errorf("bolt: %s: %w", s.file.path, err)
+		return store.Result[R]{ID: rec.ID}, fmt.Errorf("bolt: %s: %w", s.file.path, err)
 	}
 	return res, nil
 }

@@ -1,6 +1,7 @@
 package bolt_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/bbolt"
 
+	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
 	"github.com/resultpool/resultpool/store/bolt"
 	"github.com/resultpool/resultpool/store/codec"
@@ -73,7 +75,8 @@ func TestReservedIDsDamaged(t *testing.T) {
 	assert.ErrorContains(t, err, path+" is damaged")
 }
 
-// TestDamagedResult has results that have changed, among others that have not.
+// TestDamagedResult has results that have changed, among others that have not. They are
+// told of, do not keep anybody from the others, and can be deleted.
 func TestDamagedResult(t *testing.T) {
 	ctx := t.Context()
 	path := written(t, someStore(t))
@@ -96,14 +99,26 @@ func TestDamagedResult(t *testing.T) {
 		assert.NoError(t, err)
 		assert.Equal(t, int(id)-1, res.Value)
 	}
-	n := 0
-	var last error
-	for _, err := range st.All(ctx) {
-		n++
-		last = err
+	yielded := make(map[store.ID]bool)
+	for res, err := range st.All(ctx) {
+		if res.ID == 5 || res.ID == 7 {
+			assert.ErrorContains(t, err, fmt.Sprintf("bolt: %s: codec: result %d", path, res.ID))
+		} else {
+			assert.NoError(t, err)
+		}
+		yielded[res.ID] = true
 	}
-	assert.Equal(t, 5, n)
-	assert.ErrorContains(t, last, "result 5")
+	assert.Len(t, yielded, 1000)
+	held, err := store.Snapshot(ctx, st)
+	assert.Len(t, held, 998)
+	assert.ErrorContains(t, err, "result 5")
+	assert.ErrorContains(t, err, "result 7")
+
+	assert.NoError(t, st.Delete(ctx, 5))
+	assert.NoError(t, st.Delete(ctx, 7))
+	held, err = store.Snapshot(ctx, st)
+	assert.Len(t, held, 998)
+	assert.NoError(t, err)
 }
 
 func TestRejected(t *testing.T) {
@@ -216,4 +231,32 @@ func TestErrorsComeBack(t *testing.T) {
 	if assert.ErrorAs(t, res.Err, &panicked) {
 		assert.Equal(t, "here", string(panicked.Stack))
 	}
+}
+
+// A loop is an error that leads back to itself: errors.Is does not end there.
+type loop struct{}
+
+func (loop) Error() string { return "goes round" }
+func (loop) Unwrap() error { return loop{} }
+
+// A ring is a loop in which errors.Is overflows the stack.
+type ring struct{}
+
+func (ring) Error() string   { return "goes round and round" }
+func (ring) Unwrap() []error { return []error{ring{}} }
+
+func TestErrorsThatLeadBack(t *testing.T) {
+	ctx := t.Context()
+	st := open(t, filepath.Join(t.TempDir(), "results.db"), &bolt.Options{NoSync: true})
+	fail := func(_ context.Context, err error) (int, error) { return 7, err }
+	p, err := pool.New(ctx, fail, st, nil)
+	require.NoError(t, err)
+	for _, err := range []error{loop{}, ring{}, errors.Join(loop{}, ring{})} {
+		id, submitted := p.Submit(ctx, err)
+		require.NoError(t, submitted)
+		n, got := p.Get(ctx, id)
+		assert.Equal(t, 7, n)
+		assert.EqualError(t, got, err.Error())
+	}
+	assert.NoError(t, p.Stop(ctx))
 }

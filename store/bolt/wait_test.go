@@ -127,11 +127,15 @@ func TestCloseWaits(t *testing.T) {
 	assert.NoError(t, <-closed)
 	assert.NoError(t, <-closed)
 	for range cap(others) {
-		assert.ErrorIs(t, <-others, ErrClosed)
+		err := <-others
+		assert.ErrorIs(t, err, ErrClosed)
+		assert.ErrorIs(t, err, store.ErrClosed, "what a pool knows it by")
+		assert.EqualError(t, err, "bolt: store is closed")
 	}
 
 	assert.ErrorIs(t, st.Put(ctx, one(9)), ErrClosed)
 	assert.ErrorIs(t, st.PutBatch(ctx, nil), ErrClosed)
+	assert.ErrorIs(t, st.PutRecords(ctx, nil), ErrClosed)
 	assert.ErrorIs(t, st.Delete(ctx, 1), ErrClosed)
 	_, err = st.ReserveIDs(ctx, 1)
 	assert.ErrorIs(t, err, ErrClosed)

@@ -12,12 +12,6 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// A record is a result as it is stored.
-type record struct {
-	id   store.ID
-	data []byte
-}
-
 // key returns an ID as a key: keys sort as their IDs do.
 func key(id store.ID) []byte { return binary.BigEndian.AppendUint64(nil, uint64(id)) }
 
@@ -36,22 +30,22 @@ func parseKey(k []byte) (store.ID, error) {
 const fillPercent = 0.8
 
 // put stores all of recs or none.
-func (f *file) put(ctx context.Context, recs []record) error {
+func (f *file) put(ctx context.Context, recs []store.Record) error {
 	ids := make([]store.ID, len(recs))
 	for i, rec := range recs {
-		ids[i] = rec.id
+		ids[i] = rec.ID
 	}
 	slices.Sort(ids)
 	return f.update(ctx, func(tx *bbolt.Tx) (bool, error) {
 		b := tx.Bucket(resultsBucket)
 		b.FillPercent = fillPercent
 		for _, rec := range recs {
-			k := key(rec.id)
+			k := key(rec.ID)
 			if b.Get(k) != nil { // what this batch has put before counts, too
-				return false, fmt.Errorf("bolt: result %d: %w", rec.id, store.ErrExists)
+				return false, fmt.Errorf("bolt: result %d: %w", rec.ID, store.ErrExists)
 			}
-			if err := b.Put(k, rec.data); err != nil {
-				return false, fmt.Errorf("bolt: putting result %d: %w", rec.id, err)
+			if err := b.Put(k, rec.Data); err != nil {
+				return false, fmt.Errorf("bolt: putting result %d: %w", rec.ID, err)
 			}
 		}
 		if len(recs) == 0 {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 
+	texts "github.com/resultpool/resultpool/internal/text"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -82,8 +83,8 @@ func (c *Codec[R]) Encode(res store.Result[R]) ([]byte, error) {
 	if e == nil || !e.Zero {
 		var err error
 		if value, err = marshal(c.values, &res.Value); err != nil {
-			return nil, fmt.Errorf("%w: codec: result %d: cannot write its %s: %v; "+
-				"have the task return a value that can be written, or set Options.Values", store.ErrRejected, res.ID, c.name, err)
+			return nil, fmt.Errorf("%w: codec: result %d: cannot write its %s: %s; "+
+				"have the task return a value that can be written, or set Options.Values", store.ErrRejected, res.ID, c.name, texts.Of(err))
 		}
 	}
 	return seal(res.ID, e, value), nil
@@ -108,29 +109,34 @@ func (c *Codec[R]) Decode(id store.ID, data []byte) (store.Result[R], error) {
 		return res, nil
 	}
 	if err := unmarshal(c.values, value, &res.Value); err != nil {
-		return store.Result[R]{}, fmt.Errorf("codec: result %d: cannot read its %s: %v", id, c.name, err)
+		return store.Result[R]{}, fmt.Errorf("codec: result %d: cannot read its %s: %s", id, c.name, texts.Of(err))
 	}
 	return res, nil
 }
 
 // marshal does not wrap the user's error, which might match more than it should.
 func marshal(values Values, v any) (data []byte, err error) {
-	defer recovered(&err)
-	return values.Marshal(v)
+	err = guarded(func() (err error) { data, err = values.Marshal(v); return err })
+	return data, err
 }
 
 // unmarshal hands out a copy: data may lie in a file that is mapped, where a slice
 // that is kept or changed ends the program, and not with a panic.
-func unmarshal(values Values, data []byte, v any) (err error) {
-	defer recovered(&err)
-	return values.Unmarshal(bytes.Clone(data), v)
+func unmarshal(values Values, data []byte, v any) error {
+	return guarded(func() error { return values.Unmarshal(bytes.Clone(data), v) })
 }
 
-// recovered, deferred, turns a panic into an error that matches nothing.
-func recovered(err *error) {
-	if p := recover(); p != nil {
-		*err = fmt.Errorf("panic: %v", p)
-	}
+// guarded calls code of the user, and turns a panic into an error that matches nothing.
+func guarded(call func() error) (err error) {
+	returned := false
+	defer func() {
+		if p := recover(); !returned { // p may be nil, after a panic(nil)
+			err = fmt.Errorf("panic: %s", texts.Of(p))
+		}
+	}()
+	err = call()
+	returned = true
+	return err
 }
 
 func isNilPointer(v any) bool {

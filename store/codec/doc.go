@@ -49,6 +49,10 @@
 // What is lost is an error's type, but for that: errors.As does not find a
 // *fs.PathError after the trip.
 //
+// An error may lead back to itself by its Unwrap method, where [errors.Is] does not end.
+// Encode looks at the first 65,536 errors in the order of errors.Is: what lies beyond
+// does not match after the trip.
+//
 // A code that this program does not know, since an earlier one had another
 // [Options.Errors], matches nothing; it is written again with the error.
 //
@@ -58,7 +62,7 @@
 // # What it costs
 //
 // One json.Marshal or json.Unmarshal, one copy of the bytes and one checksum. An error
-// costs an [errors.Is] for each sentinel. Beside the bytes of the value there are six
+// costs a walk through its chain for each sentinel. Beside the bytes of the value there are six
 // more, and for an error its text, its codes and the stack.
 //
 // # Versions

@@ -1,10 +1,10 @@
 package codec
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 
+	"github.com/resultpool/resultpool/internal/errwalk"
+	texts "github.com/resultpool/resultpool/internal/text"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -34,8 +34,8 @@ const panicsDeep = 8
 
 // describe is the way out. The error is that of a panic in err's methods.
 func (known sentinels) describe(err error) (e *errorPart, failed error) {
-	defer recovered(&failed)
-	return known.part(err, err.Error(), 0), nil
+	failed = guarded(func() error { e = known.part(err, err.Error(), 0); return nil })
+	return e, failed
 }
 
 // part describes an error in a panic in a panic and so on, depth times.
@@ -44,8 +44,7 @@ func (known sentinels) part(err error, words string, depth int) *errorPart {
 	e.Is, e.Exact = known.codes(err)
 
 	// What another program knows and this one does not is handed on.
-	var kept *keptError
-	if errors.As(err, &kept) {
+	if kept, ok := errwalk.As[*keptError](err); ok {
 		e.Is = append(e.Is, kept.codes...)
 		if err == error(kept) { //nolint:errorlint // which one it is
 			e.Exact = kept.exact
@@ -54,11 +53,10 @@ func (known sentinels) part(err error, words string, depth int) *errorPart {
 	slices.Sort(e.Is)
 	e.Is = slices.Compact(e.Is)
 
-	var p *store.PanicError
-	if depth < panicsDeep && errors.As(err, &p) {
+	if p, ok := errwalk.As[*store.PanicError](err); ok && depth < panicsDeep {
 		e.Panic = &panicPart{
 			Exact: err == error(p), //nolint:errorlint // which one it is
-			Text:  text(fmt.Sprint(p.Value)),
+			Text:  text(texts.Of(p.Value)),
 			Stack: text(p.Stack),
 		}
 		if v, ok := p.Value.(error); ok {

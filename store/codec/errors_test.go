@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -158,4 +159,33 @@ func TestSecondTripChangesNothing(t *testing.T) {
 	err := fmt.Errorf("%w: %w", &store.PanicError{Value: context.Canceled, Stack: []byte("s")}, store.ErrNotRun)
 	once := trip(t, c, store.Result[int]{ID: 1, Err: err})
 	assert.Equal(t, once, trip(t, c, once))
+}
+
+// A ring is an error that leads back to itself, and to whatever else it wraps.
+type ring struct{ inner []error }
+
+func (*ring) Error() string     { return "ring" }
+func (r *ring) Unwrap() []error { return append(slices.Clone(r.inner), r) }
+
+// A loop is a ring with one error in it.
+type loop struct{}
+
+func (loop) Error() string { return "loop" }
+func (loop) Unwrap() error { return loop{} }
+
+// TestErrorsThatLeadBack: errors.Is goes round for ever in a loop, and overflows the stack
+// in a ring.
+func TestErrorsThatLeadBack(t *testing.T) {
+	for _, err := range []error{
+		loop{},
+		&ring{},
+		errors.Join(context.Canceled, &ring{}),
+		&store.PanicError{Value: errors.Join(context.Canceled, loop{})},
+		fmt.Errorf("after %w: %w", &ring{[]error{loop{}}}, context.DeadlineExceeded),
+		&ring{[]error{&store.PanicError{Value: &ring{}}}},
+	} {
+		back := tripError(t, err, nil)
+		assert.EqualError(t, back, err.Error())
+	}
+	assertMatches(t, tripError(t, &ring{[]error{fmt.Errorf("a: %w", context.Canceled)}}, nil), context.Canceled)
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/resultpool/resultpool/internal/errwalk"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -76,7 +77,7 @@ func (known sentinels) by(code string) error {
 // codes returns the codes of all that err matches, and the code of the one that it is.
 func (known sentinels) codes(err error) (is []string, exact string) {
 	for _, s := range known {
-		if errors.Is(err, s.err) {
+		if errwalk.Is(err, s.err) {
 			is = append(is, s.code)
 		}
 		if err == s.err { //nolint:errorlint // which one it is, not what it matches

@@ -60,6 +60,73 @@ var brokenHolds = []brokenStore{
 		},
 	},
 	{
+		fault:      "the oldest is evicted beyond a hundred thousand",
+		rejectedBy: "clause=7/no-eviction",
+		breakIt: func(b *broken) {
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				err := b.reference.Put(ctx, res)
+				b.locked(func() {
+					if len(b.m) > 100_000 {
+						delete(b.m, res.ID-100_000)
+					}
+				})
+				return err
+			}
+		},
+	},
+	{
+		fault:      "the index of Get forgets beyond two hundred thousand",
+		rejectedBy: "clause=7/no-eviction",
+		breakIt: func(b *broken) {
+			b.get = func(ctx context.Context, id store.ID) (store.Result[int], error) {
+				if b.size() > 200_000 && id < 50 {
+					return store.Result[int]{}, store.ErrNotFound
+				}
+				return b.reference.Get(ctx, id)
+			}
+		},
+	},
+	{
+		fault:      "Put remembers the last hundred thousand IDs",
+		rejectedBy: "clause=7/no-eviction",
+		breakIt: func(b *broken) {
+			var last store.ID // guarded by b.mu
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				overwrites := false
+				b.locked(func() {
+					last = max(last, res.ID)
+					_, held := b.m[res.ID]
+					if overwrites = held && res.ID+100_000 < last; overwrites {
+						b.m[res.ID] = res
+					}
+				})
+				if overwrites {
+					return nil
+				}
+				return b.reference.Put(ctx, res)
+			}
+		},
+	},
+	{
+		fault:      "beyond a hundred thousand, what was deleted first comes back",
+		rejectedBy: "clause=7/no-eviction",
+		breakIt: func(b *broken) {
+			var deleted []store.Result[int] // guarded by b.mu
+			b.del = func(ctx context.Context, id store.ID) error {
+				b.locked(func() {
+					if res, held := b.m[id]; held {
+						deleted = append(deleted, res)
+					}
+					if len(deleted) > 100_000 {
+						b.m[deleted[0].ID] = deleted[0]
+						deleted = deleted[1:]
+					}
+				})
+				return b.reference.Delete(ctx, id)
+			}
+		},
+	},
+	{
 		fault:      "results are held by weak pointers",
 		rejectedBy: "clause=7/survives-collection",
 		breakIt: func(b *broken) {
@@ -211,6 +278,23 @@ var brokenHolds = []brokenStore{
 			b.all = func(ctx context.Context, yield func(store.Result[int], error) bool) {
 				if ctx.Err() == nil {
 					b.reference.All(ctx)(yield)
+				}
+			}
+		},
+	},
+	{
+		fault:      "All blames a result for a context that is done",
+		rejectedBy: "clause=9/all-with-done-context",
+		breakIt: func(b *broken) {
+			b.all = func(ctx context.Context, yield func(store.Result[int], error) bool) {
+				for res, err := range b.reference.All(ctx) {
+					if ctx.Err() != nil {
+						yield(store.Result[int]{ID: res.ID}, ctx.Err())
+						return
+					}
+					if !yield(res, err) {
+						return
+					}
 				}
 			}
 		},

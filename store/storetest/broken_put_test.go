@@ -87,6 +87,64 @@ var brokenPuts = []brokenStore{
 		},
 	},
 	{
+		fault:      "of three joined errors the third is dropped",
+		rejectedBy: "clause=1/error-identity",
+		breakIt: func(b *broken) {
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				if joined, ok := res.Err.(interface{ Unwrap() []error }); ok && len(joined.Unwrap()) > 2 {
+					res.Err = errors.Join(joined.Unwrap()[:2]...)
+				}
+				return b.reference.Put(ctx, res)
+			}
+		},
+	},
+	{
+		fault:      "of joined errors four are kept",
+		rejectedBy: "clause=1/error-identity",
+		breakIt: func(b *broken) {
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				if res.Err != nil {
+					kept := []error{errors.New(res.Err.Error())}
+					for _, s := range sentinels {
+						if errors.Is(res.Err, s) && len(kept) <= 4 {
+							kept = append(kept, s)
+						}
+					}
+					res.Err = errors.Join(kept...)
+				}
+				return b.reference.Put(ctx, res)
+			}
+		},
+	},
+	{
+		fault:      "a chain is followed 32 deep",
+		rejectedBy: "clause=1/error-identity",
+		breakIt: func(b *broken) {
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				depth := 0
+				for err := res.Err; err != nil; err = errors.Unwrap(err) {
+					depth++
+				}
+				if depth > 32 {
+					res.Err = errors.New(res.Err.Error())
+				}
+				return b.reference.Put(ctx, res)
+			}
+		},
+	},
+	{
+		fault:      "a task that was not run is stored as one that failed",
+		rejectedBy: "clause=1/error-identity",
+		breakIt: func(b *broken) {
+			b.put = func(ctx context.Context, res store.Result[int]) error {
+				if errors.Is(res.Err, store.ErrNotRun) {
+					res.Err = errors.New(res.Err.Error())
+				}
+				return b.reference.Put(ctx, res)
+			}
+		},
+	},
+	{
 		fault:      "All leaves out results with an error",
 		rejectedBy: "clause=1/value-beside-error",
 		breakIt: func(b *broken) {

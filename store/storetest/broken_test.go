@@ -64,6 +64,8 @@ type broken struct {
 	del      func(context.Context, store.ID) error
 	all      func(ctx context.Context, yield func(store.Result[int], error) bool)
 	putBatch func(context.Context, []store.Result[int]) error
+	encode   func(store.Result[int]) ([]byte, error)
+	putRecs  func(context.Context, []store.Record) error
 	reserve  func(context.Context, uint64) (store.ID, error)
 }
 
@@ -105,6 +107,21 @@ func (b *broken) PutBatch(ctx context.Context, res []store.Result[int]) error {
 		return b.putBatch(ctx, res)
 	}
 	return b.reference.PutBatch(ctx, res)
+}
+
+func (b *broken) Encode(res store.Result[int]) ([]byte, error) {
+	if b.encode != nil {
+		return b.encode(res)
+	}
+	return b.reference.Encode(res)
+}
+
+func (b *broken) PutRecords(ctx context.Context, recs []store.Record) error {
+	b.calls.Add(1)
+	if b.putRecs != nil {
+		return b.putRecs(ctx, recs)
+	}
+	return b.reference.PutRecords(ctx, recs)
 }
 
 func (b *broken) ReserveIDs(ctx context.Context, n uint64) (store.ID, error) {
@@ -179,5 +196,7 @@ var brokenStores = slices.Concat(
 	brokenLoops,
 	brokenHolds,
 	brokenHistories,
-	brokenOffers,
+	brokenBatches,
+	brokenRecords,
+	brokenReservers,
 )

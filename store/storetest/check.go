@@ -81,6 +81,7 @@ var checks = slices.Concat(
 		{clauses: []int{1, 2, 3, 4, 5, 6, 7}, name: "concurrent-growth", run: concurrentGrowth},
 	},
 	batchChecks,
+	recordChecks,
 	reserveChecks,
 )
 

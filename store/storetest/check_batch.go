@@ -15,16 +15,21 @@ var batchChecks = []check{
 	{offer: "BatchPutter", name: "equals-puts", run: withBatches(batchEqualsPuts)},
 	{offer: "BatchPutter", name: "all-or-none", run: withBatches(batchAllOrNone)},
 	{offer: "BatchPutter", name: "same-id-twice", run: withBatches(batchSameIDTwice)},
+	{offer: "BatchPutter", name: "no-eviction", run: withBatches(batchNoEviction)},
 	{offer: "BatchPutter", name: "does-not-keep", run: withBatches(batchDoesNotKeep)},
 	{offer: "BatchPutter", name: "does-not-change", run: withBatches(batchDoesNotChange)},
 	{offer: "BatchPutter", name: "one-winner", run: withBatches(batchOneWinner)},
 	{offer: "BatchPutter", name: "done-context", run: withBatches(batchDoneContext)},
 }
 
-// A batchScript is a script on a store that is a BatchPutter.
+// poolBatch is how many results a pool puts at once, at most.
+const poolBatch = 1024
+
+// A batchScript is a script on a store that is a BatchPutter, or a RecordPutter.
 type batchScript struct {
 	*script
-	st store.BatchPutter[int]
+	st     store.BatchPutter[int]
+	method string // which the calls of PutBatch are about
 }
 
 func withBatches(run func(context.Context, *subject, func() batchScript) error) func(context.Context, *subject) error {
@@ -34,7 +39,7 @@ func withBatches(run func(context.Context, *subject, func() batchScript) error) 
 		}
 		return run(ctx, s, func() batchScript {
 			o := s.open(ctx)
-			return batchScript{o, o.st.(store.BatchPutter[int])}
+			return batchScript{o, o.st.(store.BatchPutter[int]), "PutBatch"}
 		})
 	}
 }
@@ -61,7 +66,7 @@ func (o batchScript) putBatch(res []store.Result[int]) {
 		return
 	}
 	if err := o.st.PutBatch(o.ctx, res); err != nil {
-		o.fail("PutBatch of %d results, none of which is held, returned error %q, want nil", len(res), err)
+		o.fail("%s of %d results, none of which is held, returned error %q, want nil", o.method, len(res), err)
 	}
 }
 
@@ -70,7 +75,7 @@ func (o batchScript) refuseBatch(res []store.Result[int], why string) {
 		return
 	}
 	if err := o.st.PutBatch(o.ctx, res); !errors.Is(err, store.ErrExists) {
-		o.fail("PutBatch of %d results, %s, returned %v, want an error matching store.ErrExists", len(res), why, err)
+		o.fail("%s of %d results, %s, returned %v, want an error matching store.ErrExists", o.method, len(res), why, err)
 	}
 }
 
@@ -97,21 +102,25 @@ func batchEqualsPuts(_ context.Context, s *subject, open func() batchScript) err
 	return nil
 }
 
+// batchAllOrNone has one result after the other be held already. A store that writes a
+// large batch in parts has written the first ones by then: so the batches are as large as
+// those of a pool, and larger.
 func batchAllOrNone(_ context.Context, _ *subject, open func() batchScript) error {
-	const n = 20
-	for at := range n {
+	for _, n := range []int{20, poolBatch, 4*poolBatch + 1} {
 		o := open()
 		res := batch(1, n)
-		held := result(res[at].ID, 1)
-		o.put(held)
-		o.refuseBatch(res, fmt.Sprintf("of which number %d is held", at))
-		o.holdsOnly(map[store.ID]store.Result[int]{held.ID: held})
-		for i, r := range res {
-			if i != at {
-				o.lacks(r.ID)
+		for _, at := range positions(n) {
+			held := result(res[at].ID, 1)
+			o.put(held)
+			o.refuseBatch(res, fmt.Sprintf("of which number %d is held", at))
+			o.holdsOnly(map[store.ID]store.Result[int]{held.ID: held})
+			for i, r := range res {
+				if i != at && (n == 20 || i%64 == 0) {
+					o.lacks(r.ID)
+				}
 			}
+			o.del(held.ID)
 		}
-		o.del(held.ID)
 		o.putBatch(res)
 		o.holdsOnly(byID(res))
 		if o.err != nil {
@@ -121,21 +130,51 @@ func batchAllOrNone(_ context.Context, _ *subject, open func() batchScript) erro
 	return nil
 }
 
-// batchSameIDTwice puts a batch that cannot be stored whole without overwriting.
+// positions returns positions in a batch of n results: all of a small one, the ends and
+// those next to powers of two of one that a pool may put, and the last of a larger one.
+func positions(n int) (at []int) {
+	for i := range n {
+		if n <= 20 || i == n-1 || n <= poolBatch && (i&(i+1) == 0 || i&(i-1) == 0) {
+			at = append(at, i)
+		}
+	}
+	return at
+}
+
+// batchSameIDTwice puts batches that cannot be stored whole without overwriting. The two
+// results with one ID are next to each other, or as far apart as they can be.
 func batchSameIDTwice(_ context.Context, _ *subject, open func() batchScript) error {
+	for _, n := range []int{5, poolBatch - 1, 2 * poolBatch} {
+		for _, twice := range []store.ID{1, store.ID(n+1) / 2, store.ID(n)} {
+			o := open()
+			res := append(batch(1, n), result(twice, 1))
+			o.refuseBatch(res, fmt.Sprintf("two of which have the ID %d", twice))
+			o.holdsOnly(nil)
+			o.putBatch(res[:n])
+			o.holdsOnly(byID(res[:n]))
+			if o.err != nil {
+				return o.err
+			}
+		}
+	}
+	return nil
+}
+
+// batchNoEviction puts as many batches as a pool may in a short run.
+func batchNoEviction(_ context.Context, s *subject, open func() batchScript) error {
 	o := open()
-	res := append(batch(1, 5), result(3, 1))
-	o.refuseBatch(res, "two of which have the same ID")
-	o.holdsOnly(nil)
-	o.putBatch(res[:5])
-	o.holdsOnly(byID(res[:5]))
+	n := poolBatch * s.size(many/2/poolBatch, 64)
+	for first := 1; first < n; first += poolBatch {
+		o.putBatch(batch(store.ID(first), poolBatch))
+	}
+	o.keeps(n)
 	return o.err
 }
 
 // batchDoesNotChange hands over results in no order, which a store may want them in.
 func batchDoesNotChange(_ context.Context, _ *subject, open func() batchScript) error {
 	o := open()
-	res := batch(1, 20)
+	res := batch(1, poolBatch)
 	slices.Reverse(res)
 	want := slices.Clone(res)
 	o.putBatch(res)
@@ -151,14 +190,14 @@ func batchDoesNotChange(_ context.Context, _ *subject, open func() batchScript) 
 
 func batchDoesNotKeep(_ context.Context, _ *subject, open func() batchScript) error {
 	o := open()
-	res := batch(1, 100)
+	res := batch(1, poolBatch)
 	want := byID(res)
 	o.putBatch(res)
 	for i := range res {
 		res[i] = store.Result[int]{ID: 1 << 40, Value: -1, Err: io.EOF}
 	}
-	o.putBatch(append(res[:0], result(200, 0)))
-	want[200] = result(200, 0)
+	o.putBatch(append(res[:0], result(2*poolBatch, 0)))
+	want[2*poolBatch] = result(2*poolBatch, 0)
 	for _, r := range want {
 		o.has(r)
 	}
@@ -187,11 +226,11 @@ func batchOneWinner(_ context.Context, s *subject, open func() batchScript) erro
 			switch {
 			case err == nil:
 				if !winner.CompareAndSwap(0, int32(i+1)) {
-					return errors.New("two concurrent PutBatch or Put with an ID in common returned nil, want one")
+					return fmt.Errorf("two concurrent %s or Put with an ID in common returned nil, want one", o.method)
 				}
 			case !errors.Is(err, store.ErrExists):
-				return fmt.Errorf("one of %d concurrent PutBatch or Put with an ID in common returned error %q, "+
-					"want nil or one matching store.ErrExists", rivals, err)
+				return fmt.Errorf("one of %d concurrent %s or Put with an ID in common returned error %q, "+
+					"want nil or one matching store.ErrExists", rivals, o.method, err)
 			}
 			return nil
 		})
@@ -199,7 +238,7 @@ func batchOneWinner(_ context.Context, s *subject, open func() batchScript) erro
 		case err != nil:
 			return err
 		case winner.Load() == 0:
-			return fmt.Errorf("of %d concurrent PutBatch or Put with an ID in common none returned nil", rivals)
+			return fmt.Errorf("of %d concurrent %s or Put with an ID in common none returned nil", rivals, o.method)
 		}
 		o.holdsOnly(byID(batches[winner.Load()-1]))
 		if o.err != nil {
@@ -212,14 +251,15 @@ func batchOneWinner(_ context.Context, s *subject, open func() batchScript) erro
 func batchDoneContext(ctx context.Context, _ *subject, open func() batchScript) error {
 	return withDone(ctx, func(done context.Context) error {
 		o := open()
-		res := batch(1, 20)
+		res := batch(1, poolBatch)
 		switch err := o.st.PutBatch(done, res); {
 		case err == nil:
 			o.holdsOnly(byID(res))
 		case refused(done, err):
 			o.holdsOnly(nil)
 		default:
-			o.fail("PutBatch of 20 results, none of which is held, returned error %q, want nil or one matching the context's", err)
+			o.fail("%s of %d results, none of which is held, returned error %q, want nil or one matching the context's",
+				o.method, len(res), err)
 		}
 		o.usable(1 << 30)
 		return o.err

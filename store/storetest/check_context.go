@@ -126,7 +126,7 @@ func cancelInBody(ctx context.Context, s *subject) error {
 }
 
 // endsWell loops over All with a ctx that is done, or that body makes done. The
-// loop yields all that is held, or its last pair has the context's error.
+// loop yields all that is held, or its last pair has the context's error and ID 0.
 func (o *script) endsWell(ctx context.Context, held map[store.ID]store.Result[int], body func()) {
 	seen := make(map[store.ID]bool)
 	ended := false
@@ -140,8 +140,10 @@ func (o *script) endsWell(ctx context.Context, held map[store.ID]store.Result[in
 			o.fail("All yielded %+v, want %+v", res, held[res.ID])
 		case err == nil:
 			seen[res.ID] = true
-		case refused(ctx, err):
+		case refused(ctx, err) && res.ID == 0:
 			ended = true
+		case refused(ctx, err):
+			o.fail("All yielded the context's error with ID %d, want 0: it is not about one result", res.ID)
 		default:
 			o.fail("All yielded error %q, want none or one matching the context's", err)
 		}

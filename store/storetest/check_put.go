@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"slices"
 
 	"github.com/resultpool/resultpool/store"
 )
@@ -39,7 +40,12 @@ func valueBesideError(ctx context.Context, s *subject) error {
 
 func errorIdentity(ctx context.Context, s *subject) error {
 	o := s.open(ctx)
+	deep := errors.Join(sentinels...)
+	for i := range 100 {
+		deep = fmt.Errorf("layer %d: %w", i, deep)
+	}
 	errs := append([]error{
+		deep,
 		errors.New("matches no sentinel"),
 		fmt.Errorf("wrapped once: %w", context.Canceled),
 		fmt.Errorf("wrapped twice: %w", fmt.Errorf("reading: %w", io.EOF)),
@@ -48,6 +54,15 @@ func errorIdentity(ctx context.Context, s *subject) error {
 		fmt.Errorf("deep: %w", errors.Join(errors.New("no sentinel"), fmt.Errorf("joined: %w", fs.ErrNotExist))),
 		errors.Join(errors.Join(io.EOF, fmt.Errorf("twice: %w", errors.Join(context.Canceled, store.ErrRejected))), io.EOF),
 	}, sentinels...)
+	for i, first := range sentinels {
+		// As a pool does for a task that was not run, and with each in each place.
+		second, third := sentinels[(i+1)%len(sentinels)], sentinels[(i+3)%len(sentinels)]
+		errs = append(errs,
+			errors.Join(first, second, third),
+			fmt.Errorf("wrapping three: %w, %w, %w", first, second, third),
+			fmt.Errorf("one by one: %w", errors.Join(first, fmt.Errorf("and %w", errors.Join(second, fmt.Errorf("and %w", third))))),
+			errors.Join(append(slices.Clone(sentinels[i:]), errors.New("among them"))...))
+	}
 
 	held := make(map[store.ID]store.Result[int])
 	for i, err := range errs {

@@ -16,7 +16,10 @@ var clauses = [...]string{
 	5: "A loop over All yields each Result that is held from its beginning to " +
 		"its end exactly once. It may or may not yield one that is put or " +
 		"deleted meanwhile, yields none twice unless it was deleted and put " +
-		"again, and none that was never put. There is no order.",
+		"again, and none that was never put. There is no order. A pair with an " +
+		"error and an ID that is not 0 is about that result only, which cannot " +
+		"be read: the loop goes on. With ID 0 the store has failed or ctx is " +
+		"done, and the pair is the last.",
 	6: "The body of a loop over All may call every method of the store, loop " +
 		"over All again, break, return and panic: no lock is held while it " +
 		"runs.",
@@ -35,6 +38,9 @@ var offers = map[string]string{
 		"error: for ErrExists, ErrRejected and every other error as Put would " +
 		"for one of them. It does not change res, and does not keep it after " +
 		"it has returned.",
+	"RecordPutter": "Encode returns the bytes of res, which are the caller's. It waits " +
+		"for nothing. Its error matches ErrRejected. PutRecords is PutBatch of " +
+		"the results whose bytes recs are.",
 	"IDReserver": "ReserveIDs returns the first of n consecutive IDs that no call of it " +
 		"has returned before, in this process or an earlier one on the same " +
 		"data. Each call's range is above all the ranges before it. n is at " +

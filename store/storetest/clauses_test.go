@@ -39,6 +39,7 @@ func TestClauses(t *testing.T) {
 		assert.Equal(t, plain(item[2]), clauses[i+1])
 	}
 	assert.Equal(t, plain(docs["PutBatch"]), offers["BatchPutter"])
+	assert.Equal(t, plain(docs["Encode"]+docs["PutRecords"]), offers["RecordPutter"])
 	assert.Equal(t, plain(docs["ReserveIDs"]), offers["IDReserver"])
 }
 

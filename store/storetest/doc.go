@@ -11,7 +11,8 @@
 // # Proving a store
 //
 // [Run] tries every clause of [store.ResultStore], and the promises of
-// [store.BatchPutter] and [store.IDReserver] if the store is one. Run it under
+// [store.BatchPutter], [store.RecordPutter] and [store.IDReserver] if the store is
+// one. Run it under
 // the race detector, and with more than one number of processors:
 //
 //	go test -race -cpu 1,2,8 -run TestConformance
@@ -56,10 +57,11 @@
 //
 // A store outside this process keeps the Value and what the Err matches under
 // [errors.Is]. The errors that Run puts are context.Canceled,
-// context.DeadlineExceeded, io.EOF, fs.ErrNotExist, store.ErrRejected, errors
-// that wrap or join some of these, and one that matches none of them. A store
-// whose Put is slow, as on a disk, is tested with fewer results, so that a check
-// takes about a second.
+// context.DeadlineExceeded, io.EOF, fs.ErrNotExist, store.ErrRejected,
+// store.ErrNotRun, store.ErrGoexit, errors that wrap or join some of these, some of
+// them a hundred deep, and one that matches none of them. A store whose Put is slow,
+// as on a disk, is tested with fewer results, so that a check takes about a second;
+// one whose Put takes some microseconds holds a quarter of a million.
 //
 // # What is not checked
 //

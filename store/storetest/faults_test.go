@@ -47,10 +47,22 @@ func TestWithFaultsKeepsOptionalInterfaces(t *testing.T) {
 			store.ResultStore[int]
 			store.IDReserver
 		}{r, r},
+		struct {
+			store.ResultStore[int]
+			store.RecordPutter[int]
+		}{r, r},
+		struct {
+			store.ResultStore[int]
+			store.BatchPutter[int]
+			store.IDReserver
+		}{r, r, r},
 	} {
 		faulty := WithFaults(st, Faults{})
 		_, want := st.(store.BatchPutter[int])
 		_, got := faulty.(store.BatchPutter[int])
+		assert.Equal(t, want, got)
+		_, want = st.(store.RecordPutter[int])
+		_, got = faulty.(store.RecordPutter[int])
 		assert.Equal(t, want, got)
 		_, want = st.(store.IDReserver)
 		_, got = faulty.(store.IDReserver)
@@ -71,12 +83,13 @@ func TestEachMethodHasItsFault(t *testing.T) {
 			m["All"] = err
 		}
 		m["PutBatch"] = st.(store.BatchPutter[int]).PutBatch(ctx, batch(2, 2))
+		m["PutRecords"] = encoder{st.(store.RecordPutter[int])}.PutBatch(ctx, batch(4, 2))
 		_, m["ReserveIDs"] = st.(store.IDReserver).ReserveIDs(ctx, 3)
 		m["Delete"] = st.Delete(ctx, 1)
 		return m
 	}
 	with := func(failing ...string) methods {
-		m := methods{"Put": nil, "Get": nil, "All": nil, "PutBatch": nil, "ReserveIDs": nil, "Delete": nil}
+		m := methods{"Put": nil, "Get": nil, "All": nil, "PutBatch": nil, "PutRecords": nil, "ReserveIDs": nil, "Delete": nil}
 		for _, name := range failing {
 			m[name] = errFault
 		}
@@ -87,9 +100,10 @@ func TestEachMethodHasItsFault(t *testing.T) {
 	assert.Equal(t, with("Get"), call(Faults{Get: fail}))
 	assert.Equal(t, with("Delete"), call(Faults{Delete: fail}))
 	assert.Equal(t, with("All"), call(Faults{All: fail}))
-	assert.Equal(t, with("PutBatch"), call(Faults{PutBatch: fail}))
+	assert.Equal(t, with("All"), call(Faults{Each: fail}))
+	assert.Equal(t, with("PutBatch", "PutRecords"), call(Faults{PutBatch: fail}))
 	assert.Equal(t, with("ReserveIDs"), call(Faults{ReserveIDs: fail}))
-	assert.Equal(t, with("Put", "PutBatch"), call(Faults{Put: fail}), "a batch does not get round Put's fault")
+	assert.Equal(t, with("Put", "PutBatch", "PutRecords"), call(Faults{Put: fail}), "a batch does not get round Put's fault")
 	assert.Equal(t, with("Put"), call(Faults{Put: fail, PutBatch: Chain()}))
 }
 
@@ -167,6 +181,40 @@ func TestFaultsOfAll(t *testing.T) {
 	ids, errs = pairs(WithFaults(failing, Faults{}), 3)
 	assert.Empty(t, ids)
 	assert.Equal(t, []error{io.EOF}, errs, "the store's own error")
+}
+
+// TestUnreadableResult: what All cannot read does not keep it from the rest.
+func TestUnreadableResult(t *testing.T) {
+	ctx := t.Context()
+	inner := newReference()
+	require.NoError(t, inner.PutBatch(ctx, batch(1, 5)))
+	unreadable := Only(Fail(errFault), 2, 4)
+	st := WithFaults(inner, Faults{Get: unreadable, Each: unreadable})
+	type pair struct {
+		res store.Result[int]
+		err error
+	}
+	pairs := func(st store.ResultStore[int]) (all []pair) {
+		for res, err := range st.All(ctx) {
+			all = append(all, pair{res, err})
+		}
+		return all
+	}
+	want := []pair{
+		{res: result(1, 0)},
+		{store.Result[int]{ID: 2}, errFault},
+		{res: result(3, 0)},
+		{store.Result[int]{ID: 4}, errFault},
+		{res: result(5, 0)},
+	}
+	assert.Equal(t, want, pairs(st))
+	assert.Equal(t, want, pairs(WithFaults(st, Faults{})), "the store's own errors")
+	_, err := st.Get(ctx, 2)
+	assert.Equal(t, errFault, err)
+	assert.NoError(t, st.Delete(ctx, 2))
+	held, err := store.Snapshot(ctx, st)
+	assert.Equal(t, byID([]store.Result[int]{result(1, 0), result(3, 0), result(5, 0)}), held)
+	assert.ErrorIs(t, err, errFault)
 }
 
 func TestSlowAndBlock(t *testing.T) {

@@ -15,7 +15,8 @@ type Faults struct {
 	Get        Fault // of one ID
 	Delete     Fault // of one ID
 	All        Fault // of no ID; its do is the whole loop
-	PutBatch   Fault // of the IDs in the batch, if the store is a BatchPutter
+	Each       Fault // of one ID, for each result of All; its error is yielded in the result's place
+	PutBatch   Fault // of the IDs in the batch, if the store is a BatchPutter; also PutRecords
 	ReserveIDs Fault // of no ID, if the store is an IDReserver
 }
 
@@ -26,6 +27,11 @@ type Faults struct {
 // ids are those that the call is about: one for Put, Get and Delete, all of a
 // batch for PutBatch, none for All and ReserveIDs. When a Fault returns an error,
 // Get returns a zero Result beside it, and All yields it as its last pair.
+//
+// A result that cannot be read is made of two faults. All goes on after it:
+//
+//	unreadable := storetest.Only(storetest.Fail(err), 7)
+//	storetest.Faults{Get: unreadable, Each: unreadable}
 //
 // A Fault is called on the caller's goroutine, also by several at once. A nil Fault
 // makes the call, also inside another.
@@ -42,9 +48,9 @@ type Fault func(ctx context.Context, ids []store.ID, do func(context.Context) er
 // WithFaults returns a store that is st but for its faults, to test what uses a
 // store: a pool, or a store that wraps another.
 //
-// The store that it returns is a [store.BatchPutter] if st is one, and a
-// [store.IDReserver] if st is one; see [Faults] for what that means for Put. Both
-// can be hidden by wrapping st before:
+// The store that it returns is a [store.BatchPutter] if st is one, a
+// [store.RecordPutter] if st is one, and a [store.IDReserver] if st is one; see
+// [Faults] for what that means for Put. All can be hidden by wrapping st before:
 //
 //	struct{ store.ResultStore[R] }{st}
 //
@@ -57,9 +63,22 @@ func WithFaults[R any](st store.ResultStore[R], faults Faults) store.ResultStore
 	f := &faulty[R]{st, faults}
 	bp, batches := st.(store.BatchPutter[R])
 	batcher := &faultyBatcher[R]{bp, faults.PutBatch}
+	rp, records := st.(store.RecordPutter[R])
+	recorder := &faultyRecorder[R]{batcher, rp}
 	r, reserves := st.(store.IDReserver)
 	reserver := &faultyReserver{r, faults.ReserveIDs}
 	switch {
+	case records && reserves:
+		return struct {
+			*faulty[R]
+			store.RecordPutter[R]
+			store.IDReserver
+		}{f, recorder, reserver}
+	case records:
+		return struct {
+			*faulty[R]
+			store.RecordPutter[R]
+		}{f, recorder}
 	case batches && reserves:
 		return struct {
 			*faulty[R]
@@ -127,10 +146,10 @@ func (s *faulty[R]) All(ctx context.Context) iter.Seq2[store.Result[R], error] {
 		left := false
 		err := s.faults.All.call(ctx, nil, func(ctx context.Context) error {
 			for res, err := range s.st.All(ctx) {
-				if err != nil {
+				if err != nil && res.ID == 0 {
 					return err
 				}
-				if !yield(res, nil) {
+				if res, err = s.each(ctx, res, err); !yield(res, err) {
 					left = true
 					return nil
 				}
@@ -141,6 +160,15 @@ func (s *faulty[R]) All(ctx context.Context) iter.Seq2[store.Result[R], error] {
 			yield(store.Result[R]{}, err)
 		}
 	}
+}
+
+// each returns the pair that All yields in place of res and err.
+func (s *faulty[R]) each(ctx context.Context, res store.Result[R], err error) (store.Result[R], error) {
+	fault := s.faults.Each.call(ctx, []store.ID{res.ID}, func(context.Context) error { return err })
+	if fault != nil {
+		return store.Result[R]{ID: res.ID}, fault
+	}
+	return res, err
 }
 
 type faultyBatcher[R any] struct {
@@ -155,6 +183,23 @@ func (s *faultyBatcher[R]) PutBatch(ctx context.Context, res []store.Result[R]) 
 		ids[i] = one.ID
 	}
 	return s.fault.call(ctx, ids, func(ctx context.Context) error { return s.st.PutBatch(ctx, res) })
+}
+
+type faultyRecorder[R any] struct {
+	*faultyBatcher[R]
+	st store.RecordPutter[R]
+}
+
+// Encode implements [store.RecordPutter].
+func (s *faultyRecorder[R]) Encode(res store.Result[R]) ([]byte, error) { return s.st.Encode(res) }
+
+// PutRecords implements [store.RecordPutter].
+func (s *faultyRecorder[R]) PutRecords(ctx context.Context, recs []store.Record) error {
+	ids := make([]store.ID, len(recs))
+	for i, rec := range recs {
+		ids[i] = rec.ID
+	}
+	return s.fault.call(ctx, ids, func(ctx context.Context) error { return s.st.PutRecords(ctx, recs) })
 }
 
 type faultyReserver struct {

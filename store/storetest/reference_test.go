@@ -3,6 +3,8 @@ package storetest
 import (
 	"context"
 	"errors"
+	"io"
+	"io/fs"
 	"iter"
 	"maps"
 	"math"
@@ -10,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/codec"
 )
 
 // A reference is a store that is meant to be right and nothing else. It has the
@@ -50,10 +53,38 @@ func (r *reference) PutBatch(_ context.Context, res []store.Result[int]) error {
 	return nil
 }
 
+// Encode and PutRecords encode as a store on disk does. What is no result is held as it is.
+func (r *reference) Encode(res store.Result[int]) ([]byte, error) { return testCodec.Encode(res) }
+
+func (r *reference) PutRecords(ctx context.Context, recs []store.Record) error {
+	res := make([]store.Result[int], len(recs))
+	for i, rec := range recs {
+		var err error
+		if res[i], err = testCodec.Decode(rec.ID, rec.Data); err != nil {
+			res[i] = store.Result[int]{ID: rec.ID, Err: errUnreadable{err}}
+		}
+	}
+	return r.PutBatch(ctx, res)
+}
+
+// errUnreadable is the Err of a result that the reference cannot read.
+type errUnreadable struct{ error }
+
+var testCodec = func() *codec.Codec[int] {
+	c, err := codec.New[int](&codec.Options{Errors: map[string]error{"io.EOF": io.EOF, "fs.ErrNotExist": fs.ErrNotExist}})
+	if err != nil {
+		panic(err)
+	}
+	return c
+}()
+
 func (r *reference) Get(_ context.Context, id store.ID) (store.Result[int], error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if res, held := r.m[id]; held {
+		if err, ok := res.Err.(errUnreadable); ok {
+			return store.Result[int]{ID: id}, err
+		}
 		return res, nil
 	}
 	return store.Result[int]{}, store.ErrNotFound

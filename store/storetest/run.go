@@ -21,8 +21,8 @@ const (
 )
 
 // Run checks that the stores which newStore makes keep the contract of
-// [store.ResultStore], and those of [store.BatchPutter] and [store.IDReserver]
-// if they implement these. Each check is a subtest of t. They run one after the
+// [store.ResultStore], and those of [store.BatchPutter], [store.RecordPutter] and
+// [store.IDReserver] if they implement these. Each check is a subtest of t. They run one after the
 // other, each on stores of its own.
 func Run(t *testing.T, newStore func(testing.TB) store.ResultStore[int]) {
 	t.Helper()

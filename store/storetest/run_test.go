@@ -78,9 +78,9 @@ func TestChild(t *testing.T) {
 }
 
 // runChild runs TestChild, or that of it which filter says, in a process of its own.
-func runChild(t *testing.T, name, filter string) (output string, err error) {
+func runChild(t *testing.T, name, filter string, flags ...string) (output string, err error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run="+filter, "-test.v")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], append(flags, "-test.run="+filter, "-test.v")...)
 	cmd.Env = append(os.Environ(), childEnv+"="+name)
 	out, err := cmd.CombinedOutput()
 	return string(out), err

@@ -169,6 +169,8 @@ var sentinels = []error{
 	io.EOF,
 	fs.ErrNotExist,
 	store.ErrRejected,
+	store.ErrNotRun,
+	store.ErrGoexit,
 }
 
 // same reports whether got is the Result that was put as want.

@@ -33,10 +33,8 @@ const payload = 100
 func BenchmarkPublish(b *testing.B) {
 	for _, mode := range modes {
 		b.Run(mode.name, func(b *testing.B) {
-			s, err := embedded.Start(b.Context(), b.TempDir(), &mode.opts)
-			require.NoError(b, err)
-			defer s.Close()
-			nc, err := nats.Connect(s.URL())
+			s := start(b, &mode.opts)
+			nc, err := nats.Connect(s.URL(), credentials(s.URL(), nil)...)
 			require.NoError(b, err)
 			defer nc.Close()
 			js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(4096))
@@ -59,10 +57,8 @@ func BenchmarkCycle(b *testing.B) {
 	for _, mode := range modes {
 		for _, batch := range []int{1, 64, 1024} {
 			b.Run(fmt.Sprintf("%s/batch=%d", mode.name, batch), func(b *testing.B) {
-				s, err := embedded.Start(b.Context(), b.TempDir(), &mode.opts)
-				require.NoError(b, err)
-				defer s.Close()
-				eng, err := rp.Open(b.Context(), s.URL(), "bench", nil)
+				s := start(b, &mode.opts)
+				eng, err := rp.Open(b.Context(), s.URL(), "bench", as(s.URL(), nil))
 				require.NoError(b, err)
 				defer func() { _ = eng.Close() }()
 				tasks := make([][]byte, batch)
@@ -104,13 +100,11 @@ func BenchmarkCycle(b *testing.B) {
 func BenchmarkIdle(b *testing.B) {
 	for _, mode := range modes {
 		b.Run(mode.name, func(b *testing.B) {
-			s, err := embedded.Start(b.Context(), b.TempDir(), &mode.opts)
-			require.NoError(b, err)
-			defer s.Close()
-			worker, err := rp.Open(b.Context(), s.URL(), "bench", nil)
+			s := start(b, &mode.opts)
+			worker, err := rp.Open(b.Context(), s.URL(), "bench", as(s.URL(), nil))
 			require.NoError(b, err)
 			defer func() { _ = worker.Close() }()
-			user, err := rp.Open(b.Context(), s.URL(), "bench", nil)
+			user, err := rp.Open(b.Context(), s.URL(), "bench", as(s.URL(), nil))
 			require.NoError(b, err)
 			defer func() { _ = user.Close() }()
 			ctx, cancel := context.WithCancel(b.Context())
@@ -156,10 +150,8 @@ func BenchmarkIdle(b *testing.B) {
 func BenchmarkPublishAck(b *testing.B) {
 	for _, mode := range modes {
 		b.Run(mode.name, func(b *testing.B) {
-			s, err := embedded.Start(b.Context(), b.TempDir(), &mode.opts)
-			require.NoError(b, err)
-			defer s.Close()
-			nc, err := nats.Connect(s.URL())
+			s := start(b, &mode.opts)
+			nc, err := nats.Connect(s.URL(), credentials(s.URL(), nil)...)
 			require.NoError(b, err)
 			defer nc.Close()
 			js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(4096))

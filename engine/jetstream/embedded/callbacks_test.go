@@ -18,12 +18,12 @@ func TestCloseInCallback(t *testing.T) {
 	closed := make(chan error, 1)
 	var e *jetstream.Engine
 	opened := make(chan struct{})
-	e, err := jetstream.Open(t.Context(), s.URL(), "x", &jetstream.Options{NATS: []nats.Option{
+	e, err := jetstream.Open(t.Context(), s.URL(), "x", as(s.URL(), &jetstream.Options{NATS: []nats.Option{
 		nats.DisconnectErrHandler(func(*nats.Conn, error) {
 			<-opened
 			closed <- e.Close()
 		}),
-	}})
+	}}))
 	require.NoError(t, err)
 	close(opened)
 	s.Close()

@@ -40,7 +40,7 @@ func subject(tb testing.TB, url string, opts *jetstream.Options) enginetest.Subj
 	name := newName()
 	return enginetest.Subject{
 		Open: func(ctx context.Context) (engine.Engine, error) {
-			e, err := jetstream.Open(ctx, url, name, opts)
+			e, err := jetstream.Open(ctx, url, name, as(url, opts))
 			if err != nil {
 				return nil, err
 			}

@@ -38,7 +38,7 @@ type damage struct {
 func (d damage) String() string { return fmt.Sprintf("%s %s %d", d.do, d.path, d.at) }
 
 const (
-	flip     = "flip"
+	flipBit  = "flip"
 	truncate = "truncate"
 	remove   = "remove"
 )
@@ -47,7 +47,7 @@ func (d damage) apply(t *testing.T, folder string) {
 	t.Helper()
 	path := filepath.Join(folder, d.path)
 	switch d.do {
-	case flip:
+	case flipBit:
 		buf, err := os.ReadFile(path)
 		require.NoError(t, err)
 		buf[d.at/8] ^= 1 << (d.at % 8)
@@ -243,7 +243,7 @@ func draw(random *rand.Rand, sizes map[string]int64) damage {
 	case 2, 3:
 		return damage{path, truncate, random.Int64N(sizes[path])}
 	}
-	return damage{path, flip, random.Int64N(8 * sizes[path])}
+	return damage{path, flipBit, random.Int64N(8 * sizes[path])}
 }
 
 // tryCopy tries a damage on a copy of a folder.

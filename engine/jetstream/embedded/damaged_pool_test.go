@@ -237,19 +237,6 @@ func (pool *damagedPool) verify(ctx context.Context, e *embedded.Engine) error {
 	return nil
 }
 
-// inProcess is what a test process does instead of tests.
-func inProcess() {
-	if dir := os.Getenv("EMBEDDED_TEST_FILL"); dir != "" {
-		exit(fillFolder(dir))
-	}
-	if dir := os.Getenv("EMBEDDED_TEST_CHECK"); dir != "" {
-		exit(checkFolder(dir))
-	}
-	if dir := os.Getenv("EMBEDDED_TEST_WORK"); dir != "" {
-		exit(work(dir))
-	}
-}
-
 const refusedCode = 17
 
 func exit(err error) {

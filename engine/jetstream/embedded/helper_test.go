@@ -29,10 +29,47 @@ var fast = &embedded.ServerOptions{LosesOnPowerCut: true}
 
 func start(tb testing.TB, opts *embedded.ServerOptions) *embedded.Server {
 	tb.Helper()
-	s, err := embedded.Start(tb.Context(), tb.TempDir(), opts)
+	s, err := embedded.Start(tb.Context(), newDir(tb), opts)
 	require.NoError(tb, err)
 	tb.Cleanup(s.Close)
+	letIn(s.URL(), s)
 	return s
+}
+
+// newDir is a folder that is not there yet: the server makes it, for its owner alone.
+func newDir(tb testing.TB) string { return filepath.Join(tb.TempDir(), "folder") }
+
+// admitted are the credentials of servers that this program has started, by their addresses.
+var admitted sync.Map
+
+// letIn has open and client be let in at an address of a server that has made credentials of
+// its own.
+func letIn(url string, s *embedded.Server) {
+	var o nats.Options
+	for _, opt := range s.ClientOptions() {
+		_ = opt(&o)
+	}
+	if o.User != "" {
+		admitted.Store(url, nats.UserInfo(o.User, o.Password))
+	}
+}
+
+// credentials are the options with those for url, unless they have some.
+func credentials(url string, opts []nats.Option) []nats.Option {
+	if known, ok := admitted.Load(url); ok {
+		return append([]nats.Option{known.(nats.Option)}, opts...)
+	}
+	return opts
+}
+
+// as is the options with the credentials for url.
+func as(url string, opts *jetstream.Options) *jetstream.Options {
+	if opts == nil {
+		opts = &jetstream.Options{}
+	}
+	with := *opts
+	with.NATS = credentials(url, opts.NATS)
+	return &with
 }
 
 var pools atomic.Int64
@@ -42,7 +79,15 @@ func newName() string { return "pool-" + strconv.FormatInt(pools.Add(1), 10) }
 
 func open(tb testing.TB, url, name string, opts *jetstream.Options) *jetstream.Engine {
 	tb.Helper()
-	e, err := jetstream.Open(tb.Context(), url, name, opts)
+	e, err := jetstream.Open(tb.Context(), url, name, as(url, opts))
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, e.Close()) })
+	return e
+}
+
+func openFolder(tb testing.TB, dir, name string) *jetstream.Engine {
+	tb.Helper()
+	e, err := jetstream.OpenFolder(tb.Context(), dir, name, nil)
 	require.NoError(tb, err)
 	tb.Cleanup(func() { require.NoError(tb, e.Close()) })
 	return e
@@ -92,7 +137,7 @@ func eventually(tb testing.TB, f func() error) {
 // client is one of NATS alone, for looking at what the engine has made.
 func client(tb testing.TB, url string, opts ...nats.Option) (*nats.Conn, natsjs.JetStream) {
 	tb.Helper()
-	nc, err := nats.Connect(url, opts...)
+	nc, err := nats.Connect(url, credentials(url, opts)...)
 	require.NoError(tb, err)
 	tb.Cleanup(nc.Close)
 	js, err := natsjs.New(nc)
@@ -117,10 +162,22 @@ var serverProgram = sync.OnceValues(func() (string, error) {
 	return program, nil
 })
 
+// programs are what this binary is when a test starts it with one of these variables.
+var programs = map[string]func(value string){
+	"EMBEDDED_TEST_HOLD": hold,
+	"EMBEDDED_TEST_JOIN": join,
+
+	"EMBEDDED_TEST_FILL":  func(dir string) { exit(fillFolder(dir)) },
+	"EMBEDDED_TEST_CHECK": func(dir string) { exit(checkFolder(dir)) },
+	"EMBEDDED_TEST_WORK":  func(dir string) { exit(work(dir)) },
+}
+
 func TestMain(m *testing.M) {
-	inProcess()
-	if dir := os.Getenv("EMBEDDED_TEST_HOLD"); dir != "" {
-		hold(dir)
+	for name, program := range programs {
+		if value := os.Getenv(name); value != "" {
+			program(value)
+			os.Exit(0)
+		}
 	}
 	code := m.Run()
 	if builtServer.Load() {

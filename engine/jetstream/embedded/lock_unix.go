@@ -12,8 +12,6 @@ import (
 // the process ends, in whatever way.
 type dirLock struct{ file *os.File }
 
-var errLocked = errors.New("another server uses it: join that with jetstream.Open and its URL, or close it first")
-
 func lockDir(path string) (*dirLock, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -22,7 +20,7 @@ func lockDir(path string) (*dirLock, error) {
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = file.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, errLocked
+			return nil, ErrInUse
 		}
 		return nil, &os.PathError{Op: "flock", Path: path, Err: err}
 	}

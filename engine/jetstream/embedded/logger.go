@@ -7,10 +7,13 @@ import (
 )
 
 // lastWords is a logger that writes nothing. It keeps what the server says before it
-// would exit, if it were a program of its own.
+// would exit, if it were a program of its own, and that it could not write.
 type lastWords struct {
-	mu   sync.Mutex
-	text string // guarded by mu
+	alarm chan<- struct{} // has room for one
+
+	mu      sync.Mutex
+	text    string // guarded by mu
+	unwrote string // guarded by mu
 }
 
 // Fatalf is called where the server cannot go on. It goes on, not knowing how.
@@ -28,14 +31,38 @@ func (l *lastWords) get() string {
 	return l.text
 }
 
+// Errorf hears that a stream stores nothing more. The server says that in one place, and
+// shows it nowhere else: its own health check looks at what the last message has met.
+func (l *lastWords) Errorf(format string, v ...any) {
+	text := fmt.Sprintf(format, v...)
+	if !strings.Contains(strings.ToLower(text), "critical write error") {
+		return
+	}
+	l.mu.Lock()
+	if l.unwrote == "" {
+		l.unwrote = text
+	}
+	l.mu.Unlock()
+	select {
+	case l.alarm <- struct{}{}:
+	default:
+	}
+}
+
+func (l *lastWords) writeError() string {
+	if l == nil {
+		return ""
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.unwrote
+}
+
 // Noticef keeps nothing.
 func (*lastWords) Noticef(string, ...any) {}
 
 // Warnf keeps nothing.
 func (*lastWords) Warnf(string, ...any) {}
-
-// Errorf keeps nothing.
-func (*lastWords) Errorf(string, ...any) {}
 
 // Debugf keeps nothing.
 func (*lastWords) Debugf(string, ...any) {}

@@ -21,13 +21,13 @@ import (
 // and it delivers them to nobody. An idle Pull removes them.
 func TestAcknowledgedTasksAreBack(t *testing.T) {
 	const n = 3
-	dir, name := t.TempDir(), newName()
+	dir, name := newDir(t), newName()
 	opts := &jetstream.Options{QueueBound: n}
 	life := func(f func(e *jetstream.Engine)) {
 		s, err := embedded.Start(t.Context(), dir, fast)
 		require.NoError(t, err)
 		defer s.Close()
-		e, err := jetstream.Open(t.Context(), s.URL(), name, opts)
+		e, err := jetstream.OpenFolder(t.Context(), dir, name, opts)
 		require.NoError(t, err)
 		defer func() { require.NoError(t, e.Close()) }()
 		f(e)

@@ -28,7 +28,7 @@ func TestRacedOpen(t *testing.T) {
 		for i := range engines {
 			wg.Go(func() {
 				var err error
-				engines[i], err = jetstream.Open(t.Context(), s.URL(), name, nil)
+				engines[i], err = jetstream.Open(t.Context(), s.URL(), name, as(s.URL(), nil))
 				if !assert.NoError(t, err) {
 					return
 				}
@@ -70,7 +70,7 @@ func TestOtherSettings(t *testing.T) {
 		"Retention is 1h0m0s": {Retention: time.Hour},
 		"Replicas is 3":       {Replicas: 3},
 	} {
-		_, err := jetstream.Open(t.Context(), s.URL(), name, &opts)
+		_, err := jetstream.Open(t.Context(), s.URL(), name, as(s.URL(), &opts))
 		assert.ErrorContains(t, err, field+" in Options")
 		assert.ErrorContains(t, err, "or 0 for what the pool has")
 	}
@@ -85,14 +85,14 @@ func TestForeignStream(t *testing.T) {
 		Name: "resultpool_" + name + "_tasks", Subjects: []string{"resultpool." + name + ".task"}, Storage: natsjs.MemoryStorage,
 	})
 	require.NoError(t, err)
-	_, err = jetstream.Open(t.Context(), s.URL(), name, nil)
+	_, err = jetstream.Open(t.Context(), s.URL(), name, as(s.URL(), nil))
 	assert.ErrorContains(t, err, "retention policy is not that of a work queue")
 	assert.ErrorContains(t, err, "kept in memory")
 
 	other := newName()
 	_, err = js.CreateStream(t.Context(), natsjs.StreamConfig{Name: "all", Subjects: []string{"resultpool." + other + ".>"}})
 	require.NoError(t, err)
-	_, err = jetstream.Open(t.Context(), s.URL(), other, nil)
+	_, err = jetstream.Open(t.Context(), s.URL(), other, as(s.URL(), nil))
 	assert.ErrorContains(t, err, "overlap")
 }
 

@@ -45,7 +45,7 @@ func TestUnescapedPasswords(t *testing.T) {
 
 func TestSpecialCharacters(t *testing.T) {
 	for _, word := range []string{"ü:@/ %\"\\'{}\t\n#?&,", "$2a", "$JS", "null", "0"} {
-		e, err := embedded.Open(t.Context(), t.TempDir(), "x", &embedded.Options{ServerOptions: embedded.ServerOptions{
+		e, err := embedded.Open(t.Context(), newDir(t), "x", &embedded.Options{ServerOptions: embedded.ServerOptions{
 			LosesOnPowerCut: true, User: word, Password: word,
 		}})
 		require.NoError(t, err, word)
@@ -57,7 +57,7 @@ func TestSpecialCharacters(t *testing.T) {
 }
 
 func TestHashForPassword(t *testing.T) {
-	_, err := embedded.Start(t.Context(), t.TempDir(), &embedded.ServerOptions{
+	_, err := embedded.Start(t.Context(), newDir(t), &embedded.ServerOptions{
 		User: "me", Password: "$2a$11$Mkd/ZFp4vFxbvhXgvrVOQuXoXnLKD4UjhmzrMeNhHLHCRc5YYmyFa",
 	})
 	assert.ErrorContains(t, err, "bcrypt")
@@ -68,7 +68,7 @@ func TestHashForPassword(t *testing.T) {
 
 func TestNoClientCAs(t *testing.T) {
 	cert, _ := certificate(t)
-	_, err := embedded.Start(t.Context(), t.TempDir(), &embedded.ServerOptions{Addr: "0.0.0.0:0", TLS: &tls.Config{
+	_, err := embedded.Start(t.Context(), newDir(t), &embedded.ServerOptions{Addr: "0.0.0.0:0", TLS: &tls.Config{
 		Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAndVerifyClientCert,
 	}})
 	assert.ErrorContains(t, err, "ClientCAs")
@@ -76,13 +76,13 @@ func TestNoClientCAs(t *testing.T) {
 
 func TestSmallMaxPayload(t *testing.T) {
 	for _, n := range []int{1, 100, 1000} {
-		_, err := embedded.Open(t.Context(), t.TempDir(), "x", &embedded.Options{ServerOptions: embedded.ServerOptions{MaxPayload: n}})
+		_, err := embedded.Open(t.Context(), newDir(t), "x", &embedded.Options{ServerOptions: embedded.ServerOptions{MaxPayload: n}})
 		assert.ErrorContains(t, err, "MaxPayload is", "%d", n)
 	}
 }
 
 func TestLeastMaxPayload(t *testing.T) {
-	e, err := embedded.Open(t.Context(), t.TempDir(), "x", &embedded.Options{ServerOptions: embedded.ServerOptions{MaxPayload: 4 << 10, LosesOnPowerCut: true}})
+	e, err := embedded.Open(t.Context(), newDir(t), "x", &embedded.Options{ServerOptions: embedded.ServerOptions{MaxPayload: 4 << 10, LosesOnPowerCut: true}})
 	require.NoError(t, err)
 	ids := push(t, e, "a", 3)
 	_, err = e.Describe(t.Context(), "kind")
@@ -94,7 +94,8 @@ func TestLeastMaxPayload(t *testing.T) {
 }
 
 func TestStoreIsAFile(t *testing.T) {
-	dir := t.TempDir()
+	dir := newDir(t)
+	require.NoError(t, os.Mkdir(dir, 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "jetstream"), nil, 0o600))
 	_, err := embedded.Start(t.Context(), dir, nil)
 	assert.ErrorContains(t, err, dir)
@@ -129,7 +130,7 @@ func TestForeignSettings(t *testing.T) {
 		test.change(&conf)
 		_, err = js.CreateStream(t.Context(), conf)
 		require.NoError(t, err)
-		_, err = jetstream.Open(t.Context(), s.URL(), name, nil)
+		_, err = jetstream.Open(t.Context(), s.URL(), name, as(s.URL(), nil))
 		assert.ErrorContains(t, err, conf.Name+": "+test.want)
 		require.NoError(t, js.DeleteStream(t.Context(), conf.Name))
 	}
@@ -148,6 +149,6 @@ func TestForeignConsumer(t *testing.T) {
 	conf.HeadersOnly = true
 	_, err = js.UpdateConsumer(t.Context(), stream, conf)
 	require.NoError(t, err)
-	_, err = jetstream.Open(t.Context(), s.URL(), name, nil)
+	_, err = jetstream.Open(t.Context(), s.URL(), name, as(s.URL(), nil))
 	assert.ErrorContains(t, err, "it delivers headers and no tasks")
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"github.com/resultpool/resultpool/engine/jetstream/internal/folder"
 )
 
 // ServerOptions are where a server listens, to whom, and how it writes. A nil
@@ -30,12 +33,15 @@ type ServerOptions struct {
 	// has to be "".
 	DontListen bool
 
-	// User and Password are what clients have to give, if not "". The password is not
-	// hashed.
+	// User and Password are what clients have to give. The password is not hashed. If they
+	// are "", the server makes some of its own, and keeps them in the directory, where
+	// jetstream.OpenFolder finds them, and no other user does. Those that are given are not
+	// written down.
 	User, Password string
 
 	// TLS is the server's certificate, for clients on the network. Clients verify it
-	// with nats.RootCAs or nats.Secure.
+	// with nats.RootCAs or nats.Secure. If it is nil and there is no User, the server makes
+	// one of its own, too, for jetstream.OpenFolder.
 	TLS *tls.Config
 
 	// MaxPayload is how many bytes a task or a result may have, about. 0 is 1 MiB, the
@@ -51,19 +57,35 @@ type ServerOptions struct {
 
 // A Server is a NATS server with JetStream in this process.
 type Server struct {
-	srv  *server.Server
+	dir  string // absolute
 	opts ServerOptions
 	lock *dirLock
 
-	marker *marker // nil if it has none
+	alarm   chan struct{} // the server has said that something is wrong
+	quit    chan struct{} // closed by Close
+	watched chan struct{} // closed when watch has ended
+
+	marker *marker // of what runs, nil if it has none; used by launch and stop, which never overlap
+
+	mu     sync.Mutex
+	noted  folder.Server  // what is in the folder for those who join; guarded by mu
+	srv    *server.Server // guarded by mu; nil while it is started again
+	url    string         // guarded by mu
+	heard  *lastWords     // of srv; guarded by mu
+	failed *failure       // why nothing is stored, or nil; guarded by mu
 
 	close sync.Once
 }
 
-// Start starts a server on a directory, and makes that if there is none. Only one server
-// at a time may use it: a second one is told so. Start waits until what is in it was read,
-// or ctx is done. If a file is damaged it changes nothing, and its error says which: see the
-// package comment.
+// Start starts a server on a directory, and makes that if there is none, for its owner
+// alone. Only one server at a time may use it: a second one is told so, and where to join.
+// Start waits until what is in it was read, or ctx is done. If a file is damaged it changes
+// nothing, and its error says which: see the package comment. The directory may be relative:
+// it does not matter if the process changes its working directory later.
+//
+// A directory that another user owns, or may write to, is refused. On Windows that is not
+// looked at: there who may read a directory may read what is made in it, the credentials
+// included. Have it below your profile, where others may not.
 func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error) {
 	if opts == nil {
 		opts = &ServerOptions{}
@@ -74,62 +96,65 @@ func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error
 	if dir == "" {
 		return nil, errors.New("embedded: dir is empty, want the directory for tasks and results")
 	}
-	so, err := serverOptions(dir, opts)
+	dir, err := filepath.Abs(dir)
 	if err != nil {
+		return nil, fmt.Errorf("embedded: directory %s: %w", dir, err)
+	}
+	if _, err := serverOptions(dir, opts); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("embedded: %w", err)
 	}
+	if err := folder.Check(dir); err != nil {
+		return nil, fmt.Errorf("embedded: %w", err)
+	}
 	lock, err := lockDir(filepath.Join(dir, "lock"))
 	if err != nil {
-		return nil, fmt.Errorf("embedded: directory %s: %w", dir, err)
+		return nil, lockError(dir, err)
 	}
-	found, err := checkFolder(ctx, dir, opts.LosesOnPowerCut)
-	if err != nil {
-		lock.unlock()
-		return nil, fmt.Errorf("embedded: %w", err)
+	s := &Server{
+		dir: dir, opts: *opts, lock: lock,
+		alarm: make(chan struct{}, 1), quit: make(chan struct{}), watched: make(chan struct{}),
 	}
-	srv, err := server.NewServer(so)
-	if err != nil {
-		lock.unlock()
-		return nil, fmt.Errorf("embedded: %w", err)
-	}
-	s := &Server{srv: srv, opts: *opts, lock: lock}
-	var heard lastWords
-	srv.SetLogger(&heard, false, false) // no debug, no trace
-	started := make(chan struct{})
-	go func() {
-		srv.Start()
-		close(started)
-	}()
+	launched := make(chan error, 1)
+	go func() { launched <- s.launch(ctx) }()
 	select {
-	case <-started:
+	case err = <-launched:
 	case <-ctx.Done():
 		go func() { // the directory is in use until then
-			<-started
+			<-launched
+			close(s.watched)
 			s.Close()
 		}()
 		return nil, fmt.Errorf("embedded: starting the server on %s: %w", dir, context.Cause(ctx))
 	}
-	switch text := heard.get(); {
-	case text != "":
-		err = fmt.Errorf("the server says: %s", text)
-	case !srv.JetStreamEnabled():
-		err = errors.New("the server has not started JetStream")
-	case !srv.ReadyForConnections(time.Second):
-		err = errors.New("the server does not listen")
-	default:
-		err = found.check(srv)
-	}
 	if err != nil {
+		close(s.watched)
 		s.Close()
 		return nil, fmt.Errorf("embedded: directory %s: %w", dir, err)
 	}
-	if !opts.LosesOnPowerCut {
-		s.marker = startMarker(dir, srv)
-	}
+	go func() {
+		defer close(s.watched)
+		s.watch()
+	}()
 	return s, nil
+}
+
+// ErrInUse is in the chain of the error of Start and Open if another server uses the
+// directory, in this process or another. The error says how to join that.
+var ErrInUse = errors.New("another server uses it")
+
+// lockError says of a directory that is in use how to join.
+func lockError(dir string, err error) error {
+	if !errors.Is(err, ErrInUse) {
+		return fmt.Errorf("embedded: directory %s: %w", dir, err)
+	}
+	at := ""
+	if noted, err := folder.Read(dir); err == nil && noted.URL != "" {
+		at = ", at " + noted.URL
+	}
+	return fmt.Errorf("embedded: directory %s: %w: join that%s with jetstream.OpenFolder(ctx, %q, name, nil), or close it first", dir, err, at, dir)
 }
 
 // minPayload leaves room for what a pool's streams are made with.
@@ -146,11 +171,15 @@ func serverOptions(dir string, opts *ServerOptions) (*server.Options, error) {
 		NoLog:        true,
 		NoSigs:       true,
 		DontListen:   opts.DontListen,
-		Username:     opts.User,
-		Password:     opts.Password,
-		TLSConfig:    opts.TLS,
-		TLSTimeout:   5,
-		MaxPayload:   int32(opts.MaxPayload),
+
+		// The disk is the limit, and not three quarters of what is free now.
+		JetStreamMaxStore: math.MaxInt64 / 2,
+
+		Username:   opts.User,
+		Password:   opts.Password,
+		TLSConfig:  opts.TLS,
+		TLSTimeout: 5,
+		MaxPayload: int32(opts.MaxPayload),
 	}
 	switch {
 	case (opts.User == "") != (opts.Password == ""):
@@ -194,12 +223,12 @@ func loopback(host string) bool {
 }
 
 // URL is the address by which other processes join, without credentials. It is "" if the
-// server does not listen.
+// server does not listen. It does not change but on a machine where somebody else has
+// taken the port while the server was started again; see the package comment.
 func (s *Server) URL() string {
-	if s.opts.DontListen {
-		return ""
-	}
-	return s.srv.ClientURL()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.url
 }
 
 // inProcessURL is for clients with ClientOptions. They need no TLS, and would use it with
@@ -209,9 +238,9 @@ const inProcessURL = "nats://in-process"
 // ClientOptions let a client of this process connect to the server without the network,
 // whatever url it is given that begins with "nats:", and give it the credentials.
 func (s *Server) ClientOptions() []nats.Option {
-	opts := []nats.Option{nats.InProcessServer(s.srv)}
-	if s.opts.User != "" {
-		opts = append(opts, nats.UserInfo(s.opts.User, s.opts.Password))
+	opts := []nats.Option{nats.InProcessServer(inProcess{s})}
+	if user, password := s.credentials(); user != "" {
+		opts = append(opts, nats.UserInfo(user, password))
 	}
 	return opts
 }
@@ -219,13 +248,14 @@ func (s *Server) ClientOptions() []nats.Option {
 // Close shuts the server down and waits until it is. Close again does nothing.
 func (s *Server) Close() {
 	s.close.Do(func() {
-		if s.marker != nil {
-			s.marker.stop()
-		}
-		s.srv.Shutdown()
-		s.srv.WaitForShutdown()
-		if s.marker != nil {
-			s.marker.closed()
+		close(s.quit)
+		<-s.watched
+		s.mu.Lock()
+		srv := s.srv
+		s.srv = nil
+		s.mu.Unlock()
+		if srv != nil {
+			s.stop(srv)
 		}
 		s.lock.unlock()
 	})

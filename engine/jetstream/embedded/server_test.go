@@ -21,7 +21,7 @@ import (
 )
 
 func TestOpenAgain(t *testing.T) {
-	dir := t.TempDir()
+	dir := newDir(t)
 	e, err := embedded.Open(t.Context(), dir, "x", &embedded.Options{Lease: time.Second})
 	require.NoError(t, err)
 	ids := push(t, e, "a", 2)
@@ -44,16 +44,17 @@ func TestOpenAgain(t *testing.T) {
 }
 
 func TestOthersJoin(t *testing.T) {
-	e, err := embedded.Open(t.Context(), t.TempDir(), "x", nil)
+	dir := newDir(t)
+	e, err := embedded.Open(t.Context(), dir, "x", nil)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, e.Close()) }()
-	other := open(t, e.URL(), "x", nil)
+	other := openFolder(t, dir, "x")
 	ids := push(t, other, "a", 1)
 	assert.Equal(t, ids[0], pull(t, e, 1)[0].ID)
 }
 
 func TestDontListen(t *testing.T) {
-	e, err := embedded.Open(t.Context(), t.TempDir(), "x", &embedded.Options{ServerOptions: embedded.ServerOptions{DontListen: true}})
+	e, err := embedded.Open(t.Context(), newDir(t), "x", &embedded.Options{ServerOptions: embedded.ServerOptions{DontListen: true}})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, e.Close()) }()
 	assert.Empty(t, e.URL())
@@ -61,12 +62,13 @@ func TestDontListen(t *testing.T) {
 }
 
 func TestOneServerForADirectory(t *testing.T) {
-	dir := t.TempDir()
+	dir := newDir(t)
 	s, err := embedded.Start(t.Context(), dir, nil)
 	require.NoError(t, err)
 	_, err = embedded.Start(t.Context(), dir, nil)
 	assert.ErrorContains(t, err, "another server uses it")
 	assert.ErrorContains(t, err, dir)
+	assert.ErrorContains(t, err, "at "+s.URL()+" with jetstream.OpenFolder(ctx, \""+dir+"\", name, nil)")
 	s.Close()
 	s.Close()
 	s, err = embedded.Start(t.Context(), dir, nil)
@@ -82,7 +84,7 @@ func hold(dir string) {
 }
 
 func TestKilledProcessLeavesNoLock(t *testing.T) {
-	dir := t.TempDir()
+	dir := newDir(t)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "EMBEDDED_TEST_HOLD="+dir)
 	out, err := cmd.StdoutPipe()
@@ -112,10 +114,10 @@ func TestAddresses(t *testing.T) {
 		"127.0.0.1:70000": "want a port",
 		"127.0.0.1:-1":    "want a port",
 	} {
-		_, err := embedded.Start(t.Context(), t.TempDir(), &embedded.ServerOptions{Addr: addr})
+		_, err := embedded.Start(t.Context(), newDir(t), &embedded.ServerOptions{Addr: addr})
 		assert.ErrorContains(t, err, want, addr)
 	}
-	_, err := embedded.Start(t.Context(), t.TempDir(), &embedded.ServerOptions{Addr: ":0", User: "me"})
+	_, err := embedded.Start(t.Context(), newDir(t), &embedded.ServerOptions{Addr: ":0", User: "me"})
 	assert.ErrorContains(t, err, "want both or neither")
 	_, err = embedded.Start(t.Context(), "", nil)
 	assert.ErrorContains(t, err, "dir is empty")
@@ -129,7 +131,7 @@ func TestPortInUse(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { _ = listener.Close() }()
-	dir := t.TempDir()
+	dir := newDir(t)
 	_, err = embedded.Start(t.Context(), dir, &embedded.ServerOptions{Addr: listener.Addr().String()})
 	require.ErrorContains(t, err, "address already in use")
 	s, err := embedded.Start(t.Context(), dir, nil)
@@ -160,7 +162,7 @@ func TestNothingIsLeft(t *testing.T) {
 		require.NoError(t, e.Close())
 	}
 	own := func() {
-		e, err := embedded.Open(t.Context(), t.TempDir(), "x", nil)
+		e, err := embedded.Open(t.Context(), newDir(t), "x", nil)
 		require.NoError(t, err)
 		push(t, e, "a", 2)
 		require.NoError(t, e.Close())

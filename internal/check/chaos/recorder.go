@@ -223,6 +223,8 @@ func (r *recorder) look(id store.ID) record {
 // batcher makes a recorder a store.BatchPutter.
 type batcher struct{ r *recorder }
 
+var _ store.BatchPutter[int] = batcher{}
+
 // PutBatch has the faults of Put, for all of res at once.
 func (b batcher) PutBatch(ctx context.Context, res []store.Result[int]) error {
 	r := b.r
@@ -294,6 +296,8 @@ func (r *recorder) beginBatch(res []store.Result[int]) (f fault) {
 
 // reserver makes a recorder a store.IDReserver.
 type reserver struct{ r *recorder }
+
+var _ store.IDReserver = reserver{}
 
 // ReserveIDs gives out ranges with gaps between them.
 func (v reserver) ReserveIDs(ctx context.Context, n uint64) (store.ID, error) {

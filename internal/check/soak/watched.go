@@ -14,6 +14,8 @@ type watched struct {
 	next   store.ID // that ReserveIDs gives out; the pool makes one call at a time
 }
 
+var _ store.IDReserver = (*watched)(nil)
+
 // Put implements [store.ResultStore].
 func (w *watched) Put(ctx context.Context, res store.Result[*payload]) error {
 	w.ledger.put(res.ID) // before, or a reader is there first

@@ -22,7 +22,7 @@ import (
 
 // serveEmbedded is the server of package embedded, in a program that has no pool.
 func (p part) serveEmbedded(ctx context.Context) {
-	s, err := embedded.Start(ctx, p.Dir, &embedded.ServerOptions{Addr: p.Listen, LosesOnPowerCut: p.NoSync})
+	s, err := embedded.Start(ctx, p.Dir, &embedded.ServerOptions{Addr: p.Listen, LosesOnPowerCut: p.NoSync, User: "outage", Password: "outage"})
 	if err != nil {
 		fail(err)
 	}
@@ -83,7 +83,7 @@ func (s *site) embedded() *process {
 func (s *site) embeddedOn(dir string, noSync bool) *process {
 	s.t.Helper()
 	listen := fmt.Sprintf("127.0.0.1:%d", freePort(s.t))
-	s.url = "nats://" + listen
+	s.url = "nats://outage:outage@" + listen
 	pr := s.start("server", part{Role: "embedded", Dir: dir, Listen: listen, NoSync: noSync})
 	pr.awaitReady()
 	return pr

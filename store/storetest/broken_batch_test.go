@@ -11,8 +11,8 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// brokenOffers break the promises of the optional interfaces.
-var brokenOffers = []brokenStore{
+// brokenBatches break the promises of store.BatchPutter.
+var brokenBatches = []brokenStore{
 	{
 		fault:      "PutBatch drops the last result",
 		rejectedBy: "BatchPutter/equals-puts",
@@ -155,75 +155,103 @@ var brokenOffers = []brokenStore{
 		},
 	},
 	{
-		fault:      "the first ID is 0",
-		rejectedBy: "IDReserver/increasing",
-		breakIt: func(b *broken) {
-			b.reserve = func(ctx context.Context, n uint64) (store.ID, error) {
-				first, err := b.reference.ReserveIDs(ctx, n)
-				return first - 1, err
-			}
-		},
+		fault:      "PutBatch writes parts of 512",
+		rejectedBy: "BatchPutter/all-or-none",
+		breakIt:    func(b *broken) { b.putBatch = b.inParts(512) },
 	},
 	{
-		fault:      "each call reserves one ID",
-		rejectedBy: "IDReserver/increasing",
-		breakIt: func(b *broken) {
-			b.reserve = func(ctx context.Context, _ uint64) (store.ID, error) {
-				return b.reference.ReserveIDs(ctx, 1)
-			}
-		},
+		fault:      "PutBatch writes parts of 1000",
+		rejectedBy: "BatchPutter/all-or-none",
+		breakIt:    func(b *broken) { b.putBatch = b.inParts(1000) },
 	},
 	{
-		fault:      "ReserveIDs counts in 32 bits",
-		rejectedBy: "IDReserver/increasing",
+		fault:      "PutBatch looks for an ID twice in parts of 512",
+		rejectedBy: "BatchPutter/same-id-twice",
 		breakIt: func(b *broken) {
-			b.reserve = func(_ context.Context, n uint64) (first store.ID, err error) {
-				b.locked(func() {
-					first = b.last + 1
-					b.last = store.ID(uint32(b.last) + uint32(n))
-				})
-				return first, nil
-			}
-		},
-	},
-	{
-		fault:      "ReserveIDs begins again after the last ID",
-		rejectedBy: "IDReserver/runs-out",
-		breakIt: func(b *broken) {
-			b.reserve = func(_ context.Context, n uint64) (first store.ID, err error) {
-				b.locked(func() {
-					first = b.last + 1
-					b.last += store.ID(n)
-				})
-				return first, nil
-			}
-		},
-	},
-	{
-		fault:      "ReserveIDs looks and then adds",
-		rejectedBy: "IDReserver/concurrent",
-		breakIt: func(b *broken) {
-			b.reserve = func(_ context.Context, n uint64) (first store.ID, err error) {
-				b.locked(func() { first = b.last + 1 })
-				b.window(func() (shows bool) {
-					b.locked(func() { shows = b.last >= first })
-					return shows
-				})
-				b.locked(func() { b.last = max(b.last, first+store.ID(n)-1) })
-				return first, nil
-			}
-		},
-	},
-	{
-		fault:      "ReserveIDs with a done context returns an error of its own",
-		rejectedBy: "IDReserver/done-context",
-		breakIt: func(b *broken) {
-			b.reserve = func(ctx context.Context, n uint64) (store.ID, error) {
-				if ctx.Err() != nil {
-					return 0, errors.New("interrupted")
+			b.putBatch = func(ctx context.Context, res []store.Result[int]) error {
+				for part := range slices.Chunk(res, 512) {
+					if len(byID(part)) < len(part) {
+						return store.ErrExists
+					}
 				}
-				return b.reference.ReserveIDs(ctx, n)
+				for _, one := range res {
+					if b.holds(one.ID) {
+						return store.ErrExists
+					}
+				}
+				b.locked(func() { maps.Copy(b.m, byID(res)) })
+				return nil
 			}
 		},
 	},
+	{
+		fault:      "PutBatch keeps the part of the slice beyond 512",
+		rejectedBy: "BatchPutter/does-not-keep",
+		breakIt: func(b *broken) {
+			var late []store.Result[int] // guarded by b.mu
+			b.putBatch = func(ctx context.Context, res []store.Result[int]) error {
+				n := min(512, len(res))
+				b.locked(func() { late = append(late[:0:0], late...) })
+				if err := b.reference.PutBatch(ctx, res[:n]); err != nil {
+					return err
+				}
+				b.locked(func() {
+					if n < len(res) {
+						late = res[n:]
+					}
+				})
+				return nil
+			}
+			b.get = func(ctx context.Context, id store.ID) (store.Result[int], error) {
+				var rest []store.Result[int]
+				b.locked(func() { rest, late = late, nil })
+				_ = b.reference.PutBatch(ctx, rest)
+				return b.reference.Get(ctx, id)
+			}
+		},
+	},
+	{
+		fault:      "PutBatch of more than 512 with a done context stores a part",
+		rejectedBy: "BatchPutter/done-context",
+		breakIt: func(b *broken) {
+			b.putBatch = func(ctx context.Context, res []store.Result[int]) error {
+				for part := range slices.Chunk(res, 512) {
+					if err := b.reference.PutBatch(ctx, part); err != nil {
+						return err
+					}
+					if ctx.Err() != nil && len(part) < len(res) {
+						return ctx.Err()
+					}
+				}
+				return nil
+			}
+		},
+	},
+	{
+		fault:      "PutBatch evicts beyond a hundred thousand",
+		rejectedBy: "BatchPutter/no-eviction",
+		breakIt: func(b *broken) {
+			b.putBatch = func(ctx context.Context, res []store.Result[int]) error {
+				err := b.reference.PutBatch(ctx, res)
+				b.locked(func() {
+					if len(b.m) > 100_000 {
+						maps.DeleteFunc(b.m, func(id store.ID, _ store.Result[int]) bool { return id <= res[0].ID-100_000 })
+					}
+				})
+				return err
+			}
+		},
+	},
+}
+
+// inParts is a PutBatch that is all or nothing in each part.
+func (b *broken) inParts(n int) func(context.Context, []store.Result[int]) error {
+	return func(ctx context.Context, res []store.Result[int]) error {
+		for part := range slices.Chunk(res, n) {
+			if err := b.reference.PutBatch(ctx, part); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }

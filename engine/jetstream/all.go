@@ -1,0 +1,221 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/resultpool/resultpool/engine"
+)
+
+// A page of All holds so many records, or so many bytes and one record.
+const (
+	pageRecords = 256
+	pageBytes   = 4 << 20
+)
+
+// All returns the records that are stored. Each step asks for some hundred records: there
+// is nothing in the server that a loop which is left, or takes its time, would hold. It
+// passes over what is stored under something that is no ID. A record that the server cannot
+// read is a pair with its ID and an error.
+func (e *Engine) All(ctx context.Context) iter.Seq2[engine.Record, error] {
+	return func(yield func(engine.Record, error) bool) {
+		r := reading{e: e, yield: yield}
+		if err := r.run(ctx); err != nil && !r.left {
+			yield(engine.Record{}, err)
+		}
+	}
+}
+
+// A reading is one loop over All.
+type reading struct {
+	e     *Engine
+	yield func(engine.Record, error) bool
+	left  bool // the loop was left
+
+	upTo     uint64   // the last message when the loop began
+	messages uint64   // that were read, up to that one
+	seen     []uint64 // the IDs of the records that were yielded: 8 bytes for each
+}
+
+func (r *reading) give(rec engine.Record, err error) {
+	r.seen = append(r.seen, rec.ID)
+	r.left = !r.yield(rec, err)
+}
+
+func (r *reading) run(ctx context.Context) error {
+	state, err := r.state(ctx)
+	if err != nil {
+		return err
+	}
+	r.upTo = state.LastSeq
+	next, err := r.pages(ctx, 1, r.upTo)
+	if err != nil || r.left {
+		return err
+	}
+	// The server passes over what it cannot read. So if it has counted more than have come,
+	// they were deleted meanwhile, or they are damaged. Where it has found that a file is
+	// damaged, it does not count the messages behind that place, but knows their subjects.
+	if r.messages >= max(state.Msgs, state.NumSubjects) {
+		return nil
+	}
+	return r.rest(ctx, next)
+}
+
+// rest yields those of the records that the server lists which have not come.
+func (r *reading) rest(ctx context.Context, next uint64) error {
+	state, err := r.state(ctx, jetstream.WithSubjectFilter(r.e.names.result+"*"))
+	if err != nil {
+		return err
+	}
+	if _, err := r.pages(ctx, next, state.LastSeq); err != nil || r.left { // what has come meanwhile
+		return err
+	}
+	slices.Sort(r.seen)
+	seen := r.seen
+	for subject := range state.Subjects {
+		id, ok := r.e.idOf(subject)
+		if !ok {
+			continue
+		}
+		if _, ok := slices.BinarySearch(seen, id); ok {
+			continue
+		}
+		data, err := r.e.Load(ctx, id)
+		switch {
+		case errors.Is(err, engine.ErrNotFound):
+			continue // deleted meanwhile
+		case err != nil && !errors.Is(err, errUnreadable):
+			return err
+		}
+		if r.left = !r.yield(engine.Record{ID: id, Data: data}, err); r.left {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (r *reading) state(ctx context.Context, opts ...jetstream.StreamInfoOpt) (jetstream.StreamState, error) {
+	e := r.e
+	call, end, err := e.begin(ctx, askTimeout, e.names.info)
+	if err != nil {
+		return jetstream.StreamState{}, err
+	}
+	defer end()
+	info, err := e.results.Info(call, opts...)
+	if err != nil {
+		return jetstream.StreamState{}, e.failAt(call, "all", e.names.results, err)
+	}
+	return info.State, nil
+}
+
+// pages yields the records from one place in the stream to another, and those that come
+// with them, and returns where to go on.
+func (r *reading) pages(ctx context.Context, from, to uint64) (uint64, error) {
+	for from <= to && !r.left {
+		msgs, next, err := r.e.page(ctx, from)
+		for _, m := range msgs {
+			if m.Seq <= r.upTo {
+				r.messages++
+			}
+			id, ok := r.e.idOf(m.Subject)
+			if !ok {
+				continue
+			}
+			if r.give(engine.Record{ID: id, Data: m.Data}, nil); r.left {
+				return next, nil
+			}
+		}
+		if err != nil {
+			return next, err
+		}
+		from = max(from, next)
+		if len(msgs) == 0 {
+			return max(from, to+1), nil
+		}
+	}
+	return from, nil
+}
+
+// idOf returns the ID of the record that is stored on a subject. Somebody may have stored
+// something on another that begins like one of those: that is the result of no task.
+func (e *Engine) idOf(subject string) (uint64, bool) {
+	id, err := strconv.ParseUint(strings.TrimPrefix(subject, e.names.result), 10, 64)
+	return id, err == nil && id > 0 && subject == e.resultSubject(id)
+}
+
+// page returns messages from a place in the stream on, and where to go on. There are none
+// only if there is none that can be read.
+func (e *Engine) page(ctx context.Context, seq uint64) ([]storedMsg, uint64, error) {
+	call, end, err := e.begin(ctx, askTimeout, e.names.direct, e.names.get)
+	if err != nil {
+		return nil, seq, err
+	}
+	defer end()
+	msgs, err := e.directPage(call, seq)
+	if err == nil && len(msgs) == 0 {
+		// A replica that lags may say so, too soon. The leader knows.
+		var m *storedMsg
+		m, err = e.ask(call, e.names.results, getRequest{Seq: seq, NextFor: e.names.result + "*"})
+		switch {
+		case errors.Is(err, engine.ErrNotFound):
+			return nil, seq, nil
+		case err == nil:
+			msgs = append(msgs, *m)
+		}
+	}
+	if len(msgs) > 0 {
+		seq = msgs[len(msgs)-1].Seq + 1
+	}
+	if err != nil {
+		err = e.failAt(call, "all", e.names.results, err)
+	}
+	return msgs, seq, err
+}
+
+func (e *Engine) directPage(ctx context.Context, seq uint64) ([]storedMsg, error) {
+	data, err := json.Marshal(getRequest{Seq: seq, NextFor: e.names.result + "*", Batch: pageRecords, MaxBytes: pageBytes})
+	if err != nil {
+		return nil, err
+	}
+	msgs := make(chan *nats.Msg, pageRecords+16)
+	inbox := e.nc.NewInbox()
+	sub, err := e.nc.ChanSubscribe(inbox, msgs)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	if err := e.nc.PublishRequest(e.names.direct, inbox, data); err != nil {
+		return nil, err
+	}
+	var page []storedMsg
+	for {
+		select {
+		case m := <-msgs:
+			switch status := m.Header.Get("Status"); status {
+			case "":
+			case "204", "404": // the end of this page, or of all
+				return page, nil
+			case "503":
+				return page, jetstream.ErrNoStreamResponse
+			default:
+				return page, fmt.Errorf("the server says %s %s", status, m.Header.Get("Description"))
+			}
+			at, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
+			if err != nil {
+				return page, fmt.Errorf("a message without its sequence: %w", err)
+			}
+			page = append(page, storedMsg{Subject: m.Header.Get("Nats-Subject"), Seq: at, Data: m.Data})
+		case <-ctx.Done():
+			return page, context.Cause(ctx)
+		}
+	}
+}

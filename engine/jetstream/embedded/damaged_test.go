@@ -1,0 +1,60 @@
+package embedded_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/engine/jetstream"
+	"github.com/resultpool/resultpool/engine/jetstream/embedded"
+)
+
+// TestDamagedTask has a bit of a task in the server's file changed. The server delivers it to
+// nobody: who waits for it is told so, and so is who waits for the queue to be empty, also
+// when the others are done and what a server leaves in the queue has been looked for.
+func TestDamagedTask(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var ids []uint64
+	life := func(f func(e *jetstream.Engine)) {
+		s, err := embedded.Start(t.Context(), dir, fast)
+		require.NoError(t, err)
+		defer s.Close()
+		e, err := jetstream.Open(t.Context(), s.URL(), "x", nil)
+		require.NoError(t, err)
+		defer func() { require.NoError(t, e.Close()) }()
+		f(e)
+	}
+	life(func(e *jetstream.Engine) { ids = push(t, e, "a", 9) })
+	flip(t, dir, "task 4", "task 4", 5)
+	damaged := ids[4]
+	life(func(e *jetstream.Engine) {
+		_, err := e.Wait(t.Context(), damaged)
+		require.ErrorContains(t, err, "damaged")
+		ds := pull(t, e, 8)
+		for _, d := range ds {
+			require.NotEqual(t, damaged, d.ID)
+			require.NoError(t, e.Save(t.Context(), []engine.Record{{ID: d.ID}}))
+		}
+		require.NoError(t, e.Ack(t.Context(), ds))
+		ctx, cancel := context.WithTimeout(t.Context(), 7*time.Second)
+		defer cancel()
+		_, err = e.Pull(ctx, 1) // idle for so long that it tidies up
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		for range 2 {
+			_, err = e.Size(t.Context())
+			require.ErrorContains(t, err, "damaged")
+			assert.False(t, e.Retryable(err))
+			_, err = e.Wait(t.Context(), damaged)
+			require.ErrorContains(t, err, "damaged")
+			assert.NotErrorIs(t, err, engine.ErrNotFound)
+			assert.False(t, e.Retryable(err))
+		}
+		_, err = e.Wait(t.Context(), ids[8]+1)
+		require.ErrorIs(t, err, engine.ErrNotFound)
+	})
+}

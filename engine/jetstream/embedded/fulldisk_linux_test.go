@@ -1,0 +1,153 @@
+package embedded_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/engine/jetstream/embedded"
+	"github.com/resultpool/resultpool/pool"
+)
+
+// smallDisk is set, in the environment, in the program that onSmallDisk has started.
+const smallDisk = "EMBEDDED_TEST_SMALL_DISK"
+
+// onSmallDisk returns the root of a tmpfs of 64 MiB. It is mounted in a program of its own,
+// where the test runs again: no mount is left, whatever happens, and it needs no root if
+// users may have namespaces. In this program it returns "".
+func onSmallDisk(t *testing.T) (dir string) {
+	t.Helper()
+	if os.Getenv(smallDisk) != "" {
+		dir := t.TempDir()
+		require.NoError(t, syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64m"))
+		t.Cleanup(func() { assert.NoError(t, syscall.Unmount(dir, 0)) })
+		return dir
+	}
+	cmd := exec.Command(os.Args[0], "-test.v", "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), smallDisk+"=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	if os.Geteuid() != 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{
+			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
+			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+		}
+	}
+	out, err := cmd.CombinedOutput()
+	if err != nil && !strings.Contains(string(out), "=== RUN") {
+		t.Skipf("SKIPPED: a full disk: it needs root, or a user namespace, and a mount in it: %v", err)
+	}
+	t.Logf("on a disk of 64 MiB:\n%s", out)
+	require.NoError(t, err)
+	return ""
+}
+
+// space is how many bytes can be written to the disk that dir is on, and its size.
+func space(t *testing.T, dir string) (free, all uint64) {
+	t.Helper()
+	var s syscall.Statfs_t
+	require.NoError(t, syscall.Statfs(dir, &s))
+	return s.Bavail * uint64(s.Bsize), s.Blocks * uint64(s.Bsize)
+}
+
+// TestFullDisk fills the disk with results. The server stores nothing then, and says so.
+// When there is room again, the pool goes on by itself, and nothing that was accepted is
+// lost.
+func TestFullDisk(t *testing.T) {
+	disk := onSmallDisk(t)
+	if disk == "" {
+		return
+	}
+	const (
+		ballast = 24 << 20
+		size    = 300 << 10
+		n       = 160
+	)
+	require.NoError(t, os.WriteFile(filepath.Join(disk, "ballast"), make([]byte, ballast), 0o600))
+	dir := filepath.Join(disk, "folder")
+	eng, err := embedded.Open(t.Context(), dir, "x", nil)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, eng.Close()) }()
+	joined := openFolder(t, dir, "x")
+	result := func(n int) string { return strings.Repeat(string(rune('a'+n%26)), size) }
+	p, err := pool.Join(t.Context(), func(_ context.Context, n int) (string, error) { return result(n), nil },
+		eng, &pool.Options{Workers: 2})
+	require.NoError(t, err)
+	in := make([]int, n)
+	for i := range in {
+		in[i] = i
+	}
+	ids, err := p.SubmitAll(t.Context(), in)
+	require.NoError(t, err)
+
+	var refused error
+	id := uint64(1 << 60)
+	eventually(t, func() error { // until it knows that it is full
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		id++
+		refused = eng.Save(ctx, []engine.Record{{ID: id, Data: []byte("x")}})
+		if !errors.Is(refused, context.DeadlineExceeded) || !strings.Contains(refused.Error(), "no space left on device") {
+			return errors.Join(errors.New("it is not full"), refused)
+		}
+		return nil
+	})
+	t.Log(refused)
+	assert.ErrorContains(t, refused, dir)
+	assert.True(t, eng.Retryable(refused))
+	require.Less(t, p.Stats().Succeeded, uint64(n))
+	v, err := p.Get(t.Context(), ids[0])
+	require.NoError(t, err, "what is stored can be read")
+	assert.Equal(t, result(0), v)
+
+	require.NoError(t, os.Remove(filepath.Join(disk, "ballast")))
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	require.NoError(t, p.Stop(ctx))
+	t.Logf("all is stored %v after there was room", time.Since(began))
+	var reader *pool.Pool[int, string]
+	eventually(t, func() error { // the other process's client comes back, too
+		reader, err = pool.Join[int, string](t.Context(), nil, joined, nil)
+		return err
+	})
+	for i, id := range ids {
+		v, err := reader.Get(ctx, id)
+		require.NoError(t, err)
+		require.Equal(t, result(i), v)
+	}
+	require.NoError(t, reader.Stop(ctx))
+}
+
+// TestDiskIsTheLimit fills a disk with tasks. The server takes them until it is full, and
+// not three quarters, and the error says why it takes no more.
+func TestDiskIsTheLimit(t *testing.T) {
+	disk := onSmallDisk(t)
+	if disk == "" {
+		return
+	}
+	eng, err := embedded.Open(t.Context(), filepath.Join(disk, "folder"), "x", nil)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, eng.Close()) }()
+	task := make([]byte, 300<<10)
+	for i := 0; err == nil; i++ {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		_, err = eng.Push(ctx, strconv.Itoa(i), [][]byte{task})
+		cancel()
+	}
+	t.Log(err)
+	assert.ErrorContains(t, err, "no space left on device")
+	free, all := space(t, disk)
+	assert.Less(t, free, all*15/100)
+}

@@ -1,0 +1,124 @@
+package jetstream
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/resultpool/resultpool/engine/jetstream/internal/folder"
+)
+
+// OpenFolder opens the pool of that name in the embedded server that another process of this
+// user runs on a folder, and is else like [Open]. The folder says where the server listens and
+// what it wants to be shown. So a process that is to join needs no more than the folder's
+// name, as an argument for example. When the server is started again, on another port
+// perhaps, the engine finds it.
+//
+// The credentials in the folder are those that the server has made. Those that its program
+// has given are not written down: they have to be in Options.NATS, which goes before the
+// folder.
+//
+// OpenFolder does not wait for a server: if none runs on the folder, that is an error, as it
+// is with Open. So is a folder that belongs to another user, or to which others may write.
+func OpenFolder(ctx context.Context, dir, name string, opts *Options) (*Engine, error) {
+	if opts == nil {
+		opts = &Options{}
+	}
+	dir, err := filepath.Abs(dir) // the process may change its working directory
+	if err != nil {
+		return nil, fmt.Errorf("jetstream: folder %s: %w", dir, err)
+	}
+	in := &inFolder{dir: dir}
+	s, err := in.read()
+	if err != nil {
+		return nil, err
+	}
+	joining := *opts
+	joining.NATS = append(slices.Clone(opts.NATS), in.options)
+	e, err := Open(ctx, s.URL, name, &joining)
+	if refused := (*net.OpError)(nil); errors.Is(err, nats.ErrNoServers) || errors.As(err, &refused) {
+		return nil, fmt.Errorf("jetstream: no server runs on folder %s: start one with embedded.Open: %w", dir, err)
+	}
+	return e, err
+}
+
+// inFolder is a client's way to the server of a folder: it looks there whenever it connects.
+type inFolder struct {
+	dir  string
+	last atomic.Pointer[folder.Server]
+}
+
+func (f *inFolder) read() (*folder.Server, error) {
+	s, err := folder.Read(f.dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("jetstream: no server has run on folder %s: start one with embedded.Open: %w", f.dir, err)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("jetstream: folder %s is another user's: %w", f.dir, err)
+	case err != nil:
+		return nil, fmt.Errorf("jetstream: folder %s: %w", f.dir, err)
+	case s.URL == "":
+		return nil, fmt.Errorf("jetstream: folder %s: its server does not listen, nobody can join: start it without DontListen", f.dir)
+	}
+	f.last.Store(&s)
+	return &s, nil
+}
+
+// options are the client's, as far as the user has not given them.
+func (f *inFolder) options(o *nats.Options) error {
+	if o.CustomDialer == nil {
+		o.CustomDialer = f
+	}
+	s := f.last.Load()
+	if s.User != "" && o.User == "" && o.UserInfo == nil {
+		o.UserInfo = f.user
+	}
+	if s.Certificate != "" && o.TLSConfig == nil {
+		o.Secure = true
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS13, ServerName: folder.CertificateName}
+		o.RootCAsCB = f.roots
+	}
+	return nil
+}
+
+// Dial connects to where the server is now.
+func (f *inFolder) Dial(network, _ string) (net.Conn, error) {
+	s, err := f.read()
+	if err != nil {
+		return nil, err
+	}
+	at, err := url.Parse(s.URL)
+	if err != nil {
+		return nil, fmt.Errorf("jetstream: folder %s: no address in its file", f.dir)
+	}
+	return net.DialTimeout(network, at.Host, dialTimeout)
+}
+
+// dialTimeout is how long a server on this machine may take.
+const dialTimeout = 5 * time.Second
+
+func (f *inFolder) user() (name, password string) {
+	s := f.last.Load()
+	return s.User, s.Password
+}
+
+// roots trusts the server's certificate alone. A program of another user that listens where
+// the server did has not the key to it: it is shown no password, and no task.
+func (f *inFolder) roots() (*x509.CertPool, error) {
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(f.last.Load().Certificate)) {
+		return nil, fmt.Errorf("jetstream: folder %s: no certificate in its file", f.dir)
+	}
+	return pool, nil
+}

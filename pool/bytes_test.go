@@ -1,0 +1,229 @@
+package pool_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/engine/enginetest"
+	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/rwmutex"
+)
+
+// recordStore is a RecordPutter of blobs that takes its time, and notes what it is given.
+type recordStore struct {
+	*rwmutex.Store[[]byte]
+	took    time.Duration
+	encode  func(store.Result[[]byte]) ([]byte, error) // nil: the value
+	encoded atomic.Int64                               // bytes that Encode has returned
+	written atomic.Int64                               // bytes that PutRecords was given
+	most    atomic.Int64                               // the largest difference
+	batches atomic.Int64
+	largest atomic.Int64 // batch, in bytes
+}
+
+func (s *recordStore) Encode(res store.Result[[]byte]) ([]byte, error) {
+	data := res.Value
+	if s.encode != nil {
+		var err error
+		if data, err = s.encode(res); err != nil {
+			return nil, err
+		}
+	}
+	waiting := s.encoded.Add(int64(len(data))) - s.written.Load()
+	for most := s.most.Load(); waiting > most && !s.most.CompareAndSwap(most, waiting); most = s.most.Load() {
+	}
+	return data, nil
+}
+
+func (s *recordStore) PutRecords(ctx context.Context, recs []store.Record) error {
+	time.Sleep(s.took)
+	size := int64(0)
+	for _, r := range recs {
+		size += int64(len(r.Data))
+		if err := s.Put(ctx, store.Result[[]byte]{ID: r.ID, Value: r.Data}); err != nil {
+			return err
+		}
+	}
+	s.batches.Add(1)
+	s.largest.Store(max(s.largest.Load(), size))
+	s.written.Add(size)
+	return nil
+}
+
+func (s *recordStore) PutBatch(ctx context.Context, res []store.Result[[]byte]) error {
+	for _, r := range res {
+		if err := s.Put(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var _ store.RecordPutter[[]byte] = (*recordStore)(nil)
+
+// What gathers for a store that takes bytes is bounded by bytes.
+func TestGatheredBytes(t *testing.T) {
+	const (
+		bound   = 8 << 20 // of a batch, as store.RecordPutter says
+		workers = 2
+	)
+	for _, size := range []int{1, 300_000, 3 << 20, 20 << 20} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				st := &recordStore{Store: rwmutex.New[[]byte](), took: time.Millisecond}
+				blob := bytes.Repeat([]byte{'x'}, size)
+				n := min(5000, max(20, 5*bound/size))
+				p, err := pool.New(t.Context(), func(_ context.Context, i int) ([]byte, error) { return blob, nil }, st,
+					&pool.Options{Workers: workers})
+				require.NoError(t, err)
+				ids, err := p.SubmitAll(t.Context(), make([]int, n))
+				require.NoError(t, err)
+				require.NoError(t, p.Stop(t.Context()))
+				for _, id := range ids {
+					v, err := p.Get(t.Context(), id)
+					require.NoError(t, err)
+					require.Len(t, v, size)
+				}
+				assert.LessOrEqual(t, st.largest.Load(), int64(max(bound, size)))
+				// A batch that is written, one that gathers, and what the workers hold.
+				assert.LessOrEqual(t, st.most.Load(), int64(2*max(bound, size)+workers*size))
+				if size == 1 {
+					assert.Less(t, st.batches.Load(), int64(n/500), "small results go in large batches")
+				}
+				assert.Equal(t, int64(n*size), st.encoded.Load(), "each is encoded once")
+			})
+		})
+	}
+}
+
+// A result that cannot be encoded costs the others of its batch nothing, and is replaced.
+func TestEncodeFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bad := map[string]func() ([]byte, error){
+			"error":  func() ([]byte, error) { return nil, fmt.Errorf("%w: no", store.ErrRejected) },
+			"panic":  func() ([]byte, error) { panic("in Encode") },
+			"Goexit": func() ([]byte, error) { runtime.Goexit(); return nil, nil },
+		}
+		st := &recordStore{Store: rwmutex.New[[]byte](), took: time.Millisecond}
+		st.encode = func(res store.Result[[]byte]) ([]byte, error) {
+			if f := bad[string(res.Value)]; f != nil {
+				return f()
+			}
+			return append([]byte{}, res.Value...), nil
+		}
+		p, err := pool.New(t.Context(), func(_ context.Context, s string) ([]byte, error) { return []byte(s), nil }, st,
+			&pool.Options{Workers: 2})
+		require.NoError(t, err)
+		ids, err := p.SubmitAll(t.Context(), []string{"a", "error", "b", "panic", "c", "Goexit", "d"})
+		require.NoError(t, err)
+		require.NoError(t, p.Stop(t.Context()))
+		for i, want := range []string{"a", "", "b", "", "c", "", "d"} {
+			res, err := st.Get(t.Context(), ids[i])
+			require.NoError(t, err)
+			require.Equal(t, want, string(res.Value))
+		}
+		require.Zero(t, p.Stats().Unsaved)
+	})
+}
+
+// Goexit in Encode is the end of that result only, also if it comes again for what replaces it.
+func TestEncodeAlwaysCallsGoexit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := &recordStore{Store: rwmutex.New[[]byte]()}
+		st.encode = func(store.Result[[]byte]) ([]byte, error) { runtime.Goexit(); return nil, nil }
+		p, err := pool.New(t.Context(), func(context.Context, int) ([]byte, error) { return nil, nil }, st, nil)
+		require.NoError(t, err)
+		id, err := p.Submit(t.Context(), 1)
+		require.NoError(t, err)
+		require.NoError(t, p.Stop(t.Context())) // Put needs no Encode here
+		_, err = p.Get(t.Context(), id)
+		require.ErrorIs(t, err, pool.ErrGoexit)
+	})
+}
+
+// What a joined pool takes over, submits and saves at once is bounded by bytes as well.
+func TestJoinBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size, n = 1 << 20, 64
+		eng := &measured{Memory: enginetest.NewMemory(&enginetest.MemoryOptions{MaxSize: 4 << 20})}
+		blob := string(bytes.Repeat([]byte{'x'}, size))
+		var slow atomic.Bool
+		p, err := pool.Join(t.Context(), func(_ context.Context, s string) (string, error) {
+			if slow.Load() {
+				time.Sleep(time.Second)
+			}
+			return s, nil
+		}, eng, &pool.Options{Workers: 2})
+		require.NoError(t, err)
+		_, err = p.SubmitAll(t.Context(), make([]string, 20_000)) // it is quick, and looks far ahead
+		require.NoError(t, err)
+		require.NoError(t, p.Wait(t.Context()))
+		slow.Store(true)
+		in := make([]string, n)
+		for i := range in {
+			in[i] = blob
+		}
+		_, err = p.SubmitAll(t.Context(), in)
+		require.NoError(t, err)
+		require.NoError(t, p.Wait(t.Context()))
+		require.NoError(t, p.Stop(t.Context()))
+		const bound = 8 << 20
+		assert.LessOrEqual(t, eng.pushed.Load(), int64(bound+2*size))
+		assert.LessOrEqual(t, eng.saved.Load(), int64(bound+2*size))
+		assert.LessOrEqual(t, eng.held.Load(), int64(2*bound+4*size))
+	})
+}
+
+// measured notes the largest Push and Save, and the most that is pulled and not acknowledged.
+type measured struct {
+	*enginetest.Memory
+	pushed, saved, holds, held atomic.Int64
+}
+
+func (m *measured) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64, error) {
+	size := int64(0)
+	for _, task := range tasks {
+		size += int64(len(task))
+	}
+	m.pushed.Store(max(m.pushed.Load(), size))
+	return m.Memory.Push(ctx, key, tasks)
+}
+
+// Pull hands out as much at once as package jetstream does.
+func (m *measured) Pull(ctx context.Context, limit int) ([]engine.Delivery, error) {
+	ds, err := m.Memory.Pull(ctx, min(limit, 8))
+	for _, d := range ds {
+		m.holds.Add(int64(len(d.Task)))
+	}
+	m.held.Store(max(m.held.Load(), m.holds.Load()))
+	return ds, err
+}
+
+func (m *measured) Ack(ctx context.Context, ds []engine.Delivery) error {
+	for _, d := range ds {
+		m.holds.Add(-int64(len(d.Task)))
+	}
+	return m.Memory.Ack(ctx, ds)
+}
+
+func (m *measured) Save(ctx context.Context, recs []engine.Record) error {
+	size := int64(0)
+	for _, rec := range recs {
+		size += int64(len(rec.Data))
+	}
+	m.saved.Store(max(m.saved.Load(), size))
+	return m.Memory.Save(ctx, recs)
+}
+
+var _ engine.Waiter = (*measured)(nil)

@@ -1,0 +1,135 @@
+package pool
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// An outage is what Stats shows of a trouble.
+type outage = struct {
+	Since time.Time
+	Err   error
+}
+
+// troubles is what fails at this moment: one trouble for each loop of attempts that has not
+// had a success since its first failure. Its lock is taken alone, or inside Pool.mu.
+type troubles struct {
+	mu      sync.Mutex
+	open    map[*trouble]struct{} // guarded by mu
+	forGood *outage               // the end of the pool, if it was this; guarded by mu
+}
+
+// A trouble is a loop of attempts. It belongs to one goroutine at a time.
+type trouble struct {
+	all   *troubles
+	pause time.Duration // the last one
+	what  outage        // zero before the first failure and after a success; written under all.mu
+}
+
+// failed notes that an attempt has failed, and returns the pause before the next one.
+func (t *trouble) failed(err error) time.Duration {
+	t.pause = nextPause(t.pause)
+	t.all.mu.Lock()
+	defer t.all.mu.Unlock()
+	if t.what.Since.IsZero() {
+		t.what.Since = time.Now()
+		if t.all.open == nil {
+			t.all.open = make(map[*trouble]struct{})
+		}
+		t.all.open[t] = struct{}{}
+	}
+	t.what.Err = err
+	return t.pause
+}
+
+// over notes that an attempt has succeeded, or that no other one follows.
+func (t *trouble) over() {
+	t.pause = 0
+	if t.what.Since.IsZero() {
+		return
+	}
+	t.all.mu.Lock()
+	defer t.all.mu.Unlock()
+	delete(t.all.open, t)
+	t.what = outage{}
+}
+
+// end notes the failure that the pool has ended with.
+func (ts *troubles) end(err error) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if ts.forGood == nil {
+		ts.forGood = &outage{time.Now(), err}
+	}
+}
+
+// now returns the oldest trouble.
+func (ts *troubles) now() outage {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	var oldest outage
+	if ts.forGood != nil {
+		oldest = *ts.forGood
+	}
+	for t := range ts.open {
+		if oldest.Since.IsZero() || t.what.Since.Before(oldest.Since) {
+			oldest = t.what
+		}
+	}
+	return oldest
+}
+
+// late returns the error for a ctx that is done, with the refusal that was in the way: the
+// caller's own if there was one, or else the pool's oldest trouble.
+func (p *Pool[T, R]) late(ctx context.Context, refusal error) error {
+	why := causeOf(ctx)
+	if refusal == nil {
+		refusal = p.troubles.now().Err
+	}
+	if refusal == nil {
+		return why
+	}
+	return &because{why, refusal}
+}
+
+// fail ends the pool as a cancel does, with err for its cause: the store or the engine has
+// failed for good, and to go on would be to try for ever.
+func (p *Pool[T, R]) fail(err error) {
+	select {
+	case <-p.done: // it has ended already
+		return
+	default:
+	}
+	if p.broken.CompareAndSwap(nil, &err) {
+		p.troubles.end(err)
+		p.cancel(err) // onCancel does the rest
+		if p.joint != nil {
+			p.joint.Failed(err)
+		}
+	}
+}
+
+// failure returns what the pool has ended with, if it was a failure for good, or nil.
+func (p *Pool[T, R]) failure() error {
+	if err := p.broken.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// persist runs f on a goroutine of its own, and again on another one each time what f calls
+// ends the goroutine by runtime.Goexit, which cannot be recovered from. So f must be able to
+// go on where it was. Every goroutine of a pool that calls foreign code is started here.
+func persist(f func()) {
+	go func() {
+		returned := false
+		defer func() {
+			if !returned { // also in a panic, but that ends the process
+				persist(f)
+			}
+		}()
+		f()
+		returned = true
+	}()
+}
