@@ -66,6 +66,9 @@
 //		nats.RootCAs("ca.pem"),
 //	}})
 //
+// Of an embedded server that another process of this user runs, OpenFolder finds the
+// credentials in its folder, and makes sure that it is that server.
+//
 // Without TLS tasks, results and passwords are readable on the network. Errors name a
 // server's address without what is before the @ in it.
 //

@@ -52,6 +52,14 @@ func withCredentials(s folder.Server, tls bool) (folder.Server, error) {
 	return s, nil
 }
 
+// ownCertificate is the one in s, if it is as it was made.
 func ownCertificate(s folder.Server) (tls.Certificate, error) {
-	return tls.X509KeyPair([]byte(s.Certificate), []byte(s.Key))
+	cert, err := tls.X509KeyPair([]byte(s.Certificate), []byte(s.Key))
+	if err != nil {
+		return cert, err
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(cert.Leaf)
+	_, err = cert.Leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: folder.CertificateName})
+	return cert, err
 }

@@ -36,7 +36,8 @@ var (
 
 // Open starts a server on a directory, as Start does, and opens the pool of that name in
 // it, as jetstream.Open does. Several pools on one directory need one server: Start it,
-// and jetstream.Open each with its ClientOptions.
+// and jetstream.Open each with its ClientOptions. If another process has a server on the
+// directory, the error matches ErrInUse: join that with jetstream.OpenFolder.
 func Open(ctx context.Context, dir, name string, opts *Options) (*Engine, error) {
 	if opts == nil {
 		opts = &Options{}
@@ -58,8 +59,8 @@ func Open(ctx context.Context, dir, name string, opts *Options) (*Engine, error)
 	return &Engine{Engine: eng, server: s}, nil
 }
 
-// URL is the address by which other processes join with jetstream.Open, while this one
-// runs. It is "" if the server does not listen.
+// URL is where the server listens for other processes, without credentials: see
+// Server.URL. With jetstream.OpenFolder those need the directory only.
 func (e *Engine) URL() string { return e.server.URL() }
 
 // Close closes the engine and shuts the server down: also for the other processes that

@@ -1,10 +1,12 @@
 package embedded_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -182,6 +184,9 @@ func TestAnotherListens(t *testing.T) {
 		return err
 	})
 	require.NoError(t, listener.Close())
+	for len(heard) > 0 {
+		assert.Empty(t, <-heard)
+	}
 }
 
 // TestFoldersThatCannotBeJoined: each says what is wrong and what to do.
@@ -195,7 +200,7 @@ func TestFoldersThatCannotBeJoined(t *testing.T) {
 			assert.ErrorContains(t, err, want)
 		}
 	}
-	fails("no server has run on folder", "embedded.Open", "no such file")
+	fails("no server has run on folder", "embedded.Open")
 	require.NoError(t, os.Mkdir(dir, 0o700))
 	fails("no server has run on folder")
 
@@ -265,5 +270,31 @@ func TestNoPasswordInErrors(t *testing.T) {
 			assert.NotContains(t, err.Error(), notes(t, dir)[secret])
 		}
 		assert.NotContains(t, err.Error(), "wrong\"")
+	}
+}
+
+// TestDamagedNotes changes a bit of what a server has written down. The next one writes it
+// anew, or it does not matter: those who join come in.
+func TestDamagedNotes(t *testing.T) {
+	dir := newDir(t)
+	life := func() {
+		s, err := embedded.Start(t.Context(), dir, fast)
+		require.NoError(t, err)
+		defer s.Close()
+		e, err := jetstream.OpenFolder(t.Context(), dir, "x", nil)
+		require.NoError(t, err)
+		require.NoError(t, e.Close())
+	}
+	life()
+	file := filepath.Join(dir, "server.json")
+	whole, err := os.ReadFile(file)
+	require.NoError(t, err)
+	for range 20 {
+		text := bytes.Clone(whole)
+		at, bit := rand.IntN(len(text)), rand.IntN(8)
+		text[at] ^= 1 << bit
+		require.NoError(t, os.WriteFile(file, text, 0o600))
+		t.Logf("bit %d of byte %d", bit, at)
+		life()
 	}
 }

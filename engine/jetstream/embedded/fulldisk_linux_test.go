@@ -74,12 +74,12 @@ func TestFullDisk(t *testing.T) {
 		size    = 300 << 10
 		n       = 160
 	)
-	require.NoError(t, os.WriteFile(filepath.Join(disk, "ballast"), make([]byte, ballast), 0o600))
 	dir := filepath.Join(disk, "folder")
 	eng, err := embedded.Open(t.Context(), dir, "x", nil)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, eng.Close()) }()
 	joined := openFolder(t, dir, "x")
+	require.NoError(t, os.WriteFile(filepath.Join(disk, "ballast"), make([]byte, ballast), 0o600))
 	result := func(n int) string { return strings.Repeat(string(rune('a'+n%26)), size) }
 	p, err := pool.Join(t.Context(), func(_ context.Context, n int) (string, error) { return result(n), nil },
 		eng, &pool.Options{Workers: 2})

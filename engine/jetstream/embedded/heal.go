@@ -106,7 +106,7 @@ func (s *Server) startAgain() {
 // room tries whether something can be written. To ask the system how much is free would
 // leave out quotas, and disks that have become read-only.
 func (s *Server) room() error {
-	f, err := os.OpenFile(filepath.Join(s.dir, "room"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(s.roomFile(), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -120,6 +120,8 @@ func (s *Server) room() error {
 	}
 	return errors.Join(err, f.Close(), os.Remove(f.Name()))
 }
+
+func (s *Server) roomFile() string { return filepath.Join(s.dir, "room") }
 
 // explain adds to the error of a call why the server stores nothing, if it does not.
 func (s *Server) explain(err error) error {

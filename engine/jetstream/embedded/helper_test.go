@@ -37,7 +37,12 @@ func start(tb testing.TB, opts *embedded.ServerOptions) *embedded.Server {
 }
 
 // newDir is a folder that is not there yet: the server makes it, for its owner alone.
-func newDir(tb testing.TB) string { return filepath.Join(tb.TempDir(), "folder") }
+func newDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := filepath.EvalSymlinks(tb.TempDir())
+	require.NoError(tb, err)
+	return filepath.Join(dir, "folder")
+}
 
 // admitted are the credentials of servers that this program has started, by their addresses.
 var admitted sync.Map

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -57,6 +58,7 @@ func (s *Server) launch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	_ = os.Remove(s.roomFile()) // of a process that was killed
 	srv, heard, err := s.run(so)
 	if err != nil {
 		return err

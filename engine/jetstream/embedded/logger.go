@@ -50,9 +50,6 @@ func (l *lastWords) Errorf(format string, v ...any) {
 }
 
 func (l *lastWords) writeError() string {
-	if l == nil {
-		return ""
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.unwrote

@@ -57,7 +57,7 @@ type ServerOptions struct {
 
 // A Server is a NATS server with JetStream in this process.
 type Server struct {
-	dir  string // absolute
+	dir  string // absolute, without links
 	opts ServerOptions
 	lock *dirLock
 
@@ -106,15 +106,19 @@ func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("embedded: %w", err)
 	}
-	if err := folder.Check(dir); err != nil {
+	real, err := filepath.EvalSymlinks(dir) // where a link leads may change, too
+	if err == nil {
+		err = folder.Check(real)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("embedded: %w", err)
 	}
-	lock, err := lockDir(filepath.Join(dir, "lock"))
+	lock, err := lockDir(filepath.Join(real, "lock"))
 	if err != nil {
 		return nil, lockError(dir, err)
 	}
 	s := &Server{
-		dir: dir, opts: *opts, lock: lock,
+		dir: real, opts: *opts, lock: lock,
 		alarm: make(chan struct{}, 1), quit: make(chan struct{}), watched: make(chan struct{}),
 	}
 	launched := make(chan error, 1)
@@ -223,8 +227,8 @@ func loopback(host string) bool {
 }
 
 // URL is the address by which other processes join, without credentials. It is "" if the
-// server does not listen. It does not change but on a machine where somebody else has
-// taken the port while the server was started again; see the package comment.
+// server does not listen. It stays the same when the server is started again, unless
+// somebody else has taken the port meanwhile.
 func (s *Server) URL() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -32,7 +32,11 @@ type Server struct {
 
 // Read returns what the server of a folder has written down. Nothing of it is in the error.
 func Read(dir string) (Server, error) {
-	if err := Check(dir); err != nil {
+	dir, err := filepath.EvalSymlinks(dir) // where a link leads may change
+	if err == nil {
+		err = Check(dir)
+	}
+	if err != nil {
 		return Server{}, err
 	}
 	path := filepath.Join(dir, file)
