@@ -31,6 +31,91 @@ var brokenPushes = []broken{
 		}),
 	},
 	{
+		fault:  "Push is in parts of 200",
+		checks: []string{"clause=1/whole-batch"},
+		twist: each(func(b *twisted) {
+			b.push = func(ctx context.Context, key string, tasks [][]byte) ([]uint64, error) {
+				var all []uint64
+				for part := range slices.Chunk(tasks, 200) {
+					ids, err := b.Memory.Push(ctx, key, part) // the same key for each
+					if errors.Is(err, errMisuse) {
+						ids, err = make([]uint64, len(part)), nil
+						for i := range ids {
+							ids[i] = all[len(all)-1] + uint64(i) + 1
+						}
+					}
+					if all = append(all, ids...); err != nil {
+						return all, err
+					}
+				}
+				return all, nil
+			}
+		}),
+	},
+	{
+		fault:  "Pull of more than 1,000 is an error",
+		checks: []string{"clause=1/whole-batch"},
+		twist: each(func(b *twisted) {
+			b.pull = func(ctx context.Context, limit int) ([]engine.Delivery, error) {
+				if limit > 1000 {
+					return nil, errBroken
+				}
+				return b.Memory.Pull(ctx, limit)
+			}
+		}),
+	},
+	{
+		fault:  "Nack and Ack are of the first 100",
+		checks: []string{"clause=1/whole-batch"},
+		twist: each(func(b *twisted) {
+			b.nack = func(ctx context.Context, ds []engine.Delivery) error {
+				return b.Memory.Nack(ctx, ds[:min(len(ds), 100)])
+			}
+			b.ack = func(ctx context.Context, ds []engine.Delivery) error {
+				return b.Memory.Ack(ctx, ds[:min(len(ds), 100)])
+			}
+		}),
+	},
+	{
+		fault:  "Push with a context that is done says that it has done nothing, and has",
+		checks: []string{"clause=3/refused"},
+		twist: each(func(b *twisted) {
+			b.push = func(ctx context.Context, key string, tasks [][]byte) ([]uint64, error) {
+				if ctx.Err() != nil {
+					_, _ = b.Memory.Push(context.WithoutCancel(ctx), key, tasks)
+				}
+				return b.Memory.Push(ctx, key, tasks)
+			}
+		}),
+	},
+	{
+		fault:  "Push after Close does not say that it has done nothing",
+		checks: []string{"clause=3/refused"},
+		twist: each(func(b *twisted) {
+			b.push = func(ctx context.Context, key string, tasks [][]byte) ([]uint64, error) {
+				ids, err := b.Memory.Push(ctx, key, tasks)
+				if errors.Is(err, engine.ErrClosed) {
+					err = engine.ErrClosed
+				}
+				return ids, err
+			}
+		}),
+	},
+	{
+		fault:  "Push returns IDs with ErrRefused",
+		checks: []string{"clause=3/refused"},
+		twist: each(func(b *twisted) {
+			b.push = func(ctx context.Context, key string, tasks [][]byte) ([]uint64, error) {
+				ids, err := b.Memory.Push(ctx, key, tasks)
+				if errors.Is(err, engine.ErrRefused) {
+					ids = make([]uint64, len(tasks))
+					ids[0] = 7
+				}
+				return ids, err
+			}
+		}),
+	},
+	{
 		fault:  "a batch is pushed from its end",
 		checks: []string{"clause=1/round-trip", "clause=1/increasing"},
 		twist: each(func(b *twisted) {

@@ -370,6 +370,49 @@ var brokenLoops = []broken{
 		}),
 	},
 	{
+		fault:  "All goes on when it has failed",
+		checks: []string{"clause=14/failed"},
+		twist: loops(func(_ *twisted, seq iter.Seq2[engine.Record, error]) iter.Seq2[engine.Record, error] {
+			return func(yield func(engine.Record, error) bool) {
+				for rec, err := range seq {
+					if !yield(rec, err) || err != nil && !yield(rec, err) {
+						return
+					}
+				}
+			}
+		}),
+	},
+	{
+		fault:  "All says of what it has failed at that it cannot be read",
+		checks: []string{"clause=14/failed"},
+		twist: loops(func(_ *twisted, seq iter.Seq2[engine.Record, error]) iter.Seq2[engine.Record, error] {
+			return func(yield func(engine.Record, error) bool) {
+				last := uint64(1)
+				for rec, err := range seq {
+					if err != nil {
+						rec.ID = last
+					}
+					if last = rec.ID; !yield(rec, err) {
+						return
+					}
+				}
+			}
+		}),
+	},
+	{
+		fault:  "All ends without a word when its context does",
+		checks: []string{"clause=14/failed"},
+		twist: loops(func(_ *twisted, seq iter.Seq2[engine.Record, error]) iter.Seq2[engine.Record, error] {
+			return func(yield func(engine.Record, error) bool) {
+				for rec, err := range seq {
+					if err != nil || !yield(rec, err) {
+						return
+					}
+				}
+			}
+		}),
+	},
+	{
 		fault:  "All yields the first again",
 		checks: []string{"clause=14/exactly-once", "clause=14/calls-in-body", "clause=14/while-others-write"},
 		twist: loops(func(_ *twisted, seq iter.Seq2[engine.Record, error]) iter.Seq2[engine.Record, error] {

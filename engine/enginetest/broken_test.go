@@ -37,6 +37,15 @@ type twisted struct {
 	lease   func() time.Duration
 }
 
+var _ interface {
+	engine.Engine
+	engine.Waiter
+	engine.StartMarker
+	engine.Sizer
+	engine.Describer
+	engine.Retryabler
+} = (*twisted)(nil)
+
 func (b *twisted) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64, error) {
 	if b.push != nil {
 		return b.push(ctx, key, tasks)

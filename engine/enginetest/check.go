@@ -27,6 +27,7 @@ type check struct {
 var checks = slices.Concat(
 	[]check{
 		{clauses: []int{1}, name: "round-trip", try: taskRoundTrip},
+		{clauses: []int{1}, name: "whole-batch", try: pushedWhole},
 		{clauses: []int{1}, name: "increasing", try: increasingIDs},
 		{clauses: []int{1}, name: "unique-at-once", try: uniqueAtOnce},
 		{clauses: []int{1}, name: "made-anew", try: madeAnew},
@@ -39,6 +40,7 @@ var checks = slices.Concat(
 
 		{clauses: []int{3}, name: "some-fit", try: someFit},
 		{clauses: []int{3}, name: "too-large", try: tooLargeTask},
+		{clauses: []int{3}, name: "refused", try: refusedPush},
 
 		{clauses: []int{4}, name: "full", try: full},
 
@@ -75,6 +77,7 @@ var checks = slices.Concat(
 		{clauses: []int{14}, name: "exactly-once", try: allOnce},
 		{clauses: []int{14}, name: "calls-in-body", try: callsInBody},
 		{clauses: []int{14}, name: "break-and-panic", try: leftLoops},
+		{clauses: []int{14}, name: "failed", try: failedLoops},
 		{clauses: []int{14}, name: "while-others-write", try: allWhileWriting},
 
 		{clauses: []int{15}, name: "apart", try: apart},

@@ -117,6 +117,51 @@ func leftLoops(s *subject) {
 	h.hasOnly(recs)
 }
 
+// failedLoops loops with a context that ends, and over an engine that is closed: at the end,
+// and nowhere else, there may be an error, and it is about no record.
+func failedLoops(s *subject) {
+	h := s.open()
+	recs := records(1, 600)
+	h.save(recs...)
+	loop := func(when string, ctx context.Context, end func(n int)) {
+		n := 0
+		var last error
+		for rec, err := range h.All(ctx) {
+			switch {
+			case last != nil:
+				fail("All, %s, yielded record %d and error %v after error %q with ID 0, want that to be the last", when, rec.ID, err, last)
+			case err != nil && rec.ID != 0:
+				fail("All, %s, yielded record %d with error %q, want ID 0: it is not about a record", when, rec.ID, err)
+			case err == nil && !bytes.Equal(rec.Data, records(rec.ID, 1)[0].Data):
+				fail("All, %s, yielded record %d with %s, want %s", when, rec.ID, brief(rec.Data), brief(records(rec.ID, 1)[0].Data))
+			}
+			last = err
+			n++
+			end(n)
+		}
+		if last == nil && n != len(recs) {
+			fail("All, %s, yielded %d records of %d and no error", when, n, len(recs))
+		}
+	}
+	for _, at := range []int{0, 1, 300, 599} {
+		ctx, cancel := context.WithCancel(s.ctx)
+		if at == 0 {
+			cancel()
+		}
+		loop("with a context that ends", ctx, func(n int) {
+			if n == at {
+				cancel()
+			}
+		})
+		cancel()
+	}
+	loop("closed in the body", s.ctx, func(n int) {
+		if n == 300 {
+			h.close()
+		}
+	})
+}
+
 // allWhileWriting loops while others save and delete.
 func allWhileWriting(s *subject) {
 	h, other := s.open(), s.open()

@@ -246,6 +246,7 @@ func retryable(s *subject) {
 	want(context.DeadlineExceeded, true)
 	want(engine.ErrTooLarge, false)
 	want(engine.ErrClosed, false)
+	want(fmt.Errorf("deleted: %w", engine.ErrGone), false)
 	_, err := h.Push(s.ctx, s.key(), s.batch(2*s.QueueBound))
 	want(err, true)
 	ended, cancel := context.WithTimeout(s.ctx, 0)

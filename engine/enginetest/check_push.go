@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"github.com/resultpool/resultpool/engine"
 )
 
 // taskRoundTrip gets tasks back that are empty, binary, and long.
@@ -26,6 +28,36 @@ func taskRoundTrip(s *subject) {
 	if len(none) > 0 || err != nil {
 		fail("Push of no tasks returned %v and %v, want nothing", none, err)
 	}
+}
+
+// pushedWhole works with as many tasks at once as a pool does.
+func pushedWhole(s *subject) {
+	const batch = 256
+	h, other := s.open(), s.open()
+	key, tasks := s.key(), s.batch(batch)
+	for i := range tasks {
+		tasks[i] = append(tasks[i], bytes.Repeat([]byte("."), i)...)
+	}
+	ids := h.pushTasks(key, tasks)
+	h.pushAgain(key, tasks, ids)
+	var ds []engine.Delivery
+	for len(ds) < batch {
+		more, err := h.Pull(h.ctx, 4096) // as many as there are idle workers
+		if err != nil {
+			fail("Pull of at most 4096 returned error %q, want none", err)
+		}
+		h.pulled(more, 4096)
+		ds = append(ds, more...)
+	}
+	sameIDs("all that was delivered", idsOf(ds), ids)
+	h.extend(ds)
+	h.nack(ds[:batch/2])
+	again := other.pull(batch / 2)
+	sameIDs("what was delivered after it was given back", idsOf(again), idsOf(ds[:batch/2]))
+	other.ack(again)
+	h.ack(ds[batch/2:])
+	other.pushWhenThereIsRoom(batch)
+	sameIDs("the number of those that were pushed when all others were done", make([]uint64, len(h.pull(batch))), make([]uint64, batch))
 }
 
 // increasingIDs pushes before and after Close, with tasks that are acknowledged and

@@ -12,9 +12,11 @@ var clauses = [...]string{
 		"remembers the key: for 10 seconds at least, also if the task is done by " +
 		"then, but for a task that is done when the engine itself has died.",
 	3: "With an error, ids is nil or as long as tasks, and ids[i] is 0 if tasks[i] is " +
-		"not known to be in the queue. With ErrFull or ErrTooLarge those are not in " +
-		"the queue. With any other error they may be: Push again with the same key " +
-		"and the same tasks tells.",
+		"not known to be in the queue. With an error matching ErrFull or ErrTooLarge " +
+		"those are not in the queue, neither by this call nor by an earlier one with " +
+		"the same key. With one matching ErrRefused they are not by this call. With " +
+		"any other error they may be: Push again with the same key and the same " +
+		"tasks tells.",
 	4: "A queue is bounded. A Push that finds no room does not wait: it returns an " +
 		"error matching ErrFull, drops nothing, and there is room again when tasks " +
 		"are acknowledged.",
@@ -43,8 +45,10 @@ var clauses = [...]string{
 		"that are not there are no error.",
 	14: "A loop over All yields each record that is stored from its beginning to its " +
 		"end exactly once, in any order, and may yield those that come or go " +
-		"meanwhile. The body may call every method. If the engine fails, the last " +
-		"pair has an error.",
+		"meanwhile. The body may call every method. A pair with an error and an ID " +
+		"that is not 0 is about that record only, which cannot be read: the loop " +
+		"goes on. With ID 0 the engine has failed or ctx is done, and the pair is " +
+		"the last.",
 	15: "The queue and the results have nothing to do with each other: saving does " +
 		"not acknowledge, acknowledging does not delete.",
 	16: "What is in the queue, and what was saved, is there after Close and a new " +

@@ -50,17 +50,20 @@
 //
 // [Memory] is a whole engine in the memory of this process, and [WithFaults] makes any
 // engine fail on purpose: before or after it took effect, for a while or for ever,
-// slowly, or by being down until told.
+// slowly, by a panic, or by being down until told.
 //
 //	f := enginetest.WithFaults(enginetest.NewMemory(nil), enginetest.Faults{
-//		Save: enginetest.First(3, enginetest.Lose(errLost)),
+//		Save:   enginetest.First(3, enginetest.Lose(errLost)),
+//		Record: enginetest.Only(enginetest.Fail(errDamaged), 7), // of All
 //	})
 //	f.Down(errDown) // until f.Up
+//	f.Down(fmt.Errorf("deleted: %w", engine.ErrGone))
 //
 // # What is not checked
 //
 // Whether anything survives a crash or a power cut; what happens when a network fails;
 // that Extend and Nack of a delivery whose lease has ended leave the lease of the one
 // after it alone; that a queue stays bounded by all that is held; what a Save does under
-// an ID whose record was deleted; that a key is forgotten in the end.
+// an ID whose record was deleted; that a key is forgotten in the end; that a record which
+// cannot be read is told by All with its ID, and the others come; that ErrGone is told.
 package enginetest

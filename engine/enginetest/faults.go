@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -57,6 +58,14 @@ func Block() Fault {
 // Panic has every call panic with v.
 func Panic(v any) Fault {
 	return func(context.Context, []uint64, func(context.Context) error) error { panic(v) }
+}
+
+// Goexit has every call end its goroutine, as runtime.Goexit does, and nothing done.
+func Goexit() Fault {
+	return func(context.Context, []uint64, func(context.Context) error) error {
+		runtime.Goexit()
+		return nil
+	}
 }
 
 // First is f for the first n calls. Those after them work.

@@ -28,6 +28,10 @@ type Faults struct {
 	MarkStart Fault // of one ID
 	Size      Fault // of no ID
 	Describe  Fault // of no ID
+
+	// Record is of each record that a loop over All comes to, and of its ID. Its error is
+	// that of a record that cannot be read: it is yielded with the ID, and the loop goes on.
+	Record Fault
 }
 
 func (fs *Faults) of(method string) Fault {
@@ -66,7 +70,8 @@ func (fs *Faults) of(method string) Fault {
 // A Fault stands between a caller and a method of an engine. It makes the call with
 // do, at most once, and returns the error that the caller is to see: do's, or one of
 // its own. It may do so late, or not at all, or panic instead. What a method returns
-// beside an error is nothing, but for the IDs beside ErrFull.
+// beside an error is nothing, but for the IDs beside ErrFull. An error of its own that
+// matches engine.ErrRefused or engine.ErrGone means what these mean, so it must be true.
 //
 // ids are those that the call is about, and not the Fault's to keep or change. A Fault
 // is called on the caller's goroutine, also by several at once. A nil Fault makes the
@@ -136,7 +141,8 @@ func (f *Faulty) SetFaults(faults Faults) {
 	f.faults = faults
 }
 
-// Down has every method fail with err until Up, as an engine that cannot be reached.
+// Down has every method fail with err until Up, as an engine that cannot be reached, or
+// with one that matches engine.ErrGone, one whose queue was deleted.
 // Calls that are being made see their contexts cancelled with err. Those that have done
 // their work by then still succeed, the others return err. err must not be nil.
 func (f *Faulty) Down(err error) {
@@ -304,12 +310,21 @@ func (f *Faulty) Delete(ctx context.Context, ids []uint64) error {
 func (f *Faulty) All(ctx context.Context) iter.Seq2[engine.Record, error] {
 	return func(yield func(engine.Record, error) bool) {
 		left := false
+		f.mu.Lock()
+		read := f.faults.Record
+		f.mu.Unlock()
 		err := f.call(ctx, "All", nil, func(ctx context.Context) error {
 			for rec, err := range f.eng.All(ctx) {
-				if err != nil {
-					return err
+				if err == nil {
+					err = read.call(ctx, []uint64{rec.ID}, func(context.Context) error { return nil })
 				}
-				if !yield(rec, nil) {
+				if err != nil {
+					if rec.ID == 0 {
+						return err
+					}
+					rec.Data = nil
+				}
+				if !yield(rec, err) {
 					left = true
 					return nil
 				}
@@ -391,7 +406,12 @@ func (f *Faulty) Retryable(err error) bool {
 	if r, ok := f.eng.(engine.Retryabler); ok {
 		return r.Retryable(err)
 	}
-	return !errors.Is(err, engine.ErrTooLarge) && !errors.Is(err, engine.ErrClosed) && !errors.Is(err, engine.ErrNotFound)
+	for _, never := range []error{engine.ErrTooLarge, engine.ErrGone, engine.ErrClosed, engine.ErrNotFound} {
+		if errors.Is(err, never) {
+			return false
+		}
+	}
+	return true
 }
 
 func (f *Faulty) lacks(name string) error {

@@ -72,7 +72,7 @@ func loaded(t *testing.T) (*Memory, []engine.Delivery) {
 
 // TestEachMethodHasItsFault calls every method of engines in which one is faulty.
 func TestEachMethodHasItsFault(t *testing.T) {
-	require.Len(t, methods, reflect.TypeFor[Faults]().NumField())
+	require.Len(t, methods, reflect.TypeFor[Faults]().NumField()-1, "Record is no method")
 	for faulty := range methods {
 		var faults Faults
 		reflect.ValueOf(&faults).Elem().FieldByName(faulty).Set(reflect.ValueOf(Fail(errFault)))
@@ -110,7 +110,7 @@ func TestEachMethodNeedsTheEngineInside(t *testing.T) {
 	for _, name := range []string{"Wait", "MarkStart", "Size", "Describe"} {
 		assert.ErrorIs(t, methods[name](t.Context(), f, ds), errors.ErrUnsupported, name)
 	}
-	for err, want := range map[error]bool{io.EOF: true, engine.ErrFull: true, engine.ErrTooLarge: false, engine.ErrClosed: false} {
+	for err, want := range map[error]bool{io.EOF: true, engine.ErrFull: true, engine.ErrTooLarge: false, engine.ErrGone: false, engine.ErrClosed: false} {
 		assert.Equal(t, want, f.Retryable(err), "%v", err)
 	}
 	f = WithFaults(m, Faults{})
@@ -262,6 +262,39 @@ func TestPanic(t *testing.T) {
 	assert.PanicsWithValue(t, "boom", func() { _ = f.Delete(t.Context(), []uint64{1}) })
 	assert.Empty(t, f.made)
 	assert.NoError(t, f.Save(t.Context(), nil))
+}
+
+func TestGoexit(t *testing.T) {
+	f := WithFaults(NewMemory(nil), Faults{Pull: Goexit()})
+	ended, returned := make(chan struct{}), false
+	go func() {
+		defer close(ended)
+		_, _ = f.Pull(t.Context(), 1)
+		returned = true
+	}()
+	<-ended
+	assert.False(t, returned)
+	assert.Empty(t, f.made)
+}
+
+// TestRecordsThatCannotBeRead has a loop go on behind them.
+func TestRecordsThatCannotBeRead(t *testing.T) {
+	m := NewMemory(nil)
+	require.NoError(t, m.Save(t.Context(), []engine.Record{{ID: 1}, {ID: 2, Data: []byte("2")}, {ID: 3}}))
+	inner := WithFaults(m, Faults{Record: Only(Fail(errFault), 2)})
+	for _, f := range []*Faulty{inner, WithFaults(inner, Faults{})} {
+		var ids []uint64
+		for rec, err := range f.All(t.Context()) {
+			ids = append(ids, rec.ID)
+			if rec.ID == 2 {
+				assert.Equal(t, errFault, err)
+				assert.Nil(t, rec.Data)
+			} else {
+				assert.NoError(t, err)
+			}
+		}
+		assert.Equal(t, []uint64{1, 2, 3}, ids)
+	}
 }
 
 func TestFaultsThatBeginAndEnd(t *testing.T) {

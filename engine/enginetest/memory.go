@@ -24,7 +24,7 @@ type MemoryOptions struct {
 //
 // It keeps the contract to the letter and none of what engines do beyond it. A Push
 // that finds too little room takes over the first of its tasks, and returns their IDs
-// with ErrFull. An Ack counts also after the lease has ended. A Delivery that is not
+// with ErrFull, and one that does nothing returns ErrRefused beside the reason. An Ack counts also after the lease has ended. A Delivery that is not
 // handed back as it was is an error.
 //
 // A Memory is one handle on its data, as one process has one connection; [Memory.Open]
@@ -121,7 +121,12 @@ func (m *Memory) await(ctx context.Context, changed <-chan struct{}, at time.Tim
 
 // Retryable implements [engine.Retryabler].
 func (m *Memory) Retryable(err error) bool {
-	return !errors.Is(err, engine.ErrTooLarge) && !errors.Is(err, engine.ErrClosed) && !errors.Is(err, errMisuse)
+	for _, never := range []error{engine.ErrTooLarge, engine.ErrGone, engine.ErrClosed, errMisuse} {
+		if errors.Is(err, never) {
+			return false
+		}
+	}
+	return true
 }
 
 // errMisuse is in the errors of calls that break the contract on the caller's side.

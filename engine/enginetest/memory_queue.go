@@ -68,7 +68,7 @@ type memoryUse struct {
 // Push implements [engine.Queue].
 func (m *Memory) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64, error) {
 	if err := m.enter(ctx); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", engine.ErrRefused, err)
 	}
 	if !validKey(key) {
 		return nil, misuse("Push with key %q, want 1 to 64 letters, digits and hyphens", key)

@@ -117,7 +117,11 @@ func (m *Memory) All(ctx context.Context) iter.Seq2[engine.Record, error] {
 			if errors.Is(err, engine.ErrNotFound) {
 				continue // deleted meanwhile
 			}
-			if !yield(engine.Record{ID: id, Data: data}, err) || err != nil {
+			if err != nil {
+				yield(engine.Record{}, err)
+				return
+			}
+			if !yield(engine.Record{ID: id, Data: data}, nil) {
 				return
 			}
 		}

@@ -37,6 +37,11 @@
 // are done: a Push that is repeated over such a restart can add a task again that was
 // done in between.
 //
+// A server whose files are damaged passes over the messages that it cannot read. It has them
+// in its list, unless it was started since: so Load, Wait and All say of such a result that
+// it is damaged, and Wait and Size of such a task, where they would else say that there is
+// none.
+//
 // Killed between the two writes, it remembers that a task was acknowledged and has not
 // removed it: Size counts it, and it keeps its place in the queue, until somebody's Pull has
 // found nothing for 5 s, and removes it.
@@ -46,7 +51,10 @@
 // For a pool NAME the streams resultpool_NAME_tasks, _results, _starts and _kind, with
 // subjects that begin with resultpool.NAME, and the consumer workers of the first. They stay
 // when everybody has closed the engine. To remove a pool, delete the streams, with the
-// command nats stream rm. Its IDs do not come back when it is made anew, as long as the
+// command nats stream rm, when nobody has it open. Those who have it open make the consumer
+// and the stream of starts anew, since nothing is lost by that; without the tasks or the
+// results that they work with, their calls return an error matching engine.ErrGone, as soon
+// as the servers have said twice that there is no such stream. Its IDs do not come back when it is made anew, as long as the
 // clock of the machine that does it is not set back: the first ID is the time in
 // microseconds.
 //
@@ -76,10 +84,13 @@
 // he likes: those have to take their input as a stranger's. Who may publish to
 // resultpool.NAME.result.* can give any task its result, before it has run. Who may publish
 // to resultpool.NAME.saved.* can tell those who wait a result that is not stored: nobody
-// needs to. And who may use all of $JS.API can delete all. A user who only submits and reads
+// needs to. What is published to resultpool.NAME.result. with something else at its end than
+// the ID of a task, as Push returns it, is no result, and All passes over it. And who may use all of $JS.API can delete all. A user who only submits and reads
 // needs the first of these, and of $JS.API what docs/many-machines.md lists. Permissions
 // that are missing are errors that match nats.ErrPermissionViolation, and no use to try
-// again.
+// again. Credentials that are refused are an error of Open; later they are tried again for
+// ever, and calls return an error meanwhile, which matches nats.ErrAuthorization or one of
+// its kin.
 //
 // # What it does not do
 //

@@ -200,11 +200,17 @@ func (c *call) uses(subject string) bool {
 	return slices.ContainsFunc(c.subjects, func(prefix string) bool { return strings.HasPrefix(subject, prefix) })
 }
 
-// disconnected is the error while the client reconnects, with what the server has said if
-// it refuses to be connected to.
+// disconnected is the error while the client reconnects, with what the server says if it
+// refuses that. Any other last error of the client is one of the connection that was.
 func (e *Engine) disconnected() error {
-	if err := e.nc.LastError(); err != nil {
-		return fmt.Errorf("jetstream: not connected, reconnecting: %w: %w", nats.ErrDisconnected, err)
+	last := e.nc.LastError()
+	for _, refusal := range []error{
+		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
+		nats.ErrMaxConnectionsExceeded, nats.ErrMaxAccountConnectionsExceeded,
+	} {
+		if errors.Is(last, refusal) {
+			return fmt.Errorf("jetstream: not connected, reconnecting: %w: %w", nats.ErrDisconnected, refusal)
+		}
 	}
 	return fmt.Errorf("jetstream: not connected, reconnecting: %w", nats.ErrDisconnected)
 }

@@ -74,7 +74,7 @@ func (e *Engine) remakeConsumer(ctx context.Context) error {
 		if call.Err() != nil {
 			err = context.Cause(call)
 		}
-		return fmt.Errorf("the consumer %s of stream %s is gone, and is not made anew: %w", e.names.consumer, e.names.tasks, err)
+		return fmt.Errorf("the consumer %s of stream %s does not answer, and is not made anew: %w", e.names.consumer, e.names.tasks, err)
 	}
 	return nil
 }
@@ -93,5 +93,5 @@ func (e *Engine) remakeStarts(ctx context.Context) error {
 	if call.Err() != nil {
 		err = context.Cause(call)
 	}
-	return fmt.Errorf("the stream %s is gone, and is not made anew: %w", e.names.starts, err)
+	return fmt.Errorf("the stream %s does not answer, and is not made anew: %w", e.names.starts, err)
 }

@@ -135,7 +135,8 @@ const (
 
 // Pull takes over up to most tasks, and up to 4,096, of 16 MiB together if they are more
 // than one. While it finds none it removes what a server that has died has left in the
-// queue of tasks that are acknowledged: after 5 s, and then each 30 s.
+// queue of tasks that are acknowledged: after 5 s, and then each 30 s. If somebody has
+// deleted the consumer, Pull makes it anew.
 func (e *Engine) Pull(ctx context.Context, most int) ([]engine.Delivery, error) {
 	call, end, err := e.begin(ctx, 0, e.names.next)
 	if err != nil {
@@ -161,7 +162,7 @@ func (e *Engine) Pull(ctx context.Context, most int) ([]engine.Delivery, error) 
 			return nil, e.failAt(call, "pull", e.names.tasks, err)
 		case !single: // nothing has come for so long
 			_ = e.removeOrphans(call) // else the next time
-			poll = pollFor
+			poll, remade = pollFor, false
 		}
 	}
 }
