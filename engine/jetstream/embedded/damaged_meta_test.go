@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -114,7 +115,8 @@ func TestHalfMade(t *testing.T) {
 // TestStreamMissing removes the directory of a stream, or all of them.
 func TestStreamMissing(t *testing.T) {
 	dir := t.TempDir()
-	e, err := embedded.Open(t.Context(), dir, "x", nil)
+	opts := &embedded.Options{ServerOptions: embedded.ServerOptions{User: "me", Password: "secret"}}
+	e, err := embedded.Open(t.Context(), dir, "x", opts)
 	require.NoError(t, err)
 	ids := push(t, e, "a", 3)
 	require.NoError(t, e.Close())
@@ -123,22 +125,22 @@ func TestStreamMissing(t *testing.T) {
 		away := filepath.Join(dir, "away")
 		require.NoError(t, os.Rename(missing, away))
 		before := contents(t, dir)
-		_, err = embedded.Open(t.Context(), dir, "x", nil)
+		_, err = embedded.Open(t.Context(), dir, "x", opts)
 		require.ErrorContains(t, err, missing)
 		assert.Equal(t, before, contents(t, dir))
 		require.NoError(t, os.Rename(away, missing))
 	}
-	e, err = embedded.Open(t.Context(), dir, "x", nil)
+	e, err = embedded.Open(t.Context(), dir, "x", opts)
 	require.NoError(t, err)
 	assert.Equal(t, ids[2], pull(t, e, 3)[2].ID)
 
 	// Deleted on purpose, they are not missed.
-	_, js := client(t, e.URL())
+	_, js := client(t, e.URL(), nats.UserInfo("me", "secret"))
 	for _, stream := range []string{"tasks", "results", "starts"} {
 		require.NoError(t, js.DeleteStream(t.Context(), "resultpool_x_"+stream))
 	}
 	require.NoError(t, e.Close())
-	e, err = embedded.Open(t.Context(), dir, "x", nil)
+	e, err = embedded.Open(t.Context(), dir, "x", opts)
 	require.NoError(t, err)
 	assert.Greater(t, push(t, e, "b", 1)[0], ids[2])
 	require.NoError(t, e.Close())

@@ -54,7 +54,7 @@ func TestPartOfPoolMissing(t *testing.T) {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
 			name, _ := pool(t, test.tasks, test.missing...)
-			e, err := jetstream.Open(t.Context(), s.URL(), name, nil)
+			e, err := jetstream.Open(t.Context(), s.URL(), name, as(s.URL(), nil))
 			if test.gone == "" {
 				require.NoError(t, err, "%v", test)
 				push(t, e, "b", 1)
