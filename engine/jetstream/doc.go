@@ -58,6 +58,12 @@
 // clock of the machine that does it is not set back: the first ID is the time in
 // microseconds.
 //
+// A server that cannot read the files of a stream, since they are damaged, starts without
+// it, and deletes them when it is made anew. So Open refuses, with an error that matches
+// engine.ErrGone, a pool that has results or starts and no tasks, or that had tasks and has no
+// results. Restore the files, or delete the other streams of the pool to begin anew. The
+// starts, the kind and the consumer are made anew: tasks are delivered again then.
+//
 // # Security
 //
 // The client opens one connection and listens nowhere. Credentials and TLS are options of

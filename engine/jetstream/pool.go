@@ -29,7 +29,9 @@ func (e *Engine) openPool(ctx context.Context, opts *Options) error {
 		return err
 	}
 	defer end()
-	err = e.openStreams(ctx, opts)
+	if err = e.checkParts(ctx); err == nil {
+		err = e.openStreams(ctx, opts)
+	}
 	switch {
 	case err != nil && ctx.Err() != nil:
 		err = context.Cause(ctx)

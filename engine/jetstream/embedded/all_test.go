@@ -9,14 +9,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	natsjs "github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/engine"
 	"github.com/resultpool/resultpool/engine/jetstream"
-	"github.com/resultpool/resultpool/engine/jetstream/embedded"
 	"github.com/resultpool/resultpool/pool"
 )
 
@@ -77,7 +78,8 @@ func TestOnlyResultsOfNoTask(t *testing.T) {
 	assert.Equal(t, 1, n)
 }
 
-// TestDamagedResults has a bit of a server's files changed. What cannot be read is an error
+// TestDamagedResults has a bit of the files of a server elsewhere changed, which package
+// embedded would not start. What cannot be read is an error
 // about this result only, of All and of Load; all others are there.
 func TestDamagedResults(t *testing.T) {
 	const n = 600 // more than a page
@@ -95,10 +97,9 @@ func TestDamagedResults(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			dir := t.TempDir()
 			life := func(f func(e *jetstream.Engine)) {
-				s, err := embedded.Start(t.Context(), dir, fast)
-				require.NoError(t, err)
-				defer s.Close()
-				e, err := jetstream.Open(t.Context(), s.URL(), "x", nil)
+				url, stop := startServer(t, dir)
+				defer stop()
+				e, err := jetstream.Open(t.Context(), url, "x", nil)
 				require.NoError(t, err)
 				defer func() { require.NoError(t, e.Close()) }()
 				f(e)
@@ -145,6 +146,16 @@ func TestDamagedResults(t *testing.T) {
 			})
 		})
 	}
+}
+
+// startServer starts a server on a folder in this process, as its own program does.
+func startServer(t *testing.T, dir string) (url string, stop func()) {
+	t.Helper()
+	srv, err := server.NewServer(&server.Options{Port: server.RANDOM_PORT, JetStream: true, StoreDir: dir, NoLog: true, NoSigs: true})
+	require.NoError(t, err)
+	srv.Start()
+	require.True(t, srv.ReadyForConnections(20*time.Second))
+	return srv.ClientURL(), func() { srv.Shutdown(); srv.WaitForShutdown() }
 }
 
 // flip changes a bit of a message in the server's file: so far behind the last at before the

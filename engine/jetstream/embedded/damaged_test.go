@@ -11,10 +11,10 @@ import (
 
 	"github.com/resultpool/resultpool/engine"
 	"github.com/resultpool/resultpool/engine/jetstream"
-	"github.com/resultpool/resultpool/engine/jetstream/embedded"
 )
 
-// TestDamagedTask has a bit of a task in the server's file changed. The server delivers it to
+// TestDamagedTask has a bit of a task in the file of a server elsewhere changed, which package
+// embedded would not start. The server delivers it to
 // nobody: who waits for it is told so, and so is who waits for the queue to be empty, also
 // when the others are done and what a server leaves in the queue has been looked for.
 func TestDamagedTask(t *testing.T) {
@@ -22,10 +22,9 @@ func TestDamagedTask(t *testing.T) {
 	dir := t.TempDir()
 	var ids []uint64
 	life := func(f func(e *jetstream.Engine)) {
-		s, err := embedded.Start(t.Context(), dir, fast)
-		require.NoError(t, err)
-		defer s.Close()
-		e, err := jetstream.Open(t.Context(), s.URL(), "x", nil)
+		url, stop := startServer(t, dir)
+		defer stop()
+		e, err := jetstream.Open(t.Context(), url, "x", nil)
 		require.NoError(t, err)
 		defer func() { require.NoError(t, e.Close()) }()
 		f(e)

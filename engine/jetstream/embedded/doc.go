@@ -19,6 +19,34 @@
 // in use, and free when the process has ended. (On systems other than Unix and Windows there
 // is no lock.)
 //
+// # Damage
+//
+// A server that finds a file damaged starts without what was in it, and to make that anew
+// deletes the rest. So Start reads the whole directory before, at the speed of the disk, and
+// if a file is damaged it changes nothing, and returns an error that names the file and says
+// what to do: to restore it from a backup, or what to move away to go on without it.
+//
+// It finds each flipped bit in a task, a result or a configuration, and files that are
+// missing, empty or too short. So that it finds those, the directory holds one more file,
+// marks: what was there for certain, written once a second while something is stored. What
+// can be made again is: the servers' indexes, and the position in the queue, without which
+// tasks that are held are delivered again. Nothing is lost if marks is damaged or missing.
+//
+// What it does not find:
+//
+//   - After a kill or a power cut, that the end of a file is cut off which was written in
+//     the last second before: it looks like what was being written.
+//   - After these, too, that a file which is not the newest of its stream is cut off exactly
+//     where a record ends, or is missing when others of it were removed in the last second.
+//   - What is missing, if marks is missing as well.
+//   - What is missing, but for configurations, if the directory is used with
+//     LosesOnPowerCut: it may be what a power cut has taken.
+//   - That a task was acknowledged, if the damage undoes that: it is run again, and its first
+//     result stays.
+//
+// A directory that another nats-server has changed since Close, or whose stream was deleted
+// in the last second before a kill, may seem damaged: remove marks then.
+//
 // # A full disk
 //
 // The disk is the limit. When it is full, or a write fails for another reason, the server

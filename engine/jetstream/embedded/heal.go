@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -93,9 +94,9 @@ func (s *Server) startAgain() {
 	s.srv = nil
 	s.mu.Unlock()
 	if srv != nil {
-		shutDown(srv)
+		s.stop(srv)
 	}
-	if err := s.launch(); err != nil {
+	if err := s.launch(context.Background()); err != nil {
 		s.mu.Lock()
 		s.failed = &failure{s.dir, err}
 		s.mu.Unlock()

@@ -171,6 +171,10 @@ var serverProgram = sync.OnceValues(func() (string, error) {
 var programs = map[string]func(value string){
 	"EMBEDDED_TEST_HOLD": hold,
 	"EMBEDDED_TEST_JOIN": join,
+
+	"EMBEDDED_TEST_FILL":  func(dir string) { exit(fillFolder(dir)) },
+	"EMBEDDED_TEST_CHECK": func(dir string) { exit(checkFolder(dir)) },
+	"EMBEDDED_TEST_WORK":  func(dir string) { exit(work(dir)) },
 }
 
 func TestMain(m *testing.M) {

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -18,8 +19,8 @@ import (
 )
 
 // launch starts a NATS server and writes down, for those who join, where it listens. It is
-// called by Start, and by watch.
-func (s *Server) launch() error {
+// called by Start, and by watch. ctx ends the reading of what is in the directory.
+func (s *Server) launch(ctx context.Context) error {
 	so, err := serverOptions(s.dir, &s.opts)
 	if err != nil {
 		return err
@@ -53,9 +54,17 @@ func (s *Server) launch() error {
 	if err := folder.Hide(filepath.Join(s.dir, server.JetStreamStoreDir)); err != nil {
 		return err
 	}
+	found, err := checkFolder(ctx, s.dir, s.opts.LosesOnPowerCut)
+	if err != nil {
+		return err
+	}
 	_ = os.Remove(s.roomFile()) // of a process that was killed
 	srv, heard, err := s.run(so)
 	if err != nil {
+		return err
+	}
+	if err := found.check(srv); err != nil {
+		shutDown(srv)
 		return err
 	}
 	at := ""
@@ -71,6 +80,9 @@ func (s *Server) launch() error {
 			shutDown(srv)
 			return err
 		}
+	}
+	if !s.opts.LosesOnPowerCut {
+		s.marker = startMarker(s.dir, srv)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,6 +112,18 @@ func (s *Server) run(so *server.Options) (*server.Server, *lastWords, error) {
 		return nil, nil, err
 	}
 	return srv, heard, nil
+}
+
+// stop shuts down what launch has started.
+func (s *Server) stop(srv *server.Server) {
+	if s.marker != nil {
+		s.marker.stop()
+	}
+	shutDown(srv)
+	if s.marker != nil {
+		s.marker.closed()
+		s.marker = nil
+	}
 }
 
 func shutDown(srv *server.Server) {

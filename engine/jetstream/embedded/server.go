@@ -65,6 +65,8 @@ type Server struct {
 	quit    chan struct{} // closed by Close
 	watched chan struct{} // closed when watch has ended
 
+	marker *marker // of what runs, nil if it has none; used by launch and stop, which never overlap
+
 	mu     sync.Mutex
 	noted  folder.Server  // what is in the folder for those who join; guarded by mu
 	srv    *server.Server // guarded by mu; nil while it is started again
@@ -77,7 +79,8 @@ type Server struct {
 
 // Start starts a server on a directory, and makes that if there is none, for its owner
 // alone. Only one server at a time may use it: a second one is told so, and where to join.
-// Start waits until what is in it was read, or ctx is done. The directory may be relative:
+// Start waits until what is in it was read, or ctx is done. If a file is damaged it changes
+// nothing, and its error says which: see the package comment. The directory may be relative:
 // it does not matter if the process changes its working directory later.
 //
 // A directory that another user owns, or may write to, is refused. On Windows that is not
@@ -119,7 +122,7 @@ func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error
 		alarm: make(chan struct{}, 1), quit: make(chan struct{}), watched: make(chan struct{}),
 	}
 	launched := make(chan error, 1)
-	go func() { launched <- s.launch() }()
+	go func() { launched <- s.launch(ctx) }()
 	select {
 	case err = <-launched:
 	case <-ctx.Done():
@@ -256,7 +259,7 @@ func (s *Server) Close() {
 		s.srv = nil
 		s.mu.Unlock()
 		if srv != nil {
-			shutDown(srv)
+			s.stop(srv)
 		}
 		s.lock.unlock()
 	})

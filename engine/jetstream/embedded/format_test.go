@@ -1,0 +1,143 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/engine"
+)
+
+// TestFormat reads what a server has written. If it fails after an update of nats-server,
+// then every folder would be refused.
+func TestFormat(t *testing.T) {
+	const n, held, saved = 60, 20, 15
+	dir := t.TempDir()
+	e, err := Open(t.Context(), dir, "x", nil)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, e.Close()) }()
+	tasks := make([][]byte, n)
+	for i := range tasks {
+		tasks[i] = make([]byte, 1000*i)
+	}
+	ids, err := e.Push(t.Context(), "a", tasks)
+	require.NoError(t, err)
+	var ds []engine.Delivery
+	for len(ds) < held {
+		more, err := e.Pull(t.Context(), held-len(ds))
+		require.NoError(t, err)
+		ds = append(ds, more...)
+	}
+	var recs []engine.Record
+	for _, d := range ds[:saved] {
+		recs = append(recs, engine.Record{ID: d.ID, Data: d.Task})
+	}
+	require.NoError(t, e.Save(t.Context(), recs))
+	require.NoError(t, e.Ack(t.Context(), ds[:saved]))
+	require.NoError(t, e.Delete(t.Context(), []uint64{recs[0].ID}))
+	var state *consumerState
+	require.Eventually(t, func() bool { // a moment later the server writes what was acknowledged
+		size, err := e.Size(t.Context())
+		require.NoError(t, err)
+		buf, err := os.ReadFile(filepath.Join(dir, "jetstream", "$G", "streams", "resultpool_x_tasks", "obs", "workers", stateFile))
+		require.NoError(t, err)
+		var ok bool
+		state, ok = parseConsumerState(buf, time.Now())
+		require.True(t, ok)
+		return size == n-saved && len(state.pending) == held-saved
+	}, 20*time.Second, 10*time.Millisecond)
+
+	streams, err := streamsIn(dir)
+	require.NoError(t, err)
+	require.Len(t, streams, 3)
+	states, err := recovered(e.server.srv)
+	require.NoError(t, err)
+	for _, st := range streams {
+		_, problem, err := readMeta(st.dir, st.name)
+		require.NoError(t, err)
+		assert.Nil(t, problem)
+		msgs, err := readMessages(t.Context(), st, false, true)
+		require.NoError(t, err)
+		assert.Empty(t, msgs.damage)
+		assert.Equal(t, states[st.key()].LastSeq, msgs.last)
+		assert.Len(t, msgs.live, int(states[st.key()].Msgs))
+		switch st.name {
+		case "resultpool_x_tasks":
+			assert.Equal(t, ids[saved:], msgs.live)
+			assert.Equal(t, pair{saved, ids[saved-1]}, state.floor)
+			assert.Equal(t, pair{held, ids[held-1]}, state.delivered)
+			assert.Empty(t, state.acknowledged(msgs.live))
+			_, problem, err := readMeta(st.consumerDir("workers"), st.name+"/workers")
+			require.NoError(t, err)
+			assert.Nil(t, problem)
+		case "resultpool_x_results":
+			for _, id := range ids[:saved] {
+				assert.True(t, msgs.ids[id])
+			}
+		}
+	}
+}
+
+// TestEveryBit flips each bit of a file of messages, and cuts it off at each byte. A file
+// that is cut off within a record is as one that was being written.
+func TestEveryBit(t *testing.T) {
+	dir := t.TempDir()
+	e, err := Open(t.Context(), dir, "x", &Options{ServerOptions: ServerOptions{LosesOnPowerCut: true}})
+	require.NoError(t, err)
+	require.NoError(t, e.Save(t.Context(), []engine.Record{{ID: 1, Data: []byte("one")}, {ID: 2, Data: make([]byte, 50)}, {ID: 3}}))
+	require.NoError(t, e.Delete(t.Context(), []uint64{2}))
+	require.NoError(t, e.Close())
+	st := streamDir{"$G", "resultpool_x_results", filepath.Join(dir, "jetstream", "$G", "streams", "resultpool_x_results")}
+	blocks, err := blocksIn(filepath.Join(st.dir, "msgs"))
+	require.NoError(t, err)
+	require.Len(t, blocks, 1)
+	buf, err := os.ReadFile(blockPath(filepath.Join(st.dir, "msgs"), blocks[0]))
+	require.NoError(t, err)
+
+	r := newRecords(fmt.Sprintf("%s-%d", st.name, blocks[0]), true)
+	ends := []int{0}
+	require.Equal(t, len(buf), r.each(buf, func(at int, rec record) { ends = append(ends, at+rec.size) }))
+	require.Len(t, ends, 5)
+	nothing := func(int, record) {}
+	for bit := range 8 * len(buf) {
+		wrong := slices.Clone(buf)
+		wrong[bit/8] ^= 1 << (bit % 8)
+		end := r.each(wrong, nothing)
+		if assert.Less(t, end, len(wrong), "bit %d", bit) {
+			assert.Contains(t, ends, end, "bit %d", bit)
+			assert.False(t, r.torn(wrong[end:]), "bit %d", bit)
+		}
+	}
+	for size := range buf {
+		end := r.each(buf[:size], nothing)
+		assert.Contains(t, ends, end)
+		assert.True(t, end == size || r.torn(buf[end:size]), "cut off at %d", size)
+		zeros := append(slices.Clone(buf[:size]), make([]byte, 100)...)
+		assert.True(t, r.torn(zeros[r.each(zeros, nothing):]), "zeros from %d", size)
+	}
+}
+
+// TestUnwrittenPage finds a page of zeros, which is one that has never come to the disk, in
+// the record where reading ends only.
+func TestUnwrittenPage(t *testing.T) {
+	buf := make([]byte, 4*page)
+	for i := range buf {
+		buf[i] = 1
+	}
+	record := func(at, size int) { binary.LittleEndian.PutUint32(buf[at:], uint32(size)) }
+	record(100, 2*page)
+	record(100+2*page, page)
+	assert.False(t, unwritten(buf, 100))
+	clear(buf[page : 2*page])
+	assert.True(t, unwritten(buf, 100))
+	assert.False(t, unwritten(buf, 100+2*page))
+	clear(buf[100+2*page : 3*page])
+	assert.True(t, unwritten(buf, 100+2*page))
+}

@@ -1,0 +1,118 @@
+package embedded
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+const (
+	metaFile  = "meta.inf"
+	sumFile   = "meta.sum"
+	stateFile = "o.dat"
+)
+
+// A streamDir is the directory of a stream.
+type streamDir struct{ account, name, dir string }
+
+// streamsIn are the streams of all accounts. A name with a dot is that of a stream that is
+// being deleted.
+func streamsIn(dir string) ([]streamDir, error) {
+	root := filepath.Join(dir, server.JetStreamStoreDir)
+	accounts, err := dirsIn(root)
+	if err != nil {
+		return nil, err
+	}
+	var streams []streamDir
+	for _, account := range accounts {
+		sub := filepath.Join(root, account, "streams")
+		names, err := dirsIn(sub)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			if !strings.HasPrefix(name, ".") {
+				streams = append(streams, streamDir{account, name, filepath.Join(sub, name)})
+			}
+		}
+	}
+	return streams, nil
+}
+
+func (st streamDir) key() string { return st.account + "/" + st.name }
+
+// ours tells that only pools write to it.
+func (st streamDir) ours() bool { return strings.HasPrefix(st.name, "resultpool_") }
+
+func (st streamDir) consumers() ([]string, error) { return dirsIn(filepath.Join(st.dir, "obs")) }
+
+func (st streamDir) consumerDir(name string) string { return filepath.Join(st.dir, "obs", name) }
+
+// dirsIn returns none if there is no such directory. A server takes one that cannot be read
+// for an empty one.
+func dirsIn(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+		return nil, err
+	}
+	var names []string
+	for _, entry := range entries {
+		if entry.IsDir() {
+			names = append(names, entry.Name())
+		}
+	}
+	return names, nil
+}
+
+func blockPath(dir string, block int) string { return filepath.Join(dir, strconv.Itoa(block)+".blk") }
+
+func blockNumber(name string) int {
+	number, _ := strings.CutSuffix(name, ".blk")
+	n, _ := strconv.Atoi(number)
+	return n
+}
+
+func fileIs(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// A metaProblem is why a configuration is not what a server has written.
+type metaProblem struct {
+	path       string
+	what       error
+	incomplete bool // as if it was being written when the process died
+}
+
+// readMeta returns the configuration of a stream or a consumer, or what is wrong with it.
+func readMeta(dir, key string) ([]byte, *metaProblem, error) {
+	var files [2][]byte
+	for i, name := range []string{metaFile, sumFile} {
+		path := filepath.Join(dir, name)
+		buf, err := os.ReadFile(path)
+		switch {
+		case os.IsNotExist(err):
+			return nil, &metaProblem{path, errors.New("it is missing"), true}, nil
+		case err != nil:
+			return nil, nil, err
+		case blank(buf):
+			return nil, &metaProblem{path, errors.New("it is empty"), true}, nil
+		}
+		files[i] = buf
+	}
+	hash := newHash(key)
+	_, _ = hash.Write(files[0])
+	if hex.EncodeToString(hash.Sum(nil)) != string(files[1]) {
+		path := filepath.Join(dir, metaFile)
+		return nil, &metaProblem{path, fmt.Errorf("it is damaged, or %s is, which does not agree with it", sumFile), false}, nil
+	}
+	return files[0], nil, nil
+}
