@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/resultpool/resultpool/engine"
@@ -80,7 +79,7 @@ func (j *joint[T, R]) beat(t *trouble) {
 			t.over()
 			timer.Reset(every)
 		case isFinal(j.eng, err):
-			j.pool.fail(fmt.Errorf("pool: extending leases: %w", err))
+			j.pool.fail(&wrapped{"pool: extending leases", err})
 			timer.Reset(every)
 		default:
 			t.failed(err)

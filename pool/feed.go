@@ -66,7 +66,7 @@ func (j *joint[T, R]) feed(f *feeder) {
 		case err == nil:
 			f.trouble.over()
 		case isFinal(j.eng, err):
-			j.pool.fail(fmt.Errorf("pool: taking over tasks: %w", err))
+			j.pool.fail(&wrapped{"pool: taking over tasks", err})
 		default:
 			sleep(j.intake, f.trouble.failed(err))
 		}
@@ -120,12 +120,15 @@ func (j *joint[T, R]) pull(f *feeder, idle, more int) error {
 
 // guarded turns a panic of the engine into an error like others.
 func guarded(call func() error) (err error) {
+	returned := false
 	defer func() {
-		if r := recover(); r != nil {
+		if r := recover(); !returned { // r is nil after a panic(nil) with GODEBUG=panicnil=1, and in a Goexit
 			err = &PanicError{Value: r, Stack: debug.Stack()}
 		}
 	}()
-	return call()
+	err = call()
+	returned = true
+	return err
 }
 
 // ask makes a call of the engine that should return promptly. It ends after patience, or with ctx.
@@ -310,7 +313,7 @@ func (j *joint[T, R]) ack(ctx context.Context, ids ...uint64) {
 	ds := j.drop(ids...)
 	err := ask(ctx, func(ctx context.Context) error { return j.eng.Ack(ctx, ds) })
 	if err != nil && isFinal(j.eng, err) {
-		j.pool.fail(fmt.Errorf("pool: acknowledging tasks: %w", err))
+		j.pool.fail(&wrapped{"pool: acknowledging tasks", err})
 	}
 }
 
@@ -397,7 +400,7 @@ func (s *jointStore[T, R]) PutRecords(ctx context.Context, recs []store.Record) 
 	case errors.Is(err, engine.ErrTooLarge):
 		return &because{store.ErrRejected, err} // it will never be saved like this
 	case isFinal(s.eng, err):
-		err = fmt.Errorf("pool: saving results: %w", err)
+		err = &wrapped{"pool: saving results", err}
 		s.pool.fail(err)
 		return &because{store.ErrClosed, err}
 	default:

@@ -3,10 +3,12 @@ package pool_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/resultpool/resultpool/engine/enginetest"
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
 	"github.com/resultpool/resultpool/store/codec"
@@ -94,5 +96,22 @@ func TestSubmitPanicNil(t *testing.T) {
 		p, _ := join(t, newMemory(0), doubled, &pool.Options{Codec: &codec.Options{Values: nilWriter{}}})
 		_, err := p.Submit(t.Context(), 1)
 		assert.ErrorContains(t, err, "pool: the task cannot be written as")
+	})
+}
+
+// A Load that panics has found no result: the task that was delivered again is run.
+func TestJoinLoadPanicsNil(t *testing.T) {
+	panickingNil(t, func(t *testing.T) {
+		memory := enginetest.NewMemory(&enginetest.MemoryOptions{Lease: 100 * time.Millisecond})
+		id := pulled(t, memory, 21, 1)
+		panics := func(context.Context, []uint64, func(context.Context) error) error { panic(nil) }
+		eng := enginetest.WithFaults(memory.Open(), enginetest.Faults{Load: enginetest.First(1, panics)})
+		join(t, eng, doubled, nil)
+		reader, _ := join(t, memory, nil, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		v, err := reader.Get(ctx, id)
+		require.NoError(t, err)
+		require.Equal(t, 42, v)
 	})
 }

@@ -170,7 +170,7 @@ func (j *joint[T, R]) push(ctx, pushing context.Context, b *batch, wait bool) er
 			return j.pushEnded(ctx, refusal)
 		case !full && isFinal(j.eng, err):
 			j.failIfGone(err)
-			return fmt.Errorf("pool: submitting: %w", err)
+			return &wrapped{"pool: submitting", err}
 		}
 		if full {
 			t.over()

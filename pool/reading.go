@@ -67,7 +67,7 @@ func (j *joint[T, R]) load(ctx context.Context, id store.ID) ([]byte, error) {
 			continue
 		case !missing && isFinal(j.eng, err):
 			j.failIfGone(err)
-			return nil, fmt.Errorf("pool: task %d: %w", id, err)
+			return nil, &wrapped{fmt.Sprintf("pool: task %d", id), err}
 		}
 		if missing {
 			t.over()
@@ -143,7 +143,7 @@ func (j *joint[T, R]) Wait(ctx context.Context) error {
 			sleep(waiting, pause)
 		case isFinal(j.eng, err):
 			j.failIfGone(err)
-			return fmt.Errorf("pool: Wait: %w", err)
+			return &wrapped{"pool: Wait", err}
 		default:
 			refusal = err
 			sleep(waiting, t.failed(err))
