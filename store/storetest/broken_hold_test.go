@@ -75,11 +75,11 @@ var brokenHolds = []brokenStore{
 		},
 	},
 	{
-		fault:      "the index of Get forgets beyond two hundred thousand",
+		fault:      "the index of Get forgets beyond a hundred and twenty thousand",
 		rejectedBy: "clause=7/no-eviction",
 		breakIt: func(b *broken) {
 			b.get = func(ctx context.Context, id store.ID) (store.Result[int], error) {
-				if b.size() > 200_000 && id < 50 {
+				if b.size() > 120_000 && id < 50 {
 					return store.Result[int]{}, store.ErrNotFound
 				}
 				return b.reference.Get(ctx, id)

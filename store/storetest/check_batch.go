@@ -163,7 +163,7 @@ func batchSameIDTwice(_ context.Context, _ *subject, open func() batchScript) er
 // batchNoEviction puts as many batches as a pool may in a short run.
 func batchNoEviction(_ context.Context, s *subject, open func() batchScript) error {
 	o := open()
-	n := s.size(many/2, 8) / poolBatch * poolBatch
+	n := s.size(many, 3) / poolBatch * poolBatch
 	for first := 1; first < n; first += poolBatch {
 		o.putBatch(batch(store.ID(first), poolBatch))
 	}

@@ -9,7 +9,7 @@ import (
 
 // many is how many results a store holds at once, if it is fast: beyond the sizes at which
 // caches and indexes are cut off by default.
-const many = 1 << 18
+const many = 1 << 17
 
 // noEviction puts many results, and deletes them in the end: a store that keeps a record of
 // what was deleted must not forget it either.
@@ -17,7 +17,7 @@ func noEviction(ctx context.Context, s *subject) error {
 	o := s.open(ctx)
 	n := s.size(50_000, 1)
 	if n == 50_000 {
-		n = max(n, s.size(many, 8))
+		n = max(n, s.size(many, 3))
 	}
 	for i := range n {
 		o.put(result(store.ID(i+1), 0))

@@ -61,7 +61,7 @@
 // store.ErrNotRun, store.ErrGoexit, errors that wrap or join some of these, some of
 // them a hundred deep, and one that matches none of them. A store whose Put is slow,
 // as on a disk, is tested with fewer results, so that a check takes about a second;
-// one whose Put takes some microseconds holds a quarter of a million.
+// one whose Put takes a microsecond or two holds more than a hundred thousand.
 //
 // # What is not checked
 //

@@ -25,11 +25,16 @@ func TestRunRejectsBrokenStores(t *testing.T) {
 	if !whole {
 		t.Log("-short or -race: NOT THE WHOLE KIT; each broken store is tried by the one check that has to reject it")
 	}
+	tried := 0
 	var rejected, checksFailed atomic.Int32
 	var slowest atomic.Int64
 	atOnce := make(chan struct{}, 2*runtime.GOMAXPROCS(0))
 	var wg sync.WaitGroup
 	for _, row := range brokenStores {
+		if raceDetector && strings.HasSuffix(row.rejectedBy, "/no-eviction") {
+			continue // a store that is slow holds less: TestChecksRejectBrokenStores takes all for fast
+		}
+		tried++
 		wg.Go(func() {
 			if !row.hangs { // else it sleeps most of the time
 				atOnce <- struct{}{}
@@ -66,7 +71,7 @@ func TestRunRejectsBrokenStores(t *testing.T) {
 	}
 	wg.Wait()
 	t.Logf("%d broken stores, %d rejected, by %d checks on average; the slowest took %v",
-		len(brokenStores), rejected.Load(), checksFailed.Load()/int32(len(brokenStores)),
+		tried, rejected.Load(), checksFailed.Load()/int32(tried),
 		time.Duration(slowest.Load()).Round(10*time.Millisecond))
-	assert.GreaterOrEqual(t, len(brokenStores), 25)
+	assert.GreaterOrEqual(t, tried, 25)
 }

@@ -126,8 +126,8 @@ func (f *inspection) checkStream(ctx context.Context, st streamDir) (damages []e
 		}
 	}
 	if msgs.last < least {
-		damages = append(damages, fmt.Errorf("%s: the newest messages are missing: the last one is %d, and there was %d: restore the folder from a backup, %s",
-			msgs.dir, msgs.last, least, anew))
+		damages = append(damages, fmt.Errorf("%s: the newest messages are missing: the last one is %d, and there was %d: restore %s from a backup, with %s, %s",
+			msgs.dir, msgs.last, least, f.dir, filepath.Base(marksPath(f.dir)), anew))
 	}
 	d, err := f.checkConsumers(ctx, st, config, msgs, marked)
 	return append(damages, d...), err

@@ -58,13 +58,11 @@ func lostFile(msgs *messages, marked mark, config server.FileStreamInfo) (block 
 		}
 	}
 	left, _ := slices.BinarySearch(msgs.live, marked.Last+1)
-	switch {
-	case expired(marked.Oldest) && removed > 0: // how many have expired is not known
+	lost := marked.Msgs > uint64(left)+removed+files
+	if !lost || removed > 0 && expired(marked.Oldest) { // then some may have expired, it is not known how many
 		return 0, nil
-	case expired(marked.Oldest), marked.Msgs > uint64(left)+removed+files:
-		return block, what
 	}
-	return 0, nil
+	return block, what
 }
 
 // compareSizes finds files that are shorter than when the server was closed, or missing.
