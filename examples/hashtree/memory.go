@@ -45,7 +45,11 @@ func (m *memory) load(ctx context.Context) (err error) {
 		return nil
 	}
 	m.past, err = recollect(m.All(ctx))
-	if n := len(m.past.unreadable); n > 0 {
+	n := len(m.past.unreadable)
+	if n > 0 && len(m.past.known) == 0 { // it may be another file than was meant
+		return fmt.Errorf("none of the sums of earlier runs can be read: %w", m.past.unreadable[0])
+	}
+	if n > 0 {
 		m.say("%s of earlier runs cannot be read; their files are read again: %v", count(n, "sum"), m.past.unreadable[0])
 	}
 	return err
