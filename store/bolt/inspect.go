@@ -118,13 +118,18 @@ func (in *inspection) freeList(id uint64) (listed bool) {
 		}
 		return false
 	}
-	p, err := in.raw(id, freePage, in.buffer())
+	p, err := in.head(id, freePage, in.buffer())
+	var list []byte
+	if err == nil {
+		list, err = in.whole(p)
+	}
 	if err != nil {
 		in.fail("the list of free pages: %w", err)
 		return false
 	}
 	e := binary.NativeEndian
-	list, n := p.data[headerSize:], uint64(p.count)
+	n := uint64(p.count)
+	list = list[headerSize:]
 	if p.count == 0xFFFF {
 		n, list = e.Uint64(list), list[8:]
 	}
@@ -213,7 +218,12 @@ func (in *inspection) visit(bucket []byte, id uint64, levels int, low, high []by
 
 // element looks at what is in a leaf. Ours has buckets at the top only.
 func (in *inspection) element(bucket []byte, p page, i int) {
-	k, v := p.key(i), p.value(i)
+	k := p.key(i)
+	v, err := in.value(p, i)
+	if err != nil {
+		in.fail("%w", err)
+		return
+	}
 	isBucket := p.flag(i) == bucketElement
 	switch ours := bytes.Equal(bucket, resultsBucket) || bytes.Equal(bucket, metaBucket); {
 	case isBucket && ours, !isBucket && bucket == nil:
@@ -247,7 +257,10 @@ func (in *inspection) bucket(name []byte, id uint64, v []byte) {
 		return
 	}
 	e := binary.NativeEndian
-	p := page{e.Uint64(inside), e.Uint16(inside[8:]), int(e.Uint16(inside[10:])), inside}
+	p := page{
+		id: e.Uint64(inside), flags: e.Uint16(inside[8:]), count: int(e.Uint16(inside[10:])),
+		length: uint64(len(inside)), data: inside,
+	}
 	end, err := uint64(0), error(nil)
 	if p.id == 0 && p.isLeaf() && e.Uint32(inside[12:]) == 0 {
 		end, err = p.check()

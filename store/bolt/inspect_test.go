@@ -76,7 +76,9 @@ func (s *sound) reader() pageReader {
 func (s *sound) results() page {
 	buckets, err := s.reader().tree(s.newest().root)
 	require.NoError(s.t, err)
-	p, err := s.reader().tree(binary.NativeEndian.Uint64(buckets.value(1)))
+	value, err := s.reader().value(buckets, 1)
+	require.NoError(s.t, err)
+	p, err := s.reader().tree(binary.NativeEndian.Uint64(value))
 	require.NoError(s.t, err)
 	require.False(s.t, p.isLeaf())
 	return p

@@ -21,6 +21,8 @@ const (
 
 	bucketElement = 0x01 // of a leaf: its value is a bucket
 
+	longestKey = 1 << 15 // that bbolt takes
+
 	deepest = 64 // levels: far more than a file can have
 )
 
@@ -34,74 +36,131 @@ type pageReader struct {
 
 // A page is one with those that it goes on in.
 type page struct {
-	id    uint64
-	flags uint16
-	count int
-	data  []byte
+	id     uint64
+	flags  uint16
+	count  int
+	length uint64   // of all its pages
+	data   []byte   // of the first one, or more
+	keys   [][]byte // of its elements, if they are not all in data
 }
 
-// raw reads a page that should have one of the flags, into buffer if there is no more of it.
-func (r pageReader) raw(id uint64, flags uint16, buffer []byte) (page, error) {
+// head reads a page that should have one of the flags into buffer, but not those that it goes
+// on in.
+func (r pageReader) head(id uint64, flags uint16, buffer []byte) (page, error) {
 	if id < 2 || id >= r.end {
 		return page{}, fmt.Errorf("page %d: there is none", id)
 	}
-	data := buffer[:r.size]
-	if _, err := r.file.ReadAt(data, int64(id)*r.size); err != nil {
-		return page{}, fmt.Errorf("page %d: %w", id, err)
+	if err := r.read(buffer, id, 0); err != nil {
+		return page{}, err
 	}
 	e := binary.NativeEndian
-	p := page{e.Uint64(data), e.Uint16(data[8:]), int(e.Uint16(data[10:])), data}
+	p := page{id: e.Uint64(buffer), flags: e.Uint16(buffer[8:]), count: int(e.Uint16(buffer[10:])), data: buffer}
 	if p.id != id || p.flags&flags == 0 || p.flags&(p.flags-1) != 0 {
 		return page{}, fmt.Errorf("page %d: it says that it is page %d, with the flags %#x", id, p.id, p.flags)
 	}
-	further := uint64(e.Uint32(data[12:]))
+	further := uint64(e.Uint32(buffer[12:]))
 	if further >= r.end-id {
 		return page{}, fmt.Errorf("page %d: %d further pages, beyond the end", id, further)
 	}
-	if further > 0 {
-		p.data = make([]byte, int64(further+1)*r.size)
-		if _, err := r.file.ReadAt(p.data, int64(id)*r.size); err != nil {
-			return page{}, fmt.Errorf("page %d: %w", id, err)
+	p.length = (further + 1) * uint64(r.size)
+	return p, nil
+}
+
+func (r pageReader) read(data []byte, id, at uint64) error {
+	if _, err := r.file.ReadAt(data, int64(id)*r.size+int64(at)); err != nil {
+		return fmt.Errorf("page %d: %w", id, err)
+	}
+	return nil
+}
+
+// buffer returns one for head.
+func (r pageReader) buffer() []byte { return make([]byte, r.size) }
+
+// whole returns all bytes of a page.
+func (r pageReader) whole(p page) ([]byte, error) {
+	if p.length == uint64(r.size) {
+		return p.data, nil
+	}
+	data := make([]byte, p.length)
+	return data, r.read(data, p.id, 0)
+}
+
+// withKeys reads the keys of a branch or a leaf that goes on in further pages. It reads no
+// values, which may have hundreds of megabytes.
+func (r pageReader) withKeys(p page) (page, error) {
+	elements := headerSize + elementSize*uint64(p.count)
+	switch {
+	case p.length == uint64(r.size):
+		return p, nil
+	case elements > p.length:
+		return page{}, fmt.Errorf("page %d: %d elements are more than it has room for", p.id, p.count)
+	case elements > uint64(r.size):
+		p.data = make([]byte, elements)
+		if err := r.read(p.data, p.id, 0); err != nil {
+			return page{}, err
+		}
+	}
+	p.keys = make([][]byte, p.count)
+	for i := range p.keys {
+		begin, key, _ := p.place(i)
+		if key > longestKey || begin+key > p.length {
+			return page{}, fmt.Errorf("page %d: element %d, with a key of %d bytes from %d on, is not where it should be",
+				p.id, i, key, begin)
+		}
+		p.keys[i] = make([]byte, key)
+		if err := r.read(p.keys[i], p.id, begin); err != nil {
+			return page{}, err
 		}
 	}
 	return p, nil
 }
 
-// buffer returns one for raw.
-func (r pageReader) buffer() []byte { return make([]byte, r.size) }
+// value returns the value of a leaf's element, in a page that is in order.
+func (r pageReader) value(p page, i int) ([]byte, error) {
+	begin, key, value := p.place(i)
+	if p.keys == nil {
+		return p.data[begin+key : begin+key+value], nil
+	}
+	data := make([]byte, value)
+	return data, r.read(data, p.id, begin+key)
+}
 
 // tree reads a branch or a leaf, with its elements in order and as close together as bbolt
 // leaves them.
 func (r pageReader) tree(id uint64) (page, error) {
-	p, err := r.raw(id, branchPage|leafPage, r.buffer())
+	p, err := r.head(id, branchPage|leafPage, r.buffer())
 	if err != nil {
 		return page{}, err
 	}
-	return p, r.inOrder(p)
+	return r.inOrder(p)
 }
 
-func (r pageReader) inOrder(p page) error {
-	end, err := p.check()
-	if err == nil && uint64(len(p.data))-end >= uint64(r.size) {
-		err = fmt.Errorf("page %d: it ends at %d of %d bytes", p.id, end, len(p.data))
+func (r pageReader) inOrder(p page) (page, error) {
+	p, err := r.withKeys(p)
+	if err != nil {
+		return page{}, err
 	}
-	return err
+	end, err := p.check()
+	if err == nil && p.length-end >= uint64(r.size) {
+		err = fmt.Errorf("page %d: it ends at %d of %d bytes", p.id, end, p.length)
+	}
+	return p, err
 }
 
 // pages is how many pages it is.
-func (p page) pages(size int64) uint64 { return uint64(int64(len(p.data)) / size) }
+func (p page) pages(size int64) uint64 { return p.length / uint64(size) }
 
 func (p page) isLeaf() bool { return p.flags == leafPage }
 
 // check returns where the last element ends.
 func (p page) check() (end uint64, err error) {
 	end = uint64(headerSize + elementSize*p.count)
-	if end > uint64(len(p.data)) {
+	if end > p.length {
 		return 0, fmt.Errorf("page %d: %d elements are more than it has room for", p.id, p.count)
 	}
 	for i := range p.count {
 		begin, key, value := p.place(i)
-		if begin != end || key == 0 || key+value > uint64(len(p.data))-end {
+		if begin != end || key == 0 || key+value > p.length-end {
 			return 0, fmt.Errorf("page %d: element %d, with %d bytes from %d on, is not where it should be", p.id, i, key+value, begin)
 		}
 		end += key + value
@@ -129,13 +188,11 @@ func (p page) place(i int) (begin, key, value uint64) {
 }
 
 func (p page) key(i int) []byte {
+	if p.keys != nil {
+		return p.keys[i]
+	}
 	begin, key, _ := p.place(i)
 	return p.data[begin : begin+key]
-}
-
-func (p page) value(i int) []byte {
-	begin, key, value := p.place(i)
-	return p.data[begin+key : begin+key+value]
 }
 
 // flag returns the flags of a leaf's element.

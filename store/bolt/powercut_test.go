@@ -136,10 +136,25 @@ func makeCutValue(n uint64) (cutValue, error) {
 const cutName = "results.db"
 
 func openCut(path string, noSync bool) (*bolt.Store[cutValue], error) {
-	return bolt.Open[cutValue](path, &bolt.Options{
+	return bolt.Open[cutValue](path, cutOptions(noSync))
+}
+
+func cutOptions(noSync bool) *bolt.Options {
+	return &bolt.Options{
 		NoSync: noSync,
 		Codec:  &codec.Options{Errors: map[string]error{"fifth": errFifth}},
-	})
+	}
+}
+
+// checkCut has Open read all of a file.
+func checkCut(path string) error {
+	opts := cutOptions(false)
+	opts.Check = true
+	st, err := bolt.Open[cutValue](path, opts)
+	if err != nil {
+		return err
+	}
+	return st.Close()
 }
 
 func isRight(res store.Result[cutValue]) bool {
@@ -516,6 +531,9 @@ func (f *findings) problem(format string, args ...any) {
 func (c *cuts) look(f *findings, path string) {
 	ctx := c.t.Context()
 	held := make(map[store.ID]bool)
+	if err := checkCut(path); err != nil {
+		f.problem("checking the store: %v", err)
+	}
 	st, err := openCut(path, false)
 	if err != nil {
 		f.problem("opening the store: %v", err)

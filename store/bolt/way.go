@@ -44,12 +44,16 @@ func (f *file) walk(tx *bbolt.Tx, k []byte, beside bool) (span, error) {
 	buffer := r.buffer()
 	var low, high []byte
 	for range deepest {
-		p, err := r.raw(at, branchPage|leafPage, buffer)
+		p, err := r.head(at, branchPage|leafPage, buffer)
+		if err == nil && p.isLeaf() {
+			return r.leaf(p, low, high)
+		}
+		if err == nil {
+			p, err = r.withKeys(p)
+		}
 		switch {
 		case err != nil:
 			return span{}, err
-		case p.isLeaf():
-			return r.leaf(p, low, high)
 		case p.count == 0 || headerSize+elementSize*p.count > len(p.data):
 			return span{}, fmt.Errorf("page %d: a branch of %d", at, p.count)
 		}
@@ -75,7 +79,7 @@ func (f *file) walk(tx *bbolt.Tx, k []byte, beside bool) (span, error) {
 
 // leaf returns the span of a leaf that is in order and has results only.
 func (r pageReader) leaf(p page, low, high []byte) (span, error) {
-	err := r.inOrder(p)
+	p, err := r.inOrder(p)
 	if err == nil {
 		err = p.within(low, high)
 	}
