@@ -67,11 +67,3 @@ func resultsOf[R any](es []entry[R]) []store.Result[R] {
 	}
 	return res
 }
-
-func entriesOf[R any](res []store.Result[R]) []entry[R] {
-	es := make([]entry[R], len(res))
-	for i := range res {
-		es[i].res = res[i]
-	}
-	return es
-}

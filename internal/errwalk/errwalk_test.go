@@ -101,7 +101,7 @@ func TestCycles(t *testing.T) {
 
 // TestBeyondTheBound documents where the walk ends.
 func TestBeyondTheBound(t *testing.T) {
-	err := error(io.EOF)
+	err := io.EOF
 	for range 1<<16 - 1 {
 		err = &node{err}
 	}

@@ -97,7 +97,7 @@ func TestEveryBit(t *testing.T) {
 	require.NoError(t, e.Save(t.Context(), []engine.Record{{ID: 1, Data: []byte("one")}, {ID: 2, Data: make([]byte, 50)}, {ID: 3}}))
 	require.NoError(t, e.Delete(t.Context(), []uint64{2}))
 	require.NoError(t, e.Close())
-	st := streamDir{"$G", "resultpool_x_results", filepath.Join(dir, "jetstream", "$G", "streams", "resultpool_x_results")}
+	st := streamDir{name: "resultpool_x_results", dir: filepath.Join(dir, "jetstream", "$G", "streams", "resultpool_x_results")}
 	blocks, err := blocksIn(filepath.Join(st.dir, "msgs"))
 	require.NoError(t, err)
 	require.Len(t, blocks, 1)

@@ -106,19 +106,19 @@ func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("embedded: %w", err)
 	}
-	real, err := filepath.EvalSymlinks(dir) // where a link leads may change, too
+	home, err := filepath.EvalSymlinks(dir) // where a link leads may change, too
 	if err == nil {
-		err = folder.Check(real)
+		err = folder.Check(home)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("embedded: %w", err)
 	}
-	lock, err := lockDir(filepath.Join(real, "lock"))
+	lock, err := lockDir(filepath.Join(home, "lock"))
 	if err != nil {
 		return nil, lockError(dir, err)
 	}
 	s := &Server{
-		dir: real, opts: *opts, lock: lock,
+		dir: home, opts: *opts, lock: lock,
 		alarm: make(chan struct{}, 1), quit: make(chan struct{}), watched: make(chan struct{}),
 	}
 	launched := make(chan error, 1)
