@@ -33,7 +33,7 @@ func (m matcher) Is(target error) bool { return target == m.is }
 func (m matcher) As(target any) bool {
 	p, ok := target.(**fs.PathError)
 	if ok {
-		*p, ok = m.as.(*fs.PathError)
+		*p, ok = m.as.(*fs.PathError) //nolint:errorlint // nothing is wrapped
 	}
 	return ok
 }
@@ -101,7 +101,7 @@ func TestCycles(t *testing.T) {
 
 // TestBeyondTheBound documents where the walk ends.
 func TestBeyondTheBound(t *testing.T) {
-	err := error(io.EOF)
+	err := io.EOF
 	for range 1<<16 - 1 {
 		err = &node{err}
 	}

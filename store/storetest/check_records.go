@@ -40,6 +40,7 @@ func withRecords(run func(context.Context, *subject, func() batchScript) error) 
 // An encoder is a RecordPutter whose PutBatch goes by Encode and PutRecords.
 type encoder struct{ store.RecordPutter[int] }
 
+// PutBatch implements [store.BatchPutter].
 func (e encoder) PutBatch(ctx context.Context, res []store.Result[int]) error {
 	recs, err := e.encode(res)
 	if err != nil {

@@ -82,7 +82,7 @@ func (r *reference) Get(_ context.Context, id store.ID) (store.Result[int], erro
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if res, held := r.m[id]; held {
-		if err, ok := res.Err.(errUnreadable); ok {
+		if err, ok := res.Err.(errUnreadable); ok { //nolint:errorlint // which one it is
 			return store.Result[int]{ID: id}, err
 		}
 		return res, nil
