@@ -163,10 +163,19 @@ func (s *share) settled(stopping context.Context) (res results, err error) {
 		return nil, err
 	}
 	err = again(stopping, s.site.files, func() (err error) {
-		res, err = s.pool.Results(stopping)
+		res, err = s.results(stopping)
 		return err
 	})
 	return res, err
+}
+
+// results returns all results that can be read. Of one that cannot, Get says so.
+func (s *share) results(ctx context.Context) (results, error) {
+	res, err := s.pool.Results(ctx)
+	if res != nil {
+		return res, nil
+	}
+	return nil, err
 }
 
 // patience is how long an engine is waited for when somebody has pressed Ctrl-C.
@@ -177,7 +186,7 @@ func (s *share) soFar() (results, error) {
 	_ = s.pool.Stop(context.Background()) // an error says that it was interrupted
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	res, err := s.pool.Results(ctx)
+	res, err := s.results(ctx)
 	if err != nil {
 		err = fmt.Errorf("the sums that are done cannot be had: %w", err)
 	}

@@ -18,11 +18,11 @@ const most = 1 << 16
 // An Is method that looks for itself, by errors.Is, may still not end.
 func Is(err, target error) bool {
 	if err == nil || target == nil {
-		return err == target
+		return err == target //nolint:errorlint // as errors.Is does
 	}
 	comparable := reflect.TypeOf(target).Comparable()
 	for e := range tree(err) {
-		if comparable && e == target {
+		if comparable && e == target { //nolint:errorlint // as errors.Is does
 			return true
 		}
 		if x, ok := e.(interface{ Is(error) bool }); ok && x.Is(target) {
@@ -35,7 +35,7 @@ func Is(err, target error) bool {
 // As is [errors.As] within the first 65,536 errors of err's tree.
 func As[T error](err error) (found T, ok bool) {
 	for e := range tree(err) {
-		if found, ok = e.(T); ok {
+		if found, ok = e.(T); ok { //nolint:errorlint // as errors.As does
 			return found, true
 		}
 		if x, ok := e.(interface{ As(any) bool }); ok && x.As(&found) {
@@ -61,7 +61,7 @@ func tree(err error) iter.Seq[error] {
 				return
 			}
 			var inner []error
-			switch x := e.(type) {
+			switch x := e.(type) { //nolint:errorlint // as errors.Is does
 			case interface{ Unwrap() error }:
 				inner = []error{x.Unwrap()}
 			case interface{ Unwrap() []error }:

@@ -33,7 +33,7 @@ func (m matcher) Is(target error) bool { return target == m.is }
 func (m matcher) As(target any) bool {
 	p, ok := target.(**fs.PathError)
 	if ok {
-		*p, ok = m.as.(*fs.PathError)
+		*p, ok = m.as.(*fs.PathError) //nolint:errorlint // nothing is wrapped
 	}
 	return ok
 }

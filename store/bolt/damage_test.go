@@ -345,7 +345,7 @@ func (j *judge) use(ctx context.Context, st *bolt.Store[string], round int) stri
 	switch {
 	case err != nil:
 		j.errors = append(j.errors, err.Error())
-		first = store.ID(1<<40 + round*100)
+		first = 1<<40 + store.ID(round*100)
 	case first <= j.given:
 		return fmt.Sprintf("ReserveIDs returned %d, and %d has been given out", first, j.given)
 	default:

@@ -116,6 +116,8 @@ func (s *Store[R]) ReserveIDs(ctx context.Context, n uint64) (first store.ID, er
 // All is not waited for: it ends with ErrClosed. Close may be called again, and
 // returns nil then.
 //
-// Close returns an error if there is no file at the path any more, or another one:
-// what has been written is lost then, or under another name.
+// If anything has been written, Close writes once more: then both meta pages say the
+// same, and damage to one takes nothing back. It returns an error if there is no file at
+// the path any more, or another one: what has been written is lost then, or under
+// another name.
 func (s *Store[R]) Close() error { return s.file.close() }
