@@ -165,11 +165,10 @@ func (j *joint[T, R]) wanted(ahead int) (idle, more int) {
 		return 0, 0
 	}
 	j.low.Store(int64(ahead / 2)) // say so first, then look
-	queued := p.queue.Len()
-	room := max(0, p.queue.Cap()-queued)
-	free := workers - int(j.busy.Load())
-	idle = max(0, free-queued)
-	waiting := max(0, queued-free) // for a worker that is busy now
+	room := max(0, p.queue.Cap()-p.queue.Len())
+	unfinished := int(j.unfinished.Load())
+	idle = max(0, workers-unfinished)
+	waiting := max(0, unfinished-workers) // for a worker that is busy now
 	if more = ahead - waiting; more <= ahead/2 || j.heldBytes() >= maxBatchBytes {
 		more = 0
 	}
@@ -179,13 +178,12 @@ func (j *joint[T, R]) wanted(ahead int) (idle, more int) {
 
 // begun and ran are called by a worker around a task.
 func (j *joint[T, R]) begun() {
-	j.busy.Add(1)
 	j.started.Add(1)
 	j.changed()
 }
 
 func (j *joint[T, R]) ran() {
-	j.busy.Add(-1)
+	j.unfinished.Add(-1)
 	j.changed()
 }
 
@@ -295,6 +293,7 @@ func (j *joint[T, R]) enqueue(ids []uint64) {
 			p.ids.noteLocked(t, ids[n], p.queue.Popped())
 		}
 		ids = ids[n:]
+		j.unfinished.Add(int64(n))
 		p.unlock()
 		if full {
 			sleep(j.intake, firstPause)

@@ -144,8 +144,12 @@ type joint[T, R any] struct {
 	turn chan struct{} // full while a suspect runs; see suspect
 
 	low     atomic.Int64  // feed sleeps while more wait in the queue
-	busy    atomic.Int64  // workers that run a task
 	started atomic.Uint64 // tasks, since Join
+
+	// unfinished counts the tasks that feed has put into the queue and whose functions
+	// have not returned. The length of the queue and a count of the workers that run a
+	// task do not add up to it: a task is in neither while a worker takes it.
+	unfinished atomic.Int64
 
 	deaf atomic.Bool // the engine did not answer to a Nack
 

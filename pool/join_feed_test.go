@@ -326,3 +326,36 @@ func TestJoinGoesOnAfterASavedResult(t *testing.T) {
 		assert.Equal(t, 99, v)
 	})
 }
+
+// A slowCtx takes a while to say whether it is done.
+type slowCtx struct{ context.Context }
+
+func (c slowCtx) Err() error {
+	time.Sleep(100 * time.Microsecond)
+	return c.Context.Err()
+}
+
+// A worker that has taken a task out of the queue and has not begun it, since it asks the
+// context first, is not idle: the next task is for others.
+func TestJoinPullsNothingForAWorkerThatIsAboutToBegin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := newMemory(0)
+		ctx, cancel := context.WithCancel(context.Background())
+		gate := make(chan struct{})
+		p, err := pool.Join(slowCtx{ctx}, func(_ context.Context, in int) (int, error) { <-gate; return in, nil },
+			eng, &pool.Options{Workers: 1})
+		require.NoError(t, err)
+		defer func() { cancel(); close(gate); <-p.Done() }()
+
+		ids, err := p.SubmitAll(t.Context(), numbers(2))
+		require.NoError(t, err)
+		for range 100 { // feed thinks again, also at that moment
+			require.NoError(t, p.Resize(1))
+			time.Sleep(10 * time.Microsecond)
+		}
+		join(t, eng.Open(), doubled, nil)
+		v, err := p.Get(gives(t, time.Hour), ids[1])
+		require.NoError(t, err, "a pool is idle and a task waits")
+		assert.Equal(t, 2, v)
+	})
+}
