@@ -359,3 +359,27 @@ func TestJoinPullsNothingForAWorkerThatIsAboutToBegin(t *testing.T) {
 		assert.Equal(t, 2, v)
 	})
 }
+
+// That tasks have begun does not say how soon others can: these last a minute.
+func TestJoinIdleWorkersThatBeginAreNoPace(t *testing.T) {
+	for _, idle := range []time.Duration{0, 6 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			eng := &hooked{Memory: newMemory(0)}
+			eng.pull = func(_ context.Context, _ int, call pullCall) ([]engine.Delivery, error) {
+				ds, err := call()
+				time.Sleep(6 * time.Millisecond) // a round trip
+				return ds, err
+			}
+			p, _ := join(t, eng, func(_ context.Context, in int) (int, error) {
+				time.Sleep(time.Minute)
+				return in, nil
+			}, &pool.Options{Workers: 4})
+			time.Sleep(idle)
+			_, err := p.SubmitAll(t.Context(), numbers(40))
+			require.NoError(t, err)
+			time.Sleep(time.Second)
+			assert.EqualValues(t, 4, p.Stats().Running)
+			assert.Zero(t, p.Stats().Queued, "others are idle")
+		})
+	}
+}
