@@ -21,18 +21,20 @@ import (
 // left in the engine.
 const ahead = 50 * time.Millisecond
 
-// A pace measures how many tasks are begun in the time ahead.
+// A pace measures how many tasks return in the time ahead, and so how many others can be
+// begun. To count those that begin would be wrong: idle workers begin many at once, however
+// long these then take.
 type pace struct {
-	since time.Time
-	begun uint64
-	tasks int
+	since    time.Time
+	returned uint64
+	tasks    int
 }
 
-// measure returns how many that are, given how many were begun since Join.
-func (p *pace) measure(now time.Time, begun uint64) int {
+// measure returns how many that are, given how many have returned since Join.
+func (p *pace) measure(now time.Time, returned uint64) int {
 	if passed := now.Sub(p.since); passed >= ahead/10 {
-		p.tasks = int(min(float64(begun-p.begun)*float64(ahead)/float64(passed), math.MaxInt32))
-		p.since, p.begun = now, begun
+		p.tasks = int(min(float64(returned-p.returned)*float64(ahead)/float64(passed), math.MaxInt32))
+		p.since, p.returned = now, returned
 	}
 	return p.tasks
 }
@@ -54,7 +56,7 @@ func (j *joint[T, R]) feed(f *feeder) {
 		sleep(j.intake, f.trouble.failed(errEngineGoexit))
 	}
 	for j.takeUnsaved(f); j.intake.Err() == nil; j.takeUnsaved(f) {
-		idle, more := j.wanted(f.pace.measure(time.Now(), j.started.Load()))
+		idle, more := j.wanted(f.pace.measure(time.Now(), j.returned.Load()))
 		if idle+more == 0 {
 			select {
 			case <-j.room:
@@ -165,11 +167,10 @@ func (j *joint[T, R]) wanted(ahead int) (idle, more int) {
 		return 0, 0
 	}
 	j.low.Store(int64(ahead / 2)) // say so first, then look
-	queued := p.queue.Len()
-	room := max(0, p.queue.Cap()-queued)
-	free := workers - int(j.busy.Load())
-	idle = max(0, free-queued)
-	waiting := max(0, queued-free) // for a worker that is busy now
+	room := max(0, p.queue.Cap()-p.queue.Len())
+	unfinished := int(j.entered - j.returned.Load())
+	idle = max(0, workers-unfinished)
+	waiting := max(0, unfinished-workers) // for a worker that is busy now
 	if more = ahead - waiting; more <= ahead/2 || j.heldBytes() >= maxBatchBytes {
 		more = 0
 	}
@@ -177,19 +178,14 @@ func (j *joint[T, R]) wanted(ahead int) (idle, more int) {
 	return idle, min(more, room-idle)
 }
 
-// begun and ran are called by a worker around a task.
-func (j *joint[T, R]) begun() {
-	j.busy.Add(1)
-	j.started.Add(1)
-	j.changed()
-}
-
+// ran is called by a worker after a task.
 func (j *joint[T, R]) ran() {
-	j.busy.Add(-1)
+	j.returned.Add(1)
 	j.changed()
 }
 
-// changed wakes feed if there may be something for it to do.
+// changed wakes feed if there may be something for it to do. Workers call it before and
+// after a task.
 func (j *joint[T, R]) changed() {
 	if int64(j.pool.queue.Len()) <= j.low.Load() {
 		signal(j.room)
@@ -295,6 +291,7 @@ func (j *joint[T, R]) enqueue(ids []uint64) {
 			p.ids.noteLocked(t, ids[n], p.queue.Popped())
 		}
 		ids = ids[n:]
+		j.entered += uint64(n)
 		p.unlock()
 		if full {
 			sleep(j.intake, firstPause)

@@ -143,9 +143,13 @@ type joint[T, R any] struct {
 	room chan struct{} // for feed: look again for idle workers
 	turn chan struct{} // full while a suspect runs; see suspect
 
-	low     atomic.Int64  // feed sleeps while more wait in the queue
-	busy    atomic.Int64  // workers that run a task
-	started atomic.Uint64 // tasks, since Join
+	low atomic.Int64 // feed sleeps while more wait in the queue
+
+	// The workers have entered - returned tasks to do, those that they are doing included.
+	// The length of the queue and a count of the workers that run a task do not add up to
+	// that: a task is in neither while a worker takes it.
+	entered  uint64        // tasks that feed has put into the queue; feed's own
+	returned atomic.Uint64 // calls of the function that are over
 
 	deaf atomic.Bool // the engine did not answer to a Nack
 

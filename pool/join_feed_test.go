@@ -326,3 +326,60 @@ func TestJoinGoesOnAfterASavedResult(t *testing.T) {
 		assert.Equal(t, 99, v)
 	})
 }
+
+// A slowCtx takes a while to say whether it is done.
+type slowCtx struct{ context.Context }
+
+func (c slowCtx) Err() error {
+	time.Sleep(100 * time.Microsecond)
+	return c.Context.Err()
+}
+
+// A worker that has taken a task out of the queue and has not begun it, since it asks the
+// context first, is not idle: the next task is for others.
+func TestJoinPullsNothingForAWorkerThatIsAboutToBegin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := newMemory(0)
+		ctx, cancel := context.WithCancel(context.Background())
+		gate := make(chan struct{})
+		p, err := pool.Join(slowCtx{ctx}, func(_ context.Context, in int) (int, error) { <-gate; return in, nil },
+			eng, &pool.Options{Workers: 1})
+		require.NoError(t, err)
+		defer func() { cancel(); close(gate); <-p.Done() }()
+
+		ids, err := p.SubmitAll(t.Context(), numbers(2))
+		require.NoError(t, err)
+		for range 100 { // feed thinks again, also at that moment
+			require.NoError(t, p.Resize(1))
+			time.Sleep(10 * time.Microsecond)
+		}
+		join(t, eng.Open(), doubled, nil)
+		v, err := p.Get(gives(t, time.Hour), ids[1])
+		require.NoError(t, err, "a pool is idle and a task waits")
+		assert.Equal(t, 2, v)
+	})
+}
+
+// That tasks have begun does not say how soon others can: these last a minute.
+func TestJoinIdleWorkersThatBeginAreNoPace(t *testing.T) {
+	for _, idle := range []time.Duration{0, 6 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			eng := &hooked{Memory: newMemory(0)}
+			eng.pull = func(_ context.Context, _ int, call pullCall) ([]engine.Delivery, error) {
+				ds, err := call()
+				time.Sleep(6 * time.Millisecond) // a round trip
+				return ds, err
+			}
+			p, _ := join(t, eng, func(_ context.Context, in int) (int, error) {
+				time.Sleep(time.Minute)
+				return in, nil
+			}, &pool.Options{Workers: 4})
+			time.Sleep(idle)
+			_, err := p.SubmitAll(t.Context(), numbers(40))
+			require.NoError(t, err)
+			time.Sleep(time.Second)
+			assert.EqualValues(t, 4, p.Stats().Running)
+			assert.Zero(t, p.Stats().Queued, "others are idle")
+		})
+	}
+}

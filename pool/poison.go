@@ -24,7 +24,7 @@ const (
 
 // Run is the function of a joined pool: that of the user, for a task that is held.
 func (j *joint[T, R]) Run(ctx context.Context, id uint64) (v R, err error) {
-	j.begun()
+	j.changed()
 	defer j.ran()
 
 	d := j.delivery(id)
