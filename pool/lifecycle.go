@@ -205,13 +205,13 @@ func (p *Pool[T, R]) Resize(workers int) error {
 // cancelCause returns the cause of the pool's cancel, or nil if there was none.
 // Those who must not miss a cancel ask for it, since onCancel may be late.
 func (p *Pool[T, R]) cancelCause() error {
+	if err := p.broken.Load(); err != nil { // first: if parent has ended too, it was later
+		set(&p.heard, true)
+		return *err
+	}
 	if p.parent.Err() != nil {
 		set(&p.heard, true)
 		return causeOf(p.parent)
-	}
-	if err := p.failure(); err != nil {
-		set(&p.heard, true)
-		return err
 	}
 	return nil
 }
