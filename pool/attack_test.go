@@ -325,3 +325,24 @@ func TestJoinGoneWhenAStartIsCounted(t *testing.T) {
 		require.Zero(t, runs.Load())
 	})
 }
+
+// endsAtOnce cancels the pool in its first Pull, and delivers a task nevertheless.
+type endsAtOnce struct {
+	engine.Engine
+	cancel context.CancelFunc
+}
+
+func (e endsAtOnce) Pull(context.Context, int) ([]engine.Delivery, error) {
+	e.cancel()
+	return []engine.Delivery{{ID: 1, Attempt: 1}}, nil
+}
+
+// A pool may end before Join has returned it.
+func TestJoinEndsAtOnce(t *testing.T) {
+	for range 20_000 {
+		ctx, cancel := context.WithCancel(context.Background())
+		p, err := pool.Join(ctx, doubled, endsAtOnce{newMemory(0), cancel}, nil)
+		require.NoError(t, err)
+		<-p.Done()
+	}
+}
