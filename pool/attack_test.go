@@ -346,3 +346,26 @@ func TestJoinEndsAtOnce(t *testing.T) {
 		<-p.Done()
 	}
 }
+
+// A result for which there is no room among others is not overtaken by all that are smaller.
+func TestLargeResultAmongSmall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const workers, large = 600, 9 << 20
+		st := &recordStore{Store: rwmutex.New[[]byte](), took: time.Second}
+		p, err := pool.New(t.Context(), func(_ context.Context, size int) ([]byte, error) { return make([]byte, size), nil },
+			st, &pool.Options{Workers: workers, Queue: 100 * workers})
+		require.NoError(t, err)
+		small := make([]int, 40*workers)
+		_, err = p.SubmitAll(t.Context(), small)
+		require.NoError(t, err)
+		id, err := p.Submit(t.Context(), large)
+		require.NoError(t, err)
+		_, err = p.SubmitAll(t.Context(), small)
+		require.NoError(t, err)
+		_, err = p.Get(t.Context(), id)
+		require.NoError(t, err)
+		batches := st.batches.Load()
+		require.NoError(t, p.Stop(t.Context()))
+		require.Greater(t, st.batches.Load(), batches+20, "it was among the last")
+	})
+}

@@ -69,6 +69,7 @@ type lifecycle[T, R any] struct {
 
 	gathered      []entry[R]           // what workers have handed over to the writer; see hasRoomLocked
 	gatheredBytes int                  // of their data
+	large         bool                 // a worker waits with a large result, and others let it pass; see hand
 	handed        map[store.ID]outcome // of the tasks whose results were handed over and are not saved
 	writing       bool                 // the writer's goroutine is there; it is if gathered is not empty
 	aside         int                  // results that are tried beside the writer; see setAside
