@@ -78,7 +78,7 @@ func (j *joint[T, R]) beat(t *trouble) {
 		case err == nil:
 			t.over()
 			timer.Reset(every)
-		case isFinal(j.eng, err):
+		case isFinal(j.beating, j.eng, err):
 			j.pool.fail(&wrapped{"pool: extending leases", err})
 			timer.Reset(every)
 		default:
@@ -102,5 +102,5 @@ func (j *joint[T, R]) extend(timeout time.Duration) error {
 	// The pool's cancel does not end it: tasks that run are worked on until they return.
 	ctx, cancel := context.WithTimeout(j.beating, timeout)
 	defer cancel()
-	return guarded(func() error { return j.eng.Extend(ctx, ds) })
+	return apart(func() error { return guarded(func() error { return j.eng.Extend(ctx, ds) }) })
 }

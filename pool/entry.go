@@ -34,7 +34,10 @@ func (s *saver[R]) fill(e *entry[R]) (err error) {
 			err = &putPanicked{&PanicError{Value: r, Stack: debug.Stack()}}
 		}
 	}()
-	e.data, err = s.records.Encode(e.res)
+	data, err := s.records.Encode(e.res)
+	if err == nil {
+		e.data = data
+	}
 	return err
 }
 

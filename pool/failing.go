@@ -17,7 +17,7 @@ type outage = struct {
 type troubles struct {
 	mu      sync.Mutex
 	open    map[*trouble]struct{} // guarded by mu
-	forGood *outage               // the end of the pool, if it was this; guarded by mu
+	forGood *outage               // the first failure for good, which ends the pool; guarded by mu
 }
 
 // A trouble is a loop of attempts. It belongs to one goroutine at a time.
@@ -55,23 +55,35 @@ func (t *trouble) over() {
 	t.what = outage{}
 }
 
-// end notes the failure that the pool has ended with.
-func (ts *troubles) end(err error) {
+// end notes the failure for good, and reports whether it is the first.
+func (ts *troubles) end(err error) bool {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if ts.forGood != nil {
+		return false
+	}
+	ts.forGood = &outage{time.Now(), err}
+	return true
+}
+
+// failure returns the failure for good, or nil if there was none.
+func (ts *troubles) failure() error {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if ts.forGood == nil {
-		ts.forGood = &outage{time.Now(), err}
+		return nil
 	}
+	return ts.forGood.Err
 }
 
-// now returns the oldest trouble.
+// now returns the trouble that the pool has ended with, or else the oldest.
 func (ts *troubles) now() outage {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
-	var oldest outage
 	if ts.forGood != nil {
-		oldest = *ts.forGood
+		return *ts.forGood
 	}
+	var oldest outage
 	for t := range ts.open {
 		if oldest.Since.IsZero() || t.what.Since.Before(oldest.Since) {
 			oldest = t.what
@@ -101,26 +113,22 @@ func (p *Pool[T, R]) fail(err error) {
 		return
 	default:
 	}
-	if p.broken.CompareAndSwap(nil, &err) {
-		p.troubles.end(err)
-		p.cancel(err) // onCancel does the rest
-		if p.joint != nil {
-			p.joint.Failed(err)
-		}
+	if !p.troubles.end(err) {
+		return
 	}
-}
-
-// failure returns what the pool has ended with, if it was a failure for good, or nil.
-func (p *Pool[T, R]) failure() error {
-	if err := p.broken.Load(); err != nil {
-		return *err
+	if p.parent.Err() == nil { // else the cause is that of the cancel, which was first
+		p.broken.Store(&err)
 	}
-	return nil
+	p.cancel(err) // onCancel does the rest
+	if p.joint != nil {
+		p.joint.Failed(err)
+	}
 }
 
 // persist runs f on a goroutine of its own, and again on another one each time what f calls
 // ends the goroutine by runtime.Goexit, which cannot be recovered from. So f must be able to
-// go on where it was. Every goroutine of a pool that calls foreign code is started here.
+// go on where it was. Every goroutine of a pool that calls foreign code is started here, but
+// for those of apart.
 func persist(f func()) {
 	go func() {
 		returned := false
@@ -132,4 +140,18 @@ func persist(f func()) {
 		f()
 		returned = true
 	}()
+}
+
+// apart makes a call of the engine on a goroutine of its own, and waits for it. So a Goexit is
+// an error like others, where the caller's goroutine holds what would be lost with it. It is
+// for calls that are rare.
+func apart(call func() error) error {
+	err := errEngineGoexit
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		err = call()
+	}()
+	<-over
+	return err
 }

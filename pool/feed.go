@@ -45,6 +45,7 @@ type feeder struct {
 	trouble trouble
 	calling bool              // the engine is being called
 	again   []engine.Delivery // tasks that were delivered before and are held, and may be saved
+	unsaved []uint64          // those of them that are not, and are not in the queue yet
 }
 
 var errEngineGoexit = fmt.Errorf("pool: in the engine: %w", ErrGoexit)
@@ -66,8 +67,7 @@ func (j *joint[T, R]) feed(f *feeder) {
 		}
 		switch err := j.pull(f, idle, more); {
 		case err == nil:
-			f.trouble.over()
-		case isFinal(j.eng, err):
+		case isFinal(j.intake, j.eng, err):
 			j.pool.fail(&wrapped{"pool: taking over tasks", err})
 		default:
 			sleep(j.intake, f.trouble.failed(err))
@@ -96,10 +96,10 @@ func (j *joint[T, R]) pull(f *feeder, idle, more int) error {
 	}
 	look := time.Duration(0)
 	switch {
-	case more > 0:
-		look = longestLook
 	case f.trouble.pause > 0: // an engine that works again and has no task would not say so
 		look = 2 * patience
+	case more > 0:
+		look = longestLook
 	}
 	if look > 0 {
 		ctx, cancel = context.WithTimeout(ctx, look)
@@ -111,9 +111,12 @@ func (j *joint[T, R]) pull(f *feeder, idle, more int) error {
 	f.calling = false
 	j.takeOver(f, ds)
 	switch {
-	case ctx.Err() != nil:
+	case len(ds) > 0 && err == nil, errors.Is(ctx.Err(), context.DeadlineExceeded): // time enough to say what fails
+		f.trouble.over()
 		return nil
-	case err == nil && len(ds) == 0:
+	case ctx.Err() != nil: // by Resize, or the pool is closed
+		return nil
+	case err == nil:
 		return errors.New("pool: the engine's Pull has returned nothing")
 	default:
 		return err
@@ -229,15 +232,16 @@ func (j *joint[T, R]) takeOver(f *feeder, ds []engine.Delivery) {
 
 // takeUnsaved puts the tasks that were delivered before into the queue, if they are to be run.
 func (j *joint[T, R]) takeUnsaved(f *feeder) {
-	var unsaved []uint64
 	for ; len(f.again) > 0; f.again = f.again[1:] {
 		f.calling = true
 		yes := j.isUnsaved(&f.trouble, f.again[0].ID)
 		f.calling = false
 		if yes {
-			unsaved = append(unsaved, f.again[0].ID)
+			f.unsaved = append(f.unsaved, f.again[0].ID)
 		}
 	}
+	unsaved := f.unsaved
+	f.unsaved = nil
 	j.enqueue(unsaved)
 }
 
@@ -259,7 +263,7 @@ func (j *joint[T, R]) isUnsaved(t *trouble, id uint64) bool {
 		case errors.Is(err, engine.ErrNotFound):
 			t.over()
 			return true
-		case isFinal(j.eng, err):
+		case isFinal(j.intake, j.eng, err):
 			j.failIfGone(err)
 			return true
 		}
@@ -309,7 +313,7 @@ func (j *joint[T, R]) enqueue(ids []uint64) {
 func (j *joint[T, R]) ack(ctx context.Context, ids ...uint64) {
 	ds := j.drop(ids...)
 	err := ask(ctx, func(ctx context.Context) error { return j.eng.Ack(ctx, ds) })
-	if err != nil && isFinal(j.eng, err) {
+	if err != nil && isFinal(ctx, j.eng, err) {
 		j.pool.fail(&wrapped{"pool: acknowledging tasks", err})
 	}
 }
@@ -396,7 +400,7 @@ func (s *jointStore[T, R]) PutRecords(ctx context.Context, recs []store.Record) 
 		return nil
 	case errors.Is(err, engine.ErrTooLarge):
 		return &because{store.ErrRejected, err} // it will never be saved like this
-	case isFinal(s.eng, err):
+	case isFinal(ctx, s.eng, err):
 		err = &wrapped{"pool: saving results", err}
 		s.pool.fail(err)
 		return &because{store.ErrClosed, err}

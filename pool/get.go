@@ -40,17 +40,20 @@ func (p *Pool[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
 		if err := p.await(ctx, id); err != nil {
 			return zero, err
 		}
-		if unsaved := p.saver.givenUp(id); unsaved != nil {
-			return unsaved.Results[0].Value, unsaved
-		}
-		// Its result was stored before it was settled; if it is not there now,
-		// it was deleted.
+		// Its result was stored before it was settled, or given up; if it is neither
+		// there now nor among the unsaved, it was deleted.
 		res, err = p.saver.store.Get(ctx, id)
 	}
-	if err != nil {
-		return zero, err
+	if err == nil {
+		return res.Value, res.Err
 	}
-	return res.Value, res.Err
+	if unsaved := p.saver.givenUp(id); unsaved != nil {
+		return unsaved.Results[0].Value, unsaved
+	}
+	if errors.Is(err, store.ErrClosed) && p.closedByFailure() != nil {
+		err = closedBecause(err)
+	}
+	return zero, err
 }
 
 // await returns when the task with that ID is not pending.
@@ -187,9 +190,9 @@ func (p *Pool[T, R]) Wait(ctx context.Context) error {
 	}
 }
 
-// closedByFailure returns an error if the pool has ended since the store has failed for good.
+// closedByFailure returns an error if the store has failed for good.
 func (p *Pool[T, R]) closedByFailure() error {
-	if err := p.failure(); err != nil {
+	if err := p.troubles.failure(); err != nil {
 		return closedBecause(err)
 	}
 	return nil

@@ -85,12 +85,14 @@ func Join[T, R any](ctx context.Context, fn func(context.Context, T) (R, error),
 	p.saver.lost = j.forget
 	if fn != nil {
 		p.feeding = 2
+	}
+	p.watch() // first: what is started may end at once, and the pool with it
+	if fn != nil {
 		f := &feeder{pace: pace{since: time.Now()}, trouble: trouble{all: &p.troubles}}
 		b := &trouble{all: &p.troubles}
 		persist(func() { j.feed(f) })
 		persist(func() { j.beat(b) })
 	}
-	p.watch()
 	return p, nil
 }
 
@@ -217,14 +219,15 @@ func (j *joint[T, R]) failIfGone(err error) {
 	}
 }
 
-// isFinal reports whether a call that has returned err need not be made again.
-func isFinal(eng engine.Engine, err error) bool {
+// isFinal reports whether a call that has returned err need not be made again. If ctx, the
+// call's, is done, err may be no more than that.
+func isFinal(ctx context.Context, eng engine.Engine, err error) bool {
 	for _, final := range []error{engine.ErrClosed, engine.ErrGone, engine.ErrTooLarge, errors.ErrUnsupported} {
 		if errors.Is(err, final) {
 			return true
 		}
 	}
-	if errors.Is(err, context.DeadlineExceeded) { // patience is at an end, for this attempt
+	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) { // patience is at an end, for this attempt
 		return false
 	}
 	r, ok := eng.(engine.Retryabler)

@@ -69,6 +69,7 @@ type lifecycle[T, R any] struct {
 
 	gathered      []entry[R]           // what workers have handed over to the writer; see hasRoomLocked
 	gatheredBytes int                  // of their data
+	large         bool                 // a worker waits with a large result, and others let it pass; see hand
 	handed        map[store.ID]outcome // of the tasks whose results were handed over and are not saved
 	writing       bool                 // the writer's goroutine is there; it is if gathered is not empty
 	aside         int                  // results that are tried beside the writer; see setAside
@@ -205,13 +206,13 @@ func (p *Pool[T, R]) Resize(workers int) error {
 // cancelCause returns the cause of the pool's cancel, or nil if there was none.
 // Those who must not miss a cancel ask for it, since onCancel may be late.
 func (p *Pool[T, R]) cancelCause() error {
+	if err := p.broken.Load(); err != nil { // first: if parent has ended too, it was later
+		set(&p.heard, true)
+		return *err
+	}
 	if p.parent.Err() != nil {
 		set(&p.heard, true)
 		return causeOf(p.parent)
-	}
-	if err := p.failure(); err != nil {
-		set(&p.heard, true)
-		return err
 	}
 	return nil
 }

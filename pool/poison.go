@@ -102,10 +102,11 @@ func (j *joint[T, R]) countStart(id uint64) (starts int, err error) {
 	unanswered := 0 // these may be counted, and have not happened
 	for j.intake.Err() == nil {
 		starts, err = j.markStart(j.intake, id, 1)
+		j.failIfGone(err)
 		switch {
 		case err == nil:
 			return max(1, starts-unanswered), nil
-		case j.intake.Err() == nil && isFinal(j.eng, err):
+		case j.intake.Err() == nil && isFinal(j.intake, j.eng, err):
 			return 0, errors.ErrUnsupported
 		}
 		unanswered++
@@ -125,9 +126,11 @@ func (j *joint[T, R]) markStart(ctx context.Context, id uint64, n int) (starts i
 	if !ok {
 		return 0, errors.ErrUnsupported
 	}
-	err = ask(ctx, func(ctx context.Context) (err error) {
-		starts, err = m.MarkStart(ctx, id, n)
-		return err
+	err = apart(func() error {
+		return ask(ctx, func(ctx context.Context) (err error) {
+			starts, err = m.MarkStart(ctx, id, n)
+			return err
+		})
 	})
 	return starts, err
 }

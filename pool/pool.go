@@ -30,7 +30,7 @@ type Pool[T, R any] struct {
 	gates gates
 	heard atomic.Bool // somebody has seen that parent is done, perhaps before ctx is
 
-	broken   atomic.Pointer[error] // what the store or the engine has failed with for good; set once, by fail
+	broken   atomic.Pointer[error] // the failure for good, if it has ended the pool; set once, by fail
 	troubles troubles
 
 	mu sync.Mutex

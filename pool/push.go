@@ -119,9 +119,10 @@ func (b *batch) confirm(n int, err error) error {
 // settle notes the answer of a Push.
 func (b *batch) settle(ids []uint64, err error) {
 	switch {
-	case err == nil, errors.Is(err, engine.ErrFull), errors.Is(err, engine.ErrTooLarge), errors.Is(err, engine.ErrGone):
+	case err == nil, errors.Is(err, engine.ErrFull), errors.Is(err, engine.ErrTooLarge):
 		b.unsure = false
-	case !errors.Is(err, engine.ErrRefused): // which says nothing of the calls before
+	case errors.Is(err, engine.ErrRefused), errors.Is(err, engine.ErrGone): // not by this call; of those before it says nothing
+	default:
 		b.unsure = true
 	}
 	var left batch
@@ -168,7 +169,7 @@ func (j *joint[T, R]) push(ctx, pushing context.Context, b *batch, wait bool) er
 			return ErrQueueFull
 		case pushing.Err() != nil:
 			return j.pushEnded(ctx, refusal)
-		case !full && isFinal(j.eng, err):
+		case !full && isFinal(pushing, j.eng, err):
 			j.failIfGone(err)
 			return &wrapped{"pool: submitting", err}
 		}

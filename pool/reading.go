@@ -45,7 +45,7 @@ func (j *joint[T, R]) load(ctx context.Context, id store.ID) ([]byte, error) {
 			err  error
 		)
 		if wait && canWait {
-			data, err = w.Wait(waiting, uint64(id))
+			err = guarded(func() (err error) { data, err = w.Wait(waiting, uint64(id)); return err })
 		} else {
 			data, err = j.loadOnce(ctx, id)
 		}
@@ -62,19 +62,20 @@ func (j *joint[T, R]) load(ctx context.Context, id store.ID) ([]byte, error) {
 		case j.alive.Err() != nil:
 			return nil, closedBecause(context.Cause(j.alive))
 		case missing && canWait:
-			wait = true
+			wait, refusal = true, nil
 			t.over()
 			continue
-		case !missing && isFinal(j.eng, err):
+		case !missing && isFinal(ctx, j.eng, err):
 			j.failIfGone(err)
 			return nil, &wrapped{fmt.Sprintf("pool: task %d", id), err}
 		}
 		if missing {
+			refusal = nil
 			t.over()
 			pause = min(nextPause(pause), longestFullPause)
 			sleep(waiting, pause)
 		} else {
-			refusal = err
+			refusal, wait = err, false // Load says at once when the engine works again
 			sleep(waiting, t.failed(err))
 		}
 		if ctx.Err() != nil {
@@ -141,7 +142,7 @@ func (j *joint[T, R]) Wait(ctx context.Context) error {
 			left, refusal = &leftError{queued: n, here: j.count(), lease: j.eng.Lease()}, nil
 			pause = min(nextPause(pause), longestFullPause)
 			sleep(waiting, pause)
-		case isFinal(j.eng, err):
+		case isFinal(ctx, j.eng, err):
 			j.failIfGone(err)
 			return &wrapped{"pool: Wait", err}
 		default:

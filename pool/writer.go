@@ -14,14 +14,23 @@ const maxBatch = 1024
 const maxBatchBytes = 8 << 20
 
 // hand gives the result of the task that w holds to the writer, so that w can go on.
-// It blocks while as much waits as the next batch may have.
+// It blocks while as much waits as the next batch may have. Others let a large result pass
+// that waits for that, or there might always be smaller ones that are faster.
 //
 // There is no timer: a result that comes while the store is idle is written at once,
 // and those that come while it is busy are the next batch.
 func (p *Pool[T, R]) hand(w *worker[R], e entry[R]) {
 	p.mu.Lock()
-	for !p.hasRoomLocked(len(e.data)) {
+	first := false // this result is the one that others let pass
+	for p.large && !first || !p.hasRoomLocked(len(e.data)) {
+		if !p.large && len(e.data) > maxBatchBytes/maxBatch {
+			p.large, first = true, true
+		}
 		p.room.Wait()
+	}
+	if first {
+		p.large = false
+		p.room.Broadcast()
 	}
 	p.gathered = append(p.gathered, e)
 	p.gatheredBytes += len(e.data)

@@ -75,7 +75,6 @@ func (s *saver[R]) write(w *writing[R]) {
 		w.busy = false
 		s.follow(w, a)
 	}
-	w.trouble.over()
 }
 
 // follow does what follows from an attempt to store the next part.
@@ -152,12 +151,15 @@ func unsavedOf[R any](es []entry[R], why error) []unsaved[R] {
 	return all
 }
 
-// drop removes the next part.
+// drop removes the next part. The trouble is over with the last one, however that has ended:
+// after a Goexit nobody need call write again.
 func (w *writing[R]) drop() {
 	p := w.next()
 	clear(p.res) // its batch may wait long for the rest
 	*p = part[R]{}
-	w.parts = w.parts[:len(w.parts)-1]
+	if w.parts = w.parts[:len(w.parts)-1]; len(w.parts) == 0 {
+		w.trouble.over()
+	}
 }
 
 // next returns the part that is next.

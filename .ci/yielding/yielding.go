@@ -84,6 +84,9 @@ type Pointer[T any] struct{ v atomic.Pointer[T] }
 
 func (x *Pointer[T]) Load() *T     { return around(x.v.Load) }
 func (x *Pointer[T]) Store(new *T) { yield(); x.v.Store(new); yield() }
+func (x *Pointer[T]) CompareAndSwap(old, new *T) bool {
+	return around(func() bool { return x.v.CompareAndSwap(old, new) })
+}
 
 // Mutex is sync.Mutex.
 type Mutex struct{ sync.Mutex }
