@@ -52,8 +52,7 @@
 // A worker whose Put fails tries again, after pauses that grow to one second, and
 // holds its slot meanwhile. So a store that is down slows intake and then blocks
 // it, and nothing is lost when it comes back. [Stats].Unsaved says how many
-// results wait, and Stats.Failing since when, and why. An error at a deadline, as that of
-// a Submit whose context ends, also matches what is in the way.
+// results wait, and Stats.Failing since when, and why.
 //
 // A [store.BatchPutter], as a database is, is written by one more goroutine, which
 // is there while there is something to write. Workers hand their results over and

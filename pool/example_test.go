@@ -185,7 +185,7 @@ func ExampleUnsavedError() {
 		}
 	}
 	// Output:
-	// context deadline exceeded: disk full 1
+	// context deadline exceeded 1
 	// pool: the result of task 1 could not be saved: disk full: shutting down
 	// to be kept elsewhere: 1 abab <nil>
 }

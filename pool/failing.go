@@ -92,10 +92,14 @@ func (ts *troubles) now() outage {
 	return oldest
 }
 
-// late returns the error for a ctx that is done, with the refusal that was in the way: the
-// caller's own if there was one, or else the pool's oldest trouble.
+// late returns the error for a ctx that is done: its cause. In a joined pool it says as well
+// which refusal was in the way: the caller's own if there was one, or else that of the
+// pool's oldest trouble. (Over a store it is the cause itself, as ever; see Stats.Failing.)
 func (p *Pool[T, R]) late(ctx context.Context, refusal error) error {
 	why := causeOf(ctx)
+	if p.joint == nil {
+		return why
+	}
 	if refusal == nil {
 		refusal = p.troubles.now().Err
 	}

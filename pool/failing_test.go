@@ -446,20 +446,23 @@ func TestJoinStatsFailing(t *testing.T) {
 	}
 }
 
-// An error at a deadline says what was in the way.
+// An error at a deadline says what the engine has refused. Over a store it is the very cause,
+// and Stats says the rest.
 func TestDeadlineSaysWhatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st := newDownStore()
-		p := newPool(t, &pool.Options{Workers: 1, Queue: 1}, st)
-		id := submit(t, p, value(1))
-		synctest.Wait()
-		submit(t, p, value(2))
+		fail := enginetest.Fail(errEngineDown)
+		memory := newMemory(0)
+		eng := strict{enginetest.WithFaults(memory.Open(), enginetest.Faults{Push: fail, Load: fail, Size: fail, Save: fail})}
+		p, _ := join(t, eng, doubled, nil)
+		other, _ := join(t, memory, nil, nil)
+		_, err := other.Submit(t.Context(), 1)
+		require.NoError(t, err)
 		for _, c := range []struct {
 			name string
 			call func(context.Context) error
 		}{
-			{"Submit", func(ctx context.Context) error { _, err := p.Submit(ctx, value(3)); return err }},
-			{"Get", func(ctx context.Context) error { _, err := p.Get(ctx, id); return err }},
+			{"Submit", func(ctx context.Context) error { _, err := p.Submit(ctx, 3); return err }},
+			{"Get", func(ctx context.Context) error { _, err := p.Get(ctx, 1); return err }},
 			{"Wait", func(ctx context.Context) error { return p.Wait(ctx) }},
 			{"Stop", func(ctx context.Context) error { return p.Stop(ctx) }},
 		} {
@@ -467,9 +470,18 @@ func TestDeadlineSaysWhatFails(t *testing.T) {
 			err := c.call(ctx)
 			cancel()
 			require.ErrorIs(t, err, context.DeadlineExceeded, c.name)
-			require.ErrorIs(t, err, errDown, c.name)
-			require.ErrorContains(t, err, errDown.Error(), c.name)
+			require.ErrorIs(t, err, errEngineDown, c.name)
+			require.ErrorContains(t, err, errEngineDown.Error(), c.name)
 		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, nil, newDownStore())
+		submit(t, p, value(1))
+		why := errors.New("enough")
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, why)
+		defer cancel()
+		require.Equal(t, why, p.Stop(ctx))
+		require.Equal(t, errDown, p.Stats().Failing.Err)
 	})
 }
 

@@ -12,7 +12,7 @@ import (
 // [ErrGoexit] or [ErrNotRun].
 //
 // Get blocks while the task waits or runs, or its result waits for a store that
-// fails, until ctx is done; the error then matches context.Cause(ctx). It returns an
+// fails, until ctx is done; the error is then context.Cause(ctx). It returns an
 // error matching [store.ErrNotFound] at once for an ID that was never given out
 // or whose result was deleted, the store's error if the store cannot be read, and
 // the value with an [UnsavedError] if the store would not take it.
@@ -21,7 +21,8 @@ import (
 // returns [ErrInTask]: all workers could be waiting for each other.
 //
 // In a pool that has joined an engine, Get has the results of all who have, and goes on
-// while the engine fails, but not when it has failed for good. Inside a task it returns ErrInTask for every ID that has no
+// while the engine fails, but not when it has failed for good. If ctx is done first, the
+// error matches the engine's last refusal, too. Inside a task it returns ErrInTask for every ID that has no
 // result. If the engine is no engine.Waiter, Get of an ID that was never given out
 // waits until ctx is done.
 func (p *Pool[T, R]) Get(ctx context.Context, id store.ID) (R, error) {

@@ -107,8 +107,8 @@ func newLifecycle[T, R any](o Options) lifecycle[T, R] {
 //   - the error of a store or an engine that has failed for good;
 //   - an [UnsavedError] with the results that the store would not take, if any.
 //
-// ctx bounds the waiting only. If it is done first, Stop returns its cause, with what the
-// store refuses at the moment if there is such a thing, and the pool goes on draining: call Stop again, or cancel the pool's context to
+// ctx bounds the waiting only. If it is done first, Stop returns its cause and
+// the pool goes on draining: call Stop again, or cancel the pool's context to
 // run no more of the tasks that wait. That cancels the tasks that run as well,
 // but a function that ignores its context cannot be killed in Go, nor can a
 // store: Stop and Done wait for it.

@@ -28,8 +28,14 @@ func (m *Machine) check(t *rapid.T) {
 	}
 	m.checkCalls(t)
 	m.checkJobs(t)
-	if got, want := m.p.Stats(), m.stats(); got != want {
+	got, want := m.p.Stats(), m.stats()
+	failing := got.Failing
+	if got.Failing = want.Failing; got != want {
 		t.Fatalf("Stats is %+v, want %+v", got, want)
+	}
+	retried := want.Unsaved > uint64(len(m.unsaved))
+	if failing.Since.IsZero() == retried || (failing.Err != nil) != retried {
+		t.Fatalf("Stats.Failing is %+v, with %d results that wait and were not given up", failing, want.Unsaved-uint64(len(m.unsaved)))
 	}
 	select {
 	case <-m.p.Done():

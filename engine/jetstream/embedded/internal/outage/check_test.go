@@ -111,8 +111,9 @@ func (s *site) compareLocked(results map[store.ID]store.Result[proof]) {
 	// It has one result at most, too, unless all servers have died that knew the keys of
 	// tasks that are done: they are not on the disk. Then a task whose acceptance was not
 	// heard, and which was done before that, is accepted once more, with another ID, when
-	// its submitter tries again.
-	forgotten := s.servers > s.replicas/2
+	// its submitter tries again. The same holds if the servers could not be reached for longer
+	// than they remember keys, as on a machine that is too busy to elect a leader.
+	forgotten := s.servers > s.replicas/2 || s.silence > keysKnown
 	seen := make(map[uint64]store.ID)
 	again := 0
 	for id, res := range results {

@@ -47,6 +47,8 @@ type site struct {
 	tried   map[uint64]*process // by N: who was about to submit it
 	ids     map[store.ID]uint64 // that were given out, and for which N
 	given   map[uint64]store.ID // the same, by N
+	heard   time.Time           // when the last of them was
+	silence time.Duration       // the longest time in which none was
 	poison  map[uint64]bool     // by N
 	read    map[uint64]string   // by N: of which run the result was
 	wrong   []string
@@ -156,6 +158,10 @@ func (s *site) giveLocked(id store.ID, n uint64) {
 		s.wrongLocked("task %d was given two IDs, %d and %d", n, other, id)
 	}
 	s.ids[id], s.given[n] = n, id
+	if !s.heard.IsZero() {
+		s.silence = max(s.silence, time.Since(s.heard))
+	}
+	s.heard = time.Now()
 }
 
 // wrongLocked notes something that makes the test fail.
