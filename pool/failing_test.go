@@ -130,7 +130,7 @@ func TestJoinFinalErrors(t *testing.T) {
 // function, and only submits and reads.
 func TestJoinEngineIsGone(t *testing.T) {
 	for name, why := range map[string]error{"gone": engine.ErrGone, "closed": engine.ErrClosed} {
-		for _, method := range []string{"Submit", "Get", "Wait"} {
+		for _, method := range []string{"Submit", "Get", "Wait", "Results"} {
 			t.Run(name+"/"+method, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					eng := newStrict(enginetest.Faults{})
@@ -140,9 +140,10 @@ func TestJoinEngineIsGone(t *testing.T) {
 					got := call(func() error { _, err := p.Get(t.Context(), id+1000); return err })
 					eng.Down(fmt.Errorf("the engine: %w: %w", engine.ErrRefused, why))
 					err = map[string]func() error{
-						"Submit": func() error { _, err := p.Submit(t.Context(), 2); return err },
-						"Get":    func() error { _, err := p.Get(t.Context(), id); return err },
-						"Wait":   func() error { return p.Wait(t.Context()) },
+						"Submit":  func() error { _, err := p.Submit(t.Context(), 2); return err },
+						"Get":     func() error { _, err := p.Get(t.Context(), id); return err },
+						"Wait":    func() error { return p.Wait(t.Context()) },
+						"Results": func() error { _, err := p.Results(t.Context()); return err },
 					}[method]()
 					require.ErrorIs(t, err, why)
 					require.NotErrorIs(t, err, pool.ErrUnconfirmed)

@@ -168,6 +168,7 @@ func (e *leftError) Error() string {
 func (s *jointStore[T, R]) All(ctx context.Context) iter.Seq2[store.Result[R], error] {
 	return func(yield func(store.Result[R], error) bool) {
 		for rec, err := range s.eng.All(ctx) {
+			s.failIfGone(err)
 			res := store.Result[R]{}
 			if err == nil {
 				res, err = s.wire.results.Decode(store.ID(rec.ID), rec.Data)

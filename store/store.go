@@ -146,6 +146,9 @@ type BatchPutter[R any] interface {
 // that encoding is done in parallel and the size of what gathers is known: at most 8 MiB
 // of records gather for the next batch, or one result. Of a BatchPutter that is not a
 // RecordPutter 1,024 results gather, whatever their size.
+//
+// What is encoded is given to PutRecords, a single result too, and not to Put or PutBatch. So
+// a type that embeds a RecordPutter to do more in these has to do it in PutRecords as well.
 type RecordPutter[R any] interface {
 	BatchPutter[R]
 
