@@ -92,17 +92,10 @@ func (ts *troubles) now() outage {
 	return oldest
 }
 
-// late returns the error for a ctx that is done: its cause. In a joined pool it says as well
-// which refusal was in the way: the caller's own if there was one, or else that of the
-// pool's oldest trouble. (Over a store it is the cause itself, as ever; see Stats.Failing.)
-func (p *Pool[T, R]) late(ctx context.Context, refusal error) error {
+// late returns the error of a joined pool for a ctx that is done: its cause, and the refusal that
+// was in the way, if there was one. (Over a store it is the cause alone; see Stats.Failing.)
+func late(ctx context.Context, refusal error) error {
 	why := causeOf(ctx)
-	if p.joint == nil {
-		return why
-	}
-	if refusal == nil {
-		refusal = p.troubles.now().Err
-	}
 	if refusal == nil {
 		return why
 	}

@@ -86,7 +86,7 @@ func (p *Pool[T, R]) await(ctx context.Context, id store.ID) error {
 		return nil
 	case <-ctx.Done():
 	}
-	why := p.late(ctx, nil) // the user's code, so not with mu held
+	why := causeOf(ctx) // the user's code, so not with mu held
 	p.mu.Lock()
 	defer p.unlock()
 	if g.n--; g.n == 0 { // nobody else waits for it, or it is settled, and never again pending
@@ -187,7 +187,7 @@ func (p *Pool[T, R]) Wait(ctx context.Context) error {
 	case <-quiet:
 		return p.closedByFailure()
 	case <-ctx.Done():
-		return p.late(ctx, nil)
+		return causeOf(ctx)
 	}
 }
 

@@ -150,7 +150,10 @@ func (p *Pool[T, R]) Stop(ctx context.Context) error {
 	if p.inTask(ctx) {
 		return ErrInTask
 	}
-	return p.late(ctx, nil)
+	if p.joint == nil {
+		return causeOf(ctx)
+	}
+	return late(ctx, p.troubles.now().Err)
 }
 
 // Resize changes how many tasks may run at once. Surplus workers leave after the

@@ -201,5 +201,5 @@ func (j *joint[T, R]) pushEnded(ctx context.Context, refusal error) error {
 	if j.intake.Err() != nil {
 		return j.pool.refusal(ErrClosed)
 	}
-	return j.pool.late(ctx, refusal)
+	return late(ctx, refusal)
 }

@@ -54,7 +54,7 @@ func (j *joint[T, R]) load(ctx context.Context, id store.ID) ([]byte, error) {
 		case err == nil:
 			return data, nil
 		case ctx.Err() != nil:
-			return nil, j.pool.late(ctx, refusal)
+			return nil, late(ctx, refusal)
 		case missing && inTask:
 			return nil, ErrInTask
 		case missing && wait && canWait:
@@ -79,7 +79,7 @@ func (j *joint[T, R]) load(ctx context.Context, id store.ID) ([]byte, error) {
 			sleep(waiting, t.failed(err))
 		}
 		if ctx.Err() != nil {
-			return nil, j.pool.late(ctx, refusal)
+			return nil, late(ctx, refusal)
 		}
 	}
 }
@@ -132,7 +132,7 @@ func (j *joint[T, R]) Wait(ctx context.Context) error {
 		})
 		switch {
 		case ctx.Err() != nil:
-			return j.pool.late(ctx, cmp.Or(refusal, left))
+			return late(ctx, cmp.Or(refusal, left))
 		case j.alive.Err() != nil:
 			return closedBecause(context.Cause(j.alive))
 		case err == nil && n == 0:

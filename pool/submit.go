@@ -246,7 +246,7 @@ func (sub *submission[T]) accepted(first uint64, n int) {
 // giveUp takes a submission back whose submitter's ctx is done, unless it was
 // completed or refused a moment before.
 func (p *Pool[T, R]) giveUp(ctx context.Context, place *list.Element) {
-	why := p.late(ctx, nil)
+	why := causeOf(ctx)
 	if cause := p.cancelCause(); cause != nil { // perhaps the same: this says more
 		why = closedBecause(cause)
 	}

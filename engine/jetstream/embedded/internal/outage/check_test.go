@@ -91,6 +91,9 @@ func insist(ctx context.Context, ask func() error) error {
 	}
 }
 
+// keysKnown is for how long an engine knows the key of a Push, as its contract has it.
+const keysKnown = 10 * time.Second
+
 // compareLocked compares the results with what was accepted.
 func (s *site) compareLocked(results map[store.ID]store.Result[proof]) {
 	t := s.t
