@@ -49,6 +49,10 @@ type file struct {
 	// Whoever writes it has the turn, or mu.
 	ahead bool
 
+	// large says that the transaction under way writes so much that its pages are unmapped
+	// after it. Whoever writes it has the turn.
+	large bool
+
 	// suspect says that a commit has failed, and that what it wrote may be visible
 	// without being on the disk. It is set with turn held, and cleared by resync.
 	suspect atomic.Bool
@@ -165,6 +169,7 @@ func (f *file) write(do func(*bbolt.Tx) (bool, error)) error {
 	}
 	defer f.leave()
 
+	f.large = false
 	err := guard(f.path, func() error {
 		tx, err := f.db.Begin(true)
 		if err != nil {
@@ -174,9 +179,13 @@ func (f *file) write(do func(*bbolt.Tx) (bool, error)) error {
 			_ = tx.Rollback() // which fails only if the transaction is over
 			return err
 		}
+		size := tx.Size() // no more than is mapped
 		if err := f.commit(tx); err != nil {
 			f.suspect.Store(true)
 			return fmt.Errorf("bolt: writing to %s: %w", f.path, err)
+		}
+		if f.large {
+			unmap(f.db.Info().Data, size)
 		}
 		f.unsynced.Store(nil)
 		f.ahead = true

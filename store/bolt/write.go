@@ -31,6 +31,10 @@ func parseKey(k []byte) (store.ID, error) {
 // BenchmarkDurable prints what a result takes, as file-B/result.
 const fillPercent = 0.8
 
+// unmapFrom is how many bytes a transaction puts, at least, for its pages to be unmapped
+// after it: so many that a call of the system is nothing beside them.
+const unmapFrom = 1 << 20
+
 // put stores all of recs or none.
 func (f *file) put(ctx context.Context, recs []store.Record) error {
 	ids := make([]store.ID, len(recs))
@@ -44,7 +48,9 @@ func (f *file) put(ctx context.Context, recs []store.Record) error {
 		}
 		b := tx.Bucket(resultsBucket)
 		b.FillPercent = fillPercent
+		size := 0
 		for _, rec := range recs {
+			size += len(rec.Data)
 			k := key(rec.ID)
 			if b.Get(k) != nil { // what this batch has put before counts, too
 				return false, fmt.Errorf("bolt: result %d: %w", rec.ID, store.ErrExists)
@@ -57,6 +63,7 @@ func (f *file) put(ctx context.Context, recs []store.Record) error {
 			return false, nil
 		}
 		f.unsynced.Store(&ids)
+		f.large = size >= unmapFrom
 		return true, nil
 	})
 }
