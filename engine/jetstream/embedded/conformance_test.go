@@ -26,6 +26,7 @@ func TestEmbedded(t *testing.T) {
 
 // TestStandalone checks it on a server in another process.
 func TestStandalone(t *testing.T) {
+	t.Parallel()
 	s := startStandalone(t)
 	enginetest.Run(t, func(tb testing.TB) enginetest.Subject { return subject(tb, s.url, nil) })
 }

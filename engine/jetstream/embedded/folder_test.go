@@ -148,6 +148,7 @@ func TestStartedAgain(t *testing.T) {
 // TestAnotherListens has a program of another user listen where the server did. It is shown
 // nothing, and those who have joined find the server on another port.
 func TestAnotherListens(t *testing.T) {
+	t.Parallel()
 	dir := newDir(t)
 	s, err := embedded.Start(t.Context(), dir, fast)
 	require.NoError(t, err)

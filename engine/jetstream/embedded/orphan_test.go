@@ -20,6 +20,7 @@ import (
 // had written that they came, and not that the tasks are gone: they are in the queue again,
 // and it delivers them to nobody. An idle Pull removes them.
 func TestAcknowledgedTasksAreBack(t *testing.T) {
+	t.Parallel()
 	const n = 3
 	dir, name := newDir(t), newName()
 	opts := &jetstream.Options{QueueBound: n}

@@ -278,6 +278,7 @@ func TestMadeAnew(t *testing.T) {
 // TestKindOutlivesResults has results forgotten, and the server started again: what the
 // tasks are is still known.
 func TestKindOutlivesResults(t *testing.T) {
+	t.Parallel()
 	s := startStandalone(t)
 	name := newName()
 	e := open(t, s.url, name, &jetstream.Options{Retention: time.Second})
