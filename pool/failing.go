@@ -46,13 +46,22 @@ func (t *trouble) failed(err error) time.Duration {
 // over notes that an attempt has succeeded, or that no other one follows.
 func (t *trouble) over() {
 	t.pause = 0
-	if t.what.Since.IsZero() {
-		return
-	}
+	t.passed()
+}
+
+// passed is over for any goroutine, while the one that t belongs to makes an attempt.
+func (t *trouble) passed() {
 	t.all.mu.Lock()
 	defer t.all.mu.Unlock()
 	delete(t.all.open, t)
 	t.what = outage{}
+}
+
+// refusal returns the last one, or nil if it is over.
+func (t *trouble) refusal() error {
+	t.all.mu.Lock()
+	defer t.all.mu.Unlock()
+	return t.what.Err
 }
 
 // end notes the failure for good, and reports whether it is the first.

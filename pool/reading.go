@@ -35,17 +35,21 @@ func (j *joint[T, R]) load(ctx context.Context, id store.ID) ([]byte, error) {
 	inTask := j.pool.inTask(ctx)
 	waiting, cancel := j.whileAlive(ctx)
 	defer cancel()
-	var (
-		refusal error         // the last one
-		pause   time.Duration // of an engine that is no Waiter
-	)
-	for wait := false; ; { // wait: Load has said that it is not there
+	var pause time.Duration // of an engine that is no Waiter
+	for wait := false; ; {  // wait: Load has said that it is not there
 		var (
 			data []byte
 			err  error
 		)
 		if wait && canWait {
+			var seen *time.Timer
+			if t.pause > 0 { // an engine that works again, and waits, does not say so
+				seen = time.AfterFunc(2*patience, t.passed)
+			}
 			err = guarded(func() (err error) { data, err = w.Wait(waiting, uint64(id)); return err })
+			if seen != nil {
+				seen.Stop()
+			}
 		} else {
 			data, err = j.loadOnce(ctx, id)
 		}
@@ -54,7 +58,7 @@ func (j *joint[T, R]) load(ctx context.Context, id store.ID) ([]byte, error) {
 		case err == nil:
 			return data, nil
 		case ctx.Err() != nil:
-			return nil, late(ctx, refusal)
+			return nil, late(ctx, t.refusal())
 		case missing && inTask:
 			return nil, ErrInTask
 		case missing && wait && canWait:
@@ -62,7 +66,7 @@ func (j *joint[T, R]) load(ctx context.Context, id store.ID) ([]byte, error) {
 		case j.alive.Err() != nil:
 			return nil, closedBecause(context.Cause(j.alive))
 		case missing && canWait:
-			wait, refusal = true, nil
+			wait = true
 			t.over()
 			continue
 		case !missing && isFinal(ctx, j.eng, err):
@@ -70,16 +74,14 @@ func (j *joint[T, R]) load(ctx context.Context, id store.ID) ([]byte, error) {
 			return nil, &wrapped{fmt.Sprintf("pool: task %d", id), err}
 		}
 		if missing {
-			refusal = nil
 			t.over()
 			pause = min(nextPause(pause), longestFullPause)
 			sleep(waiting, pause)
 		} else {
-			refusal, wait = err, false // Load says at once when the engine works again
 			sleep(waiting, t.failed(err))
 		}
 		if ctx.Err() != nil {
-			return nil, late(ctx, refusal)
+			return nil, late(ctx, t.refusal())
 		}
 	}
 }
