@@ -312,7 +312,7 @@ func TestStoreIsClosed(t *testing.T) {
 	for name, wrap := range map[string]func(*closedStore) store.ResultStore[int]{
 		"one by one":       func(s *closedStore) store.ResultStore[int] { return s },
 		"BatchPutter":      func(s *closedStore) store.ResultStore[int] { return closedBatchStore{s} },
-		"with IDs of it's": func(s *closedStore) store.ResultStore[int] { return closedReserver{s} },
+		"with IDs of its own": func(s *closedStore) store.ResultStore[int] { return closedReserver{s} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -519,7 +519,7 @@ func TestJoinWaitSaysWhatIsLeft(t *testing.T) {
 		defer cancel()
 		err := p.Wait(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "1 tasks are in the shared queue, 0 of them with this pool")
+		require.ErrorContains(t, err, "tasks in the shared queue: 1, with this pool: 0;")
 		require.ErrorContains(t, err, lease.String())
 		require.NoError(t, p.Wait(t.Context()))
 	})

@@ -22,8 +22,8 @@ import (
 //
 // In a pool that has joined an engine, Get has the results of all who have, and goes on
 // while the engine fails, but not when it has failed for good. If ctx is done first, the
-// error matches the engine's last refusal, too. Inside a task it returns ErrInTask for every ID that has no
-// result. If the engine is no engine.Waiter, Get of an ID that was never given out
+// error matches the engine's last refusal, too. Inside a task it returns ErrInTask for
+// every ID that has no result. If the engine is no engine.Waiter, Get of an ID that was never given out
 // waits until ctx is done.
 func (p *Pool[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
 	var zero R
@@ -131,7 +131,8 @@ func (p *Pool[T, R]) pendingLocked(id store.ID) bool {
 //
 // Results that cannot be read are not in the copy, and the error joins what the store
 // says of each. Any other error, context.Cause(ctx) or the store's, comes with a nil
-// map; see [store.Snapshot]. To use results one by one, without a copy of all, range over the store's All.
+// map; see [store.Snapshot]. To use results one by one, without a copy of all, range over
+// the store's All.
 //
 // In a pool that has joined an engine, it has the results of all who have, ever, until
 // they are deleted or the engine forgets them. Delete those that you have read with the

@@ -162,7 +162,7 @@ type leftError struct {
 }
 
 func (e *leftError) Error() string {
-	return fmt.Sprintf("%d tasks are in the shared queue, %d of them with this pool; "+
+	return fmt.Sprintf("tasks in the shared queue: %d, with this pool: %d; "+
 		"what a process had that has died is delivered again within %v of its death", e.queued, e.here, e.lease)
 }
 
