@@ -310,8 +310,8 @@ func (s closedReserver) ReserveIDs(_ context.Context, n uint64) (store.ID, error
 // A store that is closed before Stop takes no result any more: Stop hands back what there is.
 func TestStoreIsClosed(t *testing.T) {
 	for name, wrap := range map[string]func(*closedStore) store.ResultStore[int]{
-		"one by one":       func(s *closedStore) store.ResultStore[int] { return s },
-		"BatchPutter":      func(s *closedStore) store.ResultStore[int] { return closedBatchStore{s} },
+		"one by one":          func(s *closedStore) store.ResultStore[int] { return s },
+		"BatchPutter":         func(s *closedStore) store.ResultStore[int] { return closedBatchStore{s} },
 		"with IDs of its own": func(s *closedStore) store.ResultStore[int] { return closedReserver{s} },
 	} {
 		t.Run(name, func(t *testing.T) {
