@@ -25,7 +25,8 @@
 //
 // Three further interfaces are optional: [BatchPutter] for a store that writes
 // many results at the price of one, [RecordPutter] for one that stores bytes, and
-// [IDReserver] for a store that outlives the pool or serves more than one.
+// [IDReserver] for a store that outlives the pool or serves more than one. A store in
+// memory embeds a [Sequence] for the last.
 //
 // # How long results live
 //

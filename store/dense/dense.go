@@ -37,22 +37,23 @@ package dense
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"iter"
-	"math"
 	"slices"
-	"sync/atomic"
 
 	"github.com/resultpool/resultpool/store"
 )
 
-// A Store is a [store.ResultStore] in an array indexed by ID. It ignores the
-// contexts that it is given, since it never waits. The zero Store is empty, as one
-// of [New] is.
+// A Store is a [store.ResultStore] in an array indexed by ID, and reserves IDs as a
+// [store.Sequence] does. It ignores the contexts that it is given, since it never waits.
+// The zero Store is empty, like one of [New].
 type Store[R any] struct {
-	dir      directory[R]
-	reserved atomic.Uint64 // the highest ID that ReserveIDs has handed out
+	dir directory[R]
+	sequence
 }
+
+// sequence keeps the embedded field unexported: what could be reached as st.Sequence could
+// be overwritten, and IDs handed out twice.
+type sequence = store.Sequence
 
 // New returns an empty store.
 func New[R any]() *Store[R] { return new(Store[R]) }
@@ -106,21 +107,6 @@ func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
 					return
 				}
 			}
-		}
-	}
-}
-
-// ReserveIDs implements [store.IDReserver], so that several pools can share s, at
-// once or one after the other. It fails only if fewer than n IDs are left, and
-// reserves none then.
-func (s *Store[R]) ReserveIDs(_ context.Context, n uint64) (first store.ID, err error) {
-	for {
-		last := s.reserved.Load()
-		if left := math.MaxUint64 - last; n > left { // an Add would begin again at 1
-			return 0, fmt.Errorf("dense: %d IDs are left, want %d", left, n)
-		}
-		if s.reserved.CompareAndSwap(last, last+n) {
-			return store.ID(last + 1), nil
 		}
 	}
 }

@@ -29,24 +29,21 @@ package rwmutex
 
 import (
 	"context"
-	"fmt"
 	"iter"
-	"math"
 	"sync"
-	"sync/atomic"
 
 	"github.com/resultpool/resultpool/store"
 )
 
-// A Store is a [store.ResultStore] in a map under a sync.RWMutex. It ignores
-// the contexts that it is given, since it never waits for anything but its lock.
-// The zero Store is empty, as one of [New] is.
+// A Store is a [store.ResultStore] in a map under a sync.RWMutex, and reserves IDs as a
+// [store.Sequence] does. It ignores the contexts that it is given, since it never waits
+// for anything but its lock. The zero Store is empty, like one of [New].
 type Store[R any] struct {
 	mu     sync.RWMutex
 	m      map[store.ID]entry[R] // nil before the first Put; guarded by mu
 	recent recent                // guarded by mu
 
-	reserved atomic.Uint64 // the highest ID that ReserveIDs has handed out
+	sequence
 }
 
 // An entry is a Result without its ID, which is the key.
@@ -58,6 +55,10 @@ type entry[R any] struct {
 func (e entry[R]) result(id store.ID) store.Result[R] {
 	return store.Result[R]{ID: id, Value: e.value, Err: e.err}
 }
+
+// sequence keeps the embedded field unexported: what could be reached as st.Sequence could
+// be overwritten, and IDs handed out twice.
+type sequence = store.Sequence
 
 // New returns an empty store.
 func New[R any]() *Store[R] { return new(Store[R]) }
@@ -136,20 +137,5 @@ func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
 		}
 		s.mu.RUnlock()
 		flush()
-	}
-}
-
-// ReserveIDs implements [store.IDReserver], so that several pools can share s, at
-// once or one after the other. It fails only if fewer than n IDs are left, and
-// reserves none then.
-func (s *Store[R]) ReserveIDs(_ context.Context, n uint64) (first store.ID, err error) {
-	for {
-		last := s.reserved.Load()
-		if left := math.MaxUint64 - last; n > left { // an Add would begin again at 1
-			return 0, fmt.Errorf("rwmutex: %d IDs are left, want %d", left, n)
-		}
-		if s.reserved.CompareAndSwap(last, last+n) {
-			return store.ID(last + 1), nil
-		}
 	}
 }

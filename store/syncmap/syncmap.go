@@ -27,21 +27,23 @@ package syncmap
 
 import (
 	"context"
-	"fmt"
 	"iter"
-	"math"
 	"sync"
-	"sync/atomic"
 
 	"github.com/resultpool/resultpool/store"
 )
 
-// A Store is a [store.ResultStore] in a sync.Map. It ignores the contexts that
-// it is given, since it never waits. The zero Store is empty, as one of [New] is.
+// A Store is a [store.ResultStore] in a sync.Map, and reserves IDs as a [store.Sequence]
+// does. It ignores the contexts that it is given, since it never waits. The zero Store is
+// empty, like one of [New].
 type Store[R any] struct {
-	m        sync.Map      // of store.ID to store.Result[R]
-	reserved atomic.Uint64 // the highest ID that ReserveIDs has handed out
+	m sync.Map // of store.ID to store.Result[R]
+	sequence
 }
+
+// sequence keeps the embedded field unexported: what could be reached as st.Sequence could
+// be overwritten, and IDs handed out twice.
+type sequence = store.Sequence
 
 // New returns an empty store.
 func New[R any]() *Store[R] { return new(Store[R]) }
@@ -76,21 +78,6 @@ func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
 			if !yield(v.(store.Result[R]), nil) {
 				return
 			}
-		}
-	}
-}
-
-// ReserveIDs implements [store.IDReserver], so that several pools can share s, at
-// once or one after the other. It fails only if fewer than n IDs are left, and
-// reserves none then.
-func (s *Store[R]) ReserveIDs(_ context.Context, n uint64) (first store.ID, err error) {
-	for {
-		last := s.reserved.Load()
-		if left := math.MaxUint64 - last; n > left { // an Add would begin again at 1
-			return 0, fmt.Errorf("syncmap: %d IDs are left, want %d", left, n)
-		}
-		if s.reserved.CompareAndSwap(last, last+n) {
-			return store.ID(last + 1), nil
 		}
 	}
 }

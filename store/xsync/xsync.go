@@ -27,8 +27,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"math"
-	"sync/atomic"
 
 	"github.com/puzpuzpuz/xsync/v3"
 
@@ -39,8 +37,9 @@ import (
 // that it is given, since it waits for nothing but a bucket's lock. Make one
 // with [New]: the zero Store is closed.
 type Store[R any] struct {
-	m        *xsync.MapOf[store.ID, entry[R]]
-	reserved atomic.Uint64 // the highest ID that ReserveIDs has handed out
+	m *xsync.MapOf[store.ID, entry[R]]
+
+	sequence
 }
 
 // An entry is a Result without its ID, which is the key.
@@ -56,6 +55,10 @@ func (e entry[R]) result(id store.ID) store.Result[R] {
 // errZero returns the error of all methods of the zero Store. It matches store.ErrClosed,
 // so that a pool does not try again.
 func errZero() error { return fmt.Errorf("xsync: this Store was not made by New: %w", store.ErrClosed) }
+
+// sequence keeps the embedded field unexported: what could be reached as st.Sequence could
+// be overwritten, and IDs handed out twice.
+type sequence = store.Sequence
 
 // New returns an empty store.
 func New[R any]() *Store[R] {
@@ -116,20 +119,10 @@ func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
 	}
 }
 
-// ReserveIDs implements [store.IDReserver], so that several pools can share s, at
-// once or one after the other. It fails only if fewer than n IDs are left, and
-// reserves none then.
-func (s *Store[R]) ReserveIDs(_ context.Context, n uint64) (first store.ID, err error) {
+// ReserveIDs implements [store.IDReserver] as a [store.Sequence] does.
+func (s *Store[R]) ReserveIDs(ctx context.Context, n uint64) (first store.ID, err error) {
 	if s.m == nil {
 		return 0, errZero()
 	}
-	for {
-		last := s.reserved.Load()
-		if left := math.MaxUint64 - last; n > left { // an Add would begin again at 1
-			return 0, fmt.Errorf("xsync: %d IDs are left, want %d", left, n)
-		}
-		if s.reserved.CompareAndSwap(last, last+n) {
-			return store.ID(last + 1), nil
-		}
-	}
+	return s.sequence.ReserveIDs(ctx, n)
 }
