@@ -125,7 +125,55 @@ func (c *Codec[R]) Decode(id store.ID, data []byte) (store.Result[R], error) {
 	return res, nil
 }
 
-// marshal does not wrap the user's error, which might match more than it should.
+// EncodeValue turns a value into bytes that are the caller's, without a result around it:
+// a pool writes its tasks so. The bytes say of what type the value is, by [Codec.Name],
+// and have no checksum.
+//
+// There is an error if Values cannot write the value, which the error wraps, or panics.
+// Then it is the same the next time.
+func (c *Codec[R]) EncodeValue(v R) ([]byte, error) {
+	if c.isZero() {
+		return nil, errZero
+	}
+	value, err := marshal(c.values, &v)
+	if err != nil {
+		return nil, &unwritable{c.name, err}
+	}
+	return sealValue(c.name, value), nil
+}
+
+// DecodeValue is the way back. The caller gives data away: Values may keep and change it.
+//
+// There is an error if data is nothing that EncodeValue returned, of another type, or of a
+// newer version of this package, or if Values cannot read it. The error matches nothing.
+// A panic of Values is not recovered: the caller is the function that needs the value.
+func (c *Codec[R]) DecodeValue(data []byte) (v R, err error) {
+	if c.isZero() {
+		return v, errZero
+	}
+	value, err := openValue(c.name, data)
+	if err != nil {
+		return v, fmt.Errorf("codec: the value cannot be read: %w", err)
+	}
+	if err := c.values.Unmarshal(value, &v); err != nil {
+		var none R
+		return none, fmt.Errorf("codec: the value cannot be read as %s: %s", c.name, texts.Of(err))
+	}
+	return v, nil
+}
+
+// unwritable is the error of EncodeValue. Its text is made when it is asked for.
+type unwritable struct {
+	name string // of the Codec
+	why  error
+}
+
+func (e *unwritable) Error() string {
+	return "codec: the value cannot be written as " + e.name + ": " + texts.Of(e.why)
+}
+func (e *unwritable) Unwrap() error { return e.why }
+
+// marshal turns a panic into an error. What else it returns is the user's error itself.
 func marshal(values Values, v any) (data []byte, err error) {
 	err = guarded(func() (err error) { data, err = values.Marshal(v); return err })
 	return data, err

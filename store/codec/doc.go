@@ -5,7 +5,8 @@
 //	data, err := c.Encode(res)
 //	res, err := c.Decode(id, data)
 //
-// Stores use it; a user chooses its [Options]. It needs the standard library only.
+// Stores use it; a user chooses its [Options]. It needs the standard library only. A value
+// without a result around it, as a task is, has [Codec.EncodeValue] and [Codec.DecodeValue].
 //
 // # What survives: the value
 //

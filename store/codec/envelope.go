@@ -120,3 +120,37 @@ func open(id store.ID, data []byte) (e *errorPart, value []byte, err error) {
 	}
 	return e, value, nil
 }
+
+// valueVersion is the first byte of all that EncodeValue writes. Behind it are the mark of
+// the Codec's name, with the high byte first, and the value, as Values wrote it.
+//
+// The mark keeps the values of two programs apart that read from one place: what looks
+// like a value of the right type must not be taken for one.
+const valueVersion = 1
+
+const valueHeader = 1 + 4
+
+func mark(name string) uint32 {
+	return crc32.Checksum([]byte(name), crc32.MakeTable(crc32.Castagnoli))
+}
+
+// sealValue puts the header before a value.
+func sealValue(name string, value []byte) []byte {
+	data := make([]byte, 0, valueHeader+len(value))
+	data = append(data, valueVersion)
+	data = binary.BigEndian.AppendUint32(data, mark(name))
+	return append(data, value...)
+}
+
+// openValue takes it off. The value is a part of data.
+func openValue(name string, data []byte) ([]byte, error) {
+	switch {
+	case len(data) < valueHeader || data[0] == 0:
+		return nil, errors.New("it is nothing that a codec wrote")
+	case data[0] != valueVersion:
+		return nil, fmt.Errorf("it was written as version %d by a newer program; this one reads version %d", data[0], valueVersion)
+	case binary.BigEndian.Uint32(data[1:]) != mark(name):
+		return nil, fmt.Errorf("it is not %s, but of another program; keep the values of each apart", name)
+	}
+	return data[valueHeader:], nil
+}

@@ -125,5 +125,9 @@ func TestZeroCodec(t *testing.T) {
 		assert.ErrorContains(t, err, "codec: this Codec was not made by New")
 		_, err = c.Decode(4711, nil)
 		assert.EqualError(t, err, "codec: this Codec was not made by New")
+		_, err = c.EncodeValue(1)
+		assert.EqualError(t, err, "codec: this Codec was not made by New")
+		_, err = c.DecodeValue(nil)
+		assert.EqualError(t, err, "codec: this Codec was not made by New")
 	}
 }
