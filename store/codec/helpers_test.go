@@ -45,3 +45,27 @@ func tripError(t testing.TB, err error, errs map[string]error) error {
 	require.Error(t, back.Err)
 	return back.Err
 }
+
+// endless panics with itself when its text is asked for, and fmt.Sprint with it.
+type endless struct{}
+
+func (e *endless) Error() string { panic(e) }
+
+const noText = "(*codec_test.endless, whose text cannot be had: the method that makes it panics)"
+
+// funcs are Values made of two functions.
+type funcs struct {
+	marshal   func(v any) ([]byte, error)
+	unmarshal func(data []byte, v any) error
+}
+
+func (f funcs) Marshal(v any) ([]byte, error)      { return f.marshal(v) }
+func (f funcs) Unmarshal(data []byte, v any) error { return f.unmarshal(data, v) }
+
+// failing are Values of which both methods do as fail does.
+func failing(fail func() error) *codec.Options {
+	return &codec.Options{Values: funcs{
+		func(any) ([]byte, error) { return nil, fail() },
+		func([]byte, any) error { return fail() },
+	}}
+}
