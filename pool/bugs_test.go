@@ -332,7 +332,7 @@ func TestNoPackageState(t *testing.T) {
 						if i < len(v.Values) {
 							made = types.ExprString(v.Values[i])
 						}
-						assert.Regexp(t, `^(errors\.New|fmt\.Errorf)\(|^store\.Err[A-Za-z]+$`, made,
+						assert.Regexp(t, `^(errors\.New|fmt\.Errorf)\(|^(store|remote)\.Err[A-Za-z]+$`, made,
 							"%s: variable %s of the package is no error", name, ident.Name)
 					}
 				}

@@ -25,19 +25,16 @@
 // most once for each task.
 //
 // When Done is closed, no goroutine of the pool is left. After the pool's context
-// is cancelled, no task is started, and all goroutines end at once but for those
+// is cancelled, no task is started, and all goroutines end at once except those
 // in a task or in the store, or with a result that waits for the store: a function
 // that ignores its context cannot be killed in Go.
 //
-// No more tasks run at once than there are workers, also during [Pool.Resize]. A
+// No more tasks run at once than there are workers, even during [Pool.Resize]. A
 // panic in a task is a result, not a crash.
 //
 // Workers take tasks in the order of their IDs. Nothing is promised about the
 // order in which tasks end or their results are stored, and nothing survives the
 // process that the store does not keep.
-//
-// All this is said of a pool of [New]. One that has joined an engine with [Join] shares its
-// tasks with other processes, and its guarantee is said there.
 //
 // # What becomes of a task
 //
@@ -59,8 +56,9 @@
 // go on. What gathers while a batch is written, at most 1,024 results, is the next
 // batch; there is no timer. When that many have gathered, workers hold their slots
 // as above. For a [store.RecordPutter] the workers encode their results, and at most
-// 8 MiB of them gather, or one result. A batch that fails is halved, so that one bad result does not hold up
-// the others: it is tried beside them, and no more such than there are workers.
+// 8 MiB of them gather, or one result. A batch that fails is halved, so that one bad
+// result does not hold up the others: it is tried beside them, and no more such than
+// there are workers.
 //
 // A result that the store can never take ([store.ErrRejected], or a panic in Put)
 // is stored as a result whose Err says so. What cannot be saved at all, or not
@@ -68,8 +66,8 @@
 // context of a Put does not end with the task's. Once the pool is cancelled, a
 // call may take five seconds, and calls that fail may take five seconds together;
 // after that the contexts of the others are done from the start. A result that is
-// handed back may be in the store too, if the store said that it had failed and had
-// not.
+// handed back may be in the store as well, if the store said that it had failed and
+// had not.
 //
 // # Stores and engines that fail for good
 //
@@ -111,8 +109,57 @@
 //
 // A pool that is opened with [Join] in place of New has its queue and its results in an
 // engine, as package engine/jetstream is one, and shares them with all who have joined
-// that. Stop and the cancel then give back what has not been started: it is run by
-// another process, and has no result ErrNotRun.
+// that. All that is said of a pool here is said of one of New. What Join changes:
+//
+//	the promise   fn runs at least once for each task, and more than once if processes die or
+//	              are cut off. One result counts: the first that is saved.
+//	Submit,       They return when the engine has the tasks: after a round trip. While the
+//	TrySubmit,    engine fails they try again, until ctx is done; the error then matches the
+//	SubmitAll     last refusal as well. An error that no other attempt can change, as
+//	              engine.ErrTooLarge, or that of a task that cannot be written, comes at once.
+//	              The error matches ErrUnconfirmed as well if the engine owes an answer: then
+//	              some of the tasks without an ID may have been accepted. The number of
+//	              workers does not matter.
+//	Get           It has the results of all who have joined, and goes on while the engine
+//	              fails. Inside a task it returns ErrInTask for every ID without a result. If
+//	              the engine is no engine.Waiter, Get of an ID that was never given out waits
+//	              until ctx is done.
+//	Results       It has the results of all, ever, until they are deleted with the engine's
+//	              Delete or the engine forgets them.
+//	Wait          It waits until the shared queue is empty, and asks again after pauses of up
+//	              to 100 ms, also while the engine fails. If ctx is done first, the error says
+//	              how many tasks are left. If the engine is no engine.Sizer, the error matches
+//	              errors.ErrUnsupported.
+//	Stop,         What is begun ends here. What was taken over and not begun is given back, and
+//	the cancel    so is, after a cancel, a task whose function returns the cancel's error:
+//	              another process runs it. No task gets ErrNotRun. The tasks of results in an
+//	              UnsavedError are run again by another process.
+//	Resize(0)     Submit goes on. The few tasks that were taken over wait for workers, or for
+//	              Stop, which gives them back.
+//	Stats         The tasks that this pool has taken over, whoever submitted them; NotRun
+//	              counts those that it has given back.
+//	Queue         The tasks that may be taken over and not begun; it takes those that its
+//	              workers begin within 50 ms, by what they did before. How many may wait in the
+//	              engine is the engine's option.
+//
+// # One task
+//
+// This is the way of a task in memory, with "(mu)" where the pool's lock is held:
+//
+//	Submit        checks the contexts; queue.Push takes a ticket and an ID, and publishes the task
+//	  no room     (mu) submitLocking reserves IDs, or joins submitters and sleeps
+//	pushed        (mu) if a worker is wanted: wakeAndUnlock wakes or starts one
+//	worker.next   queue.Pop takes the task and sets the worker's mark, which settles the task before
+//	  nothing     (mu) waitForTask settles the task before, looks once more, and sleeps
+//	call          runs the function; a panic or a Goexit becomes the task's Err
+//	save          puts the result into the store, as often as it takes (package saver)
+//	  batches     (mu) hand leaves it for the writer, which saves it and (mu) settles the task
+//	next          settles the task: by the next Pop if it has succeeded, or (mu) settleLocked
+//	  a Get       (mu) tellLocked wakes those who wait for it
+//	Stop          (mu) closeLocked shuts the queue's tail; the last goroutine to leave ends the pool
+//	the cancel    (mu) closeLocked shuts both ends; the reaper settles what waits as not run
+//
+// Over an engine, package internal/remote puts tasks into the same queue, and its outline is there.
 //
 // # More behaviour
 //

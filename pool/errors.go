@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/resultpool/resultpool/internal/remote"
 	"github.com/resultpool/resultpool/internal/text"
 	"github.com/resultpool/resultpool/store"
 )
@@ -18,7 +19,7 @@ var (
 	// ErrQueueFull is returned where waiting for room is not wanted or would
 	// never end: by TrySubmit, and by Submit and SubmitAll inside a task of the
 	// same pool.
-	ErrQueueFull = errors.New("pool: queue is full")
+	ErrQueueFull = remote.ErrQueueFull
 
 	// ErrNilTask is returned for a nil task, where T is a func, pointer,
 	// interface or channel type.
@@ -43,7 +44,7 @@ var (
 // with the reason why they have ended, if the task, or one of the tasks that they return
 // no ID for, may have been accepted all the same: the engine was asked and has not
 // answered, neither yes nor no. Then it may run, and its result be stored under an ID that nobody knows.
-var ErrUnconfirmed = errors.New("pool: nobody knows whether the task was accepted")
+var ErrUnconfirmed = remote.ErrUnconfirmed
 
 // Errors in a Result, beside those of the task functions.
 var (
@@ -57,19 +58,21 @@ var (
 
 	// ErrPoisoned is the Err of a task of a pool that has joined an engine, if five
 	// processes have died while they ran it. It is not tried again.
-	ErrPoisoned = errors.New("pool: the process dies at this task")
+	ErrPoisoned = remote.ErrPoisoned
 )
 
 // ErrInTask is returned by Stop, Wait and Get inside a task of the same pool,
 // where waiting would be waiting for oneself.
 var ErrInTask = errors.New("pool: would wait for its own task")
 
-// These are not exported: nobody handles them, one mends the call.
+// These are not exported: a program does not handle them, its author corrects the call.
 var (
 	errNilContext = errors.New("pool: nil context; use context.Background() if there is none")
 	errNilEngine  = errors.New("pool: nil engine")
-	errZero       = fmt.Errorf("pool: this Pool was not made by New or Join: %w", ErrClosed)
 )
+
+// errZero is returned by the methods of a Pool that was declared and never made.
+var errZero = fmt.Errorf("pool: this Pool was not made by New or Join: %w", ErrClosed)
 
 // A PanicError is the Err of a task that panicked. Its fields are Value, what was
 // passed to panic, and Stack, that of the goroutine; Unwrap returns Value if it is
@@ -103,23 +106,5 @@ func (e *UnsavedError[R]) Error() string {
 // Unwrap returns Err.
 func (e *UnsavedError[R]) Unwrap() error { return e.Err }
 
-// because is an error and the reason for it. Unlike fmt.Errorf, making one calls
-// no method of the reason, which is the user's: it may be made under a lock, and whatever
-// becomes of the text, the error is there.
-type because struct{ what, why error }
-
-func (e *because) Error() string   { return text.Of(e.what) + ": " + text.Of(e.why) }
-func (e *because) Unwrap() []error { return []error{e.what, e.why} }
-
-func closedBecause(cause error) error { return &because{ErrClosed, cause} }
-func notRunBecause(cause error) error { return &because{ErrNotRun, cause} }
-
-// wrapped is fmt.Errorf("what: %w", why), but for the text, which is made when it is
-// asked for.
-type wrapped struct {
-	what string
-	why  error
-}
-
-func (e *wrapped) Error() string { return e.what + ": " + text.Of(e.why) }
-func (e *wrapped) Unwrap() error { return e.why }
+func closedBecause(cause error) error { return text.Because(ErrClosed, cause) }
+func notRunBecause(cause error) error { return text.Because(ErrNotRun, cause) }

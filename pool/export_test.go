@@ -2,18 +2,18 @@ package pool
 
 // CallsWorkers reports whether workers are called to the pool's lock on their way to
 // the next task.
-func (p *Pool[T, R]) CallsWorkers() bool { return p.gates.callAt.Load() != nobody }
+func (p *Pool[T, R]) CallsWorkers() bool { return p.gates.CallsAny() }
 
 // Waiting returns how many tasks wait for room in the queue.
 func (p *Pool[T, R]) Waiting() uint64 {
 	p.mu.Lock()
-	defer p.unlock()
+	defer p.mu.Unlock()
 	return p.waiting
 }
 
 // IDBlocks returns how many ranges of IDs the pool remembers.
 func (p *Pool[T, R]) IDBlocks() int {
 	p.mu.Lock()
-	defer p.unlock()
-	return len(p.ids.blocks)
+	defer p.mu.Unlock()
+	return p.ids.Len()
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/resultpool/resultpool/internal/backoff"
+	"github.com/resultpool/resultpool/internal/queue"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -19,37 +21,28 @@ import (
 //
 // Inside a task, with the task's context, Get of a task that has not ended
 // returns [ErrInTask]: all workers could be waiting for each other.
-//
-// In a pool that has joined an engine, Get has the results of all who have, and goes on
-// while the engine fails, but not when it has failed for good. If ctx is done first, the
-// error matches the engine's last refusal, too. Inside a task it returns ErrInTask for
-// every ID that has no result. If the engine is no engine.Waiter, Get of an ID that was never given out
-// waits until ctx is done.
 func (p *Pool[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
 	var zero R
-	if ctx == nil {
-		return zero, errNilContext
+	if err := p.check(ctx); err != nil {
+		return zero, err
 	}
-	if p.isZero() {
-		return zero, errZero
+	if p.share != nil {
+		return p.share.get(ctx, id)
 	}
-	if p.joint != nil {
-		return p.joint.Get(ctx, id)
-	}
-	res, err := p.saver.store.Get(ctx, id)
+	res, err := p.saver.Store().Get(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		if err := p.await(ctx, id); err != nil {
 			return zero, err
 		}
 		// Its result was stored before it was settled, or given up; if it is neither
 		// there now nor among the unsaved, it was deleted.
-		res, err = p.saver.store.Get(ctx, id)
+		res, err = p.saver.Store().Get(ctx, id)
 	}
 	if err == nil {
 		return res.Value, res.Err
 	}
-	if unsaved := p.saver.givenUp(id); unsaved != nil {
-		return unsaved.Results[0].Value, unsaved
+	if res, why := p.saver.DroppedResult(id); why != nil {
+		return res.Value, &UnsavedError[R]{Results: []store.Result[R]{res}, Err: why}
 	}
 	if errors.Is(err, store.ErrClosed) && p.closedByFailure() != nil {
 		err = closedBecause(err)
@@ -62,11 +55,11 @@ func (p *Pool[T, R]) await(ctx context.Context, id store.ID) error {
 	inTask := p.inTask(ctx)
 	p.mu.Lock()
 	if !p.pendingLocked(id) {
-		p.unlock()
+		p.wakeAndUnlock()
 		return nil
 	}
 	if inTask {
-		p.unlock()
+		p.wakeAndUnlock()
 		return ErrInTask
 	}
 	g := p.getters[id]
@@ -75,20 +68,20 @@ func (p *Pool[T, R]) await(ctx context.Context, id store.ID) error {
 		p.getters[id] = g
 	}
 	g.n++
-	p.gates.callAt.Store(everybody) // call first, then look once more
+	p.gates.Call(queue.Everybody) // call first, then look once more
 	if !p.pendingLocked(id) {
 		p.tellLocked(id)
 	}
-	p.unlock()
+	p.wakeAndUnlock()
 
 	select {
 	case <-g.settled:
 		return nil
 	case <-ctx.Done():
 	}
-	why := causeOf(ctx) // the user's code, so not with mu held
+	why := backoff.Cause(ctx) // the user's code, so not with mu held
 	p.mu.Lock()
-	defer p.unlock()
+	defer p.wakeAndUnlock()
 	if g.n--; g.n == 0 { // nobody else waits for it, or it is settled, and never again pending
 		delete(p.getters, id) // or the gate would stay as it is for as long as the task
 	}
@@ -106,17 +99,17 @@ type getters struct {
 // settled. It costs a look at every worker; Get asks only for results that are
 // not stored yet.
 func (p *Pool[T, R]) pendingLocked(id store.ID) bool {
-	if _, ok := p.handed[id]; ok {
+	if _, ok := p.handover.outcomes[id]; ok {
 		return true
 	}
-	ticket, ok := p.ids.ticketLocked(id)
+	ticket, ok := p.ids.Ticket(uint64(id))
 	if !ok || ticket >= p.queue.Pushed() {
 		return false
 	}
 	if p.queue.IsWaiting(ticket) {
 		return true
 	}
-	for w := range p.crew.all {
+	for _, w := range p.crew {
 		if w.mark.Load() == ticket+1 {
 			return true
 		}
@@ -133,18 +126,11 @@ func (p *Pool[T, R]) pendingLocked(id store.ID) bool {
 // says of each. Any other error, context.Cause(ctx) or the store's, comes with a nil
 // map; see [store.Snapshot]. To use results one by one, without a copy of all, range over
 // the store's All.
-//
-// In a pool that has joined an engine, it has the results of all who have, ever, until
-// they are deleted or the engine forgets them. Delete those that you have read with the
-// engine's Delete.
 func (p *Pool[T, R]) Results(ctx context.Context) (map[store.ID]store.Result[R], error) {
-	if ctx == nil {
-		return nil, errNilContext
+	if err := p.check(ctx); err != nil {
+		return nil, err
 	}
-	if p.isZero() {
-		return nil, errZero
-	}
-	return store.Snapshot(ctx, p.saver.store)
+	return store.Snapshot(ctx, p.saver.Store())
 }
 
 // Wait waits until no task waits or runs, and all results are stored. Intake
@@ -154,48 +140,31 @@ func (p *Pool[T, R]) Results(ctx context.Context) (map[store.ID]store.Result[R],
 // The error matches context.Cause(ctx) if ctx is done first, [ErrInTask] inside a
 // task, with the task's context, and [ErrClosed] if the store or the engine has failed
 // for good.
-//
-// In a pool that has joined an engine, Wait waits until the shared queue is empty: until
-// no task of any of the processes waits or runs. It asks again and again, after pauses of
-// up to 100 ms, also while the engine fails. If ctx is done first, the error says how many
-// tasks are left. If the engine is no engine.Sizer, the error
-// matches errors.ErrUnsupported.
 func (p *Pool[T, R]) Wait(ctx context.Context) error {
-	if ctx == nil {
-		return errNilContext
-	}
-	if p.isZero() {
-		return errZero
+	if err := p.check(ctx); err != nil {
+		return err
 	}
 	if p.inTask(ctx) {
 		return ErrInTask
 	}
-	if p.joint != nil {
-		return p.joint.Wait(ctx)
+	if p.share != nil {
+		return p.share.wait(ctx)
 	}
 	p.mu.Lock()
 	if p.quietLocked() {
-		p.unlock()
+		p.wakeAndUnlock()
 		return p.closedByFailure()
 	}
 	if p.quiet == nil {
 		p.quiet = make(chan struct{})
 	}
 	quiet := p.quiet
-	p.unlock()
+	p.wakeAndUnlock()
 
 	select {
 	case <-quiet:
 		return p.closedByFailure()
 	case <-ctx.Done():
-		return causeOf(ctx)
+		return backoff.Cause(ctx)
 	}
-}
-
-// closedByFailure returns an error if the store has failed for good.
-func (p *Pool[T, R]) closedByFailure() error {
-	if err := p.troubles.failure(); err != nil {
-		return closedBecause(err)
-	}
-	return nil
 }

@@ -94,7 +94,7 @@ func TestIDsRunOut(t *testing.T) {
 		"from 0":       {once(func() (store.ID, error) { return 0, nil }), "IDs from 0, want a range above 18446744073709551615"},
 		"from 1":       {once(func() (store.ID, error) { return 1, nil }), "IDs from 1, want a range above 18446744073709551615"},
 		"from the end": {once(func() (store.ID, error) { return math.MaxUint64, nil }), "want a range above 18446744073709551615"},
-		"dense":        {almostUsedUp, "pool: reserving IDs: dense: 0 IDs are left"},
+		"dense":        {almostUsedUp, "pool: reserving IDs: store: 0 IDs are left"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -3,16 +3,17 @@ package pool
 import (
 	"context"
 	"errors"
-	"fmt"
-	"reflect"
-	"sync"
-	"sync/atomic"
-	"time"
+	"runtime"
 
 	"github.com/resultpool/resultpool/engine"
-	"github.com/resultpool/resultpool/internal/text"
+	"github.com/resultpool/resultpool/internal/backoff"
+	"github.com/resultpool/resultpool/internal/errwalk"
+	"github.com/resultpool/resultpool/internal/guard"
+	"github.com/resultpool/resultpool/internal/queue"
+	"github.com/resultpool/resultpool/internal/remote"
+	"github.com/resultpool/resultpool/internal/saver"
+	"github.com/resultpool/resultpool/internal/wire"
 	"github.com/resultpool/resultpool/store"
-	"github.com/resultpool/resultpool/store/codec"
 )
 
 // Join returns a pool that shares its tasks and results with all the pools, in this
@@ -35,8 +36,7 @@ import (
 // five times is not tried again: its result is [ErrPoisoned].
 //
 // Tasks and values are written as opts.Codec says, and what survives of an error is said
-// in package codec. What differs from a pool of New is said at Submit, Get, Results,
-// Wait, Stop and Stats, and together in docs/many-machines.md.
+// in package codec. The package comment has a table of what differs from a pool of New.
 //
 // While the engine fails, the pool tries again, and Stats.Failing says what. An error that
 // can never pass ends the pool; see the package comment.
@@ -51,231 +51,218 @@ func Join[T, R any](ctx context.Context, fn func(context.Context, T) (R, error),
 	switch {
 	case ctx == nil:
 		return nil, errNilContext
-	case isNilEngine(eng):
+	case guard.IsNilPointer(eng):
 		return nil, errNilEngine
 	}
 	o, err := opts.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	w, err := newWire[T, R](o.Codec)
-	if err != nil {
-		return nil, err
-	}
-	if err := describe(ctx, eng, w.kind()); err != nil {
-		return nil, err
-	}
-	if fn == nil {
-		o.Workers = 0
-	}
-	j := &joint[T, R]{
-		eng:  eng,
-		wire: w,
-		room: make(chan struct{}, 1),
-		turn: make(chan struct{}, 1),
-		held: make(map[uint64][]engine.Delivery),
-	}
-	p := newPool[T, R](ctx, fn, o)
-	j.pool, p.joint = p, j
-	j.intake, j.shut = context.WithCancelCause(p.ctx)
-	j.beating, j.still = context.WithCancel(context.WithoutCancel(p.taskCtx))
-	p.ids = &ids{shut: j.shut}
-	j.alive, j.die = context.WithCancelCause(context.WithoutCancel(ctx))
-	p.saver = newSaver(p.taskCtx, store.ResultStore[R](&jointStore[T, R]{j}), &p.troubles, p.fail)
-	p.saver.lost = j.forget
-	if fn != nil {
-		p.feeding = 2
-	}
-	p.watch() // first: what is started may end at once, and the pool with it
-	if fn != nil {
-		f := &feeder{pace: pace{since: time.Now()}, trouble: trouble{all: &p.troubles}}
-		b := &trouble{all: &p.troubles}
-		persist(func() { j.feed(f) })
-		persist(func() { j.beat(b) })
-	}
-	return p, nil
-}
-
-// engineSide is a joint. It is an interface so that programs that do not call Join need
-// not link what only a joint uses, encoding/json above all.
-type engineSide[T, R any] interface {
-	Submit(ctx context.Context, in []T, wait bool) ([]store.ID, error)
-	Run(ctx context.Context, id uint64) (R, error)
-	Resized()
-	Failed(err error)
-	Get(ctx context.Context, id store.ID) (R, error)
-	Wait(ctx context.Context) error
-}
-
-// joint is what a pool has to do with its engine.
-//
-// The pool itself is as ever: a queue of its own, workers, and the writer. Two goroutines
-// stand between it and the engine, from Join until the pool ends:
-//
-//	feed   pulls tasks and puts them into the queue, as many as can be run soon, until
-//	       the pool is closed
-//	beat   extends the leases of all that is held, until the pool is closed, feed is gone
-//	       and nothing is held
-//
-// A task is held from the moment it is pulled until its result is saved and it is
-// acknowledged (by the writer, through jointStore), or it is given back, or its result is
-// given up. Only then is it removed from held, and the pool ends when nothing is left
-// there. Its ID in the queue, in the marks and in the store is the engine's. The task in
-// the queue is a zero T: bytes become a T in the worker that runs it.
-//
-// The same task may be delivered again while it is held here, when the engine could not
-// be reached for longer than the lease. It is not run twice at once in one process: the
-// delivery is added to what is held.
-//
-// mu is taken inside Pool.mu, or alone; the engine is never called with it held.
-type joint[T, R any] struct {
-	pool *Pool[T, R]
-	eng  engine.Engine
-	wire *wire[T, R]
-
-	intake context.Context         // ends when the pool takes no more tasks
-	shut   context.CancelCauseFunc // ends it
-
-	beating context.Context // ends when beat is over
-	still   context.CancelFunc
-
-	alive context.Context // ends when the engine has failed for good: nobody need wait for it
-	die   context.CancelCauseFunc
-
-	room chan struct{} // for feed: look again for idle workers
-	turn chan struct{} // full while a suspect runs; see suspect
-
-	low atomic.Int64 // feed sleeps while more wait in the queue
-
-	// The workers have entered - returned tasks to do, those that they are doing included.
-	// The length of the queue and a count of the workers that run a task do not add up to
-	// that: a task is in neither while a worker takes it.
-	entered  uint64        // tasks that feed has put into the queue; feed's own
-	returned atomic.Uint64 // calls of the function that are over
-
-	deaf atomic.Bool // the engine did not answer to a Nack
-
-	mu      sync.Mutex
-	held    map[uint64][]engine.Delivery // by ID; guarded by mu
-	bytes   int                          // of the tasks in held; guarded by mu
-	fed     bool                         // feed is gone; guarded by mu
-	resize  context.CancelFunc           // ends the Pull under way; nil before the first; guarded by mu
-	resized bool                         // since feed has thought of it; guarded by mu
-}
-
-// handBack is the Err of a result that is none: the task is to be given back to the
-// engine, for another process.
-type handBack struct{ cause error }
-
-func (e *handBack) Error() string { return "pool: given back to the engine: " + text.Of(e.cause) }
-func (e *handBack) Unwrap() error { return e.cause }
-
-func isHandBack(err error) bool {
-	_, ok := err.(*handBack) //nolint:errorlint // itself, and not what a task has wrapped
-	return ok
-}
-
-// notRun is the Err of a task that is not to be run, since the pool ends.
-func (p *Pool[T, R]) notRun(cause error) error {
-	if p.joint != nil {
-		return &handBack{cause}
-	}
-	return notRunBecause(cause)
-}
-
-func isNilEngine(eng engine.Engine) bool {
-	if eng == nil {
-		return true
-	}
-	v := reflect.ValueOf(eng)
-	return v.Kind() == reflect.Pointer && v.IsNil()
-}
-
-// describe makes sure that all who use the engine mean the same.
-func describe(ctx context.Context, eng engine.Engine, kind string) error {
-	d, ok := eng.(engine.Describer)
-	if !ok {
-		return nil
-	}
-	stored, err := d.Describe(ctx, kind)
-	if err != nil {
-		return &wrapped{"pool: joining the engine", err}
-	}
-	if stored != kind {
-		return fmt.Errorf("pool: the engine's tasks are %s, and this pool's are %s; "+
-			"join with a function of the same types, or open the engine under another name", stored, kind)
-	}
-	return nil
-}
-
-// Failed wakes all who wait for the engine.
-func (j *joint[T, R]) Failed(err error) { j.die(err) }
-
-// failIfGone ends the pool if err says that the engine is of no use to anybody. Another
-// final error may be that of one method, as where a process may read and not write.
-func (j *joint[T, R]) failIfGone(err error) {
-	if errors.Is(err, engine.ErrGone) || errors.Is(err, engine.ErrClosed) {
-		j.pool.fail(err)
-	}
-}
-
-// isFinal reports whether a call that has returned err need not be made again. If ctx, the
-// call's, is done, err may be no more than that.
-func isFinal(ctx context.Context, eng engine.Engine, err error) bool {
-	for _, final := range []error{engine.ErrClosed, engine.ErrGone, engine.ErrTooLarge, errors.ErrUnsupported} {
-		if errors.Is(err, final) {
-			return true
-		}
-	}
-	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) { // patience is at an end, for this attempt
-		return false
-	}
-	r, ok := eng.(engine.Retryabler)
-	return ok && !r.Retryable(err)
-}
-
-// poolErrors adds the errors of this package to those that a codec is to know, except
-// for what the user has there already.
-func poolErrors(users map[string]error) map[string]error {
-	all := map[string]error{
+	w, err := wire.New[T, R](o.Codec, map[string]error{
 		"pool.closed":     ErrClosed,
 		"pool.in_task":    ErrInTask,
 		"pool.nil_task":   ErrNilTask,
 		"pool.no_workers": ErrNoWorkers,
 		"pool.poisoned":   ErrPoisoned,
 		"pool.queue_full": ErrQueueFull,
+	})
+	if err != nil {
+		return nil, err
 	}
-	for code, err := range users {
-		for ours, known := range all {
-			if ours != code && known == err { //nolint:errorlint // which one it is, not what it matches
-				delete(all, ours)
-			}
-		}
-		all[code] = err
+	if err := w.Describe(ctx, eng); err != nil {
+		return nil, err
 	}
-	return all
+	if fn == nil {
+		o.Workers = 0
+	}
+	p := newPool[T, R](ctx, fn, o)
+	j := &joint[T, R]{pool: p, wire: w}
+	j.share = remote.New(p.intake, eng, j, p.failures)
+	p.share = j
+	p.ids = &queue.IDs{}
+	p.saver = saver.New(p.taskCtx, store.ResultStore[R](w.Store(j.share)), p.failures,
+		saver.Hooks[R]{Fail: p.fail, Dropped: j.dropped})
+	if fn != nil {
+		j.share.Start() // before watch: the pool may end at once, and not before these have
+	}
+	p.watch()
+	return p, nil
 }
 
-// newWire says how tasks and results are written.
-func newWire[T, R any](opts *codec.Options) (*wire[T, R], error) {
-	switch t := reflect.TypeFor[T](); t.Kind() {
-	case reflect.Func, reflect.Chan, reflect.UnsafePointer:
-		return nil, fmt.Errorf("pool: tasks of type %v cannot be sent to another process; use one that can be written down", t)
-	}
-	if opts == nil {
-		opts = &codec.Options{}
-	}
-	tasks, err := codec.New[T](&codec.Options{Values: opts.Values})
-	if err != nil {
-		return nil, fmt.Errorf("pool: Codec: %w", err)
-	}
-	results, err := codec.New[R](&codec.Options{Values: opts.Values, Errors: poolErrors(opts.Errors)})
-	if err != nil {
-		return nil, fmt.Errorf("pool: Codec: %w", err)
-	}
-	w := &wire[T, R]{values: opts.Values, results: results, name: tasks.Name()}
-	if w.values == nil {
-		w.values = codec.JSON{}
-	}
-	return w, nil
+// remoteQueue is what a joint does for its pool. It is an interface so that programs that do not
+// call Join need not link what only a joint uses, encoding/json above all.
+type remoteQueue[T, R any] interface {
+	submit(ctx context.Context, in []T, wait bool) ([]store.ID, error)
+	run(ctx context.Context, id uint64) (R, error)
+	get(ctx context.Context, id store.ID) (R, error)
+	wait(ctx context.Context) error
+	resized()
+	failed(err error)
 }
+
+// joint joins a pool and its share of an engine: for the pool it is a remoteQueue, for the share a
+// remote.Host. Package remote has the life of a task there; package wire turns T and R into bytes.
+//
+// The task in the pool's queue is a zero T under the ID of the engine: bytes become a T in the
+// worker that runs it.
+type joint[T, R any] struct {
+	pool  *Pool[T, R]
+	share *remote.Share
+	wire  *wire.Wire[T, R]
+}
+
+// submit is Submit, TrySubmit and SubmitAll. If the queue is full, it waits for room or does not.
+func (j *joint[T, R]) submit(ctx context.Context, in []T, wait bool) ([]store.ID, error) {
+	if err := j.Refusal(); err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, backoff.Cause(ctx)
+	}
+	wait = wait && !j.pool.inTask(ctx)
+	all := roomForIDs(len(in))
+	for len(all) < len(in) {
+		tasks, err := j.wire.EncodeTasks(in, len(all))
+		if err != nil {
+			return all, err
+		}
+		ids, err := j.share.Push(ctx, tasks, wait)
+		for _, id := range ids {
+			all = append(all, store.ID(id))
+		}
+		if err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// run is the function of a task that this pool has taken over.
+func (j *joint[T, R]) run(ctx context.Context, id uint64) (v R, err error) {
+	task, start, err := j.share.Begin(id)
+	defer func() { start.End(remote.IsHandBack(err)) }()
+	if err != nil {
+		return v, err
+	}
+	in, err := j.wire.DecodeTask(task)
+	if err != nil {
+		return v, err
+	}
+	v, err = j.pool.fn(ctx, in)
+	if err != nil && j.isInterrupted(err) {
+		var none R
+		return none, &remote.HandBack{Cause: err}
+	}
+	return v, err
+}
+
+// isInterrupted reports whether err is what the cancel of the pool has done to a task.
+// That is no outcome: another process is to run the task.
+func (j *joint[T, R]) isInterrupted(err error) bool {
+	cause := j.pool.cancelCause()
+	return cause != nil &&
+		(errwalk.Is(err, context.Canceled) || errwalk.Is(err, cause) || errwalk.Is(err, j.pool.parent.Err()))
+}
+
+// outcomeOf returns the outcome of a task with an error.
+func (p *Pool[T, R]) outcomeOf(err error) outcome {
+	if remote.IsHandBack(err) {
+		return notRun
+	}
+	return failed
+}
+
+// notRunError is the Err of a task that is not to be run, since the pool ends.
+func (p *Pool[T, R]) notRunError(cause error) error {
+	if p.share != nil {
+		return &remote.HandBack{Cause: cause}
+	}
+	return notRunBecause(cause)
+}
+
+func (j *joint[T, R]) get(ctx context.Context, id store.ID) (R, error) {
+	var zero R
+	inTask := j.pool.inTask(ctx)
+	data, err := j.share.Load(ctx, uint64(id), !inTask)
+	if inTask && errors.Is(err, engine.ErrNotFound) {
+		return zero, ErrInTask
+	}
+	if err != nil {
+		return zero, wire.NotFoundOr(id, err)
+	}
+	res, err := j.wire.DecodeResult(id, data)
+	if err != nil {
+		return zero, err
+	}
+	return res.Value, res.Err
+}
+
+func (j *joint[T, R]) wait(ctx context.Context) error { return j.share.Wait(ctx) }
+func (j *joint[T, R]) resized()                       { j.share.Resized() }
+func (j *joint[T, R]) failed(err error)               { j.share.Close(closedBecause(err)) }
+
+// dropped is told of a result that was given up. One that is none is not handed back to the user.
+func (j *joint[T, R]) dropped(res store.Result[R]) bool {
+	j.share.Forget(uint64(res.ID))
+	return !remote.IsHandBack(res.Err)
+}
+
+// Refusal returns why the pool takes no task, or nil.
+func (j *joint[T, R]) Refusal() error {
+	if cause := j.pool.cancelCause(); cause != nil {
+		return closedBecause(cause)
+	}
+	j.pool.mu.Lock()
+	defer j.pool.mu.Unlock()
+	return j.pool.refusalLocked(nil)
+}
+
+// Workers returns how many tasks may run at once, and for how many more there is room.
+func (j *joint[T, R]) Workers() (workers, queue int) {
+	j.pool.mu.Lock()
+	defer j.pool.mu.Unlock()
+	return j.pool.target, j.pool.queue.Cap()
+}
+
+// Enqueue puts tasks into the queue. There is room, since nobody else adds to it, unless the
+// engine has sent more than it was asked for.
+func (j *joint[T, R]) Enqueue(ids []uint64) (n int) {
+	p := j.pool
+	var none [1]T
+	for n < len(ids) {
+		p.lockHeedingCancel()
+		if p.phase != open || p.target == 0 {
+			p.wakeAndUnlock()
+			return n
+		}
+		p.queue.ShutTail(true)
+		full := p.fullLocked()
+		for ; n < len(ids); n++ {
+			ticket := p.queue.Pushed()
+			r := queue.Range{Offset: ids[n] - ticket, End: ticket + 1}
+			if _, k := p.queue.PushShut(r, none[:]); k == 0 {
+				break // a worker has all but emptied the slot
+			}
+			p.ids.Note(ticket, ids[n], p.queue.Popped())
+		}
+		p.wakeAndUnlock()
+		switch {
+		case n == len(ids):
+		case full:
+			backoff.Sleep(p.intake, backoff.First) // which does not change in a joined pool
+		default:
+			runtime.Gosched()
+		}
+	}
+	return n
+}
+
+// Go runs f on a goroutine of the pool.
+func (j *joint[T, R]) Go(f func()) {
+	j.pool.mu.Lock()
+	defer j.pool.mu.Unlock()
+	j.pool.goLocked(f)
+}
+
+// Fail ends the pool.
+func (j *joint[T, R]) Fail(err error) { j.pool.fail(err) }

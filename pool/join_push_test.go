@@ -81,7 +81,7 @@ func TestJoinUnwritableOfTwoIsNamed(t *testing.T) {
 	p, err := pool.Join[float64, int](t.Context(), nil, newMemory(0), nil)
 	require.NoError(t, err)
 	_, err = p.SubmitAll(t.Context(), []float64{1, math.NaN()})
-	require.ErrorContains(t, err, "(at index 1)")
+	require.ErrorContains(t, err, "the task at index 1")
 	require.NoError(t, p.Stop(t.Context()))
 }
 

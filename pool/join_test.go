@@ -674,8 +674,8 @@ func (panicking) Error() string { panic("no text") }
 func TestJoinUnreadableTask(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, tt := range []struct{ task, want string }{
-			{"", "nothing that a pool has submitted"},
-			{"\x00abcd1", "nothing that a pool has submitted"},
+			{"", "nothing that a codec wrote"},
+			{"\x00abcd1", "nothing that a codec wrote"},
 			{"\x02abcd1", "written as version 2 by a newer program"},
 			{"\x01abcd1", "it is not int as json, but of another program"},
 		} {
@@ -699,7 +699,7 @@ func TestJoinTaskOfAnOlderProgram(t *testing.T) {
 		id, err := p.Submit(t.Context(), changed{1})
 		require.NoError(t, err)
 		_, err = p.Get(t.Context(), id)
-		require.EqualError(t, err, "pool: the task cannot be read as github.com/resultpool/resultpool/pool_test.changed as json: not any more")
+		require.EqualError(t, err, "pool: the task: codec: the value cannot be read as github.com/resultpool/resultpool/pool_test.changed as json: not any more")
 		require.NoError(t, p.Stop(t.Context()))
 	})
 }
@@ -710,11 +710,11 @@ func TestJoinUnwritableTaskIsNamed(t *testing.T) {
 	p, err := pool.Join[float64, int](t.Context(), nil, newMemory(0), nil)
 	require.NoError(t, err)
 	_, err = p.Submit(t.Context(), math.NaN())
-	require.EqualError(t, err, "pool: the task cannot be written as float64 as json: json: unsupported value: NaN")
+	require.EqualError(t, err, "pool: the task: codec: the value cannot be written as float64 as json: json: unsupported value: NaN")
 	in := make([]float64, 1000)
 	in[700] = math.NaN()
 	ids, err := p.SubmitAll(t.Context(), in)
-	require.EqualError(t, err, "pool: the task cannot be written as float64 as json: json: unsupported value: NaN (at index 700)")
+	require.EqualError(t, err, "pool: the task at index 700: codec: the value cannot be written as float64 as json: json: unsupported value: NaN")
 	require.NotErrorIs(t, err, pool.ErrUnconfirmed)
 	assert.Len(t, ids, 512)
 	require.NoError(t, p.Stop(t.Context()))

@@ -95,7 +95,7 @@ func TestSubmitPanicNil(t *testing.T) {
 	panickingNil(t, func(t *testing.T) {
 		p, _ := join(t, newMemory(0), doubled, &pool.Options{Codec: &codec.Options{Values: nilWriter{}}})
 		_, err := p.Submit(t.Context(), 1)
-		assert.ErrorContains(t, err, "pool: the task cannot be written as")
+		assert.ErrorContains(t, err, "pool: the task: codec: the value cannot be written as")
 	})
 }
 

@@ -1,11 +1,18 @@
 package pool
 
 import (
+	"container/list"
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"golang.org/x/sync/semaphore"
+
+	"github.com/resultpool/resultpool/internal/backoff"
+	"github.com/resultpool/resultpool/internal/guard"
 	"github.com/resultpool/resultpool/internal/queue"
+	"github.com/resultpool/resultpool/internal/saver"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -21,20 +28,53 @@ type Pool[T, R any] struct {
 	cancel  context.CancelCauseFunc
 	taskCtx context.Context // ctx, recognized by inTask
 
-	saver *saver[R]
-	ids   *ids
-	joint engineSide[T, R] // nil in a pool of New
-	done  chan struct{}    // closed by release
-
 	queue *queue.Queue[T] // its owner's lock is mu
-	gates gates
-	heard atomic.Bool // somebody has seen that parent is done, perhaps before ctx is
+	saver *saver.Saver[R]
+	share remoteQueue[T, R] // nil in a pool of New
 
-	broken   atomic.Pointer[error] // the failure for good, if it has ended the pool; set once, by fail
-	troubles troubles
+	reserver  store.IDReserver    // nil: the pool counts
+	reserving *semaphore.Weighted // held around ReserveIDs: one call at a time
 
-	mu sync.Mutex
-	lifecycle[T, R]
+	gates    *queue.Gates
+	canceled atomic.Bool           // somebody has seen that parent is done, perhaps before ctx is
+	broken   atomic.Pointer[error] // the final failure, if it has ended the pool; set once, by fail
+	failures *backoff.Failures
+
+	done chan struct{} // closed when the pool has ended
+
+	// What follows is guarded by mu. See state.go for what holds while mu is free.
+	mu      sync.Mutex
+	phase   phase
+	refusal error // what Submit returns; nil while the pool is open
+	unrun   error // why the tasks that wait are not run; nil unless the pool is aborting, or has ended so
+	cause   error // of the cancel, if there was one
+	verdict error // of Stop; set when the pool ends, and immutable from then on
+
+	intake context.Context         // ends when Submit is refused, and has the reason for its cause
+	shut   context.CancelCauseFunc // ends intake; nil once it has been called
+
+	submitters list.List        // of *submission[T]: those who wait for room, in order of arrival
+	waiting    uint64           // tasks that they have left
+	others     [outcomes]uint64 // settled tasks that have not succeeded
+
+	target     int          // how many workers there may be
+	crew       []*worker[R] // those there are; more than target until the surplus leave
+	running    int          // tasks that workers hold, or whose results were handed over
+	idle       int          // workers that sleep, or wake and do not hold mu yet
+	waking     bool         // one is on its way to the queue; see wakeLocked
+	work       sync.Cond    // with mu; idle workers sleep on it
+	reaping    bool         // the reaper's goroutine is there
+	goroutines int          // of the pool, all of them; the pool does not end before they do
+
+	ids      *queue.IDs
+	handover handover[R]
+	getters  map[store.ID]*getters // those who wait for a task to be settled
+	quiet    chan struct{}         // closed when nothing waits or runs; nil if nobody asks
+	wake     []chan struct{}       // to be closed by wakeAndUnlock
+
+	// The pool must not end while onCancel is on its way.
+	unwatch func() bool // takes the call of onCancel back; false if it is too late for that
+	watched bool        // onCancel has run, or was taken back
 }
 
 // New returns a pool that runs fn over the tasks it is given and puts the
@@ -60,22 +100,22 @@ func New[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), 
 		return nil, errNilContext
 	case fn == nil:
 		return nil, ErrNilFunc
-	case isNilStore(st):
+	case guard.IsNilPointer(st):
 		return nil, ErrNilStore
 	}
 	o, err := opts.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	ids, err := newIDs(ctx, st)
+	ids, err := firstIDs(ctx, st)
 	if err != nil {
 		return nil, err
 	}
 
 	p := newPool[T, R](ctx, fn, o)
 	p.ids = ids
-	p.saver = newSaver(p.taskCtx, st, &p.troubles, p.fail) // a store that calls back is inside a task
-	p.ids.openLocked(p.ctx)
+	p.reserver, _ = st.(store.IDReserver)
+	p.saver = saver.New(p.taskCtx, st, p.failures, saver.Hooks[R]{Fail: p.fail}) // a store that calls back is inside a task
 	p.watch()
 	return p, nil
 }
@@ -84,23 +124,53 @@ func New[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), 
 func newPool[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), o Options) *Pool[T, R] {
 	p := &Pool[T, R]{
 		fn:        fn,
-		nilable:   canBeNil[T](),
+		nilable:   guard.CanBeNil[T](),
 		parent:    ctx,
-		done:      make(chan struct{}),
 		queue:     queue.New[T](o.Queue),
-		lifecycle: newLifecycle[T, R](o),
+		gates:     queue.NewGates(),
+		reserving: semaphore.NewWeighted(1),
+		failures:  backoff.New(),
+		done:      make(chan struct{}),
+		target:    o.Workers,
+		handover:  handover[R]{outcomes: make(map[store.ID]outcome)},
+		getters:   make(map[store.ID]*getters),
 	}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	p.taskCtx = context.WithValue(p.ctx, taskOf[T, R]{p}, true)
-	p.work.L, p.room.L = &p.mu, &p.mu
+	p.work.L, p.handover.next.Space.L = &p.mu, &p.mu
+	p.openIntakeLocked()
 	return p
 }
 
-// watch has the pool hear of the end of its context.
+// watch has the pool notice the end of its context.
 func (p *Pool[T, R]) watch() {
 	p.mu.Lock() // onCancel may run at once, and uses unwatch
 	p.unwatch = context.AfterFunc(p.ctx, p.onCancel)
-	p.unlock()
+	p.wakeAndUnlock()
+}
+
+// taskOf is the key under which a task's context carries its pool.
+type taskOf[T, R any] struct{ p *Pool[T, R] }
+
+// inTask reports whether ctx is, or comes from, that of one of the pool's tasks.
+func (p *Pool[T, R]) inTask(ctx context.Context) bool {
+	return ctx.Value(taskOf[T, R]{p}) != nil
+}
+
+// isZero reports whether neither New nor Join has made the pool.
+func (p *Pool[T, R]) isZero() bool { return p == nil || p.queue == nil }
+
+// check returns the error of a call that is wrong whatever the pool's state. The exported methods
+// begin with it.
+func (p *Pool[T, R]) check(ctx context.Context) error {
+	switch {
+	case ctx == nil:
+		return errNilContext
+	case p.isZero():
+		return errZero
+	default:
+		return nil
+	}
 }
 
 // Done returns a channel that is closed when the pool has ended: it takes no
@@ -116,14 +186,65 @@ func (p *Pool[T, R]) Done() <-chan struct{} {
 	return p.done
 }
 
-// isZero reports whether neither New nor Join has made the pool. The exported methods ask
-// first, and return errZero.
-func (p *Pool[T, R]) isZero() bool { return p == nil || p.queue == nil }
+// Stats is what a pool has done and is doing, at one moment. In every Stats
+//
+//	Submitted = Succeeded + Failed + Panicked + NotRun + Queued + Running
+//
+// For a pool of [Join], see the table in the package comment.
+type Stats struct {
+	Submitted uint64 // tasks accepted since New
 
-// taskOf is the key under which a task's context carries its pool.
-type taskOf[T, R any] struct{ p *Pool[T, R] }
+	// Tasks that are over: their results are stored, or among those that Stop
+	// will hand back. The first three have run.
+	Succeeded uint64 // the function returned a nil error
+	Failed    uint64 // the function returned an error or called runtime.Goexit
+	Panicked  uint64 // the function panicked
+	NotRun    uint64 // the function was never called; see ErrNotRun
 
-// inTask reports whether ctx is, or comes from, that of one of the pool's tasks.
-func (p *Pool[T, R]) inTask(ctx context.Context) bool {
-	return ctx.Value(taskOf[T, R]{p}) != nil
+	Queued uint64 // tasks that wait for a worker
+
+	// Running is how many tasks run, or have run and their results are not stored
+	// yet. Over a [store.BatchPutter] it may be up to twice Workers and 2,048 more.
+	Running uint64
+
+	// Unsaved is how many results the store was asked to take and has not: those
+	// that wait for another try, whose tasks are not over, and those that were
+	// given up. Anything but 0 means trouble with the store.
+	Unsaved uint64
+
+	Workers int // how many tasks may run at once; see Resize
+
+	// Failing says since when the store or the engine has failed, and with what. Since is
+	// when the oldest of those attempts failed that have been repeated without success until
+	// now; it is zero if there are none. Err is the latest refusal of it, and matches what
+	// the store or the engine has returned. After a failure for good, which ends the pool,
+	// both stay. A queue that is full is no failure.
+	Failing struct {
+		Since time.Time
+		Err   error
+	} `json:",omitzero"`
+}
+
+// Stats returns the numbers of this moment. It does not block.
+func (p *Pool[T, R]) Stats() Stats {
+	if p.isZero() {
+		return Stats{}
+	}
+	p.mu.Lock()
+	defer p.wakeAndUnlock()
+	p.queue.ShutHead(true) // so that both ends of the queue are seen at one moment
+	popped, pushed := p.queue.Popped(), p.queue.Pushed()
+	s := Stats{
+		Submitted: pushed,
+		Failed:    p.others[failed],
+		Panicked:  p.others[panicked],
+		NotRun:    p.others[notRun],
+		Queued:    pushed - popped,
+		Running:   uint64(p.running),
+		Unsaved:   p.saver.Unsaved(),
+		Workers:   p.target,
+		Failing:   p.failures.Now(),
+	}
+	s.Succeeded = popped - s.Failed - s.Panicked - s.NotRun - s.Running
+	return s
 }

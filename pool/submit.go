@@ -3,10 +3,12 @@ package pool
 import (
 	"container/list"
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 
+	"github.com/resultpool/resultpool/internal/backoff"
+	"github.com/resultpool/resultpool/internal/guard"
+	"github.com/resultpool/resultpool/internal/queue"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -24,77 +26,46 @@ import (
 //
 // Submit may be called from any goroutine. From inside a task, with the task's
 // context, it returns [ErrQueueFull] rather than wait for its own pool.
-//
-// In a pool that has joined an engine, Submit returns once the engine has the task, which
-// takes a round trip. While the engine fails it tries again, until ctx is done: the error
-// then matches the last refusal, too. It returns an error that no other attempt can mend,
-// as engine.ErrTooLarge, and one for a task that cannot be written. If it ends for another reason while the engine owes it an answer, the error
-// matches [ErrUnconfirmed] too: the task may have been accepted. There it does not
-// matter how many workers the pool has.
 func (p *Pool[T, R]) Submit(ctx context.Context, in T) (store.ID, error) {
-	if ctx == nil {
-		return 0, errNilContext
-	}
-	id, err := p.trySubmit(ctx, in, true)
-	if err == nil || !errors.Is(err, ErrQueueFull) || p.joint != nil {
-		return id, err
-	}
-	ids, err := p.SubmitAll(ctx, []T{in})
-	if err != nil {
-		return 0, err
-	}
-	return ids[0], nil
+	return p.submit(ctx, in, true)
 }
 
 // TrySubmit is Submit without the wait: if the queue is full, it returns
-// [ErrQueueFull]. It blocks only on a store that has to reserve more IDs, and, in a pool
-// that has joined an engine, until that answers or the pool is closed.
+// [ErrQueueFull]. It blocks only on a store that has to reserve more IDs.
 func (p *Pool[T, R]) TrySubmit(in T) (store.ID, error) {
-	return p.trySubmit(context.Background(), in, false)
+	return p.submit(context.Background(), in, false)
 }
 
-// trySubmit does not wait for room in the queue, except for that of an engine if wait is
-// true.
-func (p *Pool[T, R]) trySubmit(ctx context.Context, in T, wait bool) (store.ID, error) {
-	if p.isZero() {
-		return 0, errZero
+// submit waits for room in the queue, or does not.
+func (p *Pool[T, R]) submit(ctx context.Context, in T, wait bool) (store.ID, error) {
+	if err := p.check(ctx); err != nil {
+		return 0, err
 	}
-	if p.nilable && isNilTask(in) {
+	if p.nilable && guard.IsNilTask(in) {
 		return 0, ErrNilTask
 	}
-	if p.joint != nil {
-		ids, err := p.joint.Submit(ctx, []T{in}, wait)
+	if p.share != nil {
+		ids, err := p.share.submit(ctx, []T{in}, wait)
 		if len(ids) == 0 {
 			return 0, err
 		}
 		return ids[0], nil
 	}
-	late, err := p.lookAt(ctx)
+	expired, err := p.checkContexts(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if late == nil {
-		if id, ok := p.queue.Push(*p.ids.next.Load(), in); ok {
+	if expired == nil {
+		if id, ok := p.queue.Push(p.ids.Next(), in); ok {
 			p.pushed()
 			return store.ID(id), nil
 		}
 	}
-	sub := submission[T]{rest: []T{in}}
-	for {
-		if err := p.begin(ctx, late, &sub); err != nil {
-			return 0, err
-		}
-		p.moveLocked(&sub)
-		full := p.fullLocked()
-		p.unlock()
-		switch {
-		case len(sub.ids) > 0:
-			return sub.ids[0], nil
-		case full:
-			return 0, ErrQueueFull
-		}
-		runtime.Gosched() // a worker has made room all but for the last step
+	sub := &submission[T]{rest: []T{in}}
+	if err := p.submitLocking(ctx, expired, sub, wait); err != nil {
+		return 0, err
 	}
+	return sub.ids[0], nil
 }
 
 // fullLocked reports whether there is no room, or others wait for what there is.
@@ -102,27 +73,27 @@ func (p *Pool[T, R]) fullLocked() bool {
 	return p.submitters.Len() > 0 || p.queue.Popped() < p.queue.RoomAfter(1)
 }
 
-// pushed sees to it that a worker comes for a task that was put into the queue
-// without mu, or that the queue forgets it if the reaper was there before it.
+// pushed has a worker come for a task that was put into the queue without mu, or has the queue
+// forget it if the reaper was there first.
 func (p *Pool[T, R]) pushed() {
-	if p.gates.wanted.Load() {
+	if p.gates.Wanted() {
 		p.mu.Lock()
-		if p.abort != nil {
+		if p.phase >= aborting {
 			p.queue.Sweep()
 		}
-		p.unlock()
+		p.wakeAndUnlock()
 	}
 }
 
-// begin takes mu and shuts the tail of the queue, for tasks that could not be put
-// into it otherwise. There are IDs for them then. With an error, which is why they
-// are refused, mu is free.
-func (p *Pool[T, R]) begin(ctx context.Context, late error, sub *submission[T]) error {
+// lockForSubmit locks mu, shuts the tail of the queue and makes sure that sub.rest has IDs, for
+// tasks that could not be put into the queue without mu. On success mu is held; on error it is
+// free, and nothing was accepted.
+func (p *Pool[T, R]) lockForSubmit(ctx context.Context, expired error, sub *submission[T]) error {
 	n := uint64(len(sub.rest))
 	for {
 		p.lockHeedingCancel() // again: the store may have taken its time
-		if err := p.refusalLocked(late); err != nil {
-			p.unlock()
+		if err := p.refusalLocked(expired); err != nil {
+			p.wakeAndUnlock()
 			return err
 		}
 		p.queue.ShutTail(true)
@@ -130,7 +101,7 @@ func (p *Pool[T, R]) begin(ctx context.Context, late error, sub *submission[T]) 
 		if p.hasIDsLocked(n) {
 			return nil
 		}
-		p.unlock()
+		p.wakeAndUnlock()
 		if err := p.reserve(ctx, n); err != nil {
 			return err
 		}
@@ -145,63 +116,65 @@ func (p *Pool[T, R]) begin(ctx context.Context, late error, sub *submission[T]) 
 // not. If one of in is nil, none is accepted, and the error says which.
 //
 // SubmitAll does not keep in after it has returned.
-//
-// In a pool that has joined an engine, an error that matches [ErrUnconfirmed] says that
-// some of in[len(ids):] may have been accepted.
 func (p *Pool[T, R]) SubmitAll(ctx context.Context, in []T) ([]store.ID, error) {
-	if ctx == nil {
-		return nil, errNilContext
+	if err := p.check(ctx); err != nil {
+		return nil, err
 	}
-	if p.isZero() {
-		return nil, errZero
-	}
-	if i, found := nilTask(in); found {
+	if i, found := guard.NilTask(in); found {
 		return nil, fmt.Errorf("%w at index %d", ErrNilTask, i)
 	}
-	if p.joint != nil {
-		return p.joint.Submit(ctx, in, true)
+	if p.share != nil {
+		return p.share.submit(ctx, in, true)
 	}
-	late, err := p.lookAt(ctx)
+	expired, err := p.checkContexts(ctx)
 	if err != nil {
 		return nil, err
 	}
 	sub := &submission[T]{rest: in, ids: roomForIDs(len(in))}
-	if late == nil && len(in) > 0 {
+	if expired == nil && len(in) > 0 {
 		if p.move(sub); len(sub.rest) == 0 {
 			return sub.ids, nil
 		}
 	}
-	inTask := p.inTask(ctx)
+	err = p.submitLocking(ctx, expired, sub, true)
+	return sub.ids, err
+}
+
+// submitLocking accepts the rest of sub with mu, as tasks that could not be put into the queue
+// without it. If it is not to wait for room, or is called inside a task, the error is ErrQueueFull
+// where there is none.
+func (p *Pool[T, R]) submitLocking(ctx context.Context, expired error, sub *submission[T], wait bool) error {
+	wait = wait && !p.inTask(ctx)
 	for {
-		if err := p.begin(ctx, late, sub); err != nil {
-			return sub.ids, err
+		if err := p.lockForSubmit(ctx, expired, sub); err != nil {
+			return err
 		}
 		p.moveLocked(sub)
 		if len(sub.rest) == 0 {
-			p.unlock()
-			return sub.ids, nil
-		}
-		if !inTask {
-			break
+			p.wakeAndUnlock()
+			return nil
 		}
 		full := p.fullLocked()
-		p.unlock()
-		if full {
-			return sub.ids, ErrQueueFull
+		if wait && (full || len(sub.rest) > 1) {
+			break
 		}
-		runtime.Gosched()
+		p.wakeAndUnlock()
+		if full {
+			return ErrQueueFull
+		}
+		runtime.Gosched() // a worker has made room all but for the last step
 	}
 	sub.ready = make(chan struct{})
 	place := p.submitters.PushBack(sub)
 	p.waiting += uint64(len(sub.rest))
-	p.unlock()
+	p.wakeAndUnlock()
 
 	select {
 	case <-sub.ready:
 	case <-ctx.Done():
 		p.giveUp(ctx, place)
 	}
-	return sub.ids, sub.err
+	return sub.err
 }
 
 // roomForIDs returns room for the IDs of n tasks, up to a million. More is taken as tasks
@@ -213,7 +186,7 @@ func roomForIDs(n int) []store.ID { return make([]store.ID, 0, min(n, 1<<20)) }
 // if IDs have to be reserved for some, since that may fail.
 func (p *Pool[T, R]) move(sub *submission[T]) {
 	for len(sub.rest) > 0 {
-		ids, need := *p.ids.next.Load(), uint64(len(sub.rest))
+		ids, need := p.ids.Next(), uint64(len(sub.rest))
 		if need > ids.End || p.queue.Pushed() > ids.End-need {
 			return
 		}
@@ -246,12 +219,12 @@ func (sub *submission[T]) accepted(first uint64, n int) {
 // giveUp takes a submission back whose submitter's ctx is done, unless it was
 // completed or refused a moment before.
 func (p *Pool[T, R]) giveUp(ctx context.Context, place *list.Element) {
-	why := causeOf(ctx)
+	why := backoff.Cause(ctx)
 	if cause := p.cancelCause(); cause != nil { // perhaps the same: this says more
 		why = closedBecause(cause)
 	}
 	p.mu.Lock()
-	defer p.unlock()
+	defer p.wakeAndUnlock()
 	sub := place.Value.(*submission[T])
 	if len(sub.rest) > 0 && sub.err == nil {
 		sub.err = why
@@ -260,28 +233,28 @@ func (p *Pool[T, R]) giveUp(ctx context.Context, place *list.Element) {
 	}
 }
 
-// lookAt looks at the contexts of a submit, which must not be done with mu held.
-// An error means that there is no more to do; late is the cause of a ctx that is
-// done, the least important reason to refuse.
-func (p *Pool[T, R]) lookAt(ctx context.Context) (late, err error) {
+// checkContexts looks at the contexts of a submit, which must not be done with mu held. With an
+// error there is no more to do; expired is the cause of a ctx that is done, which is the least
+// important reason to refuse.
+func (p *Pool[T, R]) checkContexts(ctx context.Context) (expired, err error) {
 	if cause := p.cancelCause(); cause != nil {
 		return nil, closedBecause(cause)
 	}
 	if ctx.Err() != nil {
-		late = causeOf(ctx)
+		expired = backoff.Cause(ctx)
 	}
-	return late, nil
+	return expired, nil
 }
 
-// refusalLocked returns why the pool takes no task now, or late.
-func (p *Pool[T, R]) refusalLocked(late error) error {
+// refusalLocked returns why the pool takes no task now, or expired.
+func (p *Pool[T, R]) refusalLocked(expired error) error {
 	switch {
-	case p.closed != nil:
-		return p.closed
-	case p.target == 0:
+	case p.phase != open:
+		return p.refusal
+	case p.target == 0 && p.share == nil:
 		return ErrNoWorkers
 	default:
-		return late
+		return expired
 	}
 }
 
@@ -292,7 +265,7 @@ func (p *Pool[T, R]) moveLocked(sub *submission[T]) {
 		return
 	}
 	for len(sub.rest) > 0 {
-		first, n := p.queue.PushShut(p.ids.nextLocked(p.queue.Pushed()), sub.rest)
+		first, n := p.queue.PushShut(p.ids.Advance(p.queue.Pushed()), sub.rest)
 		if n == 0 {
 			return
 		}
@@ -301,7 +274,7 @@ func (p *Pool[T, R]) moveLocked(sub *submission[T]) {
 }
 
 // refillLocked gives room in the queue to those who wait for it, and sets the gate
-// callAt so that a worker comes when there is more.
+// callFrom so that a worker comes when there is more.
 //
 // More means what the first submission still needs, or half of the queue. Less
 // would not wake its submitter, and a batch that is larger than the queue would
@@ -309,11 +282,11 @@ func (p *Pool[T, R]) moveLocked(sub *submission[T]) {
 //
 // After the cancel nobody gets room. onCancel, on its way, sends them off.
 func (p *Pool[T, R]) refillLocked() {
-	call := uint64(nobody)
+	call := uint64(queue.Nobody)
 	if len(p.getters) > 0 {
-		call = everybody
+		call = queue.Everybody
 	}
-	for p.submitters.Len() > 0 && !p.heard.Load() && p.ctx.Err() == nil {
+	for p.submitters.Len() > 0 && !p.canceled.Load() && p.ctx.Err() == nil {
 		first := p.submitters.Front()
 		sub := first.Value.(*submission[T])
 		rest := len(sub.rest)
@@ -329,14 +302,14 @@ func (p *Pool[T, R]) refillLocked() {
 		// has found none: then a slot is being emptied, by any of the workers.
 		at := p.queue.RoomAfter(min(len(sub.rest), max(1, p.queue.Cap()/2)))
 		if p.queue.Popped() >= at {
-			at = everybody
+			at = queue.Everybody
 		}
-		p.gates.callAt.Store(min(call, at))
-		if p.queue.Popped() < at || at == everybody && !p.queue.IsFree() {
+		p.gates.Call(min(call, at))
+		if p.queue.Popped() < at || at == queue.Everybody && !p.queue.IsFree() {
 			return
 		}
 	}
-	set(&p.gates.callAt, call)
+	p.gates.SetCall(call)
 }
 
 // refuseLocked sends every submitter that waits away with err.

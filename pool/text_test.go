@@ -79,7 +79,7 @@ func TestSubmitTextPanics(t *testing.T) {
 		require.NoError(t, err)
 		for _, panics := range []bool{false, true} {
 			_, err := p.Submit(t.Context(), unwritable{panics})
-			assert.ErrorContains(t, err, "pool: the task cannot be written as")
+			assert.ErrorContains(t, err, "pool: the task: codec: the value cannot be written as")
 			assert.ErrorContains(t, err, "whose text cannot be had")
 		}
 		require.NoError(t, p.Stop(t.Context()))

@@ -5,79 +5,39 @@ import (
 	"sync/atomic"
 
 	"github.com/resultpool/resultpool/internal/queue"
+	"github.com/resultpool/resultpool/internal/saver"
 	"github.com/resultpool/resultpool/store"
 )
 
-// A worker is one of the goroutines that run tasks. If a task ends its goroutine
-// with runtime.Goexit, the worker goes on in another.
+// A worker is one of the goroutines that run tasks. If foreign code ends its goroutine with
+// runtime.Goexit, the worker goes on in another.
 type worker[R any] struct {
-	// mark is the ticket + 1 of the task that the worker holds, or 0. It changes
-	// from and to 0 with Pool.mu held, and otherwise in a Pop.
+	// mark is the ticket + 1 of the task that the worker holds, or 0. It changes from and to 0
+	// with Pool.mu held, and otherwise in a Pop.
 	mark atomic.Uint64
 
 	// The following belong to its goroutine.
 	stage   stage
-	id      store.ID // the task it holds, or held last
+	id      store.ID        // of the task it holds, or held last
+	res     store.Result[R] // of that task, until it is saved or handed over
 	outcome outcome
-	ending  *ending[R] // how the last shift ended, if it was by a panic or a Goexit
+	job     *saver.Job[R] // saves its results, unless the store is a BatchPutter
 
 	// The following are guarded by Pool.mu.
-	started    bool // past its first look at the queue
-	prev, next *worker[R]
+	started bool // past its first look at the queue
+	at      int  // its place in the crew
 
 	_ [128]byte // each worker writes to its own for every task
 }
 
-// An ending is what a panic or a Goexit has left.
-type ending[R any] struct {
-	e     entry[R] // its result, as far as it was there
-	first attempt  // how the first attempt to save that went
-	panic *PanicError
-}
-
-// A crew is the workers of a pool, in a list.
-type crew[R any] struct {
-	first *worker[R]
-	n     int
-}
-
-func (c *crew[R]) add(w *worker[R]) {
-	c.n++
-	w.next = c.first
-	if w.next != nil {
-		w.next.prev = w
-	}
-	c.first = w
-}
-
-func (c *crew[R]) remove(w *worker[R]) {
-	c.n--
-	if w.next != nil {
-		w.next.prev = w.prev
-	}
-	if w.prev != nil {
-		w.prev.next = w.next
-	} else {
-		c.first = w.next
-	}
-}
-
-// all ranges over the workers.
-func (c *crew[R]) all(yield func(*worker[R]) bool) {
-	for w := c.first; w != nil && yield(w); w = w.next {
-	}
-}
-
-// stage is how far a worker is with the task that it holds.
+// stage is what a worker does with the task that it holds: where a Goexit has left it.
 type stage int
 
 const (
-	taking   stage = iota // it holds none, or one that is saved
-	running               // the task's function is being called
-	encoding              // the store is being asked for the bytes of its result
-	putting               // the store is being called with its result, for the first time
-	saving                // the result that is in res has to be saved, or is being saved
-	left                  // the worker has left the crew
+	idle     stage = iota // nothing that foreign code takes part in
+	calling               // the task's function is being called
+	encoding              // the store is being asked for the bytes of the result
+	saving                // the result is being saved, by the job
 )
 
 // outcome is what became of a task, as Stats counts it.
@@ -93,114 +53,76 @@ const (
 
 // run is the life of a worker on one goroutine.
 func (p *Pool[T, R]) run(w *worker[R]) {
-	p.goexited(w) // if this is not the first of its goroutines
+	p.resume(w)
 	for {
-		p.shift(w)
-		if w.stage == left {
-			return
-		}
-		p.panicked(w)
-	}
-}
-
-// shift runs tasks until the worker leaves, or until a task or the store panics.
-// What is deferred guards many tasks: a call of it for each would cost as much as
-// taking the task does.
-func (p *Pool[T, R]) shift(w *worker[R]) {
-	var res store.Result[R] // of the task that w holds
-	defer func() {
-		switch w.stage {
-		case running, encoding, putting, saving:
-			// After a Goexit recover returns nil.
-			w.ending = &ending[R]{e: entry[R]{res: res}, panic: &PanicError{Value: recover(), Stack: debug.Stack()}}
-		}
-	}()
-	if e := w.ending; e != nil && w.stage == saving { // left over from the shift before
-		res, w.ending = e.e.res, nil
-		switch {
-		case p.saver.batch == nil:
-			p.saver.save(res, e.first)
-		case e.e.instead != nil: // to encode that may end this goroutine, too
-			p.hand(w, e.e)
-		default:
-			p.encodeAndHand(w, res)
-		}
-	}
-	for {
-		w.stage = taking
-		res = store.Result[R]{} // the store's from now on
 		it, ok := p.next(w)
 		if !ok {
-			w.stage = left
 			return
 		}
-		w.id, w.outcome = store.ID(it.ID), succeeded
-		res.ID = w.id
+		w.id = store.ID(it.ID)
+		w.res, w.outcome = store.Result[R]{ID: w.id}, succeeded
 		if cause := p.cancelCause(); cause != nil {
-			res.Err, w.outcome = p.notRun(cause), notRun
+			w.res.Err, w.outcome = p.notRunError(cause), notRun
 		} else {
-			w.stage = running
-			if p.joint == nil {
-				res.Value, res.Err = p.fn(p.taskCtx, it.Task)
-			} else {
-				res.Value, res.Err = p.joint.Run(p.taskCtx, it.ID)
-			}
-			if res.Err != nil {
-				w.outcome = failed
-				if isHandBack(res.Err) {
-					w.outcome = notRun
-				}
-			}
+			p.call(w, it)
 		}
-		if p.saver.batch != nil {
-			p.encodeAndHand(w, res)
-			continue
-		}
-		w.stage = putting
-		if first := p.saver.put(res); first.fate != stored {
-			w.stage = saving
-			p.saver.save(res, first)
-		}
+		p.save(w)
 	}
 }
 
-func (p *Pool[T, R]) encodeAndHand(w *worker[R], res store.Result[R]) {
-	w.stage = encoding
-	e := p.saver.encode(res)
-	w.stage = taking
-	p.hand(w, e)
-}
-
-// panicked sees to it that the worker goes on after a panic.
-func (p *Pool[T, R]) panicked(w *worker[R]) {
-	e := w.ending
-	switch w.stage {
-	case running:
-		w.stage, w.outcome = saving, panicked
-		w.ending = &ending[R]{e: entry[R]{res: store.Result[R]{ID: w.id, Err: e.panic}}}
-	case putting:
-		w.stage = saving
-		w.ending = &ending[R]{e: e.e, first: attempt{broken, &putPanicked{e.panic}}}
-	default: // the saver keeps what it could not save
-		w.stage, w.ending = taking, nil
+// call calls the task's function. To defer for each task costs 3 to 5 ns of about 100 on two
+// cores, which BenchmarkPool does not tell from its noise; to guard many tasks with one deferred
+// function took five stages.
+func (p *Pool[T, R]) call(w *worker[R], it queue.Item[T]) {
+	defer func() {
+		if w.stage == calling { // after a panic; in a Goexit, resume makes another result
+			w.res.Err, w.outcome = &PanicError{Value: recover(), Stack: debug.Stack()}, panicked
+		}
+	}()
+	w.stage = calling
+	if p.share == nil {
+		w.res.Value, w.res.Err = p.fn(p.taskCtx, it.Task)
+	} else {
+		w.res.Value, w.res.Err = p.share.run(p.taskCtx, it.ID)
+	}
+	w.stage = idle
+	if w.res.Err != nil {
+		w.outcome = p.outcomeOf(w.res.Err)
 	}
 }
 
-// goexited does so after a Goexit, which cannot be recovered from: this is another
-// goroutine.
-func (p *Pool[T, R]) goexited(w *worker[R]) {
+// save returns when the result of the task that w holds is stored, given up or handed over.
+func (p *Pool[T, R]) save(w *worker[R]) {
+	if p.saver.TakesBatches() {
+		w.stage = encoding
+		e := p.saver.Encode(w.res)
+		w.stage = idle
+		w.res = store.Result[R]{} // the store's from now on
+		p.hand(w, e)
+		return
+	}
+	w.stage = saving
+	w.job.Save(w.res)
+	w.stage = idle
+	w.res = store.Result[R]{}
+}
+
+// resume goes on where a Goexit has ended the worker's last goroutine.
+func (p *Pool[T, R]) resume(w *worker[R]) {
 	switch w.stage {
-	case running:
-		w.stage, w.outcome = saving, failed
-		w.ending = &ending[R]{e: entry[R]{res: store.Result[R]{ID: w.id, Err: ErrGoexit}}}
+	case idle: // this is its first
+	case calling:
+		w.res, w.outcome = store.Result[R]{ID: w.id, Err: ErrGoexit}, failed
+		p.save(w)
 	case encoding:
-		w.stage = saving
-		w.ending.e = replaced(w.ending.e, errPutGoexit)
-	case putting:
-		p.saver.giveUp(w.ending.e.res, errPutGoexit)
-		w.stage, w.ending = taking, nil
-	default:
-		w.stage, w.ending = taking, nil
+		w.stage = idle
+		e := p.saver.EncodeGoexited(w.res)
+		w.res = store.Result[R]{}
+		p.hand(w, e)
+	case saving:
+		w.job.Run() // what is left of it
+		w.stage = idle
+		w.res = store.Result[R]{}
 	}
 }
 
@@ -208,36 +130,36 @@ func (p *Pool[T, R]) goexited(w *worker[R]) {
 // waits. It returns false if the worker has left the crew.
 func (p *Pool[T, R]) next(w *worker[R]) (it queue.Item[T], ok bool) {
 	if w.outcome != succeeded || w.mark.Load() == 0 {
-		return p.nextLocked(w)
+		return p.waitForTask(w)
 	}
 	if it, ok = p.queue.Pop(&w.mark); !ok {
-		return p.nextLocked(w)
+		return p.waitForTask(w)
 	}
-	if p.gates.calls(w.mark.Load()) {
+	if p.gates.Calls(w.mark.Load()) {
 		p.lockHeedingCancel() // w has made room
 		p.tellLocked(w.id)
-		p.unlock()
+		p.wakeAndUnlock()
 	}
 	return it, true
 }
 
-// nextLocked is next with mu.
-func (p *Pool[T, R]) nextLocked(w *worker[R]) (it queue.Item[T], ok bool) {
+// waitForTask is next with mu, for a worker that has to settle its task so, or to sleep.
+func (p *Pool[T, R]) waitForTask(w *worker[R]) (it queue.Item[T], ok bool) {
 	p.lockHeedingCancel()
 	p.arriveLocked(w)
 	for tidy := false; !p.surplusLocked(); {
 		if it, ok = p.queue.Pop(&w.mark); ok {
 			p.running++
-			p.unlock()
+			p.wakeAndUnlock()
 			return it, true
 		}
 		if !tidy { // whoever is concerned by what has changed must not wait for the end of this sleep
-			p.unlock()
+			p.wakeAndUnlock()
 			p.mu.Lock()
 			tidy = true
 			continue
 		}
-		p.gates.wanted.Store(true)
+		p.gates.SetWanted(true)
 		if p.queue.IsReady() {
 			continue
 		}
@@ -246,8 +168,8 @@ func (p *Pool[T, R]) nextLocked(w *worker[R]) (it queue.Item[T], ok bool) {
 		p.idle--
 		p.waking, tidy = false, false
 	}
-	p.crew.remove(w)
-	p.unlock()
+	p.leaveLocked(w)
+	p.wakeAndUnlock()
 	return it, false
 }
 
@@ -264,43 +186,56 @@ func (p *Pool[T, R]) arriveLocked(w *worker[R]) {
 	}
 }
 
-// surplusLocked reports whether a worker that holds no task is to leave.
-func (p *Pool[T, R]) surplusLocked() bool {
-	return p.crew.n > p.target ||
-		p.closed != nil && p.queue.Len() == 0 ||
-		p.abort != nil // what waits is the reaper's
+// hireLocked starts another worker.
+func (p *Pool[T, R]) hireLocked() {
+	w := &worker[R]{at: len(p.crew), job: p.saver.NewJob(nil, nil)}
+	p.crew = append(p.crew, w)
+	p.goLocked(func() { p.run(w) })
 }
 
-// wakeLocked sees to it that somebody comes for the tasks that wait: it wakes an
-// idle worker or starts a new one.
+// leaveLocked takes a worker off the crew.
+func (p *Pool[T, R]) leaveLocked(w *worker[R]) {
+	end := len(p.crew) - 1
+	last := p.crew[end]
+	p.crew[w.at], last.at = last, w.at
+	p.crew[end] = nil
+	p.crew = p.crew[:end]
+}
+
+// surplusLocked reports whether a worker that holds no task is to leave.
+func (p *Pool[T, R]) surplusLocked() bool {
+	return len(p.crew) > p.target ||
+		p.phase != open && p.queue.Len() == 0 ||
+		p.phase >= aborting // what waits is the reaper's
+}
+
+// wakeLocked has somebody come for the tasks that wait: it wakes an idle worker or starts a new
+// one.
 //
-// One worker is on its way at a time. When it has taken a task, it calls
-// wakeLocked for the next; so a burst of tasks does not wake more workers than
-// find one. Whoever comes to the queue after a wait lowers waking, also if it was
-// woken by a Broadcast: it looks at the queue as well as another.
+// One worker is on its way at a time. When it has taken a task, it calls wakeLocked for the next;
+// so a burst of tasks does not wake more workers than find one. Whoever comes to the queue after a
+// wait lowers waking, even if it was woken by a Broadcast: it looks at the queue as well as another.
 func (p *Pool[T, R]) wakeLocked() {
-	idle, more := p.idle > 0, p.crew.n < p.target
+	sleeping, more := p.idle > 0, len(p.crew) < p.target
 	switch {
-	case p.abort != nil:
-		set(&p.gates.wanted, true) // see pushed
+	case p.phase >= aborting:
+		p.gates.SetWanted(true) // see pushed
 		return
-	case p.waking || !idle && !more:
-		set(&p.gates.wanted, false)
+	case p.waking || !sleeping && !more:
+		p.gates.SetWanted(false)
 		return
 	}
-	set(&p.gates.wanted, true) // for what comes in from here on
+	p.gates.SetWanted(true) // for what comes in from here on
 	if !p.queue.IsReady() {
 		return
 	}
 	p.waking = true
-	p.gates.wanted.Store(false)
-	if idle {
+	p.gates.SetWanted(false)
+	if sleeping {
 		p.work.Signal()
 		return
 	}
-	w := new(worker[R])
-	p.crew.add(w)
-	persist(func() { p.run(w) })
+	p.hireLocked()
 }
 
 // settleLocked counts a task whose result is saved.

@@ -61,9 +61,6 @@ type Item[T any] struct {
 	Task T
 }
 
-// A Range says what IDs tickets have: those below End have ticket + Offset.
-type Range struct{ Offset, End uint64 }
-
 // New returns an empty queue for up to capacity items, at least one. Memory is
 // taken as it fills.
 func New[T any](capacity int) *Queue[T] {

@@ -1,0 +1,137 @@
+// Package backoff repeats attempts that fail, after pauses that grow, and keeps a record of
+// what fails at this moment.
+package backoff
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// First is the first pause. The next ones double: an attempt is repeated soon after a
+	// hiccup, and seldom during an outage.
+	First = 10 * time.Millisecond
+
+	// Longest is the longest pause after a failure.
+	Longest = time.Second
+
+	// LongestPoll is the longest pause before something is asked for again that is not
+	// there yet: shorter, since there is no outage to be considerate of.
+	LongestPoll = 100 * time.Millisecond
+)
+
+// next returns the pause after one of length last.
+func next(last, longest time.Duration) time.Duration {
+	return min(max(2*last, First), longest)
+}
+
+// Sleep returns after d, or once ctx is done.
+func Sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// Cause returns why ctx is done. (A context that is not the standard library's may be done
+// without an error.)
+func Cause(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return context.Canceled
+}
+
+// Both returns a context that ends with ctx and with other, and has the cause of that.
+func Both(ctx, other context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(other, func() { cancel(context.Cause(other)) })
+	if other.Err() != nil { // the function above runs on a goroutine of its own
+		cancel(context.Cause(other))
+	}
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
+// A Verdict is what an attempt came to.
+type Verdict int
+
+const (
+	Done   Verdict = iota // no other attempt is to be made, whether this one succeeded or not
+	Again                 // make the next attempt now
+	Poll                  // it worked, but what is wanted is not there yet: ask again soon
+	Failed                // it failed and may succeed another time
+)
+
+// A Loop is a series of attempts to do one thing. It belongs to one goroutine at a time.
+//
+// It has an entry in its Failures from its first failure to its next success.
+type Loop struct {
+	failures *Failures
+	pause    time.Duration // after the last attempt, if that has failed
+	outage   Outage        // zero unless the last attempt has failed; written with failures.mu held
+}
+
+// Do calls attempt until it returns Done, and returns true and its error; or until ctx is
+// done, and returns false and the error of the last attempt, if that had failed before.
+//
+// An attempt that fails when ctx is done is taken to have failed because of that: its own
+// error is not recorded.
+func (l *Loop) Do(ctx context.Context, attempt func() (Verdict, error)) (done bool, err error) {
+	defer l.Succeeded() // or given up: in either case nothing is being repeated any more
+	var poll time.Duration
+	for ctx.Err() == nil {
+		verdict, err := attempt()
+		switch {
+		case verdict == Done:
+			return true, err
+		case verdict == Poll:
+			l.Succeeded()
+			poll = next(poll, LongestPoll)
+			Sleep(ctx, poll)
+		case verdict == Failed && ctx.Err() == nil:
+			Sleep(ctx, l.Failed(err))
+		}
+	}
+	return false, l.LastError()
+}
+
+// Failed records that an attempt has failed, and returns the pause before the next one.
+func (l *Loop) Failed(err error) time.Duration {
+	l.pause = next(l.pause, Longest)
+	l.failures.mu.Lock()
+	defer l.failures.mu.Unlock()
+	if l.outage.Since.IsZero() {
+		l.outage.Since = time.Now()
+		l.failures.open[l] = struct{}{}
+	}
+	l.outage.Err = err
+	return l.pause
+}
+
+// Succeeded records that an attempt has succeeded, or that no other one follows.
+func (l *Loop) Succeeded() {
+	l.pause = 0
+	l.Clear()
+}
+
+// Clear removes the loop's entry. Any goroutine may call it while the loop's own makes an
+// attempt: one that succeeds by waiting does not say so.
+func (l *Loop) Clear() {
+	l.failures.mu.Lock()
+	defer l.failures.mu.Unlock()
+	delete(l.failures.open, l)
+	l.outage = Outage{}
+}
+
+// IsFailing reports whether the last attempt has failed.
+func (l *Loop) IsFailing() bool { return l.pause > 0 }
+
+// LastError returns the error of the last attempt, or nil if that has not failed.
+func (l *Loop) LastError() error {
+	l.failures.mu.Lock()
+	defer l.failures.mu.Unlock()
+	return l.outage.Err
+}

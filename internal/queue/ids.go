@@ -1,0 +1,116 @@
+package queue
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sync/atomic"
+)
+
+// A Range says what IDs tickets have: those below End have ticket + Offset.
+type Range struct{ Offset, End uint64 }
+
+// IDs is the table that says which ticket has which ID. It has no lock: the owner of the queue
+// calls its methods with its own lock held, except for Next, which anybody may call.
+//
+// Each ticket has its ID before it is given to a task: IDs may have to be reserved by a call
+// that takes long, and no task may wait in the queue for its ID.
+type IDs struct {
+	next    atomic.Pointer[Range] // of the next ticket, or used up
+	blocks  []block               // in the order of their tickets; the oldest are forgotten
+	end     uint64                // tickets below it have an ID
+	highest uint64                // the last ID of the last block
+}
+
+// A block says that the n tickets from the first one on have the IDs from id on.
+type block struct{ ticket, n, id uint64 }
+
+func (b block) end() uint64 { return b.ticket + b.n }
+
+// Counting returns the table in which ticket 0 has ID 1, ticket 1 has ID 2, and so on.
+func Counting() *IDs {
+	d := &IDs{blocks: []block{{ticket: 0, n: math.MaxInt64, id: 1}}, end: math.MaxInt64}
+	d.Advance(0)
+	return d
+}
+
+// Add gives the next n tickets that have no ID the IDs from first on, which a store has reserved.
+// It returns an error, and changes nothing, unless they are above all the IDs before: an ID that is
+// given out twice costs a result.
+func (d *IDs) Add(first, n uint64) error {
+	last := first + (n - 1)
+	if first <= d.highest || last < first {
+		return fmt.Errorf("pool: the store reserved %d IDs from %d, want a range above %d", n, first, d.highest)
+	}
+	if k := len(d.blocks); k > 0 && first == d.highest+1 {
+		d.blocks[k-1].n += n
+	} else {
+		d.blocks = append(d.blocks, block{d.end, n, first})
+	}
+	d.end += n
+	d.highest = last
+	return nil
+}
+
+// Note gives the next ticket an ID that is not above all others, as in a pool whose tasks come
+// from elsewhere with their IDs, and forgets tickets below oldest.
+func (d *IDs) Note(ticket, id, oldest uint64) {
+	d.Forget(oldest)
+	if k := len(d.blocks) - 1; k >= 0 && d.blocks[k].id+d.blocks[k].n == id {
+		d.blocks[k].n++
+		return
+	}
+	d.blocks = append(d.blocks, block{ticket: ticket, n: 1, id: id})
+}
+
+// Next returns the range for the next ticket as of the last Advance: if the ticket is past its
+// End, the range is used up.
+func (d *IDs) Next() Range { return *d.next.Load() }
+
+// Advance sets the range that Next returns to that of a ticket, the next one to be given out,
+// and returns it. To set it for a later ticket is wrong: a Push only looks at its End.
+func (d *IDs) Advance(ticket uint64) Range {
+	b := d.blockOf(ticket)
+	r := Range{Offset: b.id - b.ticket, End: b.end()}
+	if old := d.next.Load(); old == nil || *old != r {
+		d.next.Store(&r)
+	}
+	return r
+}
+
+// Forget forgets the blocks whose tickets are all below oldest.
+func (d *IDs) Forget(oldest uint64) {
+	d.blocks = slices.DeleteFunc(d.blocks, func(b block) bool { return b.end() <= oldest })
+}
+
+// End returns how many tickets have been given an ID by Add.
+func (d *IDs) End() uint64 { return d.end }
+
+// Len returns how many blocks are remembered.
+func (d *IDs) Len() int { return len(d.blocks) }
+
+// ID returns the ID of a ticket that is not forgotten.
+func (d *IDs) ID(ticket uint64) uint64 {
+	b := d.blockOf(ticket)
+	return b.id + (ticket - b.ticket)
+}
+
+// Ticket returns the ticket that has that ID, if there is one that is not forgotten. It may not
+// have been given to a task yet.
+func (d *IDs) Ticket(id uint64) (ticket uint64, ok bool) {
+	for _, b := range d.blocks {
+		if i := id - b.id; i < b.n {
+			return b.ticket + i, true
+		}
+	}
+	return 0, false
+}
+
+// blockOf returns the block of a ticket, or the last one if the ticket has none yet.
+func (d *IDs) blockOf(ticket uint64) block {
+	i := len(d.blocks) - 1
+	for i > 0 && ticket < d.blocks[i].ticket {
+		i--
+	}
+	return d.blocks[i]
+}

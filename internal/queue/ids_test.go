@@ -1,0 +1,67 @@
+package queue_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/resultpool/resultpool/internal/queue"
+)
+
+// A range that repeats the last ID of the one before is refused, as often as it comes.
+func TestRangeOverlapsByOne(t *testing.T) {
+	d := &queue.IDs{}
+	assert.NoError(t, d.Add(10, 100))
+	for range 2 {
+		assert.ErrorContains(t, d.Add(109, 100), "want a range above 109")
+		assert.EqualValues(t, 100, d.End())
+		assert.Equal(t, 1, d.Len())
+	}
+	assert.NoError(t, d.Add(110, 100))
+	assert.NoError(t, d.Add(300, 100))
+	assert.Equal(t, 2, d.Len(), "ranges that follow each other are one")
+	for ticket, id := range map[uint64]uint64{0: 10, 99: 109, 100: 110, 199: 209, 200: 300, 299: 399} {
+		assert.Equal(t, id, d.ID(ticket))
+		got, ok := d.Ticket(id)
+		assert.True(t, ok)
+		assert.Equal(t, ticket, got)
+	}
+	for _, id := range []uint64{0, 9, 210, 299, 400} {
+		_, ok := d.Ticket(id)
+		assert.False(t, ok, "ID %d", id)
+	}
+	assert.EqualValues(t, 200, d.Advance(199).End)
+	assert.EqualValues(t, 300, d.Advance(200).End)
+	assert.EqualValues(t, 300, d.Next().End)
+}
+
+// A range whose numbers run out is refused, and so is one that begins at 0.
+func TestRangeWraps(t *testing.T) {
+	d := &queue.IDs{}
+	assert.Error(t, d.Add(1<<64-10, 11))
+	assert.Error(t, d.Add(0, 5), "0 is no ID")
+	assert.NoError(t, d.Add(1<<64-10, 10))
+	assert.Error(t, d.Add(1, 1))
+}
+
+// IDs that are noted need not increase, and old ones are forgotten.
+func TestNote(t *testing.T) {
+	d := &queue.IDs{}
+	for ticket, id := range []uint64{70, 71, 72, 5, 6, 90} {
+		d.Note(uint64(ticket), id, 0)
+	}
+	assert.Equal(t, 3, d.Len())
+	assert.EqualValues(t, 72, d.ID(2))
+	assert.EqualValues(t, 5, d.ID(3))
+	ticket, ok := d.Ticket(6)
+	assert.True(t, ok)
+	assert.EqualValues(t, 4, ticket)
+
+	d.Note(6, 91, 4) // the tickets below 4 are popped
+	assert.Equal(t, 2, d.Len())
+	_, ok = d.Ticket(71)
+	assert.False(t, ok, "forgotten")
+	ticket, ok = d.Ticket(91)
+	assert.True(t, ok)
+	assert.EqualValues(t, 6, ticket)
+}

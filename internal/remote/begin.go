@@ -1,0 +1,142 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/backoff"
+)
+
+const (
+	// suspectFrom is the delivery from which on a task may be what has killed the processes
+	// that had it. Two deliveries are common: one process has died.
+	suspectFrom = 3
+
+	// maxStarts is how often a suspect is started.
+	maxStarts = 5
+
+	// maxDeliveries counts in place of maxStarts if the engine cannot count starts. It is
+	// larger, since a process that dies takes with it what it has pulled and not started.
+	maxDeliveries = 20
+)
+
+// A Start is a task that a worker has begun. End is called once, when it has ended.
+type Start struct {
+	share   *Share
+	id      uint64
+	counted bool // durably, with MarkStart
+	alone   bool // no other suspect may run
+}
+
+// Begin returns the bytes of a task that is held, for the worker that has taken it from the
+// host's queue. With an error, the task is not to be run, and the error is its Err: it may be a
+// [HandBack]. End is to be called in either case.
+func (s *Share) Begin(id uint64) (task []byte, start Start, err error) {
+	s.begun.Add(1)
+	s.noteChange()
+	start = Start{share: s, id: id}
+	d := s.held.first(id)
+	if d.Attempt >= suspectFrom {
+		err = start.countSuspect(d.Attempt)
+	}
+	return d.Task, start, err
+}
+
+// End says that the task has ended. One that was interrupted, and is handed back, has not killed
+// its process: that start is taken back.
+func (t *Start) End(interrupted bool) {
+	if t.counted && interrupted {
+		t.takeBack()
+	}
+	if t.alone {
+		<-t.share.suspect
+	}
+	t.share.ended.Add(1)
+	t.share.noteChange()
+}
+
+// countSuspect counts the start of a task that was delivered often, durably and before it
+// happens: if the process dies now, the task may be the reason. If a process has died at it
+// before, no other such suspect runs beside it in this process, so that none is blamed for
+// another. (A task may be delivered often for harmless reasons: processes that were stopped and
+// gave it back.) With an error the task is not run.
+func (t *Start) countSuspect(deliveries int) error {
+	starts, err := t.count()
+	switch {
+	case errors.Is(err, errors.ErrUnsupported) && deliveries > maxDeliveries:
+		return fmt.Errorf("%w: it was delivered %d times", ErrPoisoned, deliveries)
+	case errors.Is(err, errors.ErrUnsupported):
+		return nil
+	case err != nil:
+		return err
+	}
+	t.counted = true
+	if starts == 1 {
+		return nil
+	}
+	t.takeBack() // it has to wait, and others may kill the process meanwhile
+	t.counted = false
+	select {
+	case t.share.suspect <- struct{}{}:
+		t.alone = true
+	case <-t.share.intake.Done():
+		return t.share.closed()
+	}
+	starts, err = t.count()
+	switch {
+	case errors.Is(err, errors.ErrUnsupported): // it is not permitted any more
+		t.counted = true
+		return nil
+	case err != nil:
+		return err
+	case starts > maxStarts:
+		return fmt.Errorf("%w: it was started %d times", ErrPoisoned, starts-1)
+	}
+	t.counted = true
+	return nil
+}
+
+// count adds a start and returns how many there are. Until the engine says that it is counted,
+// the task is not started. The error is ErrUnsupported if the engine cannot count, or not for
+// this process, and a HandBack if the host is closed.
+func (t *Start) count() (starts int, err error) {
+	s := t.share
+	unanswered := 0 // these may be counted, and have not happened
+	done, err := s.failures.Loop().Do(s.intake, func() (backoff.Verdict, error) {
+		n, err := t.mark(s.intake, 1)
+		s.failIfGone(err)
+		switch {
+		case err == nil:
+			starts = max(1, n-unanswered)
+			return backoff.Done, nil
+		case s.intake.Err() == nil && s.isFinal(s.intake, err):
+			return backoff.Done, errors.ErrUnsupported
+		}
+		unanswered++
+		return backoff.Failed, err
+	})
+	if !done {
+		return 0, s.closed()
+	}
+	return starts, err
+}
+
+// closed is the Err of a task that is not run since the host is closed.
+func (s *Share) closed() error { return &HandBack{backoff.Cause(s.intake)} }
+
+// takeBack takes a start back. If the engine does not do so, one start too many condemns no task.
+func (t *Start) takeBack() { _, _ = t.mark(t.share.calls, -1) }
+
+func (t *Start) mark(ctx context.Context, n int) (starts int, err error) {
+	m, ok := t.share.eng.(engine.StartMarker)
+	if !ok {
+		return 0, errors.ErrUnsupported
+	}
+	err = t.share.ask(ctx, func(ctx context.Context) (err error) {
+		starts, err = m.MarkStart(ctx, t.id, n)
+		return err
+	})
+	return starts, err
+}

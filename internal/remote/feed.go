@@ -1,0 +1,192 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/backoff"
+	"github.com/resultpool/resultpool/internal/guard"
+	"github.com/resultpool/resultpool/internal/text"
+)
+
+// MaxHeldBytes is how many bytes of tasks are held, at most, beyond those that the workers need.
+const MaxHeldBytes = 8 << 20
+
+// longestLook is for how long feed looks out for more tasks than the idle workers can begin:
+// those that come later may take longer than the last ones.
+const longestLook = 100 * time.Millisecond
+
+// feed takes tasks over until the host takes no more.
+func (s *Share) feed() {
+	loop := s.failures.Loop()
+	pace := pace{since: time.Now()}
+	_, _ = loop.Do(s.intake, func() (backoff.Verdict, error) {
+		idle, more := s.wanted(pace.measure(time.Now(), s.ended.Load()))
+		if idle+more == 0 {
+			select {
+			case <-s.look:
+			case <-s.intake.Done():
+			}
+			return backoff.Again, nil
+		}
+		ctx, cancel := s.pullContext(loop, more)
+		defer cancel()
+		if ctx == nil {
+			return backoff.Again, nil
+		}
+		ds, err := s.pull(ctx, idle+more)
+		passed := errors.Is(ctx.Err(), context.DeadlineExceeded) // time enough to say what fails
+		if len(ds) > 0 && err == nil || passed {
+			loop.Succeeded()
+		}
+		s.takeOver(ds)
+		switch {
+		case len(ds) > 0 && err == nil, passed, ctx.Err() != nil: // the latter by Resized, or the host is closed
+			return backoff.Again, nil
+		case err == nil:
+			return backoff.Failed, errors.New("pool: the engine's Pull has returned nothing")
+		case s.isFinal(s.intake, err):
+			s.host.Fail(text.Wrap("pool: taking over tasks", err))
+			return backoff.Done, nil
+		default:
+			return backoff.Failed, err
+		}
+	})
+	if s.held.close() { // no task is pulled any more
+		s.release()
+	}
+}
+
+// wanted returns how many tasks to pull: for the workers that have none, and beyond that. While
+// at least half of those beyond wait already, it is none, so that tasks come in batches.
+func (s *Share) wanted(ahead int) (idle, more int) {
+	workers, queue := s.host.Workers()
+	if workers == 0 {
+		return 0, 0
+	}
+	s.low.Store(int64(ahead / 2)) // store first, then load: noteChange changes first, then loads low
+	room := max(0, queue-s.queued())
+	unended := int(s.entered.Load() - s.ended.Load())
+	idle = min(max(0, workers-unended), room)
+	waiting := max(0, unended-workers) // for a worker that is busy now
+	if more = ahead - waiting; more <= ahead/2 || s.held.size() >= MaxHeldBytes {
+		more = 0
+	}
+	return idle, min(more, room-idle)
+}
+
+// queued returns how many tasks wait in the host's queue.
+func (s *Share) queued() int { return int(int64(s.entered.Load()) - int64(s.begun.Load())) }
+
+// noteChange wakes feed if there may be something for it to do. Workers call it when they have
+// begun and when they have ended a task.
+func (s *Share) noteChange() {
+	if int64(s.queued()) <= s.low.Load() {
+		s.wakeFeed()
+	}
+}
+
+func (s *Share) wakeFeed() {
+	select {
+	case s.look <- struct{}{}:
+	default:
+	}
+}
+
+// pullContext returns the context of the next Pull, which ends when it is time to think again
+// about how many tasks to pull; or nil if it is that time already.
+func (s *Share) pullContext(loop *backoff.Loop, more int) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(s.intake)
+	s.mu.Lock()
+	s.cancelPull = cancel
+	resized := s.resized
+	s.resized = false
+	s.mu.Unlock()
+	switch {
+	case resized:
+		return nil, cancel
+	case loop.IsFailing(): // an engine that works again and has no task would not say so
+		return timeout(ctx, cancel, 2*patience)
+	case more > 0:
+		return timeout(ctx, cancel, longestLook)
+	default:
+		return ctx, cancel
+	}
+}
+
+func timeout(ctx context.Context, outer context.CancelFunc, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, inner := context.WithTimeout(ctx, d)
+	return ctx, func() {
+		inner()
+		outer()
+	}
+}
+
+func (s *Share) pull(ctx context.Context, limit int) (ds []engine.Delivery, err error) {
+	err = guard.Apart(func() (err error) {
+		ds, err = s.eng.Pull(ctx, limit)
+		return err
+	})
+	return ds, err
+}
+
+// takeOver puts tasks that were pulled into the host's queue, unless they are there or saved
+// already.
+func (s *Share) takeOver(ds []engine.Delivery) {
+	var first []uint64
+	var again []uint64 // they were delivered before, perhaps to a process that has saved the result
+	for _, d := range ds {
+		switch {
+		case !s.held.add(d): // it is in the queue, or runs
+		case d.Attempt > 1:
+			again = append(again, d.ID)
+		default:
+			first = append(first, d.ID)
+		}
+	}
+	s.enqueue(first)
+	var unsaved []uint64
+	for _, id := range again {
+		if s.isUnsaved(id) {
+			unsaved = append(unsaved, id)
+		}
+	}
+	s.enqueue(unsaved)
+}
+
+// isUnsaved reports whether a task that was delivered before is to be run. A process that had it
+// may have saved its result and died before it could acknowledge the task: that is done here
+// then. It is to be run if the host is closed before the engine answers, and if the engine never
+// will: the first result that is saved counts.
+func (s *Share) isUnsaved(id uint64) bool {
+	saved := false
+	_, _ = s.failures.Loop().Do(s.intake, func() (backoff.Verdict, error) {
+		_, err := s.loadOnce(s.intake, id)
+		switch {
+		case err == nil:
+			saved = true
+			s.ack(s.intake, id)
+			return backoff.Done, nil
+		case errors.Is(err, engine.ErrNotFound):
+			return backoff.Done, nil
+		case s.isFinal(s.intake, err):
+			s.failIfGone(err)
+			return backoff.Done, nil
+		default:
+			return backoff.Failed, err
+		}
+	})
+	return !saved
+}
+
+// enqueue puts tasks that are held into the host's queue, or gives them back if it takes none.
+func (s *Share) enqueue(ids []uint64) {
+	n := 0
+	if len(ids) > 0 {
+		n = s.host.Enqueue(ids)
+	}
+	s.entered.Add(uint64(n))
+	s.giveBack(ids[n:])
+}

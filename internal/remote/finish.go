@@ -1,0 +1,70 @@
+package remote
+
+import (
+	"context"
+	"errors"
+
+	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/text"
+)
+
+// A FinalError is the error of a Finish that need not be repeated, since the engine will never
+// save a result of this process. The host has failed with it.
+type FinalError struct{ Err error }
+
+func (e *FinalError) Error() string { return text.Of(e.Err) }
+func (e *FinalError) Unwrap() error { return e.Err }
+
+// Finish gives back the tasks whose records are empty, saves the other records, and acknowledges
+// their tasks. After an error it may be called again, for all of recs or for some of them. The
+// error matches engine.ErrTooLarge if one of recs can never be saved, or is a [FinalError].
+func (s *Share) Finish(ctx context.Context, recs []engine.Record) error {
+	var save []engine.Record
+	var saved, back []uint64
+	for _, r := range recs {
+		if len(r.Data) == 0 {
+			back = append(back, r.ID)
+		} else {
+			saved, save = append(saved, r.ID), append(save, r)
+		}
+	}
+	s.giveBack(back) // first, since the others may fail for as long as the host is there
+	if len(save) == 0 {
+		return nil
+	}
+	err := s.ask(ctx, func(ctx context.Context) error { return s.eng.Save(ctx, save) })
+	switch {
+	case err == nil:
+		s.ack(ctx, saved...)
+		return nil
+	case !errors.Is(err, engine.ErrTooLarge) && s.isFinal(ctx, err):
+		err = &FinalError{text.Wrap("pool: saving results", err)}
+		s.host.Fail(err)
+		return err
+	default:
+		return err
+	}
+}
+
+// ack forgets tasks whose results are saved. If the engine is not told, they are delivered again
+// when their leases end, and found to be saved.
+func (s *Share) ack(ctx context.Context, ids ...uint64) {
+	ds := s.drop(ids)
+	err := s.ask(ctx, func(ctx context.Context) error { return s.eng.Ack(ctx, ds) })
+	if err != nil && s.isFinal(ctx, err) {
+		s.host.Fail(text.Wrap("pool: acknowledging tasks", err))
+	}
+}
+
+// giveBack lets another process have tasks, now. If the engine is not told, they are delivered
+// when their leases end. An engine that hangs is waited for once: the host ends.
+func (s *Share) giveBack(ids []uint64) {
+	ds := s.drop(ids)
+	if len(ds) == 0 || s.deaf.Load() {
+		return
+	}
+	err := s.ask(s.calls, func(ctx context.Context) error { return s.eng.Nack(ctx, ds) })
+	if errors.Is(err, context.DeadlineExceeded) {
+		s.deaf.Store(true)
+	}
+}

@@ -1,0 +1,134 @@
+package remote
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/text"
+)
+
+// held is the tasks that are held, with all their deliveries. The engine is never called with
+// its lock held.
+type held struct {
+	mu     sync.Mutex
+	tasks  map[uint64][]engine.Delivery // by ID; guarded by mu
+	bytes  int                          // of the tasks; guarded by mu
+	closed bool                         // none is added any more; guarded by mu
+}
+
+// add holds a task. It returns false if the task is held already: then the delivery is added.
+func (h *held) add(d engine.Delivery) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	ds := h.tasks[d.ID]
+	h.tasks[d.ID] = append(ds, d)
+	h.bytes += len(d.Task)
+	return len(ds) == 0
+}
+
+// close says that no task is added any more, and returns whether none is held.
+func (h *held) close() (empty bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	return len(h.tasks) == 0
+}
+
+// remove ends the holding of tasks. It returns their deliveries, and whether this is the end:
+// none is held, and none is added any more.
+func (h *held) remove(ids []uint64) (ds []engine.Delivery, end bool) {
+	ds = make([]engine.Delivery, 0, len(ids))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, id := range ids {
+		for _, d := range h.tasks[id] {
+			h.bytes -= len(d.Task)
+			ds = append(ds, d)
+		}
+		delete(h.tasks, id)
+	}
+	return ds, len(h.tasks) == 0 && h.closed
+}
+
+// first returns the first delivery of a task that is held.
+func (h *held) first(id uint64) engine.Delivery {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.tasks[id][0]
+}
+
+// latest returns the last delivery of each task that is held: those whose leases count.
+func (h *held) latest() []engine.Delivery {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	ds := make([]engine.Delivery, 0, len(h.tasks))
+	for _, d := range h.tasks {
+		ds = append(ds, d[len(d)-1])
+	}
+	return ds
+}
+
+func (h *held) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.tasks)
+}
+
+// size returns how many bytes the tasks have together.
+func (h *held) size() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.bytes
+}
+
+// drop ends the holding of tasks, and returns their deliveries.
+func (s *Share) drop(ids []uint64) []engine.Delivery {
+	ds, end := s.held.remove(ids)
+	if end {
+		s.release()
+	}
+	return ds
+}
+
+// Forget ends the holding of a task whose result was given up. Its lease ends by itself.
+func (s *Share) Forget(id uint64) { s.drop([]uint64{id}) }
+
+// keepLeases extends the leases of all tasks that are held, three times in each lease, until
+// none is held and none is added any more. The host's cancel does not end it: tasks that run
+// are worked on until they return.
+func (s *Share) keepLeases() {
+	loop := s.failures.Loop()
+	defer loop.Succeeded()
+	every := max(s.eng.Lease()/3, time.Millisecond)
+	timer := time.NewTimer(every)
+	defer timer.Stop()
+	for {
+		select {
+		case <-s.leases.Done():
+			return
+		case <-timer.C:
+		}
+		switch err := s.extend(every); {
+		case err == nil:
+			loop.Succeeded()
+			timer.Reset(every)
+		case s.isFinal(s.leases, err):
+			s.host.Fail(text.Wrap("pool: extending leases", err))
+			timer.Reset(every)
+		default:
+			loop.Failed(err)
+			timer.Reset(every / 4) // there is time for some more attempts
+		}
+	}
+}
+
+// extend returns nil if the engine has extended the leases.
+func (s *Share) extend(limit time.Duration) error {
+	ds := s.held.latest()
+	if len(ds) == 0 {
+		return nil
+	}
+	return s.askFor(s.leases, limit, func(ctx context.Context) error { return s.eng.Extend(ctx, ds) })
+}

@@ -1,0 +1,144 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/backoff"
+	"github.com/resultpool/resultpool/internal/text"
+)
+
+const (
+	// MaxPush is how many tasks one Push takes. More would gain little.
+	MaxPush = 256
+
+	// MaxPushBytes is how many bytes of tasks one Push takes, if they are more than one task.
+	MaxPushBytes = 8 << 20
+)
+
+// Push submits up to MaxPush tasks and returns their IDs. With an error, ids are those of the
+// first of them, and the others are not accepted, or perhaps if the error matches
+// ErrUnconfirmed.
+//
+// While the engine fails, Push tries again until ctx is done. While the engine's queue is full,
+// it waits or returns ErrQueueFull.
+func (s *Share) Push(ctx context.Context, tasks [][]byte, wait bool) (ids []uint64, err error) {
+	p := newPush(tasks)
+	pushing, cancel := backoff.Both(ctx, s.intake)
+	defer cancel()
+	done, err := s.failures.Loop().Do(pushing, func() (backoff.Verdict, error) {
+		ids, err := s.pushOnce(pushing, p)
+		if err == nil && (len(ids) != len(p.left) || slices.Contains(ids, 0)) {
+			p.unsure = true
+			return backoff.Done, fmt.Errorf("pool: submitting: the engine has returned the IDs %d for %d tasks", ids, len(p.left))
+		}
+		p.answered(ids, err)
+		full := errors.Is(err, engine.ErrFull)
+		switch {
+		case err == nil:
+			return backoff.Done, nil
+		case full && !wait:
+			return backoff.Done, ErrQueueFull
+		case pushing.Err() != nil: // which may be all that err says
+			return backoff.Failed, nil
+		case full:
+			return backoff.Poll, nil
+		case s.isFinal(pushing, err):
+			s.failIfGone(err)
+			return backoff.Done, text.Wrap("pool: submitting", err)
+		default:
+			return backoff.Failed, err
+		}
+	})
+	if !done {
+		refusal := err
+		if err = s.host.Refusal(); err == nil {
+			err = deadline(ctx, refusal)
+		}
+	}
+	ids, unsure := p.accepted()
+	if err != nil && unsure {
+		err = text.Because(ErrUnconfirmed, err)
+	}
+	return ids, err
+}
+
+func (s *Share) pushOnce(ctx context.Context, p *push) (ids []uint64, err error) {
+	err = s.ask(ctx, func(ctx context.Context) (err error) {
+		ids, err = s.eng.Push(ctx, p.key(), p.left)
+		return err
+	})
+	return ids, err
+}
+
+// A push is tasks on their way into the engine.
+//
+// Until the engine has answered for each task, the same tasks are pushed under the same key, by
+// which the engine knows them. Those that it has certainly not accepted get another key.
+type push struct {
+	keys    string   // what the keys begin with
+	attempt int      // the number of the present key
+	ids     []uint64 // of all tasks; 0 where none is known yet
+	left    [][]byte // the tasks that have no ID yet
+	at      []int    // where their IDs belong
+	unsure  bool     // some of those that are left may have been accepted
+}
+
+func newPush(tasks [][]byte) *push {
+	p := &push{
+		// 128 random bits. They need not be secret, and package crypto/rand would be linked
+		// into programs that do not call Join.
+		keys: fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64()),
+		ids:  make([]uint64, len(tasks)),
+		left: tasks,
+		at:   make([]int, len(tasks)),
+	}
+	for i := range p.at {
+		p.at[i] = i
+	}
+	return p
+}
+
+func (p *push) key() string { return fmt.Sprintf("%s-%d", p.keys, p.attempt) }
+
+// answered notes what the engine has answered.
+func (p *push) answered(ids []uint64, err error) {
+	switch {
+	case err == nil, errors.Is(err, engine.ErrFull), errors.Is(err, engine.ErrTooLarge):
+		p.unsure = false
+	case errors.Is(err, engine.ErrRefused), errors.Is(err, engine.ErrGone): // not by this call; of those before it says nothing
+	default:
+		p.unsure = true
+	}
+	var left [][]byte
+	var at []int
+	for i, place := range p.at {
+		if i < len(ids) && ids[i] != 0 {
+			p.ids[place] = ids[i]
+		} else {
+			left, at = append(left, p.left[i]), append(at, place)
+		}
+	}
+	if p.unsure {
+		return // to push the same tasks with the same key again tells
+	}
+	// Those that are left are not in the queue. With another key, the engine need not
+	// remember this one for as long as the queue is full.
+	p.left, p.at = left, at
+	p.attempt++
+}
+
+// accepted returns the IDs of the tasks that were accepted, from the first task on, and whether
+// some of the others may have been.
+func (p *push) accepted() (ids []uint64, unsure bool) {
+	n := slices.Index(p.ids, 0)
+	if n < 0 {
+		n = len(p.ids)
+	}
+	behind := slices.ContainsFunc(p.ids[n:], func(id uint64) bool { return id != 0 })
+	return p.ids[:n], p.unsure || behind
+}

@@ -1,0 +1,146 @@
+package remote
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/backoff"
+	"github.com/resultpool/resultpool/internal/guard"
+	"github.com/resultpool/resultpool/internal/text"
+)
+
+// Load returns the result of a task. If wait is true, it waits until there is one, and tries
+// again while the engine fails, until that has failed for good. The error matches
+// engine.ErrNotFound if there is no result and none to wait for.
+func (s *Share) Load(ctx context.Context, id uint64, wait bool) (data []byte, err error) {
+	if s.alive.Err() != nil { // what is stored can be read all the same
+		data, err := s.loadOnce(ctx, id)
+		if err != nil {
+			err = s.notWaited(ctx, nil)
+		}
+		return data, err
+	}
+	waiter, canWait := s.eng.(engine.Waiter)
+	waiting, cancel := s.whileAlive(ctx)
+	defer cancel()
+	loop := s.failures.Loop()
+	missing := false // the engine has said that there is no result
+	done, err := loop.Do(waiting, func() (backoff.Verdict, error) {
+		var err error
+		waited := missing && canWait
+		if waited {
+			data, err = s.waitFor(waiting, loop, waiter, id)
+		} else {
+			data, err = s.loadOnce(waiting, id)
+		}
+		notFound := errors.Is(err, engine.ErrNotFound)
+		switch {
+		case err == nil:
+			return backoff.Done, nil
+		case s.isGivenUp(ctx):
+			return backoff.Done, context.Cause(s.alive)
+		case waiting.Err() != nil:
+			return backoff.Failed, nil
+		case notFound && (waited || !wait):
+			return backoff.Done, err
+		case notFound && canWait:
+			missing = true
+			loop.Succeeded()
+			return backoff.Again, nil
+		case notFound:
+			return backoff.Poll, nil
+		case s.isFinal(waiting, err):
+			s.failIfGone(err)
+			return backoff.Done, text.Wrap(fmt.Sprintf("pool: task %d", id), err)
+		default:
+			return backoff.Failed, err
+		}
+	})
+	if !done {
+		return nil, s.notWaited(ctx, err)
+	}
+	return data, err
+}
+
+// notWaited returns why a call that has waited is over, given the engine's last refusal.
+func (s *Share) notWaited(ctx context.Context, refusal error) error {
+	if ctx.Err() != nil {
+		return deadline(ctx, refusal)
+	}
+	return context.Cause(s.alive)
+}
+
+func (s *Share) loadOnce(ctx context.Context, id uint64) (data []byte, err error) {
+	err = s.ask(ctx, func(ctx context.Context) (err error) {
+		data, err = s.eng.Load(ctx, id)
+		return err
+	})
+	return data, err
+}
+
+// waitFor waits for the result of a task in the engine.
+func (s *Share) waitFor(ctx context.Context, loop *backoff.Loop, w engine.Waiter, id uint64) (data []byte, err error) {
+	if loop.IsFailing() { // an engine that works again, and waits, does not say so
+		defer time.AfterFunc(2*patience, loop.Clear).Stop()
+	}
+	err = guard.Apart(func() (err error) {
+		data, err = w.Wait(ctx, id)
+		return err
+	})
+	return data, err
+}
+
+// Wait waits until the engine's queue is empty. It asks again and again, also while the engine
+// fails, until that has failed for good.
+func (s *Share) Wait(ctx context.Context) error {
+	sizer, ok := s.eng.(engine.Sizer)
+	if !ok {
+		return fmt.Errorf("pool: Wait: the engine cannot say how many tasks it has: %w", errors.ErrUnsupported)
+	}
+	waiting, cancel := s.whileAlive(ctx)
+	defer cancel()
+	var left error // what it waits for
+	done, err := s.failures.Loop().Do(waiting, func() (backoff.Verdict, error) {
+		var n uint64
+		err := s.ask(waiting, func(ctx context.Context) (err error) {
+			n, err = sizer.Size(ctx)
+			return err
+		})
+		switch {
+		case s.isGivenUp(ctx):
+			return backoff.Done, context.Cause(s.alive)
+		case waiting.Err() != nil:
+			return backoff.Failed, nil
+		case err == nil && n == 0:
+			return backoff.Done, nil
+		case err == nil:
+			left = &leftError{queued: n, here: s.held.count(), lease: s.eng.Lease()}
+			return backoff.Poll, nil
+		case s.isFinal(waiting, err):
+			s.failIfGone(err)
+			return backoff.Done, text.Wrap("pool: Wait", err)
+		default:
+			return backoff.Failed, err
+		}
+	})
+	if !done {
+		return s.notWaited(ctx, cmp.Or(err, left))
+	}
+	return err
+}
+
+// A leftError says what Wait has waited for.
+type leftError struct {
+	queued uint64
+	here   int
+	lease  time.Duration
+}
+
+func (e *leftError) Error() string {
+	return fmt.Sprintf("tasks in the shared queue: %d, with this pool: %d; "+
+		"what a process had that has died is delivered again within %v of its death", e.queued, e.here, e.lease)
+}

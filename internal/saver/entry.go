@@ -1,0 +1,114 @@
+package saver
+
+import (
+	"fmt"
+
+	"github.com/resultpool/resultpool/internal/text"
+	"github.com/resultpool/resultpool/store"
+)
+
+// An Entry is a result on its way to the store.
+type Entry[R any] struct {
+	res     store.Result[R]
+	data    []byte      // of res; nil if res is not encoded, as always unless the store is a RecordPutter
+	refused *dropped[R] // the result that the store refused, if res stands in its place
+}
+
+// NewEntry returns the entry of a result, not encoded.
+func NewEntry[R any](res store.Result[R]) Entry[R] { return Entry[R]{res: res} }
+
+// ID returns the ID of the result.
+func (e *Entry[R]) ID() store.ID { return e.res.ID }
+
+// Size returns how many bytes the result has, or 0 if it is not encoded.
+func (e *Entry[R]) Size() int { return len(e.data) }
+
+// Encode returns the entry of a result, with its bytes if the store is a RecordPutter. A worker
+// calls it for its own result: so encoding is done in parallel, and the size of what gathers is
+// known. A result that cannot be encoded is replaced by one that says so.
+func (s *Saver[R]) Encode(res store.Result[R]) Entry[R] {
+	e := NewEntry(res)
+	if s.records == nil {
+		return e
+	}
+	if err := s.fill(&e); err != nil {
+		e = replacement(e, err)
+		_ = s.fill(&e) // if this fails too, PutBatch is asked, and says so
+	}
+	return e
+}
+
+// EncodeGoexited returns the entry of a result whose encoding has called runtime.Goexit.
+func (s *Saver[R]) EncodeGoexited(res store.Result[R]) Entry[R] {
+	return replacement(NewEntry(res), errGoexit)
+}
+
+func (s *Saver[R]) fill(e *Entry[R]) (err error) {
+	returned := false
+	defer func() {
+		if !returned {
+			err = panicked(recover())
+		}
+	}()
+	data, err := s.records.Encode(e.res)
+	returned = true
+	if err == nil {
+		e.data = data
+	}
+	return err
+}
+
+// replacement returns the entry that says that the store can never take the result of e.
+func replacement[R any](e Entry[R], why error) Entry[R] {
+	return Entry[R]{
+		res:     store.Result[R]{ID: e.res.ID, Err: &NotStored{e.res.Err, why}},
+		refused: &dropped[R]{e.res, why},
+	}
+}
+
+// original returns what is handed back of an entry that is given up: the task's own result,
+// also if the store was given another in its place.
+func (e *Entry[R]) original(why error) dropped[R] {
+	if e.refused != nil {
+		return *e.refused
+	}
+	return dropped[R]{e.res, why}
+}
+
+// recordsOf returns the records of es, and whether each of them has one.
+func recordsOf[R any](es []Entry[R]) (recs []store.Record, all bool) {
+	for i := range es {
+		if es[i].data == nil {
+			return nil, false
+		}
+	}
+	recs = make([]store.Record, len(es))
+	for i := range es {
+		recs[i] = store.Record{ID: es[i].res.ID, Data: es[i].data}
+	}
+	return recs, true
+}
+
+func resultsOf[R any](es []Entry[R]) []store.Result[R] {
+	res := make([]store.Result[R], len(es))
+	for i := range es {
+		res[i] = es[i].res
+	}
+	return res
+}
+
+// NotStored is the Err of a result that is stored in place of one that the store refused.
+// Making it calls no method of the user's errors, which may panic.
+type NotStored struct {
+	Task    error // the Err of the result that was refused
+	Refusal error // the store's
+}
+
+func (e *NotStored) Error() string {
+	if e.Task == nil {
+		return fmt.Sprintf("pool: the task's result was not stored: %s", text.Of(e.Refusal))
+	}
+	return fmt.Sprintf("pool: the task's error (%s) was not stored: %s", text.Of(e.Task), text.Of(e.Refusal))
+}
+
+func (e *NotStored) Unwrap() error { return e.Refusal }

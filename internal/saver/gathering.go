@@ -1,0 +1,61 @@
+package saver
+
+import "sync"
+
+const (
+	// MaxBatch is how many results a BatchPutter is given at once, at most. As many may gather
+	// to be next. (A database that syncs each batch has all but reached its best rate there,
+	// and fewer would be lost with the process.)
+	MaxBatch = 1024
+
+	// MaxBatchBytes is how many bytes such a batch has, at most, if it is more than one result
+	// and the store is a RecordPutter. A disk takes longer to write so much than to sync it.
+	// In memory there are as many bytes again of the batch that is being written, and the
+	// values of both that the bytes were made of.
+	MaxBatchBytes = 8 << 20
+)
+
+// A Gathering is the next batch of a BatchPutter: what workers leave for the writer while it is busy
+// with the batch before. There is no timer: a result that comes while the store is idle is a batch.
+//
+// Its lock is the caller's, that of Space. An entry belongs to the worker until Add has returned,
+// and then to the writer.
+type Gathering[R any] struct {
+	Space   sync.Cond // workers sleep on it that have a result, while the batch is full
+	entries []Entry[R]
+	bytes   int  // of entries
+	large   bool // a worker waits with a large result, and others let it pass
+}
+
+// Add adds a result, or waits while the batch is full, and frees the lock meanwhile. Others let a
+// large result pass that waits, or there might always be smaller ones that are faster.
+func (g *Gathering[R]) Add(e Entry[R]) {
+	passed := false // others let this result pass
+	for g.large && !passed || !g.takes(e.Size()) {
+		if !g.large && e.Size() > MaxBatchBytes/MaxBatch {
+			g.large, passed = true, true
+		}
+		g.Space.Wait()
+	}
+	if passed {
+		g.large = false
+		g.Space.Broadcast()
+	}
+	g.entries = append(g.entries, e)
+	g.bytes += e.Size()
+}
+
+// takes reports whether the batch takes another result of so many bytes. It takes at least one,
+// however large that is.
+func (g *Gathering[R]) takes(size int) bool {
+	return len(g.entries) == 0 || len(g.entries) < MaxBatch && g.bytes+size <= MaxBatchBytes
+}
+
+// Take returns the batch, or nothing if there is none, and begins the next one in the array of an
+// older batch, which is saved.
+func (g *Gathering[R]) Take(older []Entry[R]) []Entry[R] {
+	batch := g.entries
+	g.entries, g.bytes = older[:0], 0
+	g.Space.Broadcast()
+	return batch
+}

@@ -1,0 +1,206 @@
+package saver
+
+import (
+	"slices"
+	"time"
+
+	"github.com/resultpool/resultpool/internal/backoff"
+	"github.com/resultpool/resultpool/store"
+)
+
+// A Job is results on their way to the store, which is called as often as it takes. It belongs
+// to one goroutine. If the store ends that by runtime.Goexit, another one continues the job by
+// calling Run.
+type Job[R any] struct {
+	saver *Saver[R]
+	loop  *backoff.Loop
+	parts []part[R] // the last one is next
+
+	one     [1]Entry[R]      // where Save puts its result
+	calling bool             // the store is being called with the next part
+	settled func([]Entry[R]) // told of results that are stored or given up; may be nil
+
+	// aside, if not nil, is given a result that the store fails to take, in a job of its own,
+	// and runs it on another goroutine, or returns false.
+	aside func(*Job[R]) bool
+
+	wasted time.Duration // by calls that have failed after the cancel
+}
+
+// A part is results that the store is given in one call.
+type part[R any] struct {
+	es      []Entry[R]
+	unsure  bool // an attempt that failed may have stored some of them
+	counted bool // they are counted as retried
+}
+
+// NewJob returns a job without results. settled is called with results when they are stored or
+// given up; it may be nil. aside may take a result that fails alone, to be tried beside the
+// others, by running the job that it is given; it may be nil.
+func (s *Saver[R]) NewJob(settled func([]Entry[R]), aside func(*Job[R]) bool) *Job[R] {
+	return &Job[R]{saver: s, loop: s.failures.Loop(), settled: settled, aside: aside}
+}
+
+// Add adds results, which belong to the job from now on.
+func (j *Job[R]) Add(es []Entry[R]) { j.parts = append(j.parts, part[R]{es: es}) }
+
+// Save returns when a result is stored or given up. The caller, a worker, waits meanwhile: a
+// store that is slow or down slows the pool and in the end its submitters, and nothing piles up.
+func (j *Job[R]) Save(res store.Result[R]) {
+	j.one[0].res = res
+	j.Add(j.one[:])
+	j.Run()
+}
+
+// RunAll is Run for one batch after the other, until next returns an empty one.
+func (j *Job[R]) RunAll(next func() []Entry[R]) {
+	j.Run() // what a Goexit of the store has left
+	for batch := next(); len(batch) > 0; batch = next() {
+		j.Add(batch)
+		j.Run()
+	}
+}
+
+// Run returns when all results of the job are stored or given up.
+func (j *Job[R]) Run() {
+	defer func() {
+		if j.calling { // in a Goexit of the store: try turns a panic into an error
+			j.calling = false
+			j.follow(attempt{gone, errGoexit})
+		}
+	}()
+	for len(j.parts) > 0 {
+		es := j.next().es
+		if len(es) > 1 && j.saver.batches == nil {
+			j.split(1)
+			continue
+		}
+		j.calling = true
+		a := j.try(es)
+		j.calling = false
+		j.follow(a)
+	}
+}
+
+// follow does what follows from an attempt to store the next part. The first row that fits
+// counts, so the order matters.
+//
+//	fate             results  pool         what follows
+//	stored           any      any          settle; parts that failed with this one cannot be stored
+//	taken            one      any          settle, if an earlier attempt may have stored it
+//	closed           any      any          end the pool; give up
+//	failing          any      runs         halve; try again after a pause, or set a single one aside
+//	failing          many     cancelled    give up, if failed calls have used up the grace
+//	any other        many     any          halve, so that a bad result is alone in the end
+//	refused, broken  one      any          try again with a result that says so, unless this is that
+//	any other        one      any          give up
+//
+// A part is halved whatever the reason: if one of its results is the reason, it is alone in the
+// end and the others are stored; and if the store was full or down, what it takes first when it
+// is back is small. A pause that the cancel cuts short is followed by one more attempt.
+func (j *Job[R]) follow(a attempt) {
+	p := j.next()
+	s := j.saver
+	single := len(p.es) == 1
+	switch {
+	case a.fate == stored, a.fate == taken && single && p.unsure:
+		if j.loop.IsFailing() {
+			j.loop.Succeeded()
+		}
+		j.settle(nil)
+		if a.fate == stored && !s.ownIDs {
+			j.noteAllUnstored()
+		}
+	case a.fate == closed:
+		s.hooks.Fail(a.err)
+		j.settle(a.err)
+	case a.fate == failing && s.ctx.Err() == nil:
+		j.retry(a.err)
+	case a.fate == failing && !single && s.hung.Load():
+		j.settle(a.err)
+	case !single:
+		p.unsure = p.unsure || a.fate != refused && a.fate != taken
+		j.split(len(p.es) / 2)
+	case (a.fate == refused || a.fate == broken) && p.es[0].refused == nil:
+		p.es[0] = replacement(p.es[0], a.err)
+		p.unsure = p.unsure || a.fate == broken
+	default:
+		j.settle(a.err)
+	}
+}
+
+// retry waits for the time to try the next part again.
+func (j *Job[R]) retry(err error) {
+	p := j.next()
+	single := len(p.es) == 1
+	p.unsure = true
+	if !p.counted {
+		p.counted = true
+		j.saver.addRetrying(len(p.es))
+	}
+	if !single {
+		j.split(len(p.es) / 2)
+	}
+	backoff.Sleep(j.saver.ctx, j.loop.Failed(err))
+	if !single || j.aside == nil {
+		return
+	}
+	alone := j.saver.NewJob(j.settled, nil)
+	alone.parts = []part[R]{*j.next()}
+	alone.parts[0].es = slices.Clone(alone.parts[0].es) // the array is that of a batch
+	if j.aside(alone) {
+		j.drop()
+	}
+}
+
+// settle removes the next part, whose results are stored, or given up if there is a reason why.
+func (j *Job[R]) settle(why error) {
+	p := *j.next()
+	var givenUp []dropped[R]
+	if why != nil {
+		for i := range p.es {
+			givenUp = append(givenUp, p.es[i].original(why))
+		}
+	}
+	retried := 0
+	if p.counted {
+		retried = len(p.es)
+	}
+	if retried > 0 || why != nil {
+		j.saver.settle(retried, givenUp)
+	}
+	if j.settled != nil {
+		j.settled(p.es)
+	}
+	j.drop()
+}
+
+// drop removes the next part. With the last one the loop is over, however that has ended:
+// after a Goexit nobody need call Run again.
+func (j *Job[R]) drop() {
+	p := j.next()
+	clear(p.es) // its batch may wait long for the rest
+	*p = part[R]{}
+	if j.parts = j.parts[:len(j.parts)-1]; len(j.parts) == 0 && j.loop.IsFailing() {
+		j.loop.Succeeded()
+	}
+}
+
+// next returns the part that is next.
+func (j *Job[R]) next() *part[R] { return &j.parts[len(j.parts)-1] }
+
+// noteAllUnstored notes that no attempt that failed has stored any of the parts that are left:
+// in each such attempt was what has been stored just now, and an attempt stores all or nothing.
+func (j *Job[R]) noteAllUnstored() {
+	for i := range j.parts {
+		j.parts[i].unsure = false
+	}
+}
+
+// split splits the next part after n results.
+func (j *Job[R]) split(n int) {
+	head := *j.next()
+	j.next().es = head.es[n:]
+	head.es = head.es[:n]
+	j.parts = append(j.parts, head)
+}

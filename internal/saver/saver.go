@@ -1,0 +1,172 @@
+// Package saver puts results into a store, as often as it takes, and keeps those that the store
+// will not have.
+//
+// A [Saver] stands for the store. A [Job] is results on their way into it, and belongs to one
+// goroutine: a worker has one for its own results, the writer of a BatchPutter has another.
+package saver
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/resultpool/resultpool/internal/backoff"
+	"github.com/resultpool/resultpool/store"
+)
+
+// grace is how long one call of the store may take once the pool has been cancelled, and how
+// long calls that fail may take together. Before the cancel, a call may take for ever.
+const grace = 5 * time.Second
+
+// Hooks are what a Saver needs of its pool.
+type Hooks[R any] struct {
+	// Fail is told that the store is closed: no other attempt will succeed.
+	Fail func(err error)
+
+	// Dropped, if not nil, is told of each result that is given up, and returns whether it is
+	// to be handed back to the user.
+	Dropped func(res store.Result[R]) bool
+}
+
+// A Saver hands results to a store.
+type Saver[R any] struct {
+	store   store.ResultStore[R]
+	batches store.BatchPutter[R]  // the store, or nil
+	records store.RecordPutter[R] // the store, or nil
+
+	// ownIDs: IDs are the store's, so nobody else's result can have one of ours.
+	ownIDs bool
+
+	hooks    Hooks[R]
+	failures *backoff.Failures
+
+	ctx     context.Context // done: what has failed is not tried again
+	putCtx  context.Context // of calls that begin before Cancelled; ends grace after that
+	expire  context.CancelFunc
+	expires *time.Timer // calls expire; set once, by Cancelled
+
+	cancelled atomic.Bool // putCtx is about to end
+	hung      atomic.Bool // a call has outlasted its context, or failed calls have used up grace
+
+	mu       sync.Mutex       // innermost
+	retrying uint64           // results that wait for another attempt; guarded by mu
+	dropped  []dropped[R]     // results that were given up; guarded by mu
+	index    map[store.ID]int // of dropped, by ID; guarded by mu
+}
+
+// dropped is a result that was given up, and the store's reason.
+type dropped[R any] struct {
+	res store.Result[R]
+	why error
+}
+
+// New returns a saver for the pool whose context ctx is. ctx's values are those of the contexts
+// that the store is given.
+func New[R any](ctx context.Context, st store.ResultStore[R], failures *backoff.Failures, hooks Hooks[R]) *Saver[R] {
+	s := &Saver[R]{store: st, ctx: ctx, failures: failures, hooks: hooks, index: make(map[store.ID]int)}
+	s.batches, _ = st.(store.BatchPutter[R])
+	s.records, _ = st.(store.RecordPutter[R])
+	_, s.ownIDs = st.(store.IDReserver)
+	s.putCtx, s.expire = context.WithCancel(context.WithoutCancel(ctx))
+	return s
+}
+
+// Store returns the store.
+func (s *Saver[R]) Store() store.ResultStore[R] { return s.store }
+
+// TakesBatches reports whether results are to be gathered and saved by one writer.
+func (s *Saver[R]) TakesBatches() bool { return s.batches != nil }
+
+// Cancelled starts the grace of the calls under way. The pool calls it once, at most, when its
+// context is done and before Close.
+func (s *Saver[R]) Cancelled() {
+	s.cancelled.Store(true)
+	s.expires = time.AfterFunc(grace, s.expire)
+}
+
+// Close frees the contexts. No call of the store may be under way.
+func (s *Saver[R]) Close() {
+	if s.expires != nil {
+		s.expires.Stop()
+	}
+	s.expire()
+}
+
+// context is that of one call of the store, with a function to be called afterwards.
+//
+// After the cancel it ends in time, and for a call that begins after one that has hung it is
+// done from the start: a store that is quick does its work all the same, and one that hangs
+// costs grace once and not for each result.
+func (s *Saver[R]) context() (context.Context, context.CancelFunc) {
+	switch {
+	case !s.cancelled.Load():
+		return s.putCtx, nil
+	case s.hung.Load():
+		return context.WithTimeout(context.WithoutCancel(s.ctx), 0)
+	default:
+		return context.WithTimeout(context.WithoutCancel(s.ctx), grace)
+	}
+}
+
+// addRetrying counts n more results that are tried again.
+func (s *Saver[R]) addRetrying(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retrying += uint64(n)
+}
+
+// settle takes results off the count of those that are tried again, and keeps those that are
+// given up.
+func (s *Saver[R]) settle(retried int, givenUp []dropped[R]) {
+	if s.hooks.Dropped != nil {
+		kept := givenUp[:0]
+		for _, d := range givenUp {
+			if s.hooks.Dropped(d.res) {
+				kept = append(kept, d)
+			}
+		}
+		givenUp = kept
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retrying -= uint64(retried)
+	for _, d := range givenUp {
+		s.index[d.res.ID] = len(s.dropped)
+		s.dropped = append(s.dropped, d)
+	}
+}
+
+// Unsaved returns how many results the store was asked to take and has not: those that are
+// tried again, and those that were given up.
+func (s *Saver[R]) Unsaved() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.retrying + uint64(len(s.dropped))
+}
+
+// Dropped returns the results that were given up, and the reason for the first; the reason is
+// nil if there are none.
+func (s *Saver[R]) Dropped() (all []store.Result[R], why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.dropped {
+		all = append(all, d.res)
+	}
+	if len(all) > 0 {
+		why = s.dropped[0].why
+	}
+	return all, why
+}
+
+// DroppedResult returns the result with that ID and the reason why it was given up, which is nil
+// if it was not.
+func (s *Saver[R]) DroppedResult(id store.ID) (res store.Result[R], why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, ok := s.index[id]
+	if !ok {
+		return res, nil
+	}
+	return s.dropped[i].res, s.dropped[i].why
+}
