@@ -34,8 +34,9 @@ func (p *Pool[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
 		if err := p.await(ctx, id); err != nil {
 			return zero, err
 		}
-		// Its result was stored before it was settled, or given up; if it is neither
-		// there now nor among the unsaved, it was deleted.
+		// Its result was stored before it was settled, or given up. If it is neither there
+		// now nor among the unsaved, it was deleted. (To ask the store once, after the wait,
+		// would cost a lock for each result that is there already.)
 		res, err = p.saver.Store().Get(ctx, id)
 	}
 	if err == nil {
@@ -51,6 +52,9 @@ func (p *Pool[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
 }
 
 // await returns when the task with that ID is not pending.
+//
+// It leaves a channel for the worker that settles the task, and has every worker take mu after each
+// task meanwhile: a worker does not know which of its tasks somebody waits for.
 func (p *Pool[T, R]) await(ctx context.Context, id store.ID) error {
 	inTask := p.inTask(ctx)
 	p.mu.Lock()
@@ -95,9 +99,11 @@ type getters struct {
 	n       int // guarded by Pool.mu
 }
 
-// pendingLocked reports whether the task with that ID was accepted and is not
-// settled. It costs a look at every worker; Get asks only for results that are
-// not stored yet.
+// pendingLocked reports whether the task with that ID was accepted and is not settled: it waits in the
+// queue, a worker has its mark, or its result was handed over.
+//
+// The order of the looks matters, since a task moves on without mu: from the queue to a mark. It
+// costs a look at every worker; Get asks only for results that are not stored yet.
 func (p *Pool[T, R]) pendingLocked(id store.ID) bool {
 	if _, ok := p.handover.outcomes[id]; ok {
 		return true

@@ -38,7 +38,7 @@ func firstIDs[R any](ctx context.Context, st store.ResultStore[R]) (*queue.IDs, 
 	if err := ids.Add(uint64(first), reserveAtOnce); err != nil {
 		return nil, err
 	}
-	ids.Advance(0)
+	ids.Advance(0) // before the pool is there: nobody else reads it yet
 	return ids, nil
 }
 

@@ -111,7 +111,8 @@ type joint[T, R any] struct {
 	wire  *wire.Wire[T, R]
 }
 
-// submit is Submit, TrySubmit and SubmitAll. If the queue is full, it waits for room or does not.
+// submit is Submit, TrySubmit and SubmitAll. If the engine's queue is full, it waits for room or does
+// not. Tasks are encoded as they are pushed, so that a large slice is not in memory twice.
 func (j *joint[T, R]) submit(ctx context.Context, in []T, wait bool) ([]store.ID, error) {
 	if err := j.Refusal(); err != nil {
 		return nil, err
@@ -137,7 +138,9 @@ func (j *joint[T, R]) submit(ctx context.Context, in []T, wait bool) ([]store.ID
 	return all, nil
 }
 
-// run is the function of a task that this pool has taken over.
+// run is the function of a task that this pool has taken over. The error decides who owns the task
+// afterwards: with a HandBack the engine, and otherwise the writer, which saves the result and
+// acknowledges the task.
 func (j *joint[T, R]) run(ctx context.Context, id uint64) (v R, err error) {
 	task, start, err := j.share.Begin(id)
 	defer func() { start.End(remote.IsHandBack(err)) }()
@@ -156,8 +159,9 @@ func (j *joint[T, R]) run(ctx context.Context, id uint64) (v R, err error) {
 	return v, err
 }
 
-// isInterrupted reports whether err is what the cancel of the pool has done to a task.
-// That is no outcome: another process is to run the task.
+// isInterrupted reports whether err is what the cancel of the pool has done to a task. That is no
+// outcome: another process is to run the task. An error that only looks like one, before the cancel,
+// is the task's own.
 func (j *joint[T, R]) isInterrupted(err error) bool {
 	cause := j.pool.cancelCause()
 	return cause != nil &&
@@ -201,13 +205,14 @@ func (j *joint[T, R]) wait(ctx context.Context) error { return j.share.Wait(ctx)
 func (j *joint[T, R]) resized()                       { j.share.Resized() }
 func (j *joint[T, R]) failed(err error)               { j.share.Close(closedBecause(err)) }
 
-// dropped is told of a result that was given up. One that is none is not handed back to the user.
+// dropped is told of a result that was given up. A HandBack is not handed to the user: its task is
+// the engine's again, or will be when its lease ends.
 func (j *joint[T, R]) dropped(res store.Result[R]) bool {
 	j.share.Forget(uint64(res.ID))
 	return !remote.IsHandBack(res.Err)
 }
 
-// Refusal returns why the pool takes no task, or nil.
+// Refusal, the first method of the remote.Host, returns why the pool takes no task, or nil.
 func (j *joint[T, R]) Refusal() error {
 	if cause := j.pool.cancelCause(); cause != nil {
 		return closedBecause(cause)
@@ -257,7 +262,7 @@ func (j *joint[T, R]) Enqueue(ids []uint64) (n int) {
 	return n
 }
 
-// Go runs f on a goroutine of the pool.
+// Go runs f on a goroutine of the pool, which does not end before f has returned.
 func (j *joint[T, R]) Go(f func()) {
 	j.pool.mu.Lock()
 	defer j.pool.mu.Unlock()

@@ -19,9 +19,7 @@ type Options struct {
 	// run. 0 means 1024. There is no unbounded queue: a Submit that finds it
 	// full waits. Memory is taken as the queue fills. Map ignores it.
 	//
-	// A pool that has joined an engine takes over from it what its workers begin
-	// within 50 ms, by what they did before, and at most so many tasks as Queue says.
-	// How many may wait in the engine is the engine's option.
+	// For a pool of [Join], see the table in the package comment.
 	Queue int
 
 	// Codec says how a pool that has joined an engine writes its tasks, its values and

@@ -142,7 +142,8 @@ func newPool[T, R any](ctx context.Context, fn func(context.Context, T) (R, erro
 	return p
 }
 
-// watch has the pool notice the end of its context.
+// watch has the pool notice the end of its context. It is the last step of New and Join: a context
+// that is done already ends the pool in it.
 func (p *Pool[T, R]) watch() {
 	p.mu.Lock() // onCancel may run at once, and uses unwatch
 	p.unwatch = context.AfterFunc(p.ctx, p.onCancel)

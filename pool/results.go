@@ -17,6 +17,9 @@ type handover[R any] struct {
 
 // hand gives the result of the task that w holds to the writer, so that w can go on. It blocks while
 // the next batch is full.
+//
+// The mark goes to 0 and the ID into outcomes under one lock, so that the task is pending for
+// everybody who looks, and counted once in running.
 func (p *Pool[T, R]) hand(w *worker[R], e saver.Entry[R]) {
 	h := &p.handover
 	p.mu.Lock()
@@ -33,6 +36,9 @@ func (p *Pool[T, R]) hand(w *worker[R], e saver.Entry[R]) {
 
 // nextBatch returns the next batch, or none: then the writer is to leave. The array of the last batch,
 // which is saved, is used again.
+//
+// That there is none and that the writer leaves is one decision under mu: a worker that comes later
+// sees writing == false and starts another one.
 func (p *Pool[T, R]) nextBatch() []saver.Entry[R] {
 	h := &p.handover
 	p.mu.Lock()
@@ -42,7 +48,8 @@ func (p *Pool[T, R]) nextBatch() []saver.Entry[R] {
 	return h.batch
 }
 
-// setAside takes a result that the store fails to take, alone, out of the way of the others. It is
+// setAside takes a result that the store fails to take, alone, out of the way of the others: one that
+// fails for a reason of its own must not hold up those that the store would take. It is
 // tried for as long as it takes beside the writer, as a worker's result is over a store without
 // batches. There are no more of them than there are workers, so a store that is down stops the
 // writer.
@@ -62,7 +69,8 @@ func (p *Pool[T, R]) setAside(one *saver.Job[R]) bool {
 	return true
 }
 
-// settleHanded settles the tasks of results that were handed over.
+// settleHanded settles the tasks of results that were handed over. They are stored by now, or among
+// those that Stop hands back: who is woken here finds them.
 func (p *Pool[T, R]) settleHanded(es []saver.Entry[R]) {
 	h := &p.handover
 	p.mu.Lock()
@@ -101,7 +109,8 @@ func (p *Pool[T, R]) nextUnrun() []saver.Entry[R] {
 	return unrun
 }
 
-// settleWaiting settles the first tasks of the queue as not run: those of es.
+// settleWaiting settles the first tasks of the queue as not run: those of es. They leave the queue
+// here and not before, so that a Get of one of them has waited for its result.
 func (p *Pool[T, R]) settleWaiting(es []saver.Entry[R]) {
 	p.mu.Lock()
 	defer p.wakeAndUnlock()

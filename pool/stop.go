@@ -99,7 +99,8 @@ func (p *Pool[T, R]) Resize(workers int) error {
 	return nil
 }
 
-// onCancel runs on a goroutine of its own once the pool's context is done.
+// onCancel runs on a goroutine of its own once the pool's context is done: perhaps much later, so
+// those who must not miss the cancel ask cancelCause as well.
 func (p *Pool[T, R]) onCancel() {
 	cause := context.Cause(p.ctx)
 	p.saver.Cancelled()
@@ -193,7 +194,8 @@ func (p *Pool[T, R]) abortLocked(why error) {
 	p.unrun = why
 }
 
-// endLocked reports whether the pool has just ended.
+// endLocked reports whether the pool has just ended: whoever is the last to free mu finds that, and
+// closes done. No goroutine waits for that moment, since somebody would have to own it.
 func (p *Pool[T, R]) endLocked() bool {
 	if p.phase == open || p.phase == ended || p.queue.Len() > 0 || p.goroutines > 0 {
 		return false

@@ -74,7 +74,8 @@ func (p *Pool[T, R]) fullLocked() bool {
 }
 
 // pushed has a worker come for a task that was put into the queue without mu, or has the queue
-// forget it if the reaper was there first.
+// forget it if the reaper was there first. It follows each Push: the Push comes first and the look
+// at the gate second, so a worker that misses the task is not missed here.
 func (p *Pool[T, R]) pushed() {
 	if p.gates.Wanted() {
 		p.mu.Lock()
@@ -182,8 +183,11 @@ func (p *Pool[T, R]) submitLocking(ctx context.Context, expired error, sub *subm
 // no memory.
 func roomForIDs(n int) []store.ID { return make([]store.ID, 0, min(n, 1<<20)) }
 
-// move puts as many of sub's tasks into the queue as is possible without mu: none
-// if IDs have to be reserved for some, since that may fail.
+// move puts as many of sub's tasks into the queue as is possible without mu: none if IDs have to be
+// reserved for some, since that may fail.
+//
+// The range of IDs is read before the tail. It may be used up by then, which PushAll sees by its
+// End, but it is never that of a later ticket.
 func (p *Pool[T, R]) move(sub *submission[T]) {
 	for len(sub.rest) > 0 {
 		ids, need := p.ids.Next(), uint64(len(sub.rest))
@@ -199,8 +203,9 @@ func (p *Pool[T, R]) move(sub *submission[T]) {
 	}
 }
 
-// A submission is a submitter's tasks on their way into the queue. While it is
-// in Pool.submitters, its fields are guarded by Pool.mu, until ready is closed.
+// A submission is a submitter's tasks on their way into the queue. It belongs to the submitter;
+// while it is in Pool.submitters, to whoever holds Pool.mu; and to the submitter again once ready is
+// closed, or giveUp has taken it off.
 type submission[T any] struct {
 	rest  []T        // not accepted yet
 	ids   []store.ID // of those that are

@@ -10,10 +10,15 @@ import (
 )
 
 // A worker is one of the goroutines that run tasks. If foreign code ends its goroutine with
-// runtime.Goexit, the worker goes on in another.
+// runtime.Goexit, the worker goes on in another: so all that it must not lose is here, and nothing
+// in local variables of its functions.
+//
+// The task and its result belong to the worker from Pop on. The result is the store's once Put was
+// called with it, or the writer's once it was handed over; then only the mark stands for the task.
 type worker[R any] struct {
 	// mark is the ticket + 1 of the task that the worker holds, or 0. It changes from and to 0
-	// with Pool.mu held, and otherwise in a Pop.
+	// with Pool.mu held, and otherwise in a Pop. A Get that looks for a task reads it without
+	// any other word of the worker: a task is held by whoever has its mark.
 	mark atomic.Uint64
 
 	// The following belong to its goroutine.
@@ -52,6 +57,9 @@ const (
 )
 
 // run is the life of a worker on one goroutine.
+//
+// The cancel is looked for again after the task was taken: onCancel may be late, and no task may
+// start after the cancel that its caller has seen.
 func (p *Pool[T, R]) run(w *worker[R]) {
 	p.resume(w)
 	for {
@@ -91,7 +99,9 @@ func (p *Pool[T, R]) call(w *worker[R], it queue.Item[T]) {
 	}
 }
 
-// save returns when the result of the task that w holds is stored, given up or handed over.
+// save returns when the result of the task that w holds is stored, given up or handed over. The
+// worker keeps its slot until then. To go on and save beside the next task would be faster, but
+// results would pile up without a bound while the store is down.
 func (p *Pool[T, R]) save(w *worker[R]) {
 	if p.saver.TakesBatches() {
 		w.stage = encoding
@@ -107,7 +117,9 @@ func (p *Pool[T, R]) save(w *worker[R]) {
 	w.res = store.Result[R]{}
 }
 
-// resume goes on where a Goexit has ended the worker's last goroutine.
+// resume goes on where a Goexit has ended the worker's last goroutine. The stage says whose code it
+// was: the task's, so that the task has failed with ErrGoexit; or the store's, so that its result
+// is replaced, or handed back.
 func (p *Pool[T, R]) resume(w *worker[R]) {
 	switch w.stage {
 	case idle: // this is its first
@@ -126,8 +138,12 @@ func (p *Pool[T, R]) resume(w *worker[R]) {
 	}
 }
 
-// next settles the task that w holds, if any, and gives it another, for which it
-// waits. It returns false if the worker has left the crew.
+// next settles the task that w holds, if any, and gives it another, for which it waits. It returns
+// false if the worker has left the crew.
+//
+// A task that has succeeded is settled by the Pop of the next one, which changes the mark. That is
+// after its result was stored, and a Get that then finds the mark changed finds the result. Other
+// outcomes are counted, which takes mu.
 func (p *Pool[T, R]) next(w *worker[R]) (it queue.Item[T], ok bool) {
 	if w.outcome != succeeded || w.mark.Load() == 0 {
 		return p.waitForTask(w)
@@ -144,6 +160,10 @@ func (p *Pool[T, R]) next(w *worker[R]) (it queue.Item[T], ok bool) {
 }
 
 // waitForTask is next with mu, for a worker that has to settle its task so, or to sleep.
+//
+// Before it sleeps, it frees mu once by wakeAndUnlock: its own arrival may be what somebody waits
+// for. And it says that it is wanted before it looks at the queue for the last time: see
+// [queue.Gates].
 func (p *Pool[T, R]) waitForTask(w *worker[R]) (it queue.Item[T], ok bool) {
 	p.lockHeedingCancel()
 	p.arriveLocked(w)
@@ -153,7 +173,7 @@ func (p *Pool[T, R]) waitForTask(w *worker[R]) (it queue.Item[T], ok bool) {
 			p.wakeAndUnlock()
 			return it, true
 		}
-		if !tidy { // whoever is concerned by what has changed must not wait for the end of this sleep
+		if !tidy {
 			p.wakeAndUnlock()
 			p.mu.Lock()
 			tidy = true
@@ -193,7 +213,7 @@ func (p *Pool[T, R]) hireLocked() {
 	p.goLocked(func() { p.run(w) })
 }
 
-// leaveLocked takes a worker off the crew.
+// leaveLocked takes a worker off the crew. The last one of the crew gets its place.
 func (p *Pool[T, R]) leaveLocked(w *worker[R]) {
 	end := len(p.crew) - 1
 	last := p.crew[end]
@@ -250,7 +270,7 @@ func (p *Pool[T, R]) settleLocked(id store.ID, out outcome) {
 	}
 }
 
-// tellLocked wakes those who wait for the task with that ID, which is settled.
+// tellLocked wakes, when mu is free, those who wait for the task with that ID, which is settled.
 func (p *Pool[T, R]) tellLocked(id store.ID) {
 	if g, ok := p.getters[id]; ok {
 		delete(p.getters, id)

@@ -22,12 +22,15 @@ const (
 	maxDeliveries = 20
 )
 
-// A Start is a task that a worker has begun. End is called once, when it has ended.
+// A Start is a task that a worker has begun. It belongs to that worker, which calls End once, when
+// the task has ended, however that was.
 type Start struct {
-	share   *Share
-	id      uint64
-	counted bool // durably, with MarkStart
-	alone   bool // no other suspect may run
+	share *Share
+	id    uint64
+	// counted is true if the start is counted, durably, with MarkStart.
+	counted bool
+	// alone is true if this Start has filled share.suspect: End empties it.
+	alone bool
 }
 
 // Begin returns the bytes of a task that is held, for the worker that has taken it from the
@@ -62,6 +65,17 @@ func (t *Start) End(interrupted bool) {
 // before, no other such suspect runs beside it in this process, so that none is blamed for
 // another. (A task may be delivered often for harmless reasons: processes that were stopped and
 // gave it back.) With an error the task is not run.
+//
+//	deliveries   starts so far     what happens
+//	1, 2         not asked         it runs
+//	3 or more    0                 it runs, and the start is counted
+//	3 or more    1 to 4            it runs when no other such suspect runs here, and is counted
+//	3 or more    5                 ErrPoisoned
+//	3 to 20      not to be had     it runs
+//	21 or more   not to be had     ErrPoisoned
+//
+// The wait for other suspects is not counted as a start: one that is taken back, and another when it
+// is over. A process that dies between the two has not been killed by this task.
 func (t *Start) countSuspect(deliveries int) error {
 	starts, err := t.count()
 	switch {
@@ -99,7 +113,10 @@ func (t *Start) countSuspect(deliveries int) error {
 }
 
 // count adds a start and returns how many there are. Until the engine says that it is counted,
-// the task is not started. The error is ErrUnsupported if the engine cannot count, or not for
+// the task is not started: a start that is not counted could kill every process there is. Attempts
+// without an answer may have been counted and are subtracted, since they have killed nobody.
+//
+// The error is ErrUnsupported if the engine cannot count, or not for
 // this process, and a HandBack if the host is closed.
 func (t *Start) count() (starts int, err error) {
 	s := t.share
@@ -126,7 +143,7 @@ func (t *Start) count() (starts int, err error) {
 // closed is the Err of a task that is not run since the host is closed.
 func (s *Share) closed() error { return &HandBack{backoff.Cause(s.intake)} }
 
-// takeBack takes a start back. If the engine does not do so, one start too many condemns no task.
+// takeBack takes a start back, also when the host is closing. If the engine does not do so, one start too many condemns no task.
 func (t *Start) takeBack() { _, _ = t.mark(t.share.calls, -1) }
 
 func (t *Start) mark(ctx context.Context, n int) (starts int, err error) {

@@ -19,6 +19,11 @@ const MaxHeldBytes = 8 << 20
 const longestLook = 100 * time.Millisecond
 
 // feed takes tasks over until the host takes no more.
+//
+// It is one loop of attempts, each a Pull for as many tasks as can be begun soon. A Pull that was
+// successful is followed by the next at once; there is no timer, since Pull waits while there is
+// nothing. What feed has pulled is held before it does anything else with it, so whatever becomes of
+// feed, the leases are kept or the task is given back.
 func (s *Share) feed() {
 	loop := s.failures.Loop()
 	pace := pace{since: time.Now()}
@@ -61,6 +66,9 @@ func (s *Share) feed() {
 
 // wanted returns how many tasks to pull: for the workers that have none, and beyond that. While
 // at least half of those beyond wait already, it is none, so that tasks come in batches.
+//
+// Workers are counted by what they have ended, and not by who is idle at this moment: a worker
+// between two tasks would be counted twice.
 func (s *Share) wanted(ahead int) (idle, more int) {
 	workers, queue := s.host.Workers()
 	if workers == 0 {
@@ -77,11 +85,13 @@ func (s *Share) wanted(ahead int) (idle, more int) {
 	return idle, min(more, room-idle)
 }
 
-// queued returns how many tasks wait in the host's queue.
+// queued returns how many tasks wait in the host's queue. Only feed adds to it, so for feed it may be
+// too high, by tasks that begin just now, and is never too low.
 func (s *Share) queued() int { return int(int64(s.entered.Load()) - int64(s.begun.Load())) }
 
 // noteChange wakes feed if there may be something for it to do. Workers call it when they have
-// begun and when they have ended a task.
+// begun and when they have ended a task: they change the counts first and load low second, and feed
+// stores low first and loads the counts second, so one of them sees the other.
 func (s *Share) noteChange() {
 	if int64(s.queued()) <= s.low.Load() {
 		s.wakeFeed()
@@ -133,7 +143,10 @@ func (s *Share) pull(ctx context.Context, limit int) (ds []engine.Delivery, err 
 }
 
 // takeOver puts tasks that were pulled into the host's queue, unless they are there or saved
-// already.
+// already. From here on they are held: the share owns them until Finish, giveBack or Forget.
+//
+// Tasks that were delivered before wait for the engine's answer whether they are saved. First
+// deliveries do not wait for that, so one task that is hard to find holds up no other.
 func (s *Share) takeOver(ds []engine.Delivery) {
 	var first []uint64
 	var again []uint64 // they were delivered before, perhaps to a process that has saved the result

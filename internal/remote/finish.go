@@ -15,6 +15,10 @@ type FinalError struct{ Err error }
 func (e *FinalError) Error() string { return text.Of(e.Err) }
 func (e *FinalError) Unwrap() error { return e.Err }
 
+// Finish is the end of tasks, in the order that keeps the promise: a result is saved before its task
+// is acknowledged. If the process dies between the two, the task is delivered again and found to be
+// saved; the other way round its result would be lost.
+//
 // Finish gives back the tasks whose records are empty, saves the other records, and acknowledges
 // their tasks. After an error it may be called again, for all of recs or for some of them. The
 // error matches engine.ErrTooLarge if one of recs can never be saved, or is a [FinalError].
@@ -46,7 +50,8 @@ func (s *Share) Finish(ctx context.Context, recs []engine.Record) error {
 	}
 }
 
-// ack forgets tasks whose results are saved. If the engine is not told, they are delivered again
+// ack forgets tasks whose results are saved. They are not held from here on, whatever the engine
+// answers. If the engine is not told, they are delivered again
 // when their leases end, and found to be saved.
 func (s *Share) ack(ctx context.Context, ids ...uint64) {
 	ds := s.drop(ids)

@@ -11,11 +11,18 @@ import (
 
 // held is the tasks that are held, with all their deliveries. The engine is never called with
 // its lock held.
+//
+// A task has more than one delivery if it was delivered again while it is held. All of them are
+// acknowledged or given back together: an engine may know a task by its delivery. The latest is the
+// one whose lease counts.
 type held struct {
-	mu     sync.Mutex
-	tasks  map[uint64][]engine.Delivery // by ID; guarded by mu
-	bytes  int                          // of the tasks; guarded by mu
-	closed bool                         // none is added any more; guarded by mu
+	mu sync.Mutex
+	// tasks has the deliveries of each task by its ID, in their order. It is guarded by mu.
+	tasks map[uint64][]engine.Delivery
+	// bytes is the size of the tasks together, guarded by mu.
+	bytes int
+	// closed is true once no task is added any more. It is guarded by mu.
+	closed bool
 }
 
 // add holds a task. It returns false if the task is held already: then the delivery is added.
@@ -52,7 +59,7 @@ func (h *held) remove(ids []uint64) (ds []engine.Delivery, end bool) {
 	return ds, len(h.tasks) == 0 && h.closed
 }
 
-// first returns the first delivery of a task that is held.
+// first returns the first delivery of a task that is held, as it is while the task runs.
 func (h *held) first(id uint64) engine.Delivery {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -83,7 +90,8 @@ func (h *held) size() int {
 	return h.bytes
 }
 
-// drop ends the holding of tasks, and returns their deliveries.
+// drop ends the holding of tasks, and returns their deliveries, which the caller acknowledges or
+// gives back. After the last task of a share that is closed no lease has to be kept.
 func (s *Share) drop(ids []uint64) []engine.Delivery {
 	ds, end := s.held.remove(ids)
 	if end {
@@ -92,12 +100,17 @@ func (s *Share) drop(ids []uint64) []engine.Delivery {
 	return ds
 }
 
-// Forget ends the holding of a task whose result was given up. Its lease ends by itself.
+// Forget ends the holding of a task whose result was given up. Its lease ends by itself, and then
+// another process runs the task: to give it back at once would only move the trouble on.
 func (s *Share) Forget(id uint64) { s.drop([]uint64{id}) }
 
 // keepLeases extends the leases of all tasks that are held, three times in each lease, until
 // none is held and none is added any more. The host's cancel does not end it: tasks that run
 // are worked on until they return.
+//
+// It keeps its own time in place of a loop of package backoff: what counts is when the leases end,
+// and a pause that grows would outlast them. A final error ends the host, which cannot keep what it
+// has taken over; the leases of tasks that still run are tried all the same.
 func (s *Share) keepLeases() {
 	loop := s.failures.Loop()
 	defer loop.Succeeded()

@@ -25,7 +25,12 @@ const (
 // ErrUnconfirmed.
 //
 // While the engine fails, Push tries again until ctx is done. While the engine's queue is full,
-// it waits or returns ErrQueueFull.
+// it waits or returns ErrQueueFull. A queue that is full is no failure: it is asked again and again,
+// with pauses that stay short.
+//
+// An attempt that got no answer may have succeeded. It is repeated under the same key with the same
+// tasks, so the engine tells which it has. Only if nothing is repeated any more is ErrUnconfirmed
+// needed.
 func (s *Share) Push(ctx context.Context, tasks [][]byte, wait bool) (ids []uint64, err error) {
 	p := newPush(tasks)
 	pushing, cancel := backoff.Both(ctx, s.intake)
@@ -80,12 +85,18 @@ func (s *Share) pushOnce(ctx context.Context, p *push) (ids []uint64, err error)
 // Until the engine has answered for each task, the same tasks are pushed under the same key, by
 // which the engine knows them. Those that it has certainly not accepted get another key.
 type push struct {
-	keys    string   // what the keys begin with
-	attempt int      // the number of the present key
-	ids     []uint64 // of all tasks; 0 where none is known yet
-	left    [][]byte // the tasks that have no ID yet
-	at      []int    // where their IDs belong
-	unsure  bool     // some of those that are left may have been accepted
+	// keys is what the keys begin with: nobody else has such keys.
+	keys string
+	// attempt is the number of the present key.
+	attempt int
+	// ids are those of all tasks, in their order, and 0 where none is known yet.
+	ids []uint64
+	// left is the tasks that have no ID yet.
+	left [][]byte
+	// at says where in ids their IDs belong.
+	at []int
+	// unsure is true if some of those that are left may have been accepted.
+	unsure bool
 }
 
 func newPush(tasks [][]byte) *push {
@@ -106,11 +117,15 @@ func newPush(tasks [][]byte) *push {
 func (p *push) key() string { return fmt.Sprintf("%s-%d", p.keys, p.attempt) }
 
 // answered notes what the engine has answered.
+//
+//	nil, ErrFull, ErrTooLarge   it speaks for all attempts with this key: what has no ID is not accepted
+//	ErrRefused, ErrGone         it speaks for this attempt: earlier ones stay as they were
+//	any other error             it says nothing: what has no ID may have been accepted
 func (p *push) answered(ids []uint64, err error) {
 	switch {
 	case err == nil, errors.Is(err, engine.ErrFull), errors.Is(err, engine.ErrTooLarge):
 		p.unsure = false
-	case errors.Is(err, engine.ErrRefused), errors.Is(err, engine.ErrGone): // not by this call; of those before it says nothing
+	case errors.Is(err, engine.ErrRefused), errors.Is(err, engine.ErrGone):
 	default:
 		p.unsure = true
 	}

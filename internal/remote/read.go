@@ -13,9 +13,17 @@ import (
 	"github.com/resultpool/resultpool/internal/text"
 )
 
-// Load returns the result of a task. If wait is true, it waits until there is one, and tries
+// Load returns the result of a task, whichever process has run it. If wait is true, it waits until there is one, and tries
 // again while the engine fails, until that has failed for good. The error matches
 // engine.ErrNotFound if there is no result and none to wait for.
+//
+// The engine is asked with Load first: most results that are asked for are there. What follows:
+//
+//	it is there                        return it
+//	not there, and no waiting          ErrNotFound
+//	not there, the engine can wait     Wait, which knows of a task that was never pushed: ErrNotFound
+//	not there, it cannot               Load again, after a short pause
+//	the engine has failed              the same call again, after a pause that grows
 func (s *Share) Load(ctx context.Context, id uint64, wait bool) (data []byte, err error) {
 	if s.alive.Err() != nil { // what is stored can be read all the same
 		data, err := s.loadOnce(ctx, id)
@@ -82,7 +90,8 @@ func (s *Share) loadOnce(ctx context.Context, id uint64) (data []byte, err error
 	return data, err
 }
 
-// waitFor waits for the result of a task in the engine.
+// waitFor waits for the result of a task in the engine. It is not bounded by patience: there is
+// nothing wrong with a task that takes long.
 func (s *Share) waitFor(ctx context.Context, loop *backoff.Loop, w engine.Waiter, id uint64) (data []byte, err error) {
 	if loop.IsFailing() { // an engine that works again, and waits, does not say so
 		defer time.AfterFunc(2*patience, loop.Clear).Stop()
@@ -94,7 +103,7 @@ func (s *Share) waitFor(ctx context.Context, loop *backoff.Loop, w engine.Waiter
 	return data, err
 }
 
-// Wait waits until the engine's queue is empty. It asks again and again, also while the engine
+// Wait waits until the engine's queue is empty: until no task of any process waits or runs. It asks again and again, also while the engine
 // fails, until that has failed for good.
 func (s *Share) Wait(ctx context.Context) error {
 	sizer, ok := s.eng.(engine.Sizer)

@@ -14,11 +14,37 @@
 // again while it is held, when the engine could not be reached for longer than the lease. It
 // is not run twice at once in one process: the delivery is added to those that are held.
 //
-// The life of a task here, with the calls of the host:
+// The way of one task, with "(held)" where the lock of the held tasks is taken:
 //
-//	feed: Pull, hold, host.Enqueue
-//	a worker of the host: Begin, the task's function, Start.End
-//	the writer of the host: Finish: Save and Ack, or Nack
+//	Push              a submitter, here or elsewhere, gives it to the engine, which gives it an ID
+//	feed.wanted       the host has idle workers, or will have them soon
+//	feed.pull         Pull: the engine hands it out, under a lease
+//	feed.takeOver     (held) add; a task that was delivered before is looked for with Load first
+//	host.Enqueue      its ID is in the host's queue
+//	keepLeases        (held) latest; Extend, three times in each lease, until the task is done with
+//	Begin             a worker has taken it: (held) first, its bytes; MarkStart if it is a suspect
+//	…                 the host runs the task's function
+//	Start.End         it has ended; feed may take over another
+//	Finish            the writer of the host has its result: Save, then (held) remove, then Ack
+//	  a HandBack      or it is not to be run here: (held) remove, then Nack
+//	Load              whoever waits for the result, here or elsewhere, gets it from the engine
+//
+// The calls of the engine: who makes them, what ends an attempt, how long attempts are repeated, and
+// what becomes of an error that is final (see isFinal):
+//
+//	Push       Push        patience, ctx, intake   until ctx or intake ends    it is returned
+//	Pull       feed        see pullContext         until intake ends           it ends the host
+//	Load       isUnsaved   patience, intake        until intake ends           the task is run
+//	MarkStart  a worker    patience, intake        until intake ends           starts are not counted
+//	Extend     keepLeases  a third of the lease    until the leases end        it ends the host
+//	Save       Finish      patience, ctx           not here                    it ends the host
+//	Ack        Finish      patience, ctx           never                       it ends the host
+//	Nack       giveBack    patience                never                       it is ignored
+//	Load       Load        patience, ctx           until ctx ends              it is returned
+//	Wait       Load        ctx                     until ctx ends              it is returned
+//	Size       Wait        patience, ctx           until ctx ends              it is returned
+//
+// An error that says that the engine is gone or closed ends the host whichever call it is of.
 package remote
 
 import (
@@ -64,19 +90,32 @@ type Host interface {
 }
 
 // A Share is what one pool has taken over of an engine's queue.
+//
+// Its methods may be called from any goroutine. It has two locks, that of held and mu, which are
+// taken alone or inside the host's. The engine and the host are never called with one of them held.
+//
+// Three contexts end at different times. intake ends first, when the host takes no more tasks.
+// leases ends when the last task is done with, so that what runs keeps its lease while the host is
+// closing. alive ends only when the engine has failed for good: those who wait for a result of
+// another process may do so while and after this host ends.
 type Share struct {
 	eng      engine.Engine
 	host     Host
 	failures *backoff.Failures
 
-	intake  context.Context // ends when the host takes no more tasks
-	calls   context.Context // of calls that are made after that as well; does not end
-	leases  context.Context // ends when keepLeases is to end
+	// intake ends when the host takes no more tasks.
+	intake context.Context
+	// calls is the context of calls that are made after that as well. It does not end.
+	calls context.Context
+	// leases ends when no lease has to be kept any more. release ends it.
+	leases  context.Context
 	release context.CancelFunc
-	alive   context.Context // ends when the engine has failed for good, and nobody need wait for it
-	die     context.CancelCauseFunc
+	// alive ends when the engine has failed for good, so nobody need wait for it. die ends it.
+	alive context.Context
+	die   context.CancelCauseFunc
 
 	// look tells feed that there may be workers for more tasks.
+	// It has room for one, so that nobody waits to tell, and no telling is lost.
 	look chan struct{}
 	// suspect is full while a task runs that somebody may have died at.
 	suspect chan struct{}
@@ -86,19 +125,24 @@ type Share struct {
 	entered atomic.Uint64
 	begun   atomic.Uint64
 	ended   atomic.Uint64
-	low     atomic.Int64 // feed need not look while more tasks wait
+	// low is the number of waiting tasks above which feed need not look for workers. Feed stores
+	// it; workers read it.
+	low atomic.Int64
 
-	deaf atomic.Bool // the engine has not answered to a Nack
+	// deaf is true once the engine has not answered to a Nack in time. No other one is sent then.
+	deaf atomic.Bool
 
 	held held
 
-	mu         sync.Mutex
-	resized    bool               // since feed has last thought of it; guarded by mu
-	cancelPull context.CancelFunc // ends the Pull under way; nil before the first; guarded by mu
+	mu sync.Mutex
+	// resized is true if the number of workers has changed since feed has last thought of it. It is
+	// guarded by mu, and so is cancelPull, which ends the Pull under way; it is nil before the first.
+	resized    bool
+	cancelPull context.CancelFunc
 }
 
-// New returns a share of eng for host. intake ends when the host takes no more tasks, and its
-// values are those of the contexts that the engine is given.
+// New returns a share of eng for host, which has not taken over any task yet. intake ends when the
+// host takes no more tasks, and its values are those of the contexts that the engine is given.
 func New(intake context.Context, eng engine.Engine, host Host, failures *backoff.Failures) *Share {
 	s := &Share{
 		eng: eng, host: host, failures: failures,
@@ -113,13 +157,16 @@ func New(intake context.Context, eng engine.Engine, host Host, failures *backoff
 	return s
 }
 
-// Start starts taking over tasks. Without it the share submits and reads only.
+// Start starts taking over tasks: it starts two goroutines of the host. Without it the share submits
+// and reads only.
 func (s *Share) Start() {
 	s.host.Go(s.feed)
 	s.host.Go(s.keepLeases)
 }
 
-// Resized tells the share that the host has another number of workers.
+// Resized tells the share that the host has another number of workers. The Pull under way was told
+// how many tasks the old ones can begin, so it ends: with fewer workers, tasks would be held here
+// that another machine could run.
 func (s *Share) Resized() {
 	s.mu.Lock()
 	s.resized = true
@@ -139,7 +186,9 @@ func (s *Share) Close(err error) { s.die(err) }
 // It is half of the time for which an engine remembers the key of a Push.
 const patience = 5 * time.Second
 
-// ask makes a call of the engine that should return promptly: it ends after patience.
+// ask makes a call of the engine that should return promptly: it ends after patience. All calls of
+// the engine that do not wait for something to happen are made here, so that a connection that was
+// cut, a panic and a Goexit of the engine are errors like others.
 func (s *Share) ask(ctx context.Context, call func(ctx context.Context) error) error {
 	return s.askFor(ctx, patience, call)
 }
@@ -150,8 +199,10 @@ func (s *Share) askFor(ctx context.Context, limit time.Duration, call func(ctx c
 	return guard.Apart(func() error { return call(ctx) })
 }
 
-// isFinal reports whether a call that has returned err need not be made again. If ctx, the
-// call's, is done, err may be no more than that.
+// isFinal reports whether a call that has returned err need not be made again, since it would fail
+// for ever. If ctx, the call's, is done, err may be no more than that, and then only the errors that
+// package engine calls final count. Of an engine that is no Retryabler only those count as well: to
+// repeat a call in vain does less harm than to end a pool that could go on.
 func (s *Share) isFinal(ctx context.Context, err error) bool {
 	for _, final := range []error{engine.ErrClosed, engine.ErrGone, engine.ErrTooLarge, errors.ErrUnsupported} {
 		if errors.Is(err, final) {
@@ -210,7 +261,8 @@ func (s *Share) Peek(ctx context.Context, id uint64) ([]byte, error) { return s.
 // Delete deletes results.
 func (s *Share) Delete(ctx context.Context, ids ...uint64) error { return s.eng.Delete(ctx, ids) }
 
-// All returns the results that are stored, as the engine does.
+// All returns the results that are stored, as the engine does. An error that says that the engine is
+// gone ends the host here as well, wherever it is met.
 func (s *Share) All(ctx context.Context) iter.Seq2[engine.Record, error] {
 	return func(yield func(engine.Record, error) bool) {
 		for rec, err := range s.eng.All(ctx) {

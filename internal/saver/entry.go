@@ -9,9 +9,12 @@ import (
 
 // An Entry is a result on its way to the store.
 type Entry[R any] struct {
-	res     store.Result[R]
-	data    []byte      // of res; nil if res is not encoded, as always unless the store is a RecordPutter
-	refused *dropped[R] // the result that the store refused, if res stands in its place
+	res store.Result[R]
+	// data is the bytes of res. It is nil if res is not encoded, as always unless the store is a
+	// RecordPutter.
+	data []byte
+	// refused is the result that the store refused, if res stands in its place.
+	refused *dropped[R]
 }
 
 // NewEntry returns the entry of a result, not encoded.
@@ -100,8 +103,10 @@ func resultsOf[R any](es []Entry[R]) []store.Result[R] {
 // NotStored is the Err of a result that is stored in place of one that the store refused.
 // Making it calls no method of the user's errors, which may panic.
 type NotStored struct {
-	Task    error // the Err of the result that was refused
-	Refusal error // the store's
+	// Task is the Err of the result that was refused.
+	Task error
+	// Refusal is the store's reason.
+	Refusal error
 }
 
 func (e *NotStored) Error() string {

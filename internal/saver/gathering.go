@@ -21,10 +21,13 @@ const (
 // Its lock is the caller's, that of Space. An entry belongs to the worker until Add has returned,
 // and then to the writer.
 type Gathering[R any] struct {
-	Space   sync.Cond // workers sleep on it that have a result, while the batch is full
+	// Space is what workers sleep on that have a result, while the batch is full.
+	Space   sync.Cond
 	entries []Entry[R]
-	bytes   int  // of entries
-	large   bool // a worker waits with a large result, and others let it pass
+	// bytes is the size of entries together.
+	bytes int
+	// large is true while a worker waits with a large result, and others let it pass.
+	large bool
 }
 
 // Add adds a result, or waits while the batch is full, and frees the lock meanwhile. Others let a

@@ -14,24 +14,32 @@ import (
 type Job[R any] struct {
 	saver *Saver[R]
 	loop  *backoff.Loop
-	parts []part[R] // the last one is next
+	// parts is what is left to do. The last one is next.
+	parts []part[R]
 
-	one     [1]Entry[R]      // where Save puts its result
-	calling bool             // the store is being called with the next part
-	settled func([]Entry[R]) // told of results that are stored or given up; may be nil
+	// one is where Save puts its result: a worker saves one at a time, and allocates nothing.
+	one [1]Entry[R]
+	// calling is true while the store is being called with the next part. If Run finds it true when
+	// it ends, the store has called Goexit.
+	calling bool
+	// settled is told of results that are stored or given up. It may be nil.
+	settled func([]Entry[R])
 
 	// aside, if not nil, is given a result that the store fails to take, in a job of its own,
 	// and runs it on another goroutine, or returns false.
 	aside func(*Job[R]) bool
 
-	wasted time.Duration // by calls that have failed after the cancel
+	// wasted is the time of calls that have failed after the cancel.
+	wasted time.Duration
 }
 
 // A part is results that the store is given in one call.
 type part[R any] struct {
-	es      []Entry[R]
-	unsure  bool // an attempt that failed may have stored some of them
-	counted bool // they are counted as retried
+	es []Entry[R]
+	// unsure is true if an attempt that failed may have stored some of them.
+	unsure bool
+	// counted is true if they are counted in Saver.retrying.
+	counted bool
 }
 
 // NewJob returns a job without results. settled is called with results when they are stored or

@@ -31,28 +31,40 @@ type Hooks[R any] struct {
 
 // A Saver hands results to a store.
 type Saver[R any] struct {
-	store   store.ResultStore[R]
-	batches store.BatchPutter[R]  // the store, or nil
-	records store.RecordPutter[R] // the store, or nil
+	store store.ResultStore[R]
+	// batches is the store, or nil if it is no BatchPutter.
+	batches store.BatchPutter[R]
+	// records is the store, or nil if it is no RecordPutter.
+	records store.RecordPutter[R]
 
-	// ownIDs: IDs are the store's, so nobody else's result can have one of ours.
+	// ownIDs is true if IDs are the store's, so nobody else's result can have one of ours: an ID that
+	// is taken is a result of ours from an earlier attempt.
 	ownIDs bool
 
 	hooks    Hooks[R]
 	failures *backoff.Failures
 
-	ctx     context.Context // done: what has failed is not tried again
-	putCtx  context.Context // of calls that begin before Cancelled; ends grace after that
-	expire  context.CancelFunc
-	expires *time.Timer // calls expire; set once, by Cancelled
+	// ctx is that of the pool. Once it is done, what fails is not tried again.
+	ctx context.Context
+	// putCtx is that of calls that begin before Cancelled. It ends grace after that; expire ends it.
+	putCtx context.Context
+	expire context.CancelFunc
+	// expires calls expire. It is set once, by Cancelled.
+	expires *time.Timer
 
-	cancelled atomic.Bool // putCtx is about to end
-	hung      atomic.Bool // a call has outlasted its context, or failed calls have used up grace
+	// cancelled is true from Cancelled on: calls have contexts that end.
+	cancelled atomic.Bool
+	// hung is true once a call has outlasted its context, or failed calls have used up grace.
+	hung atomic.Bool
 
-	mu       sync.Mutex       // innermost
-	retrying uint64           // results that wait for another attempt; guarded by mu
-	dropped  []dropped[R]     // results that were given up; guarded by mu
-	index    map[store.ID]int // of dropped, by ID; guarded by mu
+	// mu is innermost: no other lock is taken, and nothing is called with it held.
+	mu sync.Mutex
+	// retrying is how many results wait for another attempt. It is guarded by mu.
+	retrying uint64
+	// dropped is the results that were given up, guarded by mu.
+	dropped []dropped[R]
+	// index is the places in dropped by ID, guarded by mu.
+	index map[store.ID]int
 }
 
 // dropped is a result that was given up, and the store's reason.
