@@ -2,7 +2,6 @@ package bolt_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -11,7 +10,6 @@ import (
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
 	"github.com/resultpool/resultpool/store/bolt"
-	"github.com/resultpool/resultpool/store/codec"
 )
 
 func Example() {
@@ -61,48 +59,5 @@ func Example() {
 	// Output:
 	// 9 <nil>
 	// 16 <nil>
-	// true
-}
-
-// Errors come back as what they were if they are registered, under a name that stays the
-// same for as long as the file lives.
-func ExampleOpen_errors() {
-	errNoSuchPage := errors.New("no such page")
-	opts := &bolt.Options{Codec: &codec.Options{
-		Errors: map[string]error{"example.no_such_page": errNoSuchPage},
-	}}
-
-	dir, err := os.MkdirTemp("", "example")
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	path := filepath.Join(dir, "pages.db")
-	ctx := context.Background()
-	st, err := bolt.Open[string](path, opts)
-	if err != nil {
-		log.Fatal(err)
-	}
-	failed := fmt.Errorf("fetching /about: %w", errNoSuchPage)
-	if err := st.Put(ctx, store.Result[string]{ID: 1, Err: failed}); err != nil {
-		log.Fatal(err)
-	}
-	if err := st.Close(); err != nil {
-		log.Fatal(err)
-	}
-
-	st, err = bolt.Open[string](path, opts)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer st.Close()
-	res, err := st.Get(ctx, 1)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(res.Err)
-	fmt.Println(errors.Is(res.Err, errNoSuchPage))
-	// Output:
-	// fetching /about: no such page
 	// true
 }

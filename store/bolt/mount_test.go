@@ -1,6 +1,6 @@
 //go:build linux
 
-package bolt_test
+package bolt
 
 import (
 	"bytes"
