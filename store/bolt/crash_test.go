@@ -41,9 +41,10 @@ func TestKill(t *testing.T) {
 		after := time.Duration(rnd.Int64N(int64(300 * time.Millisecond)))
 		w := l.start(t, "results", path, false)
 		if n%4 == 0 { // while it opens the file, and the first while it makes it
-			w.wait(t, false, after/3)
+			w.wait(t, after/3)
 		} else {
-			w.wait(t, true, after)
+			<-w.begun
+			w.wait(t, after)
 		}
 		w.kill(t)
 		found := l.look(t.Context(), path)
@@ -78,7 +79,7 @@ func crashResult(id store.ID, n uint64) store.Result[crashValue] {
 
 func isRight(v crashValue, err error) bool {
 	want, failed := makeCrashValue(v.N)
-	return v == want && (err == nil && failed == nil || failed != nil && errors.Is(err, failed))
+	return v == want && errors.Is(err, failed)
 }
 
 func openCrash(path string, opts Options) (*Store[crashValue], error) {
@@ -253,7 +254,7 @@ func newLedger() *ledger { return &ledger{known: make(map[store.ID]*reported)} }
 // A running writer reports to a ledger, which is left alone until it has ended.
 type running struct {
 	cmd   *exec.Cmd
-	begun chan struct{} // closed with the first report
+	begun chan struct{} // closed with the first report, or the end
 	ended chan error    // has one when there are no more reports
 }
 
@@ -268,43 +269,30 @@ func (l *ledger) start(t *testing.T, what, path string, noSync bool) *running {
 	require.NoError(t, r.cmd.Start())
 	t.Cleanup(func() { _ = r.cmd.Process.Kill() })
 	go func() {
+		var err error
 		in := bufio.NewReader(out)
-		for first := true; ; first = false {
-			line, err := in.ReadString('\n')
-			if err != nil { // a line that is torn has not been said
-				r.ended <- nil
-				return
-			}
-			if first {
+		for n := 0; err == nil; n++ {
+			line, ended := in.ReadString('\n')
+			if n == 0 {
 				close(r.begun)
 			}
-			if err := l.note(line); err != nil {
-				r.ended <- err
-				return
+			if ended != nil { // a line that is torn has not been said
+				break
 			}
+			err = l.note(line)
 		}
+		r.ended <- err
 	}()
 	return r
 }
 
-// wait waits for a while, if begun is set from the first report on. Any moment will do.
-func (r *running) wait(t *testing.T, begun bool, after time.Duration) {
+// wait waits for a while. Any moment will do.
+func (r *running) wait(t *testing.T, after time.Duration) {
 	t.Helper()
-	failed := func(err error) {
-		require.NoError(t, err)
-		require.Fail(t, "the writer has ended")
-	}
-	if begun {
-		select {
-		case <-r.begun:
-		case err := <-r.ended:
-			failed(err)
-		}
-	}
 	select {
 	case <-time.After(after):
 	case err := <-r.ended:
-		failed(err)
+		require.Fail(t, "the writer has ended", "%v", err)
 	}
 }
 
@@ -353,8 +341,8 @@ func (l *ledger) note(line string) error {
 
 // findings are what was wrong after a crash.
 type findings struct {
-	held, acked, lost int
-	problems          []string // the first of them
+	lost     int      // results that were acknowledged
+	problems []string // the first of them
 }
 
 func (f *findings) problem(format string, args ...any) {
@@ -389,14 +377,10 @@ func (l *ledger) look(ctx context.Context, path string) *findings {
 			f.problem("bbolt's check: %v", err)
 		}
 	}
-	f.held = len(held)
 	for id, r := range l.known {
-		if r.acked && !r.doomed {
-			f.acked++
-			if !held[id] {
-				f.lost++
-				f.problem("result %d was acknowledged, and is lost", id)
-			}
+		if r.acked && !r.doomed && !held[id] {
+			f.lost++
+			f.problem("result %d was acknowledged, and is lost", id)
 		}
 		if held[id] {
 			*r = reported{n: r.n, acked: true}

@@ -72,6 +72,8 @@ func TestDamage(t *testing.T) {
 		d := damage{check: n%2 != 0, file: rnd.IntN(2), kind: "missing"}
 		pages, size := used[d.file], files[d.file].pageSize
 		switch n := rnd.IntN(100); {
+		case n < 30: // where a page says what it is
+			d.kind, d.at = "bit", 8*size*pages[rnd.IntN(len(pages))]+rnd.IntN(8*64)
 		case n < 90:
 			d.kind, d.at = "bit", 8*size*pages[rnd.IntN(len(pages))]+rnd.IntN(8*size)
 		case n < 98:

@@ -143,7 +143,8 @@ func (c *cuts) cut(s setup, least, most time.Duration) *findings {
 	}
 	room, unmount := mountCached(t, c.disk(), options)
 	w := c.start(t, s.what, in(room), s.noSync)
-	w.wait(t, true, after)
+	<-w.begun
+	w.wait(t, after)
 
 	thaw := freeze(t, c.cabinet)
 	defer thaw() // before the writer is waited for, which may be in the midst of writing
@@ -168,8 +169,7 @@ func (c *cuts) cut(s setup, least, most time.Duration) *findings {
 	} else {
 		found = c.look(t.Context(), in(room))
 	}
-	t.Logf("cut after %v: %d results held, of %d acknowledged and not deleted; lost: %d, problems: %d",
-		after, found.held, found.acked, found.lost, len(found.problems))
+	t.Logf("cut after %v and %d acknowledged results; lost: %d, problems: %d", after, c.acked, found.lost, len(found.problems))
 	return found
 }
 
@@ -177,7 +177,6 @@ func (c *cuts) cut(s setup, least, most time.Duration) *findings {
 func (c *cuts) lookAtFiles(dir string) *findings {
 	f := new(findings)
 	for id, r := range c.known {
-		f.acked++
 		path := crashFile(dir, id)
 		_, err := os.Stat(path)
 		var st *Store[crashValue]
@@ -189,7 +188,6 @@ func (c *cuts) lookAtFiles(dir string) *findings {
 			f.problem("%v", err)
 			continue
 		}
-		f.held++
 		res, err := st.Get(c.t.Context(), id)
 		switch {
 		case err == nil && !isRight(res.Value, res.Err):
