@@ -110,6 +110,7 @@ const noText = "(*store_test.endless, whose text cannot be had: the method that 
 
 func TestPanicErrorTextPanics(t *testing.T) {
 	assert.EqualError(t, &store.PanicError{Value: 7}, "pool: recovered panic: 7")
+	assert.ErrorIs(t, &store.PanicError{Value: store.ErrExists}, store.ErrExists)
 	assert.EqualError(t, &store.PanicError{Value: &endless{}}, "pool: recovered panic: "+noText)
 }
 
