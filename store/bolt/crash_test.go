@@ -64,7 +64,7 @@ type crashValue struct {
 
 var errFifth = errors.New("every fifth task fails")
 
-func makeCrashValue(n uint64) (crashValue, error) {
+func makeCrashValue(_ context.Context, n uint64) (crashValue, error) {
 	v := crashValue{n, strings.Repeat(fmt.Sprintf("%016x", n*0x9e3779b97f4a7c15), 6)}
 	if n%5 == 0 {
 		return v, errFifth
@@ -73,13 +73,13 @@ func makeCrashValue(n uint64) (crashValue, error) {
 }
 
 func crashResult(id store.ID, n uint64) store.Result[crashValue] {
-	v, err := makeCrashValue(n)
+	v, err := makeCrashValue(context.Background(), n)
 	return store.Result[crashValue]{ID: id, Value: v, Err: err}
 }
 
 func isRight(v crashValue, err error) bool {
-	want, failed := makeCrashValue(v.N)
-	return v == want && errors.Is(err, failed)
+	want := crashResult(0, v.N)
+	return v == want.Value && errors.Is(err, want.Err)
 }
 
 func openCrash(path string, opts Options) (*Store[crashValue], error) {
@@ -88,8 +88,7 @@ func openCrash(path string, opts Options) (*Store[crashValue], error) {
 }
 
 func poolOver(ctx context.Context, st *Store[crashValue]) (*pool.Pool[uint64, crashValue], error) {
-	fn := func(_ context.Context, n uint64) (crashValue, error) { return makeCrashValue(n) }
-	return pool.New(ctx, fn, st, &pool.Options{Workers: 8})
+	return pool.New(ctx, makeCrashValue, st, &pool.Options{Workers: 8})
 }
 
 // A writer is the program that is killed. It writes, and reports on its standard output what
@@ -140,18 +139,20 @@ func (w *writer) results(ctx context.Context) {
 	st := w.open(w.path)
 	p, err := poolOver(ctx, st)
 	w.must(err)
-	forever := func(times int, do func()) {
-		for range times {
-			go func() {
-				for {
-					do()
+	for i := range 6 {
+		go func() {
+			for {
+				switch i {
+				case 0, 1, 2:
+					w.throughPool(ctx, p, st)
+				case 3, 4:
+					w.batch(ctx, st, 1)
+				case 5:
+					w.batch(ctx, st, 2+rand.Uint64N(50))
 				}
-			}()
-		}
+			}
+		}()
 	}
-	forever(3, func() { w.throughPool(ctx, p, st) })
-	forever(2, func() { w.batch(ctx, st, 1) })
-	forever(1, func() { w.batch(ctx, st, 2+rand.Uint64N(50)) })
 }
 
 // throughPool submits some tasks, waits for all of them, and deletes the last result.

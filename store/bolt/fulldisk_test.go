@@ -23,9 +23,8 @@ import (
 
 // A smallDisk is a file system that is full, but for the room that a test wants.
 type smallDisk struct {
-	t       *testing.T
-	dir     string
-	ballast string
+	t   *testing.T
+	dir string
 }
 
 // onSmallDisks runs a test on a tmpfs, and on an ext4 on a loop device if it is root.
@@ -42,7 +41,7 @@ func onSmallDisks(t *testing.T, test func(*testing.T, *smallDisk)) {
 		}
 		needMount(t)
 		dir, _ := mount(t, "-t", "tmpfs", "-o", "size=8m", "tmpfs")
-		test(t, newSmallDisk(t, dir))
+		test(t, &smallDisk{t, dir})
 	})
 	t.Run("fs=ext4", func(t *testing.T) {
 		if os.Getenv(userNamespace) != "" {
@@ -52,7 +51,7 @@ func onSmallDisks(t *testing.T, test func(*testing.T, *smallDisk)) {
 		image := filepath.Join(tempDir(t), "disk.img")
 		makeDisk(t, image, 16, "-m", "0")
 		dir, _ := mountDisk(t, image, "noatime")
-		test(t, newSmallDisk(t, dir))
+		test(t, &smallDisk{t, dir})
 	})
 }
 
@@ -78,16 +77,13 @@ func inUserNamespace(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func newSmallDisk(t *testing.T, dir string) *smallDisk {
-	return &smallDisk{t, dir, filepath.Join(dir, "ballast")}
-}
-
-func (d *smallDisk) path() string { return filepath.Join(d.dir, "results.db") }
+func (d *smallDisk) path() string    { return filepath.Join(d.dir, "results.db") }
+func (d *smallDisk) ballast() string { return filepath.Join(d.dir, "ballast") }
 
 // leave fills the disk, but for so many bytes.
 func (d *smallDisk) leave(free int64) {
 	d.t.Helper()
-	file, err := os.OpenFile(d.ballast, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	file, err := os.OpenFile(d.ballast(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	require.NoError(d.t, err)
 	for size := 1 << 20; size >= 4096; size /= 2 {
 		for err = nil; err == nil; _, err = file.Write(make([]byte, size)) {
@@ -105,7 +101,7 @@ func (d *smallDisk) leave(free int64) {
 // giveBack makes room.
 func (d *smallDisk) giveBack() {
 	d.t.Helper()
-	require.NoError(d.t, os.Remove(d.ballast))
+	require.NoError(d.t, os.Remove(d.ballast()))
 }
 
 // fullValue is what task n returns: a kilobyte, so that the disk is full soon.
@@ -259,13 +255,13 @@ func TestFullDiskAtOnce(t *testing.T) {
 		for free := int64(0); failed[""] == 0; free += 4096 {
 			require.Less(t, free, int64(1<<20))
 			d.leave(free)
-			what, err := d.firstSteps(t.Context(), 1)
+			what, err := d.firstSteps(1)
 			failed[what]++
 			if what != "" {
 				require.ErrorIs(t, err, syscall.ENOSPC, "%s with %d bytes left", what, free)
 			}
 			d.giveBack()
-			what, err = d.firstSteps(t.Context(), 1000)
+			what, err = d.firstSteps(1000)
 			require.NoError(t, err, "%s, with room", what)
 			require.NoError(t, os.Remove(d.path()))
 		}
@@ -275,7 +271,8 @@ func TestFullDiskAtOnce(t *testing.T) {
 }
 
 // firstSteps opens the store, reserves IDs, puts a result, and says what failed.
-func (d *smallDisk) firstSteps(ctx context.Context, size int) (failed string, err error) {
+func (d *smallDisk) firstSteps(size int) (failed string, err error) {
+	ctx := d.t.Context()
 	st, err := Open[string](d.path(), nil)
 	if err != nil {
 		return "Open", err
