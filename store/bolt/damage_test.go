@@ -1,15 +1,13 @@
-package bolt_test
+package bolt
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,7 +18,6 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/resultpool/resultpool/store"
-	"github.com/resultpool/resultpool/store/bolt"
 )
 
 var (
@@ -28,146 +25,70 @@ var (
 	damageSeed = flag.Uint64("bolt.seed", 0, "the seed of TestDamage; 0: another one each time")
 )
 
-// damageEnv is the folder of a child of TestDamage.
-const damageEnv = "RESULTPOOL_BOLT_DAMAGE"
-
-// What is in the files that are damaged. IDs up to damageReserved have been handed out.
-const (
-	damageLast     = 430 // the results of 401 to 430 were put last, in one batch
-	damageReserved = 65_536 + 30
-)
-
-func damageHeld(id store.ID) bool { return id >= 1 && id <= damageLast && id%7 != 0 }
-
-// damageValue is longer than a page for some.
-func damageValue(id store.ID) string {
-	text := fmt.Sprintf("the value of result %d, to be read", id)
-	if id%50 == 0 {
-		text = strings.Repeat(text, 300)
-	}
-	return text
-}
-
-// makeSound writes two small databases with branches, leaves of one and of several pages, and
-// free pages. One was closed; the other is what a killed process leaves.
-func makeSound(t *testing.T, closed, killed string) {
-	ctx := t.Context()
-	st, err := bolt.Open[string](closed, &bolt.Options{NoSync: true})
-	require.NoError(t, err)
-	first, err := st.ReserveIDs(ctx, 65_536)
-	require.NoError(t, err)
-	require.Equal(t, store.ID(1), first)
-	for id := store.ID(1); id <= 400; id++ {
-		require.NoError(t, st.Put(ctx, store.Result[string]{ID: id, Value: damageValue(id)}))
-	}
-	for id := store.ID(7); id <= 400; id += 7 {
-		require.NoError(t, st.Delete(ctx, id))
-	}
-	_, err = st.ReserveIDs(ctx, 30)
-	require.NoError(t, err)
-	var last []store.Result[string]
-	for id := store.ID(401); id <= damageLast; id++ {
-		if damageHeld(id) {
-			last = append(last, store.Result[string]{ID: id, Value: damageValue(id)})
-		}
-	}
-	require.NoError(t, st.PutBatch(ctx, last))
-	data, err := os.ReadFile(closed)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(killed, data, 0o600))
-	require.NoError(t, st.Close())
-}
-
-// usedPages returns the pages of a database that are in use, by what bbolt says.
-func usedPages(t *testing.T, path string) (pages []int, pageSize int) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, PreLoadFreelist: true})
-	require.NoError(t, err)
-	defer db.Close()
-	require.NoError(t, db.View(func(tx *bbolt.Tx) error {
-		for id := 0; ; {
-			info, err := tx.Page(id)
-			if info == nil || err != nil {
-				return err
-			}
-			if info.Type == "free" {
-				id++
-				continue
-			}
-			for range info.OverflowCount + 1 {
-				pages = append(pages, id)
-				id++
-			}
-		}
-	}))
-	return pages, db.Info().PageSize
-}
-
-// A damage is one that is done to a file, and what came of it.
+// A damage is one that is done to a file.
 type damage struct {
 	check bool   // Options.Check
-	file  string // closed or killed
+	file  int    // which
 	kind  string // bit, cut or missing
 	at    int    // which bit; how many bytes are left
 }
 
-func (d damage) String() string { return fmt.Sprintf("%t %s %s %d", d.check, d.file, d.kind, d.at) }
+// make makes the damaged file.
+func (d damage) make(s *sound, path string) error {
+	_ = os.Remove(path)
+	data := bytes.Clone(s.data)
+	switch d.kind {
+	case "missing":
+		return nil
+	case "bit":
+		data[d.at/8] ^= 1 << (d.at % 8)
+	case "cut":
+		data = data[:d.at]
+	}
+	return os.WriteFile(path, data, 0o600)
+}
 
 // TestDamage damages files, one at a time: a bit of a page that is in use, or all from some
 // byte on, or the whole file. Whatever is done then ends with an error that names the file, or
 // is right. Nobody gets a wrong result, one that was never put or was deleted, or an ID that
-// was given out before; and no process ends or hangs. With Options.Check no result is missing
-// without a word. The damages are tried in child processes, 250 in each. To try more:
+// was given out before; and the process neither ends nor hangs. With Options.Check no result
+// is missing without a word. To try more:
 //
 //	go test -run 'TestDamage$' -bolt.damages=10000 -timeout=1h -v .
 func TestDamage(t *testing.T) {
-	if os.Getenv(damageEnv) != "" {
-		damageChild()
-		return
-	}
 	t.Parallel()
-	dir := t.TempDir()
-	makeSound(t, filepath.Join(dir, "closed"), filepath.Join(dir, "killed"))
+	needsWritable(t)
 	seed := *damageSeed
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
-	t.Logf("-bolt.seed=%d", seed)
+	fmt.Printf("TestDamage: -bolt.seed=%d\n", seed) // now: the process may end
 	rnd := rand.New(rand.NewPCG(seed, 0))
-
-	var all []damage
-	for range *damages {
-		d := damage{file: []string{"closed", "killed"}[rnd.IntN(2)]}
-		pages, pageSize := usedPages(t, filepath.Join(dir, d.file))
+	files := []*sound{newSound(t, true), newSound(t, false)}
+	used := [][]int{usedPages(t, files[0].path), usedPages(t, files[1].path)}
+	path := newPath(t)
+	outcomes := map[bool]map[string]int{false: {}, true: {}} // by check and outcome
+	for n := range 2 * *damages {
+		d := damage{check: n%2 != 0, file: rnd.IntN(2), kind: "missing"}
+		pages, size := used[d.file], files[d.file].pageSize
 		switch n := rnd.IntN(100); {
+		case n < 30: // where a page says what it is
+			d.kind, d.at = "bit", 8*size*pages[rnd.IntN(len(pages))]+rnd.IntN(8*64)
 		case n < 90:
-			d.kind, d.at = "bit", 8*pageSize*pages[rnd.IntN(len(pages))]+rnd.IntN(8*pageSize)
+			d.kind, d.at = "bit", 8*size*pages[rnd.IntN(len(pages))]+rnd.IntN(8*size)
 		case n < 98:
-			d.kind, d.at = "cut", rnd.IntN(pageSize*(slices.Max(pages)+1))
-		default:
-			d.kind = "missing"
+			d.kind, d.at = "cut", rnd.IntN(size*(slices.Max(pages)+1))
 		}
-		all = append(all, d)
-		d.check = true
-		all = append(all, d)
-	}
-	outcomes := make(map[bool]map[string]int) // by check and outcome
-	outcomes[false], outcomes[true] = make(map[string]int), make(map[string]int)
-	for len(all) > 0 {
-		done := damageRun(t, dir, all[:min(250, len(all))])
-		for i, outcome := range done {
-			kind, _, _ := strings.Cut(outcome, ":")
-			if kind == "new" || kind == "taken back" {
-				kind += ", by " + all[i].kind
-			}
-			outcomes[all[i].check][kind]++
-			switch kind {
-			case "wrong", "died":
-				t.Errorf("damage %q: %s", all[i], outcome)
-			case "missing":
-				t.Logf("damage %q: %s", all[i], outcome)
-			}
+		require.NoError(t, d.make(files[d.file], path))
+		hung := time.AfterFunc(time.Minute, func() { panic(fmt.Sprintf("damage %v: hung", d)) })
+		outcome := newJudge(path, d.check).judge()
+		hung.Stop()
+		kind, _, _ := strings.Cut(outcome, ":")
+		if kind == "new" || kind == "taken back" {
+			kind += ", by " + d.kind
 		}
-		all = all[len(done):]
+		outcomes[d.check][kind]++
+		assert.NotEqual(t, "wrong", kind, "damage %v: %.1000s", d, outcome)
 	}
 	t.Logf("without Check: %v", outcomes[false])
 	t.Logf("with Check:    %v", outcomes[true])
@@ -180,70 +101,27 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// damageRun has a child try the damages, as far as it gets.
-func damageRun(t *testing.T, dir string, all []damage) (outcomes []string) {
-	cmd := exec.Command(os.Args[0], "-test.run=^TestDamage$")
-	cmd.Env = append(os.Environ(), damageEnv+"="+dir)
-	var list strings.Builder
-	for _, d := range all {
-		fmt.Fprintln(&list, d)
-	}
-	cmd.Stdin = strings.NewReader(list.String())
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.StdoutPipe()
+// usedPages returns the pages of a database that are in use, by what bbolt says.
+func usedPages(t *testing.T, path string) (pages []int) {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, PreLoadFreelist: true})
 	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	lines := bufio.NewScanner(out)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		if outcome, ok := strings.CutPrefix(lines.Text(), "outcome "); ok {
-			outcomes = append(outcomes, outcome)
+	defer db.Close()
+	require.NoError(t, db.View(func(tx *bbolt.Tx) error {
+		for id := 0; ; id++ {
+			info, err := tx.Page(id)
+			if info == nil || err != nil {
+				return err
+			}
+			if info.Type == "free" { // what else it says is out of date
+				continue
+			}
+			for last := id + info.OverflowCount; id < last; id++ {
+				pages = append(pages, id)
+			}
+			pages = append(pages, id)
 		}
-	}
-	err = cmd.Wait()
-	if len(outcomes) < len(all) {
-		outcomes = append(outcomes, fmt.Sprintf("died: %v: %.3000s", err, stderr.String()))
-	}
-	return outcomes
-}
-
-func damageChild() {
-	dir := os.Getenv(damageEnv)
-	work, err := os.MkdirTemp(dir, "child")
-	if err != nil {
-		panic(err)
-	}
-	path := filepath.Join(work, "damaged.db")
-	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-		var d damage
-		if _, err := fmt.Sscan(in.Text(), &d.check, &d.file, &d.kind, &d.at); err != nil {
-			panic(err)
-		}
-		if err := d.make(filepath.Join(dir, d.file), path); err != nil {
-			panic(err)
-		}
-		hung := time.AfterFunc(time.Minute, func() { panic("hung") })
-		outcome := newJudge(path, d.check).judge()
-		hung.Stop()
-		fmt.Printf("outcome %.1000s\n", strings.ReplaceAll(outcome, "\n", "|"))
-	}
-}
-
-// make makes the damaged file.
-func (d damage) make(sound, path string) error {
-	_ = os.Remove(path)
-	data, err := os.ReadFile(sound)
-	if err != nil || d.kind == "missing" {
-		return err
-	}
-	switch d.kind {
-	case "bit":
-		data[d.at/8] ^= 1 << (d.at % 8)
-	case "cut":
-		data = data[:d.at]
-	}
-	return os.WriteFile(path, data, 0o600)
+	}))
+	return pages
 }
 
 // A judge uses a damaged file as a program would, and says what came of it.
@@ -257,9 +135,9 @@ type judge struct {
 }
 
 func newJudge(path string, check bool) *judge {
-	j := &judge{path: path, check: check, held: make(map[store.ID]bool), given: damageReserved, missing: make(map[store.ID]bool)}
-	for id := store.ID(1); id <= damageLast; id++ {
-		j.held[id] = damageHeld(id)
+	j := &judge{path: path, check: check, held: make(map[store.ID]bool), given: soundReserved, missing: make(map[store.ID]bool)}
+	for id := store.ID(1); id <= soundLast; id++ {
+		j.held[id] = isHeld(id)
 	}
 	return j
 }
@@ -274,49 +152,54 @@ func newJudge(path string, check bool) *judge {
 //	missing     other results are
 //	wrong       anything else
 func (j *judge) judge() string {
-	ctx := context.Background()
 	var seen string
 	for round := range 2 {
-		st, err := bolt.Open[string](j.path, &bolt.Options{NoSync: true, Check: j.check && round == 0})
-		if err != nil {
-			if !strings.Contains(err.Error(), j.path) {
-				return "wrong: an error that does not name the file: " + err.Error()
-			}
-			if round == 0 {
-				return "refused: " + err.Error()
-			}
-			j.errors = append(j.errors, err.Error())
-			break
+		st, err := Open[string](j.path, &Options{NoSync: true, Check: j.check && round == 0})
+		switch {
+		case err == nil:
+		case !strings.Contains(err.Error(), j.path):
+			return "wrong: an error that does not name the file: " + err.Error()
+		case round == 0:
+			return "refused: " + err.Error()
+		default:
+			j.note(err)
+			return j.verdict()
 		}
-		if bad := j.use(ctx, st, round); bad != "" {
+		if bad := j.use(context.Background(), st, round); bad != "" {
 			_ = st.Close()
 			return "wrong: " + bad
 		}
 		if round == 0 {
 			seen = j.verdict()
 		}
-		if err := st.Close(); err != nil {
-			j.errors = append(j.errors, err.Error())
-		}
+		j.note(st.Close())
 		if seen == "new" {
 			return seen
 		}
 	}
-	if strings.HasPrefix(seen, "taken back") {
+	if seen == "taken back" {
 		return seen
 	}
 	return j.verdict()
 }
 
+// note reports whether err is nil, and keeps it if not.
+func (j *judge) note(err error) bool {
+	if err != nil {
+		j.errors = append(j.errors, err.Error())
+	}
+	return err == nil
+}
+
 func (j *judge) verdict() string {
 	held, last := 0, 0
 	for id, is := range j.held {
-		if is && id <= damageLast {
+		if is && id <= soundLast {
 			held++
 		}
 	}
 	for id := range j.missing {
-		if id > 400 && id <= damageLast {
+		if id >= soundBatch && id <= soundLast {
 			last++
 		}
 	}
@@ -334,7 +217,7 @@ func (j *judge) verdict() string {
 }
 
 // use does a bit of everything, and returns what is wrong.
-func (j *judge) use(ctx context.Context, st *bolt.Store[string], round int) string {
+func (j *judge) use(ctx context.Context, st *Store[string], round int) string {
 	if bad := j.read(ctx, st); bad != "" {
 		return bad
 	}
@@ -343,8 +226,7 @@ func (j *judge) use(ctx context.Context, st *bolt.Store[string], round int) stri
 	}
 	first, err := st.ReserveIDs(ctx, 10)
 	switch {
-	case err != nil:
-		j.errors = append(j.errors, err.Error())
+	case !j.note(err):
 		first = 1<<40 + store.ID(round*100)
 	case first <= j.given:
 		return fmt.Sprintf("ReserveIDs returned %d, and %d has been given out", first, j.given)
@@ -353,33 +235,29 @@ func (j *judge) use(ctx context.Context, st *bolt.Store[string], round int) stri
 	}
 	var batch []store.Result[string]
 	for id := first; id < first+10; id++ {
-		batch = append(batch, store.Result[string]{ID: id, Value: damageValue(id)})
+		batch = append(batch, soundResult(id))
 	}
-	if err := st.PutBatch(ctx, batch); err != nil {
-		j.errors = append(j.errors, err.Error())
-	} else {
+	if j.note(st.PutBatch(ctx, batch)) {
 		for _, res := range batch {
 			j.held[res.ID] = true
 		}
 	}
 	for _, id := range []store.ID{2, 50, 199, 200, 396} {
 		id += store.ID(round)
-		if !j.held[id] || j.missing[id] {
-			continue
-		}
-		if err := st.Delete(ctx, id); err != nil {
-			j.errors = append(j.errors, err.Error())
+		switch {
+		case !j.held[id] || j.missing[id]:
+		case j.note(st.Delete(ctx, id)):
+			j.held[id] = false
+		default:
 			delete(j.held, id) // nobody knows
-			continue
 		}
-		j.held[id] = false
 	}
 	return j.read(ctx, st)
 }
 
 // read gets all and loops over all.
-func (j *judge) read(ctx context.Context, st *bolt.Store[string]) string {
-	ids := []store.ID{0, damageLast + 1, 1 << 20}
+func (j *judge) read(ctx context.Context, st *Store[string]) string {
+	ids := []store.ID{0, soundLast + 1, 1 << 20}
 	for id := range j.held {
 		ids = append(ids, id)
 	}
@@ -393,27 +271,20 @@ func (j *judge) read(ctx context.Context, st *bolt.Store[string]) string {
 			}
 		case err != nil && !strings.Contains(err.Error(), j.path):
 			return fmt.Sprintf("Get(%d) returned an error that does not name the file: %v", id, err)
-		case err != nil:
-			j.errors = append(j.errors, err.Error())
-		case !j.held[id]:
-			return fmt.Sprintf("Get(%d) returned a result that is not held", id)
-		case res.ID != id || res.Err != nil || res.Value != damageValue(id):
-			return fmt.Sprintf("Get(%d) returned %.100v", id, res)
+		case !j.note(err):
+		case !j.held[id] || res != soundResult(id):
+			return fmt.Sprintf("Get(%d) returned %.100v, held: %v", id, res, j.held[id])
 		}
 	}
 	yielded := make(map[store.ID]bool)
 	failed := false
 	for res, err := range st.All(ctx) {
 		switch held, known := j.held[res.ID]; {
-		case err != nil:
+		case err != nil && !strings.Contains(err.Error(), j.path):
+			return fmt.Sprintf("All yielded an error that does not name the file: %v", err)
+		case !j.note(err):
 			failed = true
-			j.errors = append(j.errors, err.Error())
-			if !strings.Contains(err.Error(), j.path) {
-				return fmt.Sprintf("All yielded an error that does not name the file: %v", err)
-			}
-		case known && !held:
-			return fmt.Sprintf("All yielded %d, which was deleted", res.ID)
-		case res.Err != nil || res.Value != damageValue(res.ID) || yielded[res.ID]:
+		case known && !held || res != soundResult(res.ID) || yielded[res.ID]:
 			return fmt.Sprintf("All yielded %.100v", res)
 		}
 		yielded[res.ID] = true

@@ -1,6 +1,6 @@
 //go:build linux
 
-package bolt_test
+package bolt
 
 import (
 	"context"
@@ -19,14 +19,12 @@ import (
 
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
-	"github.com/resultpool/resultpool/store/bolt"
 )
 
 // A smallDisk is a file system that is full, but for the room that a test wants.
 type smallDisk struct {
-	t       *testing.T
-	dir     string
-	ballast string
+	t   *testing.T
+	dir string
 }
 
 // onSmallDisks runs a test on a tmpfs, and on an ext4 on a loop device if it is root.
@@ -43,7 +41,7 @@ func onSmallDisks(t *testing.T, test func(*testing.T, *smallDisk)) {
 		}
 		needMount(t)
 		dir, _ := mount(t, "-t", "tmpfs", "-o", "size=8m", "tmpfs")
-		test(t, newSmallDisk(t, dir))
+		test(t, &smallDisk{t, dir})
 	})
 	t.Run("fs=ext4", func(t *testing.T) {
 		if os.Getenv(userNamespace) != "" {
@@ -53,7 +51,7 @@ func onSmallDisks(t *testing.T, test func(*testing.T, *smallDisk)) {
 		image := filepath.Join(tempDir(t), "disk.img")
 		makeDisk(t, image, 16, "-m", "0")
 		dir, _ := mountDisk(t, image, "noatime")
-		test(t, newSmallDisk(t, dir))
+		test(t, &smallDisk{t, dir})
 	})
 }
 
@@ -79,16 +77,13 @@ func inUserNamespace(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func newSmallDisk(t *testing.T, dir string) *smallDisk {
-	return &smallDisk{t, dir, filepath.Join(dir, "ballast")}
-}
-
-func (d *smallDisk) path() string { return filepath.Join(d.dir, "results.db") }
+func (d *smallDisk) path() string    { return filepath.Join(d.dir, "results.db") }
+func (d *smallDisk) ballast() string { return filepath.Join(d.dir, "ballast") }
 
 // leave fills the disk, but for so many bytes.
 func (d *smallDisk) leave(free int64) {
 	d.t.Helper()
-	file, err := os.OpenFile(d.ballast, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	file, err := os.OpenFile(d.ballast(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	require.NoError(d.t, err)
 	for size := 1 << 20; size >= 4096; size /= 2 {
 		for err = nil; err == nil; _, err = file.Write(make([]byte, size)) {
@@ -106,7 +101,7 @@ func (d *smallDisk) leave(free int64) {
 // giveBack makes room.
 func (d *smallDisk) giveBack() {
 	d.t.Helper()
-	require.NoError(d.t, os.Remove(d.ballast))
+	require.NoError(d.t, os.Remove(d.ballast()))
 }
 
 // fullValue is what task n returns: a kilobyte, so that the disk is full soon.
@@ -115,21 +110,23 @@ func fullValue(n int) string { return strings.Repeat(fmt.Sprintf("%016d", n), 64
 // A fullDisk is a pool over a store whose disk is full.
 type fullDisk struct {
 	*smallDisk
-	st       *bolt.Store[string]
+	st       *Store[string]
 	p        *pool.Pool[int, string]
-	accepted map[store.ID]int // tasks by ID
+	accepted map[store.ID]int                  // tasks by ID
+	stored   map[store.ID]store.Result[string] // before there was room again
 }
 
-// fill submits tasks until the disk is full, and the pool with it.
+// fill submits tasks until the disk is full, and the pool with it. The pool has taken a
+// bounded number of tasks then and takes no more, says so, and what was stored is there.
 func fill(ctx context.Context, t *testing.T, d *smallDisk) *fullDisk {
 	t.Helper()
 	d.leave(1 << 20)
-	st, err := bolt.Open[string](d.path(), nil)
+	st, err := Open[string](d.path(), nil)
 	require.NoError(t, err)
 	p, err := pool.New(ctx, func(_ context.Context, n int) (string, error) { return fullValue(n), nil },
 		st, &pool.Options{Workers: 4, Queue: 64})
 	require.NoError(t, err)
-	f := &fullDisk{d, st, p, make(map[store.ID]int)}
+	f := &fullDisk{smallDisk: d, st: st, p: p, accepted: make(map[store.ID]int)}
 	t.Cleanup(func() { assert.NoError(t, f.st.Close()) })
 
 	// As long as the pool takes tasks, they are given to it. The disk is full when it
@@ -145,46 +142,57 @@ func fill(ctx context.Context, t *testing.T, d *smallDisk) *fullDisk {
 		f.accepted[id] = len(f.accepted)
 		quiet = time.Now()
 	}
-	return f
-}
 
-// checkStuck: the pool has taken a bounded number of tasks and takes no more, says so, and
-// what was stored is there.
-func (f *fullDisk) checkStuck() (stored map[store.ID]store.Result[string]) {
-	t := f.t
-	t.Helper()
-	_, err := f.p.TrySubmit(-1)
+	_, err = p.TrySubmit(-1)
 	require.ErrorIs(t, err, pool.ErrQueueFull)
-	stats := f.p.Stats()
+	stats := p.Stats()
 	assert.NotZero(t, stats.Unsaved)
 	assert.EqualValues(t, 64, stats.Queued)
 	assert.LessOrEqual(t, stats.Running, uint64(2*(1024+4)), "more than two batches, what is set aside and the workers' own")
 	assert.EqualValues(t, len(f.accepted), stats.Submitted)
 
-	stored, err = store.Snapshot(t.Context(), f.st)
+	f.stored, err = store.Snapshot(t.Context(), st)
 	require.NoError(t, err)
-	assert.EqualValues(t, len(stored), stats.Succeeded)
-	for id, res := range stored {
-		assert.Equal(t, fullValue(f.accepted[id]), res.Value)
-	}
+	require.NotEmpty(t, f.stored)
+	assert.EqualValues(t, len(f.stored), stats.Succeeded)
 	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	got := 0
 	for id, n := range f.accepted {
-		if _, ok := stored[id]; !ok {
-			_, err := f.p.Get(short, id)
-			require.ErrorIs(t, err, context.DeadlineExceeded, "Get of a result that is not stored")
-			continue
-		}
-		if got++; got <= 20 {
-			v, err := f.p.Get(t.Context(), id)
+		if res, ok := f.stored[id]; ok {
+			assert.Equal(t, fullValue(n), res.Value)
+			v, err := p.Get(t.Context(), id)
 			require.NoError(t, err)
 			assert.Equal(t, fullValue(n), v)
+			continue
+		}
+		_, err := p.Get(short, id)
+		require.ErrorIs(t, err, context.DeadlineExceeded, "Get of a result that is not stored")
+	}
+	t.Logf("%d tasks accepted, %d results stored, %d of %d running unsaved", len(f.accepted), len(f.stored), stats.Unsaved, stats.Running)
+	return f
+}
+
+// reopen closes the store, has bbolt check the file, and opens it as another process would.
+func (f *fullDisk) reopen() {
+	f.t.Helper()
+	require.NoError(f.t, f.st.Close())
+	require.Empty(f.t, checkPages(f.path()))
+	var err error
+	f.st, err = Open[string](f.path(), nil)
+	require.NoError(f.t, err)
+}
+
+// checkAll: the result of each accepted task is stored.
+func (f *fullDisk) checkAll() {
+	f.t.Helper()
+	all, err := store.Snapshot(f.t.Context(), f.st)
+	require.NoError(f.t, err)
+	assert.Len(f.t, all, len(f.accepted))
+	for id, n := range f.accepted {
+		if res := all[id]; !errors.Is(res.Err, pool.ErrNotRun) {
+			assert.Equal(f.t, store.Result[string]{ID: id, Value: fullValue(n)}, res)
 		}
 	}
-	t.Logf("%d tasks accepted, %d results stored, %d of %d running unsaved", len(f.accepted), len(stored), stats.Unsaved, stats.Running)
-	require.NotZero(t, got, "nothing was stored")
-	return stored
 }
 
 // TestFullDisk: while the disk is full, Submit waits, and what is stored can be read; when
@@ -193,8 +201,6 @@ func (f *fullDisk) checkStuck() (stored map[store.ID]store.Result[string]) {
 func TestFullDisk(t *testing.T) {
 	onSmallDisks(t, func(t *testing.T, d *smallDisk) {
 		f := fill(t.Context(), t, d)
-		f.checkStuck()
-
 		d.giveBack()
 		// A Submit that waits is woken.
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -205,26 +211,10 @@ func TestFullDisk(t *testing.T) {
 		require.NoError(t, f.p.Stop(ctx))
 
 		assert.Zero(t, f.p.Stats().Unsaved)
+		assert.Zero(t, f.p.Stats().NotRun)
 		f.reopen()
-		all, err := store.Snapshot(t.Context(), f.st)
-		require.NoError(t, err)
-		assert.Len(t, all, len(f.accepted))
-		for id, n := range f.accepted {
-			assert.Equal(t, store.Result[string]{ID: id, Value: fullValue(n)}, all[id])
-		}
+		f.checkAll()
 	})
-}
-
-// reopen closes the store, has bbolt check the file, and opens the store.
-func (f *fullDisk) reopen() {
-	f.t.Helper()
-	require.NoError(f.t, f.st.Close())
-	var found findings
-	checkPages(&found, f.path())
-	require.Empty(f.t, found.problems)
-	var err error
-	f.st, err = bolt.Open[string](f.path(), nil)
-	require.NoError(f.t, err)
 }
 
 // TestFullDiskCancel: when the pool is cancelled while the disk is full, Stop hands back
@@ -235,8 +225,6 @@ func TestFullDiskCancel(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		defer cancel(nil)
 		f := fill(ctx, t, d)
-		before := f.checkStuck()
-
 		enough := errors.New("enough")
 		cancel(enough)
 		err := f.p.Stop(t.Context())
@@ -248,27 +236,14 @@ func TestFullDiskCancel(t *testing.T) {
 		f.reopen()
 		stored, err := store.Snapshot(t.Context(), f.st)
 		require.NoError(t, err)
-		for id, res := range before {
+		for id, res := range f.stored {
 			assert.Equal(t, res, stored[id])
 		}
 		assert.Len(t, f.accepted, len(stored)+len(unsaved.Results), "stored, and handed back")
-		notRun := 0
-		for _, res := range unsaved.Results {
-			assert.NotContains(t, stored, res.ID)
-			if errors.Is(res.Err, pool.ErrNotRun) {
-				notRun++
-				continue
-			}
-			assert.Equal(t, store.Result[string]{ID: res.ID, Value: fullValue(f.accepted[res.ID])}, res)
-		}
-		t.Logf("%d results handed back, %d of them of tasks that were not run", len(unsaved.Results), notRun)
-
 		require.Error(t, f.st.PutBatch(t.Context(), unsaved.Results), "the disk is full")
 		d.giveBack()
-		require.NoError(t, f.st.PutBatch(t.Context(), unsaved.Results))
-		all, err := store.Snapshot(t.Context(), f.st)
-		require.NoError(t, err)
-		assert.Len(t, all, len(f.accepted))
+		require.NoError(t, f.st.PutBatch(t.Context(), unsaved.Results)) // and so none is stored already
+		f.checkAll()
 	})
 }
 
@@ -277,17 +252,16 @@ func TestFullDiskCancel(t *testing.T) {
 func TestFullDiskAtOnce(t *testing.T) {
 	onSmallDisks(t, func(t *testing.T, d *smallDisk) {
 		failed := make(map[string]int)
-		ctx := t.Context()
-		for free := int64(0); failed["nothing"] == 0; free += 4096 {
+		for free := int64(0); failed[""] == 0; free += 4096 {
 			require.Less(t, free, int64(1<<20))
 			d.leave(free)
-			what, err := d.firstSteps(ctx, 1)
+			what, err := d.firstSteps(1)
 			failed[what]++
-			if what != "nothing" {
+			if what != "" {
 				require.ErrorIs(t, err, syscall.ENOSPC, "%s with %d bytes left", what, free)
 			}
 			d.giveBack()
-			what, err = d.firstSteps(ctx, 1000)
+			what, err = d.firstSteps(1000)
 			require.NoError(t, err, "%s, with room", what)
 			require.NoError(t, os.Remove(d.path()))
 		}
@@ -297,8 +271,9 @@ func TestFullDiskAtOnce(t *testing.T) {
 }
 
 // firstSteps opens the store, reserves IDs, puts a result, and says what failed.
-func (d *smallDisk) firstSteps(ctx context.Context, size int) (failed string, err error) {
-	st, err := bolt.Open[string](d.path(), nil)
+func (d *smallDisk) firstSteps(size int) (failed string, err error) {
+	ctx := d.t.Context()
+	st, err := Open[string](d.path(), nil)
 	if err != nil {
 		return "Open", err
 	}
@@ -310,7 +285,7 @@ func (d *smallDisk) firstSteps(ctx context.Context, size int) (failed string, er
 	if err := st.Put(ctx, store.Result[string]{ID: id, Value: strings.Repeat("x", size)}); err != nil {
 		return "Put", err
 	}
-	return "nothing", nil
+	return "", nil
 }
 
 // TestFullDiskDelete: on a disk that is really full, a Delete or a ReserveIDs may fail, for a
@@ -320,10 +295,9 @@ func TestFullDiskDelete(t *testing.T) {
 	onSmallDisks(t, func(t *testing.T, d *smallDisk) {
 		ctx := t.Context()
 		d.leave(1 << 20)
-		st, err := bolt.Open[string](d.path(), nil)
-		require.NoError(t, err)
-		defer func() { assert.NoError(t, st.Close()) }()
+		st := openAt[string](t, d.path(), nil)
 		var last store.ID
+		var err error
 		for err == nil {
 			last++
 			err = st.Put(ctx, store.Result[string]{ID: last, Value: fullValue(int(last))})
@@ -332,7 +306,7 @@ func TestFullDiskDelete(t *testing.T) {
 		_, err = st.Get(ctx, last)
 		require.ErrorIs(t, err, store.ErrNotFound)
 
-		deleted, reserved, highest := 0, 0, store.ID(0)
+		deleted, highest := 0, store.ID(0)
 		for id := store.ID(1); id <= 20; id++ {
 			if err := st.Delete(ctx, id); err == nil {
 				deleted++
@@ -345,22 +319,20 @@ func TestFullDiskDelete(t *testing.T) {
 				require.Equal(t, fullValue(int(id)), res.Value)
 			}
 			if id, err := st.ReserveIDs(ctx, 1); err == nil {
-				reserved++
 				require.Greater(t, id, highest)
 				highest = id
 			} else {
 				require.ErrorIs(t, err, syscall.ENOSPC)
 			}
 		}
-		t.Logf("%d results; full, %d of 20 Deletes and %d of 20 ReserveIDs succeed", last-1, deleted, reserved)
+		t.Logf("%d results; full, %d of 20 Deletes succeed", last-1, deleted)
 
 		d.giveBack()
 		for id := store.ID(1); id < last; id++ {
 			require.NoError(t, st.Delete(ctx, id))
 		}
-		for _, err := range st.All(ctx) {
-			require.NoError(t, err)
-			t.Error("there is a result left")
-		}
+		held, err := store.Snapshot(ctx, st)
+		require.NoError(t, err)
+		require.Empty(t, held)
 	})
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package bolt_test
+package bolt
 
 import (
 	"bytes"
@@ -60,8 +60,7 @@ func makeDisk(t *testing.T, image string, megabytes int64, mkfs ...string) {
 
 // mountDisk mounts an image until the test ends, or unmount is called. The loop device
 // goes with it. What the file system sends to its disk is in the file then, for all to
-// see: it does not matter that it may be in the page cache of the file only, as long as
-// nobody cuts the power of this machine.
+// see.
 func mountDisk(t *testing.T, image, options string) (dir string, unmount func()) {
 	t.Helper()
 	return mount(t, "-o", "loop,"+options, image)

@@ -1,17 +1,13 @@
-package bolt_test
+package bolt
 
 import (
 	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -20,8 +16,6 @@ import (
 
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
-	"github.com/resultpool/resultpool/store/bolt"
-	"github.com/resultpool/resultpool/store/codec"
 	"github.com/resultpool/resultpool/store/dense"
 )
 
@@ -42,22 +36,16 @@ func BenchmarkDurable(b *testing.B) {
 	}
 }
 
-// A rated is a way to write results.
+// A rated is a way to write results: through a pool, or by hand, in batches.
 type rated struct {
-	name string
-
-	// open makes a file. write writes n results and returns when they are as durable
-	// as they get.
-	open func(b *testing.B, path string) (write func(n int), closeIt func() error)
+	name   string
+	batch  int  // results in one; 0: through a pool
+	noSync bool // Options.NoSync
+	memory bool // not in a file
 }
 
 var ways = []rated{
-	{"put", openPut},     // one Put, and when that is on the disk the next one
-	{"pool", openPool},   // a pool with 256 workers, who are never without a task
-	{"loop", openLoop},   // by hand: transactions of 1,024 results
-	{"batch", openBatch}, // by hand: 64 goroutines that call bbolt's own DB.Batch
-	{"nosync", openNoSync},
-	{"dense", openDense}, // in memory
+	{name: "put", batch: 1}, {name: "pool"}, {name: "loop", batch: 1024}, {name: "nosync", noSync: true}, {name: "dense", memory: true},
 }
 
 func (w rated) measure(b *testing.B, dir string) {
@@ -65,10 +53,20 @@ func (w rated) measure(b *testing.B, dir string) {
 	require.NoError(b, err)
 	defer func() { require.NoError(b, os.RemoveAll(dir)) }()
 	path := filepath.Join(dir, "results.db")
-	write, closeIt := w.open(b, path)
+	var st store.ResultStore[string] = dense.New[string]()
+	closeIt := func() error { return nil }
+	if !w.memory {
+		file, err := Open[string](path, &Options{NoSync: w.noSync})
+		require.NoError(b, err)
+		st, closeIt = file, file.Close
+	}
 	before, ok := bytesWritten()
 	b.ResetTimer()
-	write(b.N)
+	if w.batch > 0 {
+		byHand(b, st.(store.BatchPutter[string]), w.batch)
+	} else {
+		throughPool(b, st)
+	}
 	b.StopTimer()
 	n := float64(b.N)
 	b.ReportMetric(n/b.Elapsed().Seconds(), "results/s")
@@ -76,129 +74,65 @@ func (w rated) measure(b *testing.B, dir string) {
 		b.ReportMetric(float64(after-before)/n, "written-B/result")
 	}
 	require.NoError(b, closeIt())
-	if size := usedBytes(b, path); size > 0 {
-		b.ReportMetric(float64(size)/n, "file-B/result")
+	if !w.memory { // bbolt makes a file longer than it is used, so that it need not do so often
+		db, err := bbolt.Open(path, 0, &bbolt.Options{ReadOnly: true})
+		require.NoError(b, err)
+		require.NoError(b, db.View(func(tx *bbolt.Tx) error {
+			b.ReportMetric(float64(tx.Size())/n, "file-B/result")
+			return nil
+		}))
+		require.NoError(b, db.Close())
 	}
-}
-
-// usedBytes returns how far a file is used. bbolt makes it longer than that, so that it
-// need not do so often.
-func usedBytes(b *testing.B, path string) (size int64) {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return 0
-	}
-	db, err := bbolt.Open(path, 0, &bbolt.Options{ReadOnly: true})
-	require.NoError(b, err)
-	require.NoError(b, db.View(func(tx *bbolt.Tx) error { size = tx.Size(); return nil }))
-	require.NoError(b, db.Close())
-	return size
 }
 
 // rateText is the value of each result.
 var rateText = strings.Repeat("0123456789abcdef", 8)
 
-// rateBatch is how many results are written, or submitted, at once.
-const rateBatch = 1024
-
-func openRated(b *testing.B, path string, opts *bolt.Options) *bolt.Store[string] {
-	st, err := bolt.Open[string](path, opts)
-	require.NoError(b, err)
-	return st
-}
-
-func openPut(b *testing.B, path string) (write func(int), closeIt func() error) {
-	st := openRated(b, path, nil)
-	return func(n int) {
-		for i := range n {
-			require.NoError(b, st.Put(b.Context(), store.Result[string]{ID: store.ID(i + 1), Value: rateText}))
+// byHand puts batches, and when one is on the disk the next one.
+func byHand(b *testing.B, st store.BatchPutter[string], size int) {
+	var batch []store.Result[string]
+	for id := 1; id <= b.N; id++ {
+		batch = append(batch, store.Result[string]{ID: store.ID(id), Value: rateText})
+		if len(batch) == size || id == b.N {
+			require.NoError(b, st.PutBatch(b.Context(), batch))
+			batch = batch[:0]
 		}
-	}, st.Close
+	}
 }
 
-func openPool(b *testing.B, path string) (write func(int), closeIt func() error) {
-	st := openRated(b, path, nil)
-	return poolOver(b, st), st.Close
-}
-
-func openNoSync(b *testing.B, path string) (write func(int), closeIt func() error) {
-	st := openRated(b, path, &bolt.Options{NoSync: true})
-	return poolOver(b, st), st.Close
-}
-
-func openDense(b *testing.B, _ string) (write func(int), closeIt func() error) {
-	return poolOver(b, dense.New[string]()), func() error { return nil }
-}
-
-// poolOver has a pool write n results.
-func poolOver(b *testing.B, st store.ResultStore[string]) (write func(int)) {
+// throughPool has 256 workers, who are never without a task.
+func throughPool(b *testing.B, st store.ResultStore[string]) {
 	fn := func(context.Context, struct{}) (string, error) { return rateText, nil }
 	p, err := pool.New(b.Context(), fn, st, &pool.Options{Workers: 256})
 	require.NoError(b, err)
-	in := make([]struct{}, rateBatch)
-	return func(n int) {
-		for ; n > 0; n -= rateBatch {
-			_, err := p.SubmitAll(b.Context(), in[:min(n, rateBatch)])
-			require.NoError(b, err)
-		}
-		require.NoError(b, p.Stop(b.Context()))
-		require.Zero(b, p.Stats().Failed)
+	in := make([]struct{}, 1024)
+	for n := b.N; n > 0; n -= len(in) {
+		_, err := p.SubmitAll(b.Context(), in[:min(n, len(in))])
+		require.NoError(b, err)
 	}
+	require.NoError(b, p.Stop(b.Context()))
+	require.Zero(b, p.Stats().Failed)
 }
 
-// rateBucket is where results are that are written by hand.
-var rateBucket = []byte("results")
-
-// openBare opens a database as package bolt does, for the same bytes.
-func openBare(b *testing.B, path string) (*bbolt.DB, func(*bbolt.Tx, uint64) error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{FreelistType: bbolt.FreelistMapType})
-	require.NoError(b, err)
-	require.NoError(b, db.Update(func(tx *bbolt.Tx) error {
-		_, err := tx.CreateBucket(rateBucket)
-		return err
-	}))
-	c, err := codec.New[string](nil)
-	require.NoError(b, err)
-	return db, func(tx *bbolt.Tx, id uint64) error {
-		data, err := c.Encode(store.Result[string]{ID: store.ID(id), Value: rateText})
-		if err != nil {
-			return err
-		}
-		bucket := tx.Bucket(rateBucket)
-		bucket.FillPercent = 0.9
-		return bucket.Put(binary.BigEndian.AppendUint64(nil, id), data)
+// fileSystem says what a folder is on, if the system has a program that does.
+func fileSystem(dir string) string {
+	out, err := exec.Command("stat", "-f", "-c", "%T", dir).Output()
+	if err != nil {
+		return "not known"
 	}
+	return strings.TrimSpace(string(out))
 }
 
-func openLoop(b *testing.B, path string) (write func(int), closeIt func() error) {
-	db, put := openBare(b, path)
-	return func(n int) {
-		for next := 0; next < n; {
-			require.NoError(b, db.Update(func(tx *bbolt.Tx) error {
-				for end := min(n, next+rateBatch); next < end; next++ {
-					if err := put(tx, uint64(next+1)); err != nil {
-						return err
-					}
-				}
-				return nil
-			}))
-		}
-	}, db.Close
-}
-
-func openBatch(b *testing.B, path string) (write func(int), closeIt func() error) {
-	db, put := openBare(b, path)
-	return func(n int) {
-		var last atomic.Int64
-		var wg sync.WaitGroup
-		for range 64 {
-			wg.Go(func() {
-				for id := last.Add(1); id <= int64(n); id = last.Add(1) {
-					assert.NoError(b, db.Batch(func(tx *bbolt.Tx) error { return put(tx, uint64(id)) }))
-				}
-			})
-		}
-		wg.Wait()
-	}, db.Close
+// bytesWritten is how many bytes this process has caused to be written to disks, if the kernel
+// says so, as that of Linux does.
+func bytesWritten() (n int64, ok bool) {
+	data, _ := os.ReadFile("/proc/self/io")
+	_, after, ok := strings.Cut(string(data), "\nwrite_bytes: ")
+	if !ok {
+		return 0, false
+	}
+	_, err := fmt.Sscan(after, &n)
+	return n, err == nil
 }
 
 // TestRates: results go to the disk through a pool many times faster than one by one, and
@@ -209,7 +143,7 @@ func TestRates(t *testing.T) {
 		t.Skip("without -disk.rates")
 	}
 	dir := tempDir(t)
-	if strings.HasPrefix(fileSystem(dir), "tmpfs") {
+	if fileSystem(dir) == "tmpfs" {
 		skipDisk(t, dir+" is in memory; name a folder on a disk")
 	}
 	rates := make(map[string][]float64)

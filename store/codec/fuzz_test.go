@@ -1,12 +1,9 @@
 package codec_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"math"
 	"slices"
 	"testing"
 
@@ -49,49 +46,6 @@ func decodeAny[R any](t *testing.T, c *codec.Codec[R], data []byte) {
 	twice, err := c.Encode(again)
 	require.NoError(t, err)
 	require.Equal(t, string(once), string(twice))
-}
-
-// FuzzRoundTrip takes a value and an error there and back.
-func FuzzRoundTrip(f *testing.F) {
-	f.Add([]byte("abc"), 1.5, "text", uint(0), []byte("stack"))
-	f.Add([]byte(nil), math.NaN(), "\xff\x00", uint(0o1234), []byte(nil))
-	f.Add([]byte{}, -1e300, "", uint(0o3344), []byte{0xff})
-	type value struct {
-		Bytes  []byte
-		Number float64
-	}
-	c := newCodec[value](f, &codec.Options{Errors: known})
-	f.Fuzz(func(t *testing.T, bytes []byte, number float64, text string, shape uint, stack []byte) {
-		res := store.Result[value]{ID: 4711, Value: value{bytes, number}, Err: shaped(text, shape, stack)}
-		data, err := c.Encode(res)
-		if math.IsNaN(number) || math.IsInf(number, 0) {
-			require.ErrorIs(t, err, store.ErrRejected)
-			return
-		}
-		require.NoError(t, err)
-		back, err := c.Decode(4711, data)
-		require.NoError(t, err)
-		requireSame(t, res, back)
-	})
-}
-
-// shaped makes an error of a text, and of six layers around it that are chosen by the
-// digits of shape. It is nil for 0.
-func shaped(text string, shape uint, stack []byte) (err error) {
-	for range 6 {
-		switch shape & 7 {
-		case 1:
-			err = errors.Join(err, io.EOF)
-		case 2:
-			err = errors.Join(err, errors.New(text), context.Canceled, store.ErrNotRun)
-		case 3:
-			err = &store.PanicError{Value: err, Stack: stack}
-		case 4:
-			err = errors.Join(&store.PanicError{Value: text, Stack: stack}, err)
-		}
-		shape >>= 3
-	}
-	return err
 }
 
 // requireSame compares all that is kept.

@@ -82,12 +82,8 @@ func TestSearchesAreShort(t *testing.T) {
 // TestFindWhileOthersChange looks for segments that stay, while others come and go
 // among them, and tables with them.
 func TestFindWhileOthersChange(t *testing.T) {
-	const (
-		stay   = 20
-		rounds = 3000
-	)
 	d := newDirectory()
-	var stays [stay]*segment[struct{}]
+	var stays [20]*segment[struct{}]
 	for i := range stays {
 		stays[i] = d.findOrAdd(uint64(3 * i))
 	}
@@ -97,7 +93,7 @@ func TestFindWhileOthersChange(t *testing.T) {
 		changers.Go(func() {
 			rng := rand.New(rand.NewPCG(1, uint64(changer)))
 			var added []*segment[struct{}]
-			for range rounds {
+			for range 3000 {
 				if rng.IntN(60) > len(added) {
 					index := 3*rng.Uint64N(1000) + 1 + uint64(changer)
 					if d.find(index) == nil {
@@ -110,11 +106,9 @@ func TestFindWhileOthersChange(t *testing.T) {
 			}
 		})
 		finders.Go(func() {
-			for !over.Load() {
+			for !over.Load() && !t.Failed() {
 				for i, seg := range stays {
-					if !assert.Same(t, seg, d.find(uint64(3*i))) {
-						return
-					}
+					assert.Same(t, seg, d.find(uint64(3*i)))
 				}
 				found := 0
 				for _, seg := range d.table.Load().segments() {
@@ -122,9 +116,7 @@ func TestFindWhileOthersChange(t *testing.T) {
 						found++
 					}
 				}
-				if !assert.Equal(t, stay, found) {
-					return
-				}
+				assert.Equal(t, len(stays), found)
 			}
 		})
 	}

@@ -15,8 +15,8 @@ import (
 )
 
 // TestLinearizable records what goroutines see of two IDs while their segment is
-// retired, and looks for an order of the operations that explains it: each ID
-// must behave like a variable under a mutex.
+// retired and another takes its place, and looks for an order of the operations that
+// explains it: each ID must behave like a variable under a mutex.
 func TestLinearizable(t *testing.T) {
 	const (
 		workers = 3
@@ -25,9 +25,11 @@ func TestLinearizable(t *testing.T) {
 	)
 	ctx := t.Context()
 	s := New[int]()
+	retirements := 0
 	for round := range uint64(rounds) {
 		open := 1 + int(round%2) // how many slots are not deleted yet
 		first := nearlyRetired(s, round+1, open)
+		old := s.dir.find(round + 1)
 		var clock atomic.Int64
 		var histories [workers][ops]operation
 		var wg sync.WaitGroup
@@ -58,8 +60,14 @@ func TestLinearizable(t *testing.T) {
 			}
 			require.True(t, linearizable(history), "round %d: no order explains\n%v", round, history)
 		}
+		if old.retired {
+			retirements++
+			require.NotSame(t, old, s.dir.find(round+1), "a retired segment is still in use")
+		}
 		s.dir.table.Store(newTable[int](smallest))
 	}
+	t.Logf("%d of %d segments were retired", retirements, rounds)
+	require.NotZero(t, retirements)
 }
 
 func TestLinearizableTellsTheDifference(t *testing.T) {

@@ -6,7 +6,14 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/storetest"
 )
+
+func newStore(testing.TB) store.ResultStore[int] { return New[int]() }
+
+func TestConformance(t *testing.T) { storetest.Run(t, newStore) }
+
+func BenchmarkStore(b *testing.B) { storetest.RunBenchmarks(b, newStore) }
 
 // TestAllReadsInChunks has the first body of a loop let another goroutine delete
 // everything. What the loop still yields it had copied before, under one read

@@ -1,0 +1,299 @@
+package dense
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/storetest"
+)
+
+func newStore(testing.TB) store.ResultStore[int] { return New[int]() }
+
+func TestConformance(t *testing.T) { storetest.Run(t, newStore) }
+
+func BenchmarkStore(b *testing.B) { storetest.RunBenchmarks(b, newStore) }
+
+// result is what is put under id: an odd value comes with an error.
+func result(id store.ID, value int) store.Result[int] {
+	res := store.Result[int]{ID: id, Value: value}
+	if value%2 != 0 {
+		res.Err = valueError(value)
+	}
+	return res
+}
+
+func assertHolds(t *testing.T, s *Store[int], id store.ID, value int) {
+	t.Helper()
+	res, err := s.Get(t.Context(), id)
+	assert.NoError(t, err)
+	assert.Equal(t, result(id, value), res)
+}
+
+type valueError int
+
+func (e valueError) Error() string { return fmt.Sprintf("error of value %d", int(e)) }
+
+func TestAllIsInOrderOfIDs(t *testing.T) {
+	ctx := t.Context()
+	s := New[int]()
+	const n = 5 * segmentSize
+	for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(n) {
+		require.NoError(t, s.Put(ctx, store.Result[int]{ID: store.ID(i + 1)}))
+	}
+	next := store.ID(1)
+	for res, err := range s.All(ctx) {
+		require.NoError(t, err)
+		require.Equal(t, next, res.ID)
+		next++
+	}
+	assert.EqualValues(t, n+1, next)
+}
+
+// TestAllIsWeaklyConsistent changes the store in the body of a loop. What is
+// ahead of the loop in a segment that existed when it began is seen as it is when
+// the loop comes there.
+func TestAllIsWeaklyConsistent(t *testing.T) {
+	ctx := t.Context()
+	s := New[int]()
+	for id := store.ID(1); id <= 3; id++ {
+		require.NoError(t, s.Put(ctx, store.Result[int]{ID: id}))
+	}
+	var seen []store.ID
+	for res, err := range s.All(ctx) {
+		require.NoError(t, err)
+		seen = append(seen, res.ID)
+		if len(seen) > 1 {
+			continue
+		}
+		require.NoError(t, s.Delete(ctx, 1))
+		require.NoError(t, s.Delete(ctx, 2))                                      // not seen
+		require.NoError(t, s.Put(ctx, store.Result[int]{ID: 4}))                  // seen
+		require.NoError(t, s.Put(ctx, store.Result[int]{ID: 4 + segmentSize}))    // not seen
+		require.NoError(t, s.Put(ctx, store.Result[int]{ID: 1, Value: 1}))        // seen again, last
+		require.ErrorIs(t, s.Put(ctx, store.Result[int]{ID: 3}), store.ErrExists) // seen once
+	}
+	assert.Equal(t, []store.ID{1, 3, 4, 1}, seen)
+}
+
+// A loop over results that were put again is like any other: its body may call the
+// store, and leave.
+func TestLoopOverResultsPutAgain(t *testing.T) {
+	ctx := t.Context()
+	for leave := range 6 {
+		s := New[int]()
+		for range 2 {
+			for id := store.ID(1); id <= 5; id++ {
+				require.NoError(t, s.Delete(ctx, id))
+				require.NoError(t, s.Put(ctx, result(id, int(id))))
+			}
+		}
+		yielded := 0
+		for res := range s.All(ctx) {
+			if yielded == leave {
+				break
+			}
+			yielded++
+			require.NoError(t, s.Delete(ctx, res.ID)) // hangs if a lock is held
+			require.NoError(t, s.Put(ctx, res))
+		}
+		assert.Equal(t, min(leave, 5), yielded)
+		for id := store.ID(1); id <= 5; id++ {
+			assertHolds(t, s, id, int(id))
+		}
+	}
+}
+
+// Put, Get and Delete take no lock where a segment is there and no result is put a
+// second time: they come through while somebody holds both.
+func TestNoLockOnThePath(t *testing.T) {
+	ctx := t.Context()
+	s := New[int]()
+	require.NoError(t, s.Put(ctx, result(1, 1))) // makes room for errors, too
+	seg := s.dir.find(0)
+	s.dir.mu.Lock()
+	defer s.dir.mu.Unlock()
+	seg.mu.Lock()
+	defer seg.mu.Unlock()
+	done := make(chan struct{})
+	go func() { // hangs if it needs one of them
+		defer close(done)
+		for id := store.ID(2); id < 1000; id++ {
+			assert.NoError(t, s.Put(ctx, result(id, int(id))))
+			assertHolds(t, s, id, int(id))
+			_, err := s.Get(ctx, id+segmentSize)
+			assert.Equal(t, store.ErrNotFound, err)
+			if id%3 == 0 {
+				assert.NoError(t, s.Delete(ctx, id))
+			}
+		}
+	}()
+	<-done
+}
+
+// TestFarIDs: an ID far from all others costs one segment, wherever it is, and
+// dense ones are found as fast as without it.
+func TestFarIDs(t *testing.T) {
+	ctx := t.Context()
+	far := []store.ID{1 << 40, 1<<63 - 1, 1 << 63, math.MaxUint64 - segmentSize, math.MaxUint64}
+	s := New[int]()
+	for i, id := range far {
+		require.NoError(t, s.Put(ctx, result(id, i)))
+		require.Equal(t, store.ErrExists, s.Put(ctx, result(id, i)))
+	}
+	for id := store.ID(1); id < 4*segmentSize; id++ {
+		require.NoError(t, s.Put(ctx, result(id, int(id))))
+	}
+	assert.LessOrEqual(t, len(s.dir.table.Load().entries), 8*len(live(s)))
+
+	for i, id := range far {
+		assertHolds(t, s, id, i)
+		_, err := s.Get(ctx, id-2)
+		assert.Equal(t, store.ErrNotFound, err)
+	}
+	var last store.ID
+	n := 0
+	for res := range s.All(ctx) {
+		require.Greater(t, res.ID, last)
+		last = res.ID
+		n++
+	}
+	assert.Equal(t, len(far)+4*segmentSize-1, n)
+}
+
+// TestErrorsAreApart: a segment has an array for errors only once it needs it, and
+// then each result has its own error, or none.
+func TestErrorsAreApart(t *testing.T) {
+	s := New[int]()
+	for id := store.ID(1); id < 3*segmentSize; id++ {
+		require.NoError(t, s.Put(t.Context(), result(id, int(id>>segmentBits%2*id)))) // some of the second have errors
+	}
+	assert.Nil(t, s.dir.find(0).errs.Load())
+	assert.NotNil(t, s.dir.find(1).errs.Load())
+	assert.Nil(t, s.dir.find(2).errs.Load())
+	for res := range s.All(t.Context()) {
+		assertHolds(t, s, res.ID, int(res.ID>>segmentBits%2*res.ID))
+		require.Equal(t, result(res.ID, res.Value), res)
+	}
+}
+
+// TestBytesKept is about what a Result[int] costs in memory, all included.
+func TestBytesKept(t *testing.T) {
+	const (
+		n    = 300_000
+		most = 24 // bytes; 16 are the slot
+	)
+	ctx := t.Context()
+	s := New[int]()
+	before := heap()
+	for id := range store.ID(n) {
+		require.NoError(t, s.Put(ctx, store.Result[int]{ID: id + 1, Value: 1}))
+	}
+	kept := float64(heap()-before) / n
+	runtime.KeepAlive(s)
+	t.Logf("%.2f bytes a result", kept)
+	assert.LessOrEqual(t, kept, float64(most))
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC() // what the first has found, the second has swept
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// TestAllocations: what is allocated is segments, and a table now and then.
+func TestAllocations(t *testing.T) {
+	const segments = 50
+	ctx := t.Context()
+	s := New[int]()
+	id := store.ID(0)
+	allocs := testing.AllocsPerRun(1, func() {
+		for range segments * segmentSize {
+			id++
+			_ = s.Put(ctx, store.Result[int]{ID: id, Value: 1})
+			_, _ = s.Get(ctx, id)
+			_ = s.Delete(ctx, id)
+		}
+	})
+	assert.LessOrEqual(t, allocs, float64(4*segments))
+}
+
+// TestGivenBackInAnyOrder deletes and puts again at random until all is deleted.
+func TestGivenBackInAnyOrder(t *testing.T) {
+	const n = 4 * segmentSize
+	ctx := t.Context()
+	s := New[int]()
+	rng := rand.New(rand.NewPCG(1, 1))
+	for id := store.ID(1); id < n; id++ {
+		require.NoError(t, s.Put(ctx, result(id, int(id))))
+	}
+	for _, i := range rng.Perm(n) {
+		id := store.ID(i)
+		require.NoError(t, s.Delete(ctx, id))
+		if again := store.ID(rng.IntN(n)); again != 0 && rng.IntN(3) == 0 {
+			if err := s.Put(ctx, result(again, -2)); err == nil {
+				require.NoError(t, s.Delete(ctx, again))
+			} else {
+				require.Equal(t, store.ErrExists, err)
+			}
+		}
+	}
+	for res := range s.All(ctx) {
+		assert.Fail(t, "not deleted", "%v", res)
+	}
+	for _, seg := range live(s) { // made by a Put after the one before was retired
+		first := store.ID(seg.index << segmentBits)
+		for id := max(1, first); id < first+segmentSize; id++ {
+			require.NoError(t, s.Put(ctx, result(id, 0)))
+			require.NoError(t, s.Delete(ctx, id))
+		}
+	}
+	assert.Empty(t, live(s))
+}
+
+// The comment of the package says how large a segment is, which is what one result can
+// keep from being collected.
+func TestSegmentIsAsLargeAsDocumented(t *testing.T) { assert.Equal(t, 1024, segmentSize) }
+
+// TestSlotsHaveNoPointers: the collector does not look at the slots of results whose
+// type has no pointers, and a slot is the value and one word.
+func TestSlotsHaveNoPointers(t *testing.T) {
+	type plain struct {
+		A [3]int32
+		B struct{ C float64 }
+		D store.ID
+	}
+	for _, slot := range []reflect.Type{
+		reflect.TypeFor[slot[int]](), reflect.TypeFor[slot[struct{}]](), reflect.TypeFor[slot[plain]](),
+	} {
+		assert.False(t, hasPointers(slot), "%v has pointers", slot)
+	}
+	assert.True(t, hasPointers(reflect.TypeFor[slot[string]]()), "the check cannot fail")
+	assert.True(t, hasPointers(reflect.TypeFor[segment[int]]()), "the check cannot fail")
+	assert.LessOrEqual(t, reflect.TypeFor[slot[int]]().Size(), uintptr(16))
+}
+
+func hasPointers(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if hasPointers(t.Field(i).Type) {
+				return true
+			}
+		}
+		return false
+	case reflect.Array:
+		return t.Len() > 0 && hasPointers(t.Elem())
+	default:
+		return t.Kind() > reflect.Complex128 // and so no number
+	}
+}
