@@ -56,7 +56,7 @@ var imports = map[string][]string{
 	"bench/peers": {
 		"pool", "store...", "internal/naive", "github.com/alitto/pond/v2", "github.com/gammazero/workerpool",
 		"github.com/panjf2000/ants/v2", "github.com/schollz/progressbar/v3", "github.com/sourcegraph/conc...",
-		"golang.org/x/perf/...", "golang.org/x/sync/errgroup", "golang.org/x/term", "gonum.org/v1/plot...",
+		"golang.org/x/perf/...", "golang.org/x/sync/errgroup", "gonum.org/v1/plot...",
 	},
 	"bench":             {"..."},
 	"internal/check...": {"..."},
