@@ -1,9 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/perf/benchfmt"
@@ -27,21 +28,18 @@ func parse(r io.Reader, name string) ([]*benchfmt.Result, error) {
 		return nil, err
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("%s: no line is a benchmark: want the output of peers run or go test -bench", name)
+		return nil, fmt.Errorf("%s: no line is a benchmark: want the output of run or of go test -bench", name)
 	}
 	return all, nil
 }
 
-// format writes benchmark format, for benchstat and for parse.
-func format(all []*benchfmt.Result) ([]byte, error) {
-	var buf bytes.Buffer
-	w := benchfmt.NewWriter(&buf)
-	for _, r := range all {
-		if err := w.Write(r); err != nil {
-			return nil, err
-		}
+func readFile(path string) ([]*benchfmt.Result, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
 	}
-	return buf.Bytes(), nil
+	defer f.Close()
+	return parse(f, path)
 }
 
 // figures are raw figures in a form that can be asked.
@@ -53,7 +51,7 @@ type figures struct {
 // A row is all repetitions of one measurement.
 type row struct {
 	base   string            // Tasks
-	keys   map[string]string // work=trivial, …
+	Keys   map[string]string // work=trivial, …
 	values map[string][]float64
 }
 
@@ -64,11 +62,19 @@ func newFigures(all []*benchfmt.Result) *figures {
 		for _, c := range res.Config {
 			f.config[c.Key] = string(c.Value)
 		}
-		base, keys := split(res.Name)
-		name := fmt.Sprint(base, keys)
+		// The number of processors, which go test puts behind a name, is not a part of it.
+		base, parts := res.Name.Parts()
+		name := string(base)
+		keys := make(map[string]string)
+		for _, part := range parts {
+			if key, value, found := strings.Cut(string(part), "="); found {
+				keys[key[1:]] = value
+				name += string(part)
+			}
+		}
 		r := byName[name]
 		if r == nil {
-			r = &row{base, keys, make(map[string][]float64)}
+			r = &row{string(base), keys, make(map[string][]float64)}
 			byName[name] = r
 			f.rows = append(f.rows, r)
 		}
@@ -84,38 +90,19 @@ func newFigures(all []*benchfmt.Result) *figures {
 	return f
 }
 
-// split takes a name apart. The number of processors, which go test puts behind
-// it, is not a part.
-func split(name benchfmt.Name) (base string, keys map[string]string) {
-	keys = make(map[string]string)
-	first, parts := name.Parts()
-	for _, part := range parts {
-		if key, value, found := strings.Cut(strings.TrimPrefix(string(part), "/"), "="); found {
-			keys[key] = value
-		}
-	}
-	return string(first), keys
-}
-
-// where returns the rows with these keys and values, and any others.
-func (f *figures) where(base string, pairs ...string) []*row {
+// Rows returns the rows with these keys and values, and any others.
+func (f *figures) Rows(base string, pairs ...string) []*row {
 	var found []*row
 	for _, r := range f.rows {
-		if r.base == base && r.has(pairs) {
+		other := func(pair string) bool {
+			key, value, _ := strings.Cut(pair, "=")
+			return r.Keys[key] != value
+		}
+		if r.base == base && !slices.ContainsFunc(pairs, other) {
 			found = append(found, r)
 		}
 	}
 	return found
-}
-
-func (r *row) has(pairs []string) bool {
-	for _, pair := range pairs {
-		key, value, _ := strings.Cut(pair, "=")
-		if r.keys[key] != value {
-			return false
-		}
-	}
-	return true
 }
 
 // A stat is the median of some repetitions, and where it lies.
@@ -124,16 +111,29 @@ type stat struct {
 	n int
 }
 
-// of summarizes the repetitions of one unit. Below six repetitions there is no
-// interval of 95 % confidence, and all that was measured stands for it.
-func (r *row) of(unit string) (stat, bool) {
+// Of summarizes the repetitions of one unit; it is nil if there are none. Below
+// six repetitions there is no interval of 95 % confidence, and all that was
+// measured stands for it.
+func (r *row) Of(unit string) *stat {
 	values := r.values[unit]
 	if len(values) == 0 {
-		return stat{}, false
+		return nil
 	}
 	s := benchmath.NewSample(values, &benchmath.DefaultThresholds)
 	sum := benchmath.AssumeNothing.Summary(s, 0.95)
 	first, last := s.Values[0], s.Values[len(s.Values)-1] // which are sorted
 	sum.Lo, sum.Hi = max(sum.Lo, first), min(sum.Hi, last)
-	return stat{sum, len(values)}, true
+	return &stat{sum, len(values)}
+}
+
+// Spread is how far the interval goes from the median, to the side where it goes
+// farther.
+func (s *stat) Spread() string {
+	if s.n == 1 {
+		return "?"
+	}
+	if s.Center == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("±%.0f %%", 100*max(s.Hi-s.Center, s.Center-s.Lo)/s.Center)
 }

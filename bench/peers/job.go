@@ -76,8 +76,6 @@ type lockedMap struct {
 	m  map[int]outcome // guarded by mu
 }
 
-func newLockedMap() *lockedMap { return &lockedMap{m: make(map[int]outcome)} }
-
 func (l *lockedMap) put(i int, o outcome) {
 	l.mu.Lock()
 	l.m[i] = o

@@ -1,13 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"os"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/perf/benchfmt"
@@ -22,19 +21,24 @@ func machine(o runOptions) []benchfmt.Config {
 	}
 	add("goos", runtime.GOOS)
 	add("goarch", runtime.GOARCH)
-	add("cpu", firstValue("/proc/cpuinfo", "model name", ":", runtime.GOARCH))
+	add("cpu", first("/proc/cpuinfo", `(?m)^model name\s*: (.*)$`, runtime.GOARCH))
 	add("cores", strconv.Itoa(runtime.NumCPU()))
 	add("gomaxprocs", strconv.Itoa(runtime.GOMAXPROCS(0)))
-	add("os", strings.Trim(firstValue("/etc/os-release", "PRETTY_NAME", "=", runtime.GOOS), `"`))
+	add("os", first("/etc/os-release", `(?m)^PRETTY_NAME="?(.*?)"?$`, runtime.GOOS))
 	add("go", runtime.Version())
 	add("date", time.Now().UTC().Format(time.DateOnly))
-	add("command", strings.Join(append([]string{"GOWORK=off", "go", "-C", "bench/peers", "run", ".", "run"}, o.flags...), " "))
+	add("command", "GOWORK=off go -C bench/peers run . run"+o.flags)
 	add("count", strconv.Itoa(o.count))
 	add("workers", strconv.Itoa(o.workers))
-
-	versions := moduleVersions()
+	info, _ := debug.ReadBuildInfo()
 	for _, module := range comparedModules() {
-		add(module, versions[module])
+		version := "unknown" // programs of go test do not say, on some versions of Go
+		for _, m := range info.Deps {
+			if m.Path == module {
+				version = m.Version
+			}
+		}
+		add(module, version)
 	}
 	return all
 }
@@ -50,34 +54,11 @@ func comparedModules() []string {
 	return all
 }
 
-func moduleVersions() map[string]string {
-	all := make(map[string]string)
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, m := range info.Deps {
-			all[m.Path] = m.Version
-		}
-	}
-	for _, module := range comparedModules() {
-		if all[module] == "" { // programs of go test do not say, on some versions of Go
-			all[module] = "unknown"
-		}
-	}
-	return all
-}
-
-// firstValue is what follows the key in a file of keys and values, or
-// otherwise, where there is no such file.
-func firstValue(file, key, sep, otherwise string) string {
-	f, err := os.Open(file)
-	if err != nil {
-		return otherwise
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		if k, v, found := strings.Cut(lines.Text(), sep); found && strings.TrimSpace(k) == key {
-			return strings.TrimSpace(v)
-		}
+// first is what the group of a regexp matches first in a file, or otherwise.
+func first(file, regex, otherwise string) string {
+	text, err := os.ReadFile(file)
+	if m := regexp.MustCompile(regex).FindSubmatch(text); err == nil && m != nil {
+		return string(m[1])
 	}
 	return otherwise
 }

@@ -10,8 +10,9 @@
 //	GOWORK=off go -C bench/peers run . run -only work=1us -count 3 -out /tmp/1us
 //	GOWORK=off go -C bench/peers run . report ../../docs/benchmarks.txt
 //
-// "go -C bench/peers run . -h" lists the flags. Another picture, the cost of each
-// store against the share of writes, is drawn from what package bench prints:
+// "run . run -h" lists the flags; all paths start from bench/peers. Another picture,
+// docs/plots/stores.svg, the cost of each store against the share of writes, is
+// drawn from what package bench prints:
 //
 //	go test -run=NONE -bench Store -count=6 ./bench > stores.txt
 //	GOWORK=off go -C bench/peers run . stores ../../stores.txt
@@ -47,11 +48,10 @@
 // # How it is measured
 //
 // Every measurement is a process of its own: no rival inherits a heap, threads or
-// goroutines. In it the rival first runs all tasks (a million at most) once for
+// goroutines. In it the rival first runs all tasks, four million at most, once for
 // nothing, so that the heap has grown; then the garbage is collected, and the
 // clock runs. That all results are there, each once, is checked when it has
-// stopped; tests check that errors are kept as well. The collector runs as it does in
-// any program.
+// stopped; tests check that errors are kept. The collector runs as in any program.
 //
 // A repetition is one measurement of each rival in turn. What else the machine
 // does in these minutes meets them all. Those that take long or hardly vary are
@@ -62,9 +62,9 @@
 // each called through a variable. Where the length of a queue can be chosen and
 // its default is none, it is 1,024, as by default with ours.
 //
-// Each rival keeps values and errors in the best way it has; the file rival_….go of each
-// is short and says why. Inputs lie in a slice that is there before the clock
-// starts. dense-all is SubmitAll of that slice, in one call for each submitter.
+// Each rival keeps values and errors in the best way it has: see rivals_….go.
+// Inputs lie in a slice that is there before the clock starts. dense-all is
+// SubmitAll of that slice, in one call for each submitter.
 //
 // # What is not fair about it
 //
@@ -92,120 +92,55 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 )
 
-// Exit statuses.
-const (
-	exitOK          = 0
-	exitFailed      = 1
-	exitUsage       = 2
-	exitInterrupted = 130
-)
-
-const usage = `Usage: peers run [-count N] [-only REGEXP] [-quick] [-workers N] [-out DIR]
-       peers report [-out DIR] FILE
-       peers stores [-o FILE] [FILE]
-
-Compare resultpool with other worker pools.
-
-run measures, which takes about ten minutes, and writes the raw figures, the
-report and its pictures: DIR/benchmarks.txt, DIR/benchmarks.md, DIR/plots/*.svg.
-
-  -count N      repetitions of each measurement (default 6)
-  -only REGEXP  the measurements whose names match, for example Tasks/work=1us
-  -quick        sizes that say nothing: to see whether it works
-  -workers N    workers of each pool (default 2)
-  -out DIR      default: docs of the repository; with -only or -quick there is
-                no default, for docs holds the report of a whole run
-
-report makes the report and the pictures again from raw figures, without
-measuring.
-
-stores draws the cost of each store against the share of writes, from the output
-of go test -bench . ./bench in FILE, or on standard input, into another FILE.
-
-  -o FILE       default: docs/plots/stores.svg of the repository
-
-Examples, from the root of the repository:
-  export GOWORK=off
-  go -C bench/peers run . run
-  go -C bench/peers run . run -only conc -count 3 -out /tmp/conc
-  go -C bench/peers run . report -out /tmp/again ../../docs/benchmarks.txt
-  go test -run=NONE -bench Store ./bench | go -C bench/peers run . stores
-
-(-C changes the directory: paths on the command line start from bench/peers.)
-
-The exit status is 0 if all went well, 1 if something could not be measured, read
-or written, 2 for a wrong call, and 130 after Ctrl-C.
-`
-
-// A usageError is a wrong call.
-type usageError struct{ error }
+// docs is the folder of a whole run's report, from bench/peers, where go -C runs
+// this program.
+const docs = "../../docs"
 
 func main() {
+	log.SetFlags(0)
+	log.SetPrefix("peers: ")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(status)
-}
-
-// run is peers without the process around it. It returns the exit status.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	err := command(ctx, args, stdin, stdout, stderr)
-	var wrong usageError
-	switch {
-	case err == nil:
-		return exitOK
-	case errors.Is(err, flag.ErrHelp):
-		if _, err := io.WriteString(stdout, usage); err != nil {
-			return exitFailed
-		}
-		return exitOK
-	case ctx.Err() != nil:
-		say(stderr, "interrupted: nothing was written")
-		return exitInterrupted
-	case errors.As(err, &wrong):
-		say(stderr, "%v\nsee peers -h", err)
-		return exitUsage
-	default:
-		say(stderr, "%v", err)
-		return exitFailed
+	defer stop()
+	if err := command(ctx, os.Stdout, os.Args[1:]...); err != nil && !errors.Is(err, flag.ErrHelp) {
+		log.Fatal(err)
 	}
 }
 
-// say prints a line, or more, on standard error.
-func say(stderr io.Writer, format string, args ...any) {
-	_, _ = fmt.Fprintf(stderr, "peers: "+format+"\n", args...) // nobody is left to tell of an error
-}
-
-func command(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
-	if len(args) == 0 {
-		return usageError{errors.New("nothing to do: say run, report or stores")}
+// command is peers without the process around it.
+func command(ctx context.Context, stdout io.Writer, args ...string) error {
+	name := ""
+	if len(args) > 0 {
+		name, args = args[0], args[1:]
 	}
-	switch name, args := args[0], args[1:]; name {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	switch name {
 	case "run":
-		return cmdRun(ctx, args, stderr)
-	case "report":
-		return cmdReport(args)
-	case "stores":
-		return cmdStores(args, stdin)
-	case "measure":
-		return cmdMeasure(ctx, args, stdout)
-	case "-h", "-help", "--help", "help":
-		return flag.ErrHelp
+		o, err := parseRun(flags, args)
+		if err != nil {
+			return err
+		}
+		return o.run(ctx)
+	case "report", "stores":
+		out := flags.String("out", docs, "the folder to write to")
+		if err := flags.Parse(args); err != nil {
+			return err
+		}
+		raw, err := readFile(flags.Arg(0))
+		if err != nil {
+			return err
+		}
+		if name == "stores" {
+			return writeStores(*out, raw)
+		}
+		return writeReport(*out, raw)
+	case "measure": // what run calls; to profile one rival, call it yourself
+		return measure(ctx, stdout, flags, args)
 	default:
-		return usageError{fmt.Errorf("unknown command %q: want run, report or stores", name)}
+		return fmt.Errorf("%q is no command: say run, report FILE or stores FILE; go doc ./bench/peers says how", name)
 	}
-}
-
-// parseFlags parses args and leaves telling of errors to run.
-func parseFlags(flags *flag.FlagSet, args []string) error {
-	flags.SetOutput(io.Discard)
-	err := flags.Parse(args)
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		return usageError{fmt.Errorf("%s: %w", flags.Name(), err)}
-	}
-	return err
 }

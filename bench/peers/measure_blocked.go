@@ -12,9 +12,9 @@ import (
 // waits. The loops by hand are the floor: a goroutine each, and nothing else.
 func blocked(workers int, r rival) measurement {
 	return measurement{
-		name:  fmt.Sprintf("Blocked/workers=%d/pool=%s", workers, r.name),
+		name:  fmt.Sprintf("Blocked/workers=%d/pool=%s", workers, r.Name),
 		ops:   workers,
-		often: everySecond,
+		every: 2,
 		do: func(ctx context.Context) ([]benchfmt.Value, error) {
 			var entered sync.WaitGroup
 			entered.Add(workers)

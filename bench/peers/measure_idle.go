@@ -18,9 +18,9 @@ func idle(p params, r rival) measurement {
 		long = 20 * time.Millisecond
 	}
 	return measurement{
-		name:  fmt.Sprintf("Idle/workers=%d/pool=%s", p.workers, r.name),
+		name:  fmt.Sprintf("Idle/workers=%d/pool=%s", p.workers, r.Name),
 		ops:   1,
-		often: everySecond,
+		every: 2,
 		do: func(ctx context.Context) ([]benchfmt.Value, error) {
 			const half = 1000
 			var ran atomic.Int64

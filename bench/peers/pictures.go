@@ -2,118 +2,40 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
+	"golang.org/x/perf/benchfmt"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/plotutil"
 )
 
-// captions stand for the pictures where they cannot be seen.
-var captions = map[string]string{
-	"trivial":    "ns per task that does nothing, for each pool",
-	"share":      "speed with tasks of 1 µs, as a share of that of loops by hand",
-	"growth":     "ns per task against the number of tasks",
-	"submitters": "ns per task with one and with eight submitters",
-	"map":        "ns per input of a Map",
-}
-
-// drawAll draws what there are figures for.
-func drawAll(f *figures) ([]file, error) {
-	var all []file
-	for _, picture := range []struct {
-		name string
-		draw func(*figures) ([]byte, error)
-	}{{"trivial", drawTrivial}, {"share", drawShare}, {"growth", drawGrowth}, {"submitters", drawSubmitters}, {"map", drawMap}} {
-		text, err := picture.draw(f)
-		if err != nil {
-			return nil, fmt.Errorf("drawing %s: %w", picture.name, err)
-		}
-		if text != nil {
-			all = append(all, file{"plots/" + picture.name + ".svg", text})
-		}
-	}
-	return all, nil
-}
-
 func drawTrivial(f *figures) ([]byte, error) {
-	all := standings(f.mainTasks(), rivals, "ns/op")
-	if len(all) == 0 {
-		return nil, nil
-	}
-	return drawBars("A task that does nothing, its result kept", "ns per task (less is better)", nanoseconds(all))
-}
-
-func nanoseconds(all []standing) bars {
-	var b bars
-	for _, s := range all {
-		b = append(b, bar{s.label, s.Center, s.kind.color(), number(s.Center)})
-	}
-	return b
-}
-
-func drawShare(f *figures) ([]byte, error) {
-	all := standings(f.where("Tasks", "work=1us"), rivals, "ns/op")
-	byHand, ok := best(all, "chunked")
-	if !ok || len(all) < 2 {
-		return nil, nil
-	}
-	var b bars
-	for _, s := range all {
-		if s.kind != limit {
-			share := byHand.Center / s.Center
-			b = append(b, bar{s.label, 100 * share, s.kind.color(), percent(share)})
-		}
-	}
-	return drawBars("Tasks of 1 µs: speed as a share of loops by hand", "percent (more is better)", b)
-}
-
-func drawMap(f *figures) ([]byte, error) {
-	all := standings(f.where("Map"), mappers, "ns/op")
-	if len(all) == 0 {
-		return nil, nil
-	}
-	return drawBars("One function that does nothing, over a slice", "ns per input (less is better)", nanoseconds(all))
-}
-
-// drawSubmitters draws two bars for each pool, one below the other.
-func drawSubmitters(f *figures) ([]byte, error) {
-	eight, one := f.crowds()
-	var b bars
-	for _, s := range eight {
-		if first, ok := one[s.name]; ok {
-			b = append(b,
-				bar{s.label, first.Center, paler(s.kind), number(first.Center) + " from one"},
-				bar{"", s.Center, s.kind.color(), number(s.Center) + " from eight"})
-		}
-	}
-	if len(b) == 0 {
-		return nil, nil
-	}
-	return drawBars("One submitter and eight", "ns per task (less is better)", b)
+	return drawBars("A task that does nothing, its result kept", "ns per task (less is better)", f.Main())
 }
 
 func drawGrowth(f *figures) ([]byte, error) {
-	ns := f.sizes()
-	if len(ns) < 2 {
-		return nil, nil
-	}
 	var all []line
 	theirsSoFar := 0
-	for _, s := range standings(f.where("Tasks", "work=trivial", "submitters=1", "n="+ns[len(ns)-1]), rivals, "ns/op") {
-		l := line{label: s.label, wide: s.kind == ours, color: s.kind.color(), dashed: s.name == "dense-all" || s.kind == limit}
-		if s.kind == theirs {
-			l.color = palette[theirsSoFar%len(palette)]
+	for _, last := range f.Trivial(f.Last()) {
+		l := line{label: last.Label, wide: last.Ours(), color: last.Kind.color(), dashed: last.Name == "dense-all" || last.Kind == limit}
+		if last.Kind == theirs {
+			l.color = plotutil.Color(theirsSoFar)
 			theirsSoFar++
 		}
-		for _, n := range ns {
+		for _, n := range f.Sizes() {
 			x, err := strconv.ParseFloat(n, 64)
 			if err != nil {
-				return nil, fmt.Errorf("n=%s is not a number", n)
+				return nil, err
 			}
-			if at := standings(f.where("Tasks", "work=trivial", "submitters=1", "n="+n, "pool="+s.name), rivals, "ns/op"); len(at) == 1 {
-				l.points = append(l.points, plotter.XY{X: x, Y: at[0].Center})
+			if s := f.Trivial(n).Best(last.Name); s != nil {
+				l.points = append(l.points, plotter.XY{X: x, Y: s.Center})
 			}
 		}
 		all = append(all, l)
@@ -125,5 +47,76 @@ func drawGrowth(f *figures) ([]byte, error) {
 	p.Y.Label.Text = "ns per task"
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
 	p.X.Tick.Marker, p.Y.Tick.Marker = decades("1"), decades("125")
-	return drawLines(p, 330, all)
+	return drawLines(p, all)
+}
+
+func writeStores(dir string, raw []*benchfmt.Result) error {
+	picture, err := drawStores(newFigures(raw))
+	if err != nil {
+		return err
+	}
+	dir = filepath.Join(dir, "plots")
+	return errors.Join(os.MkdirAll(dir, 0o777), os.WriteFile(filepath.Join(dir, "stores.svg"), picture, 0o666))
+}
+
+// drawStores draws the cost of each store against the share of writes: that of
+// a store which holds most, if several sizes were measured.
+func drawStores(f *figures) ([]byte, error) {
+	held := ""
+	for _, r := range f.Rows("Store") {
+		if h := r.Keys["held"]; len(h) > len(held) || len(h) == len(held) && h > held {
+			held = h
+		}
+	}
+	p := newPlot(fmt.Sprintf("Cost of each store against the share of writes, %s results held", grouped(held)),
+		"percent of operations that are Put, the others Get")
+	p.Y.Label.Text = "ns per operation"
+	p.Y.Min = 0
+	var all []line
+	var ticks plot.ConstantTicks
+	for _, r := range f.Rows("Store", "held="+held) {
+		cost := r.Of("ns/op")
+		puts, _, _ := strings.Cut(r.Keys["mix"], ":")
+		share, err := strconv.ParseFloat(puts, 64)
+		if err != nil || cost == nil {
+			return nil, fmt.Errorf("mix=%s of store %s: want PUTS:GETS and a time", r.Keys["mix"], r.Keys["store"])
+		}
+		i := slices.IndexFunc(all, func(l line) bool { return l.label == r.Keys["store"] })
+		if i < 0 {
+			i = len(all)
+			all = append(all, line{label: r.Keys["store"], color: plotutil.Color(i)})
+		}
+		all[i].points = append(all[i].points, plotter.XY{X: share, Y: cost.Center})
+		if i == 0 {
+			ticks = append(ticks, plot.Tick{Value: share, Label: puts})
+		}
+	}
+	for i, l := range all {
+		if l.label == "dense" {
+			all[i].color, all[i].wide = colorOurs, true
+		}
+		slices.SortFunc(l.points, func(a, b plotter.XY) int { return cmp.Compare(a.X, b.X) })
+	}
+	if len(all) == 0 {
+		return nil, errors.New("there is no line BenchmarkStore/mix=…/held=…/store=…: want the output of go test -bench Store ./bench")
+	}
+	p.X.Tick.Marker = ticks
+	return drawLines(p, all)
+}
+
+// decades ticks a logarithmic axis, with numbers in full at those that begin with
+// one of its digits.
+type decades string
+
+// Ticks implements [plot.Ticker].
+func (d decades) Ticks(low, high float64) []plot.Tick {
+	all := plot.LogTicks{}.Ticks(low, high)
+	for i, t := range all {
+		all[i].Label = ""
+		if text := strconv.FormatFloat(t.Value, 'f', 0, 64); strings.Contains(string(d), text[:1]) {
+			all[i].Label = grouped(text)
+		}
+	}
+	all = slices.Compact(all) // gonum's has some twice
+	return slices.DeleteFunc(all, func(t plot.Tick) bool { return t.Value < low*0.999 || t.Value > high*1.001 })
 }

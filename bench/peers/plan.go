@@ -28,30 +28,8 @@ func (p params) scaled(n int) int {
 type measurement struct {
 	name  string // in benchmark format, without "Benchmark"
 	ops   int
-	often often
+	every int // 2: in every second repetition, as what takes long or hardly varies; 0: in all
 	do    func(context.Context) ([]benchfmt.Value, error)
-}
-
-// often says in which repetitions something is measured. What takes long, or
-// hardly varies, is left out of some.
-type often int
-
-const (
-	always      often = iota
-	everySecond       // the first, the third, …
-	once              // in the first only
-)
-
-// in reports whether repetition rep is one of them, where the first is 0.
-func (o often) in(rep int) bool {
-	switch o {
-	case everySecond:
-		return rep%2 == 0
-	case once:
-		return rep == 0
-	default:
-		return true
-	}
 }
 
 // A workload is tasks that several rivals get.
@@ -59,8 +37,8 @@ type workload struct {
 	work       string
 	n          int
 	submitters int
-	workers    int // 0 for that of params
-	often      often
+	workers    int      // 0 for that of params
+	every      int      // as that of its measurements
 	rivals     []string // none means all
 }
 
@@ -77,9 +55,9 @@ var (
 
 var workloads = []workload{
 	{work: "trivial", n: 1_000_000, submitters: 1},
-	{work: "trivial", n: 1_000_000, submitters: 8, rivals: variants, often: everySecond},
+	{work: "trivial", n: 1_000_000, submitters: 8, rivals: variants, every: 2},
 	{work: "trivial", n: 100_000, submitters: 1, rivals: withLimit},
-	{work: "trivial", n: 10_000_000, submitters: 1, rivals: slices.Concat(withoutMap, []string{"chunked"}), often: everySecond},
+	{work: "trivial", n: 10_000_000, submitters: 1, rivals: slices.Concat(withoutMap, []string{"chunked"}), every: 2},
 	{work: "1us", n: 200_000, submitters: 1},
 	{work: "10us", n: 20_000, submitters: 1, rivals: withLimit},
 	{work: "mix", n: 200_000, submitters: 1, rivals: withLimit},
@@ -105,7 +83,7 @@ func plan(p params) []measurement {
 		all = append(all, mapping(p, p.scaled(4_000_000), r))
 	}
 	for _, r := range named(rivals, withLimit...) {
-		switch r.name {
+		switch r.Name {
 		case "dense-all", "rwmutex": // the same pool again
 		case "chunked": // cannot be idle, and is the floor of what blocked workers use
 			all = append(all, blocked(p.scaled(10_000), r))
@@ -118,20 +96,19 @@ func plan(p params) []measurement {
 
 func tasks(p params, w workload, r rival) measurement {
 	return measurement{
-		name:  fmt.Sprintf("Tasks/work=%s/n=%d/submitters=%d/workers=%d/pool=%s", w.work, w.n, w.submitters, w.workers, r.name),
+		name:  fmt.Sprintf("Tasks/work=%s/n=%d/submitters=%d/workers=%d/pool=%s", w.work, w.n, w.submitters, w.workers, r.Name),
 		ops:   w.n,
-		often: w.often,
+		every: w.every,
 		do: func(ctx context.Context) ([]benchfmt.Value, error) {
-			return measureRun(ctx, r, job{
-				in: inputs(w.n), fn: works[w.work].task(p.calibration, w.n), workers: w.workers, submitters: w.submitters,
-			})
+			fn := works[w.work].task(p.calibration, w.n)
+			return measureRun(ctx, r, job{in: inputs(w.n), fn: fn, workers: w.workers, submitters: w.submitters})
 		},
 	}
 }
 
 func mapping(p params, n int, r rival) measurement {
 	return measurement{
-		name: fmt.Sprintf("Map/work=trivial/n=%d/workers=%d/pool=%s", n, p.workers, r.name),
+		name: fmt.Sprintf("Map/work=trivial/n=%d/workers=%d/pool=%s", n, p.workers, r.Name),
 		ops:  n,
 		do: func(ctx context.Context) ([]benchfmt.Value, error) {
 			return measureRun(ctx, r, job{in: inputs(n), fn: trivial, workers: p.workers})

@@ -1,22 +1,24 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"image/color"
+	"regexp"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/plotutil"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// Pictures are 800 pixels wide, which is what GitHub shows without shrinking
-// them. They have a background of their own, so that they can be read in its
-// dark theme as well.
-const width = 600 * vg.Length(1) // points, of which a pixel has three quarters
-
+// Pictures are 800 pixels wide, which is what GitHub shows without shrinking them: a point is
+// three quarters of one. Their ground is white, so that they can be read in its dark theme as well.
 const (
+	width    = 600 * vg.Length(1)
 	textSize = 11 * vg.Length(1)
 	margin   = 14 * vg.Length(1)
 )
@@ -25,7 +27,6 @@ var (
 	colorOurs   = color.NRGBA{0x1a, 0x7f, 0x5a, 0xff}
 	colorTheirs = color.NRGBA{0x9a, 0xa5, 0xb1, 0xff}
 	colorLimit  = color.NRGBA{0xd9, 0xa4, 0x41, 0xff}
-	colorText   = color.NRGBA{0x1f, 0x23, 0x28, 0xff}
 	colorGrid   = color.NRGBA{0xe3, 0xe7, 0xeb, 0xff}
 )
 
@@ -43,92 +44,57 @@ func (k kind) color() color.Color {
 func newPlot(title, x string) *plot.Plot {
 	p := plot.New()
 	p.BackgroundColor = color.Transparent // svg has filled it
-	p.Title.Text = title
-	p.Title.Padding = 12
-	p.X.Label.Text = x
-	p.X.Label.Padding = 6
-	setFont(p, &p.Title.TextStyle, textSize+3)
-	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
-		setFont(p, &axis.Label.TextStyle, textSize)
-		setFont(p, &axis.Tick.Label, textSize)
-		axis.Color = colorText
-		axis.Tick.Color = colorText
+	p.Title.Text, p.X.Label.Text = title, x
+	p.Title.Padding, p.X.Label.Padding = 12, 6
+	for _, style := range []*draw.TextStyle{
+		&p.Title.TextStyle, &p.Legend.TextStyle,
+		&p.X.Label.TextStyle, &p.X.Tick.Label, &p.Y.Label.TextStyle, &p.Y.Tick.Label,
+	} {
+		style.Font = font.From(sans, textSize)
 	}
-	setFont(p, &p.Legend.TextStyle, textSize)
-	p.Legend.ThumbnailWidth = 20
-	p.Legend.Padding = 3
+	p.Title.TextStyle.Font.Size += 3
+	p.Legend.ThumbnailWidth, p.Legend.Padding = 20, 3
 	return p
 }
 
-func setFont(p *plot.Plot, style *draw.TextStyle, size vg.Length) {
-	style.Font = font.From(sans, size)
-	style.Color = colorText
-	style.Handler = p.TextHandler
-}
-
-// A bar is one of a horizontal bar chart.
-type bar struct {
-	label string
-	value float64
-	color color.Color
-	text  string // beside its end
-}
-
-// bars is a plotter.
-type bars []bar
-
-// Plot implements [plot.Plotter]. It draws the first bar on top.
-func (b bars) Plot(c draw.Canvas, p *plot.Plot) {
-	toX, toY := p.Transforms(&c)
-	style := p.X.Tick.Label
-	style.XAlign, style.YAlign = draw.XLeft, draw.YCenter
-	left := c.Min.X - b.labelWidth(style)
-	for i, one := range b {
-		y := float64(len(b) - 1 - i)
-		c.FillPolygon(one.color, []vg.Point{
-			{X: toX(0), Y: toY(y - 0.38)},
-			{X: toX(0), Y: toY(y + 0.38)},
-			{X: toX(one.value), Y: toY(y + 0.38)},
-			{X: toX(one.value), Y: toY(y - 0.38)},
-		})
-		c.FillText(style, vg.Point{X: left, Y: toY(y)}, one.label)
-		c.FillText(style, vg.Point{X: toX(one.value) + 5, Y: toY(y)}, one.text)
+// drawBars draws a bar for each standing, the first on top.
+func drawBars(title, x string, all ranking) ([]byte, error) {
+	if len(all) == 0 {
+		return nil, nil
 	}
-}
-
-// labelWidth is the room for the labels, which stand left of the plot. There is
-// some to spare, for fonts that are wider.
-func (b bars) labelWidth(style draw.TextStyle) vg.Length {
-	widest := vg.Length(0)
-	for _, one := range b {
-		widest = max(widest, style.Width(one.label))
-	}
-	return widest*1.12 + 6
-}
-
-// drawBars draws bars that begin at 0.
-func drawBars(title, x string, all bars) ([]byte, error) {
 	p := newPlot(title, x)
-	longest := 0.0
-	for _, b := range all {
-		longest = max(longest, b.value)
-	}
-	p.Y.Min, p.Y.Max = -0.6, float64(len(all))-0.4
-	p.X.Min, p.X.Max = 0, longest*1.25 // room for the text of the longest
-	p.X.Padding = 0
-	p.X.Tick.Marker = wholes{}
-	p.HideY()
-	p.Add(verticalGrid(), all)
-	return svg(vg.Length(len(all))*19+100, func(c draw.Canvas) {
-		p.Draw(draw.Crop(c, all.labelWidth(p.X.Tick.Label), 0, 0, 0))
-	})
-}
-
-func verticalGrid() *plotter.Grid {
 	g := plotter.NewGrid()
-	g.Horizontal.Width = 0
-	g.Vertical.Color = colorGrid
-	return g
+	g.Horizontal.Width, g.Vertical.Color = 0, colorGrid
+	p.Add(g)
+	names := make([]string, len(all))
+	var texts plotter.XYLabels
+	for i, s := range all {
+		y := len(all) - 1 - i
+		names[y] = s.Label
+		chart, err := plotter.NewBarChart(plotter.Values{s.Center}, 14)
+		if err != nil {
+			return nil, err
+		}
+		chart.Horizontal, chart.XMin, chart.Color, chart.LineStyle.Width = true, float64(y), s.Kind.color(), 0
+		p.Add(chart)
+		texts.XYs = append(texts.XYs, plotter.XY{X: s.Center, Y: float64(y)})
+		texts.Labels = append(texts.Labels, number(s.Center))
+		p.X.Max = max(p.X.Max, 1.25*s.Center) // room for the text of the longest
+	}
+	labels, err := plotter.NewLabels(texts)
+	if err != nil {
+		return nil, err
+	}
+	for i := range labels.TextStyle {
+		labels.TextStyle[i] = p.X.Tick.Label
+		labels.TextStyle[i].XAlign, labels.TextStyle[i].YAlign = draw.XLeft, draw.YCenter
+	}
+	labels.Offset.X = 5
+	p.Add(labels)
+	p.NominalY(names...)
+	p.Y.Min, p.Y.Max = -0.6, float64(len(all))-0.4
+	p.X.Min, p.X.Padding = 0, 0
+	return svg(vg.Length(len(all))*19+100, p.Draw)
 }
 
 // A line is one of a chart with several.
@@ -140,7 +106,10 @@ type line struct {
 	points plotter.XYs
 }
 
-func drawLines(p *plot.Plot, height vg.Length, all []line) ([]byte, error) {
+func drawLines(p *plot.Plot, all []line) ([]byte, error) {
+	if len(all) == 0 {
+		return nil, nil
+	}
 	g := plotter.NewGrid()
 	g.Horizontal.Color, g.Vertical.Color = colorGrid, colorGrid
 	p.Add(g)
@@ -160,27 +129,34 @@ func drawLines(p *plot.Plot, height vg.Length, all []line) ([]byte, error) {
 			l.Dashes = []vg.Length{6, 3}
 		}
 		dots.Color, dots.Radius = one.color, 3.5
-		dots.Shape = shapes[i%len(shapes)]
+		dots.Shape = plotutil.Shape(i)
 		p.Add(l, dots)
 		legend.Add(one.label, l, dots)
 	}
 	// The legend stands beside the plot, where it hides no line.
 	room := legend.Rectangle(draw.Canvas{}).Size().X*1.05 + 24
-	return svg(height, func(c draw.Canvas) {
+	return svg(330, func(c draw.Canvas) {
 		p.Draw(draw.Crop(c, 0, -room, 0, 0))
 		legend.Draw(draw.Crop(c, width-2*margin-room+16, 0, 0, -34))
 	})
 }
 
-var shapes = []draw.GlyphDrawer{
-	draw.CircleGlyph{}, draw.BoxGlyph{}, draw.TriangleGlyph{}, draw.PyramidGlyph{}, draw.RingGlyph{},
-	draw.SquareGlyph{}, draw.CrossGlyph{}, draw.PlusGlyph{},
+// svg makes a picture of what paint draws, on a white ground with a margin.
+func svg(height vg.Length, paint func(draw.Canvas)) ([]byte, error) {
+	c := vgsvg.New(width, height)
+	area := draw.New(c)
+	area.SetColor(color.White)
+	area.Fill(area.Path())
+	paint(draw.Crop(area, margin, -margin, margin, -margin))
+	var buf bytes.Buffer
+	if _, err := c.WriteTo(&buf); err != nil {
+		return nil, err
+	}
+	// Fonts of the same widths for those who lack ours.
+	return svgFamily.ReplaceAll(buf.Bytes(), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")), nil
 }
 
-// palette is for lines, which have to be told apart. No two are as light as each
-// other, for those who do not see all colors.
-var palette = []color.Color{
-	color.NRGBA{0xc0, 0x39, 0x2b, 0xff}, color.NRGBA{0x2c, 0x5a, 0xa0, 0xff}, color.NRGBA{0xe0, 0x8e, 0x0b, 0xff},
-	color.NRGBA{0x7d, 0x3c, 0x98, 0xff}, color.NRGBA{0x45, 0xb3, 0xd0, 0xff}, color.NRGBA{0x6b, 0x70, 0x75, 0xff},
-	color.NRGBA{0x8d, 0x5a, 0x3b, 0xff},
-}
+// sans is the font that texts are measured with.
+var sans = font.Font{Typeface: "Liberation", Variant: "Sans"}
+
+var svgFamily = regexp.MustCompile(`font-family:[^;]*;font-variant:[^;]*;`)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/xml"
 	"errors"
 	"flag"
@@ -17,43 +19,29 @@ import (
 var update = flag.Bool("update", false, "make testdata/benchmarks.md what the report is now")
 
 // The report comes from the raw figures alone, and so is the same wherever it is
-// made.
+// made. The raw figures that are written give the same report again.
 func TestReport(t *testing.T) {
 	dir := t.TempDir()
-	status, _, stderr := execute(t, "", "report", "-out", dir, "testdata/raw.txt")
-	require.Equal(t, exitOK, status, stderr)
-
-	const golden = "testdata/benchmarks.md"
-	got := read(t, filepath.Join(dir, "benchmarks.md"))
-	if *update {
-		require.NoError(t, os.WriteFile(golden, []byte(got), 0o666))
-	}
-	assert.Equal(t, strings.ReplaceAll(read(t, golden), "\r\n", "\n"), got)
-
-	for name := range captions {
-		path := filepath.Join("plots", name+".svg")
-		assertPicture(t, read(t, filepath.Join(dir, path)))
-		assert.Contains(t, got, "(plots/"+name+".svg)")
-	}
-}
-
-// The raw figures that are written give the same report again.
-func TestReportOfItsOwnRawFigures(t *testing.T) {
-	first, second := t.TempDir(), t.TempDir()
-	status, _, stderr := execute(t, "", "report", "-out", first, "testdata/raw.txt")
-	require.Equal(t, exitOK, status, stderr)
-	status, _, stderr = execute(t, "", "report", "-out", second, filepath.Join(first, rawName))
-	require.Equal(t, exitOK, status, stderr)
-	for _, name := range []string{rawName, "benchmarks.md", "plots/trivial.svg", "plots/growth.svg"} {
-		assert.Equal(t, read(t, filepath.Join(first, name)), read(t, filepath.Join(second, name)), name)
+	for _, raw := range []string{"testdata/raw.txt", filepath.Join(dir, rawName)} {
+		require.NoError(t, command(t.Context(), io.Discard, "report", "-out", dir, raw))
+		const golden = "testdata/benchmarks.md"
+		got := read(t, filepath.Join(dir, "benchmarks.md"))
+		if *update {
+			require.NoError(t, os.WriteFile(golden, []byte(got), 0o666))
+		}
+		assert.Equal(t, strings.ReplaceAll(read(t, golden), "\r\n", "\n"), got)
+		for _, path := range []string{"plots/trivial.svg", "plots/growth.svg"} {
+			assertPicture(t, read(t, filepath.Join(dir, path)))
+			assert.Contains(t, got, "("+path+")")
+		}
 	}
 }
 
 func TestReportOfAPart(t *testing.T) {
 	dir := t.TempDir()
-	raw := put(t, t.TempDir(), "raw", "BenchmarkMap/work=trivial/n=10/workers=2/pool=map 10 5 ns/op\n")
-	status, _, stderr := execute(t, "", "report", "-out", dir, raw)
-	require.Equal(t, exitOK, status, stderr)
+	raw := filepath.Join(dir, "raw")
+	require.NoError(t, os.WriteFile(raw, []byte("BenchmarkMap/work=trivial/n=10/workers=2/pool=map 10 5 ns/op\n"), 0o666))
+	require.NoError(t, command(t.Context(), io.Discard, "report", "-out", dir, raw))
 	report := read(t, filepath.Join(dir, "benchmarks.md"))
 	assert.Contains(t, report, "| **resultpool, Map** | 5.00 | ? |")
 	assert.NotContains(t, report, "A task that does nothing")
@@ -61,18 +49,24 @@ func TestReportOfAPart(t *testing.T) {
 }
 
 func TestRivalsAhead(t *testing.T) {
-	stand := func(kind kind, name string, ns float64) standing {
-		s := standing{rival: rival{name: name, label: name, kind: kind}}
-		s.Center = ns
-		return s
-	}
-	all := []standing{
-		stand(limit, "loops", 1), stand(theirs, "quick", 2), stand(ours, "dense-all", 3),
-		stand(theirs, "middling", 4), stand(ours, "dense", 5), stand(theirs, "slow", 6),
+	all := ranking{}
+	for _, r := range []rival{
+		{Name: "loops", Kind: limit},
+		{Name: "quick"},
+		{Name: "dense-all", Kind: ours},
+		{Name: "middling"},
+		{Name: "dense", Kind: ours},
+		{Name: "slow"},
+	} {
+		r.Label = r.Name
+		s := &standing{rival: r, stat: &stat{}}
+		s.Center = float64(len(all))
+		all = append(all, s)
 	}
 	var names []string
 	for _, s := range all {
-		names = append(names, marked(s, all))
+		s.all = all
+		names = append(names, s.Marked())
 	}
 	assert.Equal(t, []string{
 		"*loops*", "quick ◀ ahead of ours", "**dense-all**", "middling ◀ ahead of Submit", "**dense**", "slow",
@@ -80,14 +74,39 @@ func TestRivalsAhead(t *testing.T) {
 }
 
 func TestStores(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "new", "stores.svg")
-	status, _, stderr := execute(t, read(t, "testdata/stores.txt"), "stores", "-o", path)
-	require.Equal(t, exitOK, status, stderr)
-	picture := read(t, path)
+	dir := t.TempDir()
+	require.NoError(t, command(t.Context(), io.Discard, "stores", "-out", dir, "testdata/stores.txt"))
+	picture := read(t, filepath.Join(dir, "plots", "stores.svg"))
 	assertPicture(t, picture)
 	for _, text := range []string{">dense<", ">rwmutex<", ">syncmap<", ">xsync<", "1,000,000 results held"} {
 		assert.Contains(t, picture, text)
 	}
+}
+
+func TestWrongCalls(t *testing.T) {
+	dir := t.TempDir()
+	torn := filepath.Join(dir, "torn")
+	require.NoError(t, os.WriteFile(torn, []byte("BenchmarkTasks/work=trivial 1 many ns/op\n"), 0o666))
+	for want, args := range map[string]string{
+		`"bench" is no command`:             "bench",
+		"not defined: -fast":                "run -fast",
+		"takes flags only":                  "run now",
+		"at least one repetition":           "run -count 0",
+		"need -out":                         "run -quick",
+		"error parsing regexp":              "run -only ( -out " + dir,
+		"matches no measurement":            "run -only nothing -out " + dir,
+		"no such file":                      "report none",
+		"no line is a benchmark":            "report -out " + dir + " main.go",
+		"torn:1":                            "report -out " + dir + " " + torn,
+		"there is no line BenchmarkStore":   "stores -out " + dir + " testdata/raw.txt",
+		`there is no measurement "Nothing"`: "measure Nothing",
+		"context canceled":                  "run -quick -out " + dir,
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		assert.ErrorContains(t, command(ctx, io.Discard, strings.Fields(args)...), want)
+	}
+	assert.NoFileExists(t, filepath.Join(dir, "benchmarks.md"))
 }
 
 func TestNumber(t *testing.T) {
@@ -96,9 +115,6 @@ func TestNumber(t *testing.T) {
 	} {
 		assert.Equal(t, want, number(v))
 	}
-}
-
-func TestGrouped(t *testing.T) {
 	for want, n := range map[string]string{"": "", "1": "1", "999": "999", "1,000": "1000", "10,000,000": "10000000"} {
 		assert.Equal(t, want, grouped(n))
 	}
@@ -107,20 +123,15 @@ func TestGrouped(t *testing.T) {
 // assertPicture checks that a picture is XML from its beginning to its end.
 func assertPicture(t *testing.T, picture string) {
 	t.Helper()
-	d := xml.NewDecoder(strings.NewReader(picture))
-	elements := 0
+	d := xml.NewDecoder(bytes.NewReader([]byte(picture)))
 	for {
-		token, err := d.Token()
+		_, err := d.Token()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		require.NoError(t, err)
-		if _, ok := token.(xml.StartElement); ok {
-			elements++
-		}
 	}
-	assert.Greater(t, elements, 10)
-	assert.Equal(t, strings.Count(picture, "<text "), strings.Count(picture, "textLength="), "a text may be too long")
+	assert.Greater(t, strings.Count(picture, "<text "), 4)
 	assert.NotContains(t, picture, "NaN")
 	assert.NotContains(t, picture, "Inf")
 }

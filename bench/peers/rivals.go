@@ -13,9 +13,9 @@ import (
 // those of all tasks, in any order, the error of each beside its value; they
 // live as long as they can be read, and no longer.
 type rival struct {
-	name   string // in pool=…
-	label  string // in tables and pictures
-	kind   kind
+	Name   string // in pool=…
+	Label  string // in tables and pictures
+	Kind   kind
 	module string // whose version the report names; "" for the standard library
 	run    func(ctx context.Context, j job) (results, error)
 }
@@ -37,13 +37,13 @@ var rivals = []rival{
 	{"rwmutex", "resultpool, rwmutex", ours, modResultpool, oneByOne(newRWMutex)},
 	{"syncmap", "resultpool, syncmap", ours, modResultpool, oneByOne(newSyncMap)},
 	{"xsync", "resultpool, xsync", ours, modResultpool, oneByOne(newXSync)},
-	{"ants-slice", "ants into a slice", theirs, modAnts, antsSlice},
-	{"ants-map", "ants into a map, RWMutex", theirs, modAnts, antsMap},
+	{"ants-slice", "ants into a slice", theirs, modAnts, intoSlice(runAnts)},
+	{"ants-map", "ants into a map, RWMutex", theirs, modAnts, intoMap(runAnts)},
 	{"pond-group", "pond, result group", theirs, modPond, pondGroup},
 	{"conc-results", "conc, ResultPool", theirs, modConc, concResults},
-	{"workerpool-slice", "workerpool into a slice", theirs, modWorkerpool, workerpoolSlice},
-	{"errgroup-slice", "errgroup into a slice", theirs, modSync, errgroupSlice},
-	{"errgroup-map", "errgroup into a map, RWMutex", theirs, modSync, errgroupMap},
+	{"workerpool-slice", "workerpool into a slice", theirs, modWorkerpool, intoSlice(runWorkerpool)},
+	{"errgroup-slice", "errgroup into a slice", theirs, modSync, intoSlice(runErrgroup)},
+	{"errgroup-map", "errgroup into a map, RWMutex", theirs, modSync, intoMap(runErrgroup)},
 	{"naive", "the obvious pool (naive)", theirs, modResultpool, naivePool},
 	{"channel", "plain channel into a slice", theirs, "", channelSlice},
 	{"chunked", "no pool: loops by hand", limit, "", chunked},
@@ -54,6 +54,38 @@ var mappers = []rival{
 	{"map", "resultpool, Map", ours, modResultpool, poolMap},
 	{"conc-iter", "conc, iter.Map", theirs, modConc, concIter},
 	{"chunked", "loops by hand", limit, "", chunkedMap},
+}
+
+// A runner has a pool call do for the index of each task of a job.
+type runner func(ctx context.Context, j job, do func(i int)) error
+
+func intoSlice(run runner) func(context.Context, job) (results, error) {
+	return func(ctx context.Context, j job) (results, error) {
+		kept := make(outcomes, len(j.in))
+		return kept.all, run(ctx, j, func(i int) { kept[i] = j.run(ctx, j.in[i]) })
+	}
+}
+
+func intoMap(run runner) func(context.Context, job) (results, error) {
+	return func(ctx context.Context, j job) (results, error) {
+		kept := &lockedMap{m: make(map[int]outcome)}
+		return kept.all, run(ctx, j, func(i int) { kept.put(i, j.run(ctx, j.in[i])) })
+	}
+}
+
+// mapped is what a Map returned, as results: the values, and behind them an error
+// that joins those of all tasks, with -1 for a value.
+func mapped(values []int, joined error) results {
+	return func(yield func(int, error) bool) {
+		for _, v := range values {
+			if !yield(v, nil) {
+				return
+			}
+		}
+		if joined != nil {
+			yield(-1, joined)
+		}
+	}
 }
 
 // The modules that are compared.
@@ -74,7 +106,7 @@ func named(all []rival, names ...string) []rival {
 	}
 	var found []rival
 	for _, r := range all {
-		if slices.Contains(names, r.name) {
+		if slices.Contains(names, r.Name) {
 			found = append(found, r)
 		}
 	}

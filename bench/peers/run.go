@@ -6,13 +6,14 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
+	"log"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
-	"unicode"
+	"strconv"
 
+	"github.com/schollz/progressbar/v3"
 	"golang.org/x/perf/benchfmt"
 )
 
@@ -20,162 +21,97 @@ import (
 type runOptions struct {
 	params
 	count int
-	only  *regexp.Regexp // nil: all
+	only  *regexp.Regexp
 	out   string
-	root  string   // of the repository
-	flags []string // as they were given, but for -out
+	flags string // as they were given, but for -out
 }
 
-func parseRun(args []string) (runOptions, error) {
-	var o runOptions
-	flags := flag.NewFlagSet("run", flag.ContinueOnError)
-	flags.IntVar(&o.count, "count", 6, "")
-	flags.IntVar(&o.workers, "workers", 2, "")
-	flags.BoolVar(&o.quick, "quick", false, "")
-	flags.StringVar(&o.out, "out", "", "")
-	only := flags.String("only", "", "")
-	if err := parseFlags(flags, args); err != nil {
+func parseRun(flags *flag.FlagSet, args []string) (o runOptions, err error) {
+	flags.IntVar(&o.count, "count", 6, "repetitions of each measurement")
+	flags.IntVar(&o.workers, "workers", 2, "workers of each pool")
+	flags.BoolVar(&o.quick, "quick", false, "sizes that say nothing: to see whether it works")
+	flags.StringVar(&o.out, "out", docs, "the folder for benchmarks.txt, benchmarks.md and plots")
+	only := flags.String("only", "", "the measurements whose names match this `regexp`")
+	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	flags.Visit(func(f *flag.Flag) {
-		if f.Name != "out" {
-			value := f.Value.String()
-			if strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
-				value = "'" + value + "'" // which a shell leaves alone
-			}
-			o.flags = append(o.flags, "-"+f.Name+"="+value)
+		if f.Name == "only" {
+			o.flags += " -only='" + *only + "'"
+		} else if f.Name != "out" {
+			o.flags += " -" + f.Name + "=" + f.Value.String()
 		}
 	})
-	wrong := func(format string, args ...any) (runOptions, error) {
-		return o, usageError{fmt.Errorf(format, args...)}
-	}
-	switch {
-	case flags.NArg() > 0:
-		return wrong("run: %q is not a flag: run takes no other arguments", flags.Arg(0))
-	case o.count < 1:
-		return wrong("run: -count is %d, want 1 or more", o.count)
-	case o.workers < 1:
-		return wrong("run: -workers is %d, want 1 or more", o.workers)
-	case o.out == "" && (o.quick || *only != ""):
-		return wrong("run: -quick and -only need -out DIR: docs holds the report of a whole run")
-	}
-	var err error
-	if *only != "" {
-		if o.only, err = regexp.Compile(*only); err != nil {
-			return wrong("run: -only: %w", err)
-		}
-	}
-	if o.root, err = findRoot(); err != nil {
+	if o.only, err = regexp.Compile(*only); err != nil {
 		return o, err
 	}
-	if o.out == "" {
-		o.out = filepath.Join(o.root, "docs")
+	switch {
+	case flags.NArg() > 0 || o.count < 1 || o.workers < 1:
+		return o, errors.New("run takes flags only, and at least one repetition and worker")
+	case o.out == docs && (o.quick || *only != ""):
+		return o, errors.New("-quick and -only need -out: " + docs + " holds the report of a whole run")
 	}
+	o.calibration = calibrate()
 	return o, nil
 }
 
-// A step is a measurement, or a command that makes several.
-type step struct {
-	name  string
-	often often
-	do    func(context.Context) ([]*benchfmt.Result, error)
-}
-
-func cmdRun(ctx context.Context, args []string, stderr io.Writer) error {
-	o, err := parseRun(args)
-	if err != nil {
-		return err
+// run measures and writes the report.
+func (o runOptions) run(ctx context.Context) error {
+	var names []string
+	for rep := range o.count {
+		for _, m := range append(plan(o.params), measurement{name: "Stall", every: o.count}) {
+			if rep%max(m.every, 1) == 0 && o.only.MatchString(m.name) {
+				names = append(names, m.name)
+			}
+		}
 	}
-	o.calibration = calibrate()
-	steps, err := o.steps()
-	if err != nil {
-		return err
+	if len(names) == 0 {
+		return fmt.Errorf("-only %s matches no measurement", o.only)
 	}
-	if err := writable(o.out); err != nil {
-		return err
+	if err := os.MkdirAll(filepath.Join(o.out, "plots"), 0o777); err != nil {
+		return err // now, and not after ten minutes
 	}
-
 	config := machine(o)
 	var raw []*benchfmt.Result
-	progress := newProgress(stderr, o.total(steps))
-	for rep := range o.count {
-		progress.repetition(rep+1, o.count)
-		for _, s := range steps {
-			if !s.often.in(rep) {
-				continue
-			}
-			progress.begin(s.name)
-			lines, err := s.do(ctx)
-			if err != nil {
-				progress.end()
-				return err
-			}
-			for _, r := range lines {
-				r.Config = config
-				raw = append(raw, r)
-			}
-			progress.done()
+	// The bar is drawn between measurements only: there are as many workers as processors.
+	bar := progressbar.NewOptions(len(names), progressbar.OptionSetWriter(os.Stderr), progressbar.OptionShowCount())
+	for _, name := range names {
+		bar.Describe(fmt.Sprintf("%-40.40s", name))
+		lines, err := o.inChild(ctx, name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
+		for _, r := range lines {
+			r.Config = config
+			raw = append(raw, r)
+		}
+		_ = bar.Add(1) // an error of the terminal, and nobody to tell of it
 	}
-	progress.end()
-	if err := writeAll(o.out, raw); err != nil {
-		return err
-	}
-	say(stderr, "wrote %s, benchmarks.md and plots", filepath.Join(o.out, rawName))
-	return nil
+	_ = bar.Exit()
+	log.Printf("writing benchmarks.txt, benchmarks.md and plots to %s", o.out)
+	return writeReport(o.out, raw)
 }
 
-// steps is what each repetition does.
-func (o runOptions) steps() ([]step, error) {
-	var all []step
-	for _, m := range plan(o.params) {
-		all = append(all, step{m.name, m.often, func(ctx context.Context) ([]*benchfmt.Result, error) {
-			return o.inChild(ctx, m)
-		}})
-	}
-	all = append(all, step{"Stall", once, o.stall})
-
-	if o.only == nil {
-		return all, nil
-	}
-	var some []step
-	for _, s := range all {
-		if o.only.MatchString(s.name) {
-			some = append(some, s)
-		}
-	}
-	if len(some) == 0 {
-		return nil, usageError{fmt.Errorf("run: -only %s matches none of %d measurements, the first of which is %s", o.only, len(all), all[0].name)}
-	}
-	return some, nil
-}
-
-func (o runOptions) total(steps []step) int {
-	n := 0
-	for _, s := range steps {
-		for rep := range o.count {
-			if s.often.in(rep) {
-				n++
-			}
-		}
-	}
-	return n
-}
-
-// stall has package bench of the root module measure the longest stall of a
-// writer while all results are copied.
-func (o runOptions) stall(ctx context.Context) ([]*benchfmt.Result, error) {
-	args := []string{"test", "-run=NONE", "-bench=Stall"}
-	if o.quick {
-		args = append(args, "-short")
-	}
-	cmd := exec.CommandContext(ctx, "go", append(args, "./bench")...)
-	cmd.Dir = o.root
-	out, err := output(cmd)
+// inChild does a measurement in a process of its own, so that no rival finds the
+// heap, the threads or the sleeping goroutines that another left.
+func (o runOptions) inChild(ctx context.Context, name string) ([]*benchfmt.Result, error) {
+	program, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", strings.Join(cmd.Args, " "), err)
+		return nil, err
 	}
-	return parse(bytes.NewReader(out), "go test")
+	cmd := exec.CommandContext(ctx, program, "measure", "-workers", strconv.Itoa(o.workers),
+		"-calibration", strconv.Itoa(int(o.calibration)), "-quick="+strconv.FormatBool(o.quick), name)
+	if name == "Stall" { // package bench of the root module does these
+		cmd = exec.CommandContext(ctx, "go", "test", "-run=NONE", "-bench=Stall", "-short="+strconv.FormatBool(o.quick), "./bench")
+		cmd.Dir = filepath.Join(docs, "..")
+	}
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return nil, fmt.Errorf("%w: %s%s", err, out, exit.Stderr)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parse(bytes.NewReader(out), name)
 }
-
-var errNoRoot = errors.New("this is not a clone of " + modResultpool + ": run peers below its root")

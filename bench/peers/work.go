@@ -32,15 +32,6 @@ func sleeping(_ context.Context, in int) (int, error) {
 	return in, nil
 }
 
-// failing is for tests: in the measurements nothing fails, for making an error
-// would be most of the work.
-func failing(_ context.Context, in int) (int, error) {
-	if in%7 == 0 {
-		return in, taskError(in)
-	}
-	return in, nil
-}
-
 // A taskError is the error of the task with that input.
 type taskError int
 
