@@ -8,34 +8,34 @@ import (
 	"time"
 
 	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/kit"
 )
 
 // allAtOnce has three goroutines push and five pull, save and acknowledge, or give back,
-// on two handles. Nothing is lost, and nothing is delivered that was not to be, which is
-// seen by pull. The queue may be full at times.
+// on two handles. Nothing is lost, and nothing is delivered that should not be, which is
+// seen by pulled. The queue may be full at times.
 func allAtOnce(s *subject) {
-	const pushers, workers = 3, 5
+	const pushers, workers, rounds = 3, 5, 4
 	batch := s.QueueBound / 8
-	handles := []*handle{s.open(), s.open()}
+	h, other := s.two()
+	handles := []*handle{h, other}
 
-	ctx, finish := context.WithCancel(s.ctx)
+	ctx, finish := context.WithTimeout(s.ctx, 4*soon)
 	defer finish()
-	var mu sync.Mutex
-	done := make(map[uint64]string) // the data of each result
+	var mu sync.Mutex // guards ids and done
 	var ids []uint64
-	count := func() {
-		if len(ids) == pushers*4*batch && len(done) == len(ids) {
+	done := make(map[uint64]bool)
+	countLocked := func() {
+		if len(ids) == pushers*rounds*batch && len(done) == len(ids) {
 			finish()
 		}
 	}
-
 	push := func(ctx context.Context, i int) {
-		h := handles[i%2].with(ctx)
-		for range 4 {
-			pushed := h.pushWhenThereIsRoom(batch)
+		for range rounds {
+			pushed := handles[i%2].with(ctx).pushWhenThereIsRoom(batch)
 			mu.Lock()
 			ids = append(ids, pushed...)
-			count()
+			countLocked()
 			mu.Unlock()
 		}
 	}
@@ -47,9 +47,7 @@ func allAtOnce(s *subject) {
 			if refused(ctx, err) {
 				return
 			}
-			if err != nil {
-				fail("Pull returned error %q, want none", err)
-			}
+			wantNil("Pull", err)
 			h.pulled(ds, 16)
 			h.pause(time.Duration(rng.IntN(2000)) * time.Microsecond)
 			back := ds[:rng.IntN(len(ds)+1)/3]
@@ -64,34 +62,26 @@ func allAtOnce(s *subject) {
 			h.save(recs...)
 			h.ack(ds)
 			mu.Lock()
-			for _, rec := range recs {
-				done[rec.ID] = string(rec.Data)
+			for _, d := range ds {
+				done[d.ID] = true
 			}
-			count()
+			countLocked()
 			mu.Unlock()
 		}
 	}
-	fs := times(pushers, push)
-	fs = append(fs, times(workers, work)...)
-	limited, cancel := context.WithTimeout(ctx, 4*soon)
-	defer cancel()
-	together(limited, fs...)
-	if len(ids) == 0 || len(done) != len(ids) || limited.Err() == nil || ctx.Err() == nil {
-		fail("%d of %d tasks were done after %v", len(done), len(ids), 4*soon)
+	together(ctx, append(times(pushers, push), times(workers, work)...)...)
+	if len(done) != len(ids) {
+		kit.Failf("%d of %d tasks were done after %v", len(done), len(ids), 4*soon)
 	}
 
-	all := handles[1].all()
+	all := other.all()
 	for _, id := range ids {
-		data, stored := all[id]
-		switch task := s.tasks[id]; {
-		case task == nil:
-			fail("Push returned ID %d, which was not known", id)
-		case !stored || string(data) != task.task+", done":
-			fail("All yielded %s for task %d, %s (stored: %v)", brief(data), id, brief([]byte(task.task)), stored)
+		if want := s.tasks[id].task + ", done"; string(all[id]) != want {
+			kit.Failf("All yielded %s for task %d, want %q", brief(all[id]), id, want)
 		}
 	}
 	if len(all) != len(ids) {
-		fail("All yielded %d records, want %d", len(all), len(ids))
+		kit.Failf("All yielded %d records, want %d", len(all), len(ids))
 	}
-	handles[0].quiet("all tasks were acknowledged")
+	h.quiet("all tasks were acknowledged")
 }

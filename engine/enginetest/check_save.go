@@ -1,7 +1,6 @@
 package enginetest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,39 +9,26 @@ import (
 	"time"
 
 	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/kit"
 )
 
-// recordRoundTrip gets records back that are empty, binary, and long.
 func recordRoundTrip(s *subject) {
-	h, other := s.open(), s.open()
-	every := make([]byte, 256)
-	for i := range every {
-		every[i] = byte(i)
-	}
-	long := 64 << 10
-	if s.TooLarge > 0 {
-		long = min(long, s.TooLarge/4)
-	}
-	recs := []engine.Record{
-		{ID: 3, Data: []byte{}},
-		{ID: 1, Data: []byte{0}},
-		{ID: 1 << 40, Data: every},
-		{ID: math.MaxInt64, Data: bytes.Repeat([]byte("\xffx"), long/2)},
-		{ID: 2, Data: []byte("{\n}")},
+	h, other := s.two()
+	var recs []engine.Record
+	for i, id := range []uint64{3, 1, 1 << 40, math.MaxInt64, 2} {
+		recs = append(recs, engine.Record{ID: id, Data: s.oddBytes()[i]})
 	}
 	h.save(recs[0])
 	h.save(recs[1:]...)
 	h.save()
-	for _, rec := range recs {
-		h.has(rec)
-		other.has(rec)
+	for _, h := range []*handle{h, other} {
+		h.has(recs...)
+		h.hasOnly(recs...)
 	}
-	h.hasOnly(recs)
-	other.hasOnly(recs)
 }
 
 func firstWins(s *subject) {
-	h, other := s.open(), s.open()
+	h, other := s.two()
 	first := engine.Record{ID: 7, Data: []byte("first")}
 	h.save(first)
 	for _, later := range []string{"later", "", "a later one that is longer", "first"} {
@@ -56,13 +42,13 @@ func firstWins(s *subject) {
 	h.has(empty)
 	other.save(engine.Record{ID: 8, Data: []byte("not empty")})
 	h.has(empty)
-	h.hasOnly([]engine.Record{first, empty})
+	h.hasOnly(first, empty)
 }
 
 // batchAgain saves batches of which some records are stored already, at the beginning,
 // in the middle or at the end.
 func batchAgain(s *subject) {
-	h, other := s.open(), s.open()
+	h, other := s.two()
 	for i, stored := range [][2]int{{0, 3}, {4, 6}, {7, 10}, {0, 10}} {
 		recs := records(uint64(100*i+1), 10)
 		other.save(recs[stored[0]:stored[1]]...)
@@ -72,9 +58,7 @@ func batchAgain(s *subject) {
 		}
 		h.save(batch...)
 		h.save(batch...)
-		for _, rec := range recs {
-			h.has(rec)
-		}
+		h.has(recs...)
 	}
 }
 
@@ -82,22 +66,21 @@ func batchAgain(s *subject) {
 func wholeBatch(s *subject) {
 	h := s.open()
 	recs := records(1, 1024)
-	h.save(recs...)
-	h.hasOnly(recs)
-	for i := range 20 {
-		h.has(recs[i*51])
+	for range 2 {
+		h.save(recs...)
+		h.hasOnly(recs...)
+		h.has(recs[:20]...)
 	}
-	h.save(recs...)
-	h.hasOnly(recs)
 }
 
 // oneWinner has several handles save other records under the same IDs at once.
 func oneWinner(s *subject) {
-	handles := []*handle{s.open(), s.open()}
+	h, other := s.two()
+	handles := []*handle{h, other}
 	const savers, ids, rounds = 6, 4, 8
 	for round := range rounds {
 		first := uint64(1 + ids*round)
-		var seen [savers][ids][]byte // what each found right after its Save
+		var seen [savers][]engine.Record // what each found right after its Save
 		together(s.ctx, times(savers, func(ctx context.Context, i int) {
 			recs := records(first, ids)
 			for j := range recs {
@@ -106,28 +89,25 @@ func oneWinner(s *subject) {
 			h := handles[i%2].with(ctx)
 			h.pause(time.Duration(rand.IntN(4000)) * time.Nanosecond)
 			h.save(recs...)
-			for j, rec := range recs {
-				won, err := h.Load(ctx, rec.ID)
-				if err != nil {
-					fail("Load(%d), after Save returned nil, returned error %q", rec.ID, err)
-				}
-				seen[i][j] = won
+			for _, rec := range recs {
+				data, err := h.Load(ctx, rec.ID)
+				wantNil("Load after Save", err)
+				won := engine.Record{ID: rec.ID, Data: data}
+				seen[i] = append(seen[i], won)
 				h.save(engine.Record{ID: rec.ID, Data: fmt.Appendf(nil, "saved again by %d", i)})
-				h.has(engine.Record{ID: rec.ID, Data: won})
+				h.has(won)
 			}
 		})...)
-		for i := range savers {
-			for j := range ids {
-				handles[0].has(engine.Record{ID: first + uint64(j), Data: seen[i][j]})
-			}
+		for _, won := range seen {
+			h.has(won...)
 		}
 	}
-	all := handles[0].all()
+	all := h.all()
 	for id, data := range all {
-		handles[1].has(engine.Record{ID: id, Data: data})
+		other.has(engine.Record{ID: id, Data: data})
 	}
 	if len(all) != ids*rounds {
-		fail("All yielded %d records, want %d", len(all), ids*rounds)
+		kit.Failf("All yielded %d records, want %d", len(all), ids*rounds)
 	}
 }
 
@@ -137,54 +117,51 @@ func tooLargeRecord(s *subject) {
 	}
 	h := s.open()
 	recs := records(1, 3)
-	small := recs[1]
 	recs[1].Data = make([]byte, s.TooLarge)
 	for range 2 {
 		if err := h.Save(h.ctx, recs); !errors.Is(err, engine.ErrTooLarge) {
-			fail("Save of three records, of which one is too large, returned %v, want an error matching engine.ErrTooLarge", err)
+			kit.Failf("Save of three records, of which one is too large, returned %v, want an error matching engine.ErrTooLarge", err)
 		}
 		h.hasNot(2)
 		for id, data := range h.all() { // the others, perhaps
-			if id != 1 && id != 3 || string(data) != string(recs[id-1].Data) {
-				fail("All yielded record %d with %s, after a Save of three that are others", id, brief(data))
+			if id != 1 && id != 3 || string(data) != string(record(id).Data) {
+				kit.Failf("All yielded record %d with %s, after a Save of three that are others", id, brief(data))
 			}
 		}
 	}
-	recs[1] = small
-	h.save(recs...)
-	h.hasOnly(recs)
+	h.save(records(1, 3)...)
+	h.hasOnly(records(1, 3)...)
 }
 
 func notFound(s *subject) {
 	h := s.open()
 	h.hasNot(1, 2, 1<<40)
-	h.save(records(11, 1)...)
-	h.save(records(1, 1)...)
+	h.save(record(11))
+	h.save(record(1))
 	h.hasNot(10, 12, 2, 111, 1<<32+1, 1<<32+11)
 	h.hasNot(h.push(2)...)
-	h.hasOnly(append(records(1, 1), records(11, 1)...))
+	h.hasOnly(record(1), record(11))
 }
 
 func deleted(s *subject) {
-	h, other := s.open(), s.open()
+	h, other := s.two()
 	recs := records(1, 30)
 	h.save(recs...)
 	h.del()
 	h.del(31, 1<<40)
-	h.hasOnly(recs)
+	h.hasOnly(recs...)
 	h.del(3, 99, 5, 5)
 	h.del(1)
 	h.hasNot(1, 3, 5, 99)
 	other.hasNot(1, 3, 5)
-	for _, id := range []uint64{2, 4, 6, 10, 11, 13, 30} {
-		h.has(recs[id-1])
-	}
+	h.has(record(2), record(4), record(6), record(10), record(11), record(13), record(30))
 	h.del(1, 2, 3) // some of which are gone
-	other.hasOnly(append(records(4, 1), recs[5:]...))
+	other.hasOnly(append(recs[5:], record(4))...)
 	for _, rec := range recs {
 		other.del(rec.ID)
 	}
-	h.hasOnly(nil)
+	h.hasNot(2, 4, 30)
+	h.hasOnly()
 }
 
 // apart saves, acknowledges and deletes, each of which has nothing to do with the other.
@@ -194,14 +171,14 @@ func apart(s *subject) {
 	ds := h.pull(3)
 	var recs []engine.Record
 	for _, id := range ids {
-		recs = append(recs, records(id, 1)...)
+		recs = append(recs, record(id))
 	}
 	h.save(recs...)
 	h.nack(ds)
 	ds = h.pull(3)
 	sameIDs("what was delivered of three tasks that have records and were given back", idsOf(ds), ids)
 	h.ack(ds[:2])
-	h.hasOnly(recs)
+	h.hasOnly(recs...)
 	h.del(ids...)
 	h.hasNot(ids...)
 	h.nack(ds[2:])

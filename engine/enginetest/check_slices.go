@@ -3,9 +3,9 @@ package enginetest
 import (
 	"bytes"
 	"slices"
-	"strconv"
 
 	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/kit"
 )
 
 // scribble writes over data, and behind it as far as it is the caller's by append.
@@ -22,7 +22,9 @@ func givenSlices(s *subject) {
 	key, tasks := s.key(), s.batch(5)
 	kept := clones(tasks)
 	ids := h.pushTasks(key, tasks)
-	same("Push", "tasks", tasks, kept)
+	if !slices.EqualFunc(tasks, kept, bytes.Equal) {
+		kit.Failf("Push has changed the tasks that it was given from %q to %q", kept, tasks)
+	}
 	for i := range tasks {
 		scribble(tasks[i])
 		tasks[i] = nil
@@ -35,35 +37,30 @@ func givenSlices(s *subject) {
 	h.nack(given[:2])
 	for i, d := range given {
 		if d.ID != ds[i].ID || d.Attempt != ds[i].Attempt || !bytes.Equal(d.Task, ds[i].Task) {
-			fail("Extend or Nack has changed the deliveries that it was given")
+			kit.Failf("Extend or Nack has changed the deliveries that it was given")
 		}
 	}
 	clear(given)
 	h.pull(2)
 
 	recs := records(1, 5)
-	data := make([][]byte, len(recs))
-	for i := range recs {
-		data[i] = recs[i].Data
-	}
-	keptData := clones(data)
 	h.save(recs...)
-	for i, rec := range recs {
-		if rec.ID != uint64(i+1) || !bytes.Equal(rec.Data, keptData[i]) {
-			fail("Save has changed record %d of those that it was given to ID %d with %s", i, rec.ID, brief(rec.Data))
+	for i, want := range records(1, 5) {
+		if recs[i].ID != want.ID || !bytes.Equal(recs[i].Data, want.Data) {
+			kit.Failf("Save has changed record %d of those that it was given to ID %d with %s", i, recs[i].ID, brief(recs[i].Data))
 		}
-		scribble(rec.Data)
+		scribble(recs[i].Data)
 	}
 	clear(recs)
-	h.hasOnly(records(1, 5))
+	h.hasOnly(records(1, 5)...)
 
 	gone := []uint64{4, 5, 2}
 	h.del(gone...)
 	if !slices.Equal(gone, []uint64{4, 5, 2}) {
-		fail("Delete has changed the IDs that it was given to %v", gone)
+		kit.Failf("Delete has changed the IDs that it was given to %v", gone)
 	}
 	clear(gone)
-	h.hasOnly(append(records(1, 1), records(3, 1)...))
+	h.hasOnly(record(1), record(3))
 }
 
 // returnedSlices writes over what the engine has returned.
@@ -82,7 +79,7 @@ func returnedSlices(s *subject) {
 	}
 	for i, d := range ds {
 		if !bytes.Equal(d.Task, kept[i]) {
-			fail("task %d has changed to %s, after another that was delivered with it was written to", d.ID, brief(d.Task))
+			kit.Failf("task %d has changed to %s, after another that was delivered with it was written to", d.ID, brief(d.Task))
 		}
 		scribble(d.Task)
 	}
@@ -93,30 +90,21 @@ func returnedSlices(s *subject) {
 	h.save(recs...)
 	for range 2 {
 		for _, rec := range recs {
+			h.has(rec)
 			data, err := h.Load(h.ctx, rec.ID)
-			if err != nil || !bytes.Equal(data, rec.Data) {
-				fail("Load(%d), after what it had returned was written to, returned %s and error %v, want %s",
-					rec.ID, brief(data), err, brief(rec.Data))
-			}
+			wantNil("Load", err)
 			scribble(data)
 		}
-	}
-	for range 2 {
 		var all []engine.Record
-		for rec, err := range h.All(h.ctx) {
-			if err != nil {
-				fail("All yielded error %q, want none", err)
-			}
-			all = append(all, rec)
-		}
+		h.loop(func(rec engine.Record) { all = append(all, rec) })
 		for _, rec := range all {
-			if want := "result of " + strconv.FormatUint(rec.ID, 10); string(rec.Data) != want {
-				fail("All has yielded record %d with what is now %s, after others were written to, want %q", rec.ID, brief(rec.Data), want)
+			if !bytes.Equal(rec.Data, record(rec.ID).Data) {
+				kit.Failf("All has yielded record %d with what is now %s, after others were written to", rec.ID, brief(rec.Data))
 			}
 			scribble(rec.Data)
 		}
 	}
-	h.hasOnly(recs)
+	h.hasOnly(recs...)
 }
 
 func clones(all [][]byte) [][]byte {
@@ -125,12 +113,4 @@ func clones(all [][]byte) [][]byte {
 		copies[i] = bytes.Clone(all[i])
 	}
 	return copies
-}
-
-func same(method, what string, got, want [][]byte) {
-	for i := range want {
-		if !bytes.Equal(got[i], want[i]) {
-			fail("%s has changed number %d of the %s that it was given from %s to %s", method, i, what, brief(want[i]), brief(got[i]))
-		}
-	}
 }

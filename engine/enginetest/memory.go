@@ -121,12 +121,7 @@ func (m *Memory) await(ctx context.Context, changed <-chan struct{}, at time.Tim
 
 // Retryable implements [engine.Retryabler].
 func (m *Memory) Retryable(err error) bool {
-	for _, never := range []error{engine.ErrTooLarge, engine.ErrGone, engine.ErrClosed, errMisuse} {
-		if errors.Is(err, never) {
-			return false
-		}
-	}
-	return true
+	return mayPass(err, engine.ErrTooLarge, engine.ErrGone, engine.ErrClosed, errMisuse)
 }
 
 // errMisuse is in the errors of calls that break the contract on the caller's side.
