@@ -48,18 +48,6 @@ var brokenCloses = []broken{
 		clear(d.held)
 	})},
 	{"records are lost when the queue is closed", "clause=16/reopened", whenClosed(func(d *memory) { clear(d.records) })},
-	{"what is acknowledged is there again when the queue is closed", "clause=16/reopened", func(r *rig) {
-		var acked []engine.Delivery
-		r.on("Ack", func(c *call) {
-			acked = append(acked, c.ds...)
-			c.do()
-		})
-		r.on("Close", func(c *call) {
-			c.ds = acked
-			c.bringBack()
-			c.do()
-		})
-	}},
 	{"the lease is another after each Open", "clause=16/reopened", after("Lease", func(c *call) {
 		c.lease += time.Duration(c.handle) * time.Second
 	})},
@@ -73,13 +61,6 @@ var brokenCloses = []broken{
 		})
 	}},
 	{"Close is an error", "clause=5/order", after("Close", func(c *call) { c.err = errBroken })},
-	{"All yields nothing after Close", "clause=17/closed clause=14/failed", loops(func(c *call, yield yield) {
-		for rec, err := range c.seq {
-			if err != nil || !yield(rec, nil) {
-				return
-			}
-		}
-	})},
 	{"Pull tells of a cancel after Close", "clause=17/closed clause=17/closed-while-waiting", after("Pull", func(c *call) {
 		if c.isClosed() {
 			c.err = context.Canceled
@@ -104,29 +85,8 @@ var brokenCloses = []broken{
 			}
 		})
 	}},
-	{"Close wakes the others' calls", "clause=17/others-stay-open", func(r *rig) {
-		var wake []context.CancelCauseFunc
-		r.on("Pull", func(c *call) {
-			ctx, cancel := context.WithCancelCause(c.ctx)
-			c.ctx, wake = ctx, append(wake, cancel)
-			c.do()
-		})
-		r.on("Close", func(c *call) {
-			c.do()
-			for _, cancel := range wake {
-				cancel(errBroken)
-			}
-		})
-	}},
 	{"a goroutine is left after Close", "clause=17/no-goroutines", func(r *rig) {
 		r.opened = func(*twisted) { r.leave() }
-	}},
-	{"a Pull that ended leaves a goroutine", "clause=17/no-goroutines", func(r *rig) {
-		r.on("Pull", func(c *call) {
-			if c.do(); c.err != nil {
-				r.leave()
-			}
-		})
 	}},
 }
 
@@ -152,7 +112,7 @@ var brokenSlices = []broken{
 	})},
 	{"Save sorts the records that it was given", "clause=18/given", after("Save", func(c *call) { slices.Reverse(c.recs) })},
 	{"Delete sorts the IDs that it was given", "clause=18/given", after("Delete", func(c *call) { slices.Sort(c.ids) })},
-	{"Push returns IDs that it keeps", "clause=18/returned", after("Push", func(c *call) { c.ids = c.data.keys[c.key].ids })},
+	{"Push returns IDs that it keeps", "clause=18/returned", after("Push", func(c *call) { c.ids = c.data.keys[c.key] })},
 	{"Pull returns tasks that it keeps", "clause=18/returned", after("Pull", func(c *call) {
 		for i, d := range c.ds {
 			c.ds[i].Task = c.data.tasks[d.ID].data

@@ -104,14 +104,14 @@ var brokenLeases = []broken{
 		"nothing is held", "clause=6/held clause=2/again clause=9/ack clause=1-14/all-at-once clause=8/nack-some",
 		after("Pull", func(c *call) { _ = c.Nack(context.WithoutCancel(c.ctx), c.ds) }),
 	},
-	{"leases are half as long", "clause=6/held clause=6/attempts clause=7/extend clause=9/ack", on("Lease", func(c *call) {
+	{"leases are half as long", "clause=6/held clause=7/extend clause=9/ack", on("Lease", func(c *call) {
 		c.lease = 2 * c.data.lease
 	})},
-	{"leases never end", "clause=6/held clause=6/attempts clause=7/extend clause=9/ack clause=16/reopened", func(r *rig) {
+	{"leases never end", "clause=6/held clause=7/extend clause=9/ack clause=16/reopened", func(r *rig) {
 		r.opened = func(b *twisted) { b.data.lease = math.MaxInt64 }
 		r.on("Lease", func(c *call) { c.lease = time.Second })
 	}},
-	{"a lease that ends ends the task", "clause=6/held clause=6/attempts clause=16/reopened", on("Pull", func(c *call) {
+	{"a lease that ends ends the task", "clause=6/held clause=16/reopened", on("Pull", func(c *call) {
 		for c.do(); len(c.ds) > 0 && c.ds[0].Attempt > 1; c.do() {
 			_ = c.Ack(c.ctx, c.ds)
 		}
@@ -130,65 +130,23 @@ var brokenLeases = []broken{
 	}},
 	{
 		"Attempt is always 1",
-		"clause=6/held clause=6/attempts clause=7/extend clause=8/nack clause=8/nack-some clause=9/ack clause=1-14/all-at-once",
+		"clause=6/held clause=7/extend clause=8/nack clause=8/nack-some clause=9/ack clause=1-14/all-at-once",
 		after("Pull", func(c *call) {
 			for i := range c.ds {
 				c.ds[i].Attempt = 1
 			}
 		}),
 	},
-	{"Attempt counts from 0", "clause=1/round-trip", after("Pull", func(c *call) {
-		for i := range c.ds {
-			c.ds[i].Attempt--
-		}
-	})},
 	{"Attempt counts from 2", "clause=6/held", after("Pull", func(c *call) {
 		for i := range c.ds {
 			c.ds[i].Attempt++
 		}
 	})},
-	{"Nack takes the attempt back", "clause=6/attempts clause=8/nack clause=8/nack-some", after("Nack", func(c *call) {
-		c.locked(func(d *memory) {
-			for _, id := range idsOf(c.ds) {
-				d.tasks[id].deliveries--
-			}
-		})
-	})},
-	{"another machine knows nothing of attempts", "clause=8/nack", func(r *rig) {
-		own := make(map[string]int)
-		r.on("Pull", func(c *call) {
-			c.do()
-			for i, d := range c.ds {
-				key := string(rune(c.handle)) + string(d.Task)
-				own[key]++
-				c.ds[i].Attempt = own[key]
-			}
-		})
-	}},
 	{"Extend does nothing", "clause=7/extend", on("Extend", func(*call) {})},
 	{"Extend extends all that is held", "clause=7/extend", on("Extend", func(c *call) {
 		c.locked(func(d *memory) {
 			for _, t := range d.held {
 				t.leaseEnds = time.Now().Add(d.lease)
-			}
-		})
-	})},
-	{"Extend adds to what is left", "clause=7/extend", on("Extend", func(c *call) {
-		for _, one := range c.ds {
-			if t, _ := c.holder(one); t != nil {
-				t.leaseEnds = t.leaseEnds.Add(10 * c.data.lease)
-			}
-		}
-	})},
-	{"Extend revives a lease that has ended", "clause=7/extend-when-ended", before("Extend", func(c *call) {
-		c.locked(func(d *memory) {
-			d.endLeasesLocked(time.Now())
-			for _, id := range idsOf(c.ds) {
-				if t := d.tasks[id]; t != nil {
-					d.ready = slices.DeleteFunc(d.ready, func(r uint64) bool { return r == id })
-					d.held[id], d.soonest = t, time.Time{}
-					t.leaseEnds = time.Now().Add(d.lease)
-				}
 			}
 		})
 	})},
@@ -223,13 +181,6 @@ var brokenLeases = []broken{
 			}
 			clear(d.held)
 		})
-	})},
-	{"Ack again brings the task back", "clause=9/ack", on("Ack", func(c *call) {
-		if _, still := c.holder(c.ds[0]); !still {
-			c.bringBack()
-			return
-		}
-		c.do()
 	})},
 	{"Ack of what nobody holds does nothing", "clause=9/ack-when-ended", before("Ack", func(c *call) {
 		c.ds = slices.DeleteFunc(slices.Clone(c.ds), func(d engine.Delivery) bool { _, still := c.holder(d); return !still })

@@ -42,12 +42,6 @@ var brokenRecords = []broken{
 		rec.Data = bytes.ToValidUTF8(rec.Data, []byte("?"))
 		return c.save(rec)
 	})},
-	{"empty records are not stored", "clause=10/round-trip clause=10/first-wins", savesEach(func(c *call, rec engine.Record) error {
-		if len(rec.Data) == 0 {
-			return nil
-		}
-		return c.save(rec)
-	})},
 	{
 		"the last write wins", "clause=10/first-wins clause=10/batch-again clause=10/one-winner clause=16/reopened",
 		savesEach(func(c *call, rec engine.Record) error {
@@ -71,11 +65,6 @@ var brokenRecords = []broken{
 	{"a batch is stored up to the first that is there", "clause=10/batch-again", before("Save", func(c *call) {
 		if i := slices.IndexFunc(c.recs, c.isStored); i >= 0 {
 			c.recs = c.recs[:i]
-		}
-	})},
-	{"a batch is stored if none is there", "clause=10/batch-again", on("Save", func(c *call) {
-		if !slices.ContainsFunc(c.recs, c.isStored) {
-			c.do()
 		}
 	})},
 	{"a batch is at most a thousand", "clause=10/whole-batch", before("Save", func(c *call) {
@@ -113,18 +102,6 @@ var brokenRecords = []broken{
 		rec.Data = rec.Data[:min(len(rec.Data), c.data.maxSize)]
 		return c.save(rec)
 	})},
-	{"a record that is too large is any error", "clause=11/too-large", after("Save", func(c *call) {
-		if c.err != nil {
-			c.err = errBroken
-		}
-	})},
-	{"a record that was too large takes its ID", "clause=11/too-large", savesEach(func(c *call, rec engine.Record) error {
-		err := c.save(rec)
-		if err != nil {
-			_ = c.save(engine.Record{ID: rec.ID})
-		}
-		return err
-	})},
 	{"a batch with a record that is too large is stored as something else", "clause=11/too-large", after("Save", func(c *call) {
 		if c.err != nil {
 			_ = c.save(engine.Record{ID: 1})
@@ -136,11 +113,6 @@ var brokenRecords = []broken{
 		}
 	})},
 	{"IDs have 32 bits", "clause=12/not-found", before("Load", func(c *call) { c.id &= 0xffffffff })},
-	{"Load returns the next record", "clause=12/not-found", after("Load", func(c *call) {
-		if c.err != nil {
-			c.got, c.err = c.Load(c.ctx, c.id+1)
-		}
-	})},
 	{"Delete does nothing", "clause=13/delete clause=15/apart", on("Delete", func(*call) {})},
 	{"Delete deletes the first", "clause=13/delete", before("Delete", func(c *call) { c.ids = c.ids[:min(1, len(c.ids))] })},
 	{"Delete deletes up to an ID that is not there", "clause=13/delete", before("Delete", func(c *call) {
@@ -153,18 +125,6 @@ var brokenRecords = []broken{
 			c.do()
 		}
 	})},
-	{"each handle keeps what it has loaded", "clause=13/delete", func(r *rig) {
-		kept := make(map[int]map[uint64][]byte)
-		r.opened = func(b *twisted) { kept[b.number] = make(map[uint64][]byte) }
-		r.on("Load", func(c *call) {
-			if c.got = kept[c.handle][c.id]; c.got != nil {
-				return
-			}
-			if c.do(); c.err == nil {
-				kept[c.handle][c.id] = c.got
-			}
-		})
-	}},
 	{"Save acknowledges", "clause=15/apart", before("Save", func(c *call) {
 		for _, rec := range c.recs {
 			c.ackTask(rec.ID)
@@ -181,16 +141,6 @@ var brokenRecords = []broken{
 }
 
 var brokenLoops = []broken{
-	{"All leaves out the last", "clause=14/exactly-once clause=14/calls-in-body clause=10/whole-batch", loops(
-		func(c *call, yield yield) {
-			var last engine.Record
-			for rec := range c.seq {
-				if last.ID != 0 && !yield(last, nil) {
-					return
-				}
-				last = rec
-			}
-		})},
 	{"All goes on when it has failed", "clause=14/failed", loops(func(c *call, yield yield) {
 		for rec, err := range c.seq {
 			if !yield(rec, err) || err != nil && !yield(rec, err) {
@@ -231,22 +181,6 @@ var brokenLoops = []broken{
 				yield(first, nil)
 			}
 		})},
-	{"All yields what its own handle has saved", "clause=14/exactly-once", func(r *rig) {
-		saver := make(map[uint64]int)
-		r.on("Save", func(c *call) {
-			for _, rec := range c.recs {
-				saver[rec.ID] = c.handle
-			}
-			c.do()
-		})
-		loops(func(c *call, yield yield) {
-			for rec, err := range c.seq {
-				if saver[rec.ID] == c.handle && !yield(rec, err) {
-					return
-				}
-			}
-		})(r)
-	}},
 	{"All can be used once", "clause=14/exactly-once", after("All", func(c *call) {
 		seq, used := c.seq, false
 		c.seq = func(yield func(engine.Record, error) bool) {
@@ -276,21 +210,6 @@ var brokenLoops = []broken{
 			}
 		}
 	})},
-	{"All counts its way through what is stored", "clause=14/calls-in-body clause=14/while-others-write", loops(
-		func(c *call, yield yield) {
-			for i := 0; ; i++ {
-				time.Sleep(time.Microsecond)
-				ids := c.data.recordIDs()
-				slices.Reverse(ids)
-				if i >= len(ids) {
-					return
-				}
-				data, err := c.Load(c.ctx, ids[i])
-				if err == nil && !yield(engine.Record{ID: ids[i], Data: data}, nil) {
-					return
-				}
-			}
-		})},
 	{"nothing is saved in the body of a loop", "clause=14/calls-in-body clause=14/break-and-panic", func(r *rig) {
 		looping := false
 		loops(func(c *call, yield yield) {

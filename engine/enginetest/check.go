@@ -16,7 +16,6 @@ var checks = []check{
 	{Clauses: []int{1}, Name: "round-trip", Try: taskRoundTrip},
 	{Clauses: []int{1}, Name: "whole-batch", Try: pushedWhole},
 	{Clauses: []int{1}, Name: "increasing", Try: increasingIDs},
-	{Clauses: []int{1}, Name: "unique-at-once", Try: uniqueAtOnce},
 	{Clauses: []int{1}, Name: "made-anew", Try: madeAnew},
 
 	{Clauses: []int{2}, Name: "again", Try: pushedAgain},
@@ -36,7 +35,6 @@ var checks = []check{
 	{Clauses: []int{5}, Name: "pulls-that-end", Try: pullsThatEnd, Waits: true},
 
 	{Clauses: []int{6}, Name: "held", Try: heldForTheLease, Waits: true},
-	{Clauses: []int{6}, Name: "attempts", Try: attempts, Waits: true},
 
 	{Clauses: []int{7}, Name: "extend", Try: extended, Waits: true},
 	{Clauses: []int{7}, Name: "extend-when-ended", Try: extendEnded, Waits: true},
@@ -93,11 +91,7 @@ var checks = []check{
 	{Offer: "StartMarker", Name: "at-once", Try: startsAtOnce},
 
 	{Offer: "Sizer", Name: "counts", Try: sizeCounts},
-	{Offer: "Sizer", Name: "never-too-small", Try: sizeNeverTooSmall},
-
 	{Offer: "Describer", Name: "first-wins", Try: describeFirst},
-	{Offer: "Describer", Name: "at-once", Try: describeAtOnce},
-
 	{Offer: "Retryabler", Name: "of-this-package", Try: retryable},
 }
 

@@ -117,24 +117,16 @@ func noGoroutines(s *subject) {
 		for range 3 {
 			h := s.open()
 			h.push(3)
-			ds := h.pull(2)
-			h.extend(ds)
-			h.ack(ds[:1])
-			h.nack(ds[1:])
-			h.save(records(1, 3)...)
-			h.has(record(1))
-			h.all()
-			for range h.All(h.ctx) {
-				break
-			}
+			ds, err := h.Pull(ctx, 2)
+			wantNil("Pull", err)
 			ended, cancel := context.WithTimeout(ctx, while/3)
-			for range 4 { // of which two find a task
+			for _, call := range h.calls(ds) {
+				_ = call(ended)
+			}
+			for range 4 { // of which one waits, at least
 				_, _ = h.Pull(ended, 1)
 			}
 			cancel()
-			if h.Waiter != nil {
-				_, _ = h.Wait(ctx, 1)
-			}
 			h.close()
 		}
 	})

@@ -49,7 +49,9 @@ func (s *subject) comesAgain(held []engine.Delivery, since time.Time, handles ..
 	return got
 }
 
-// heldForTheLease has tasks delivered again when their leases have ended, to any handle.
+// heldForTheLease has tasks delivered again to any handle when their leases have ended, and
+// once more when they are given back and when those leases have ended, each time with a
+// higher Attempt.
 func heldForTheLease(s *subject) {
 	h, other := s.two()
 	h.push(4)
@@ -60,22 +62,11 @@ func heldForTheLease(s *subject) {
 			kit.Failf("task %d was first delivered with Attempt %d, want 1", d.ID, d.Attempt)
 		}
 	}
-	s.comesAgain(ds, since, h, other)
+	ds = s.comesAgain(ds, since, h, other)
 	other.quietFor(h.Lease()/2, "all tasks are held again")
-}
-
-// attempts has a task delivered again when its lease has ended, and when it is given
-// back, each with a higher Attempt.
-func attempts(s *subject) {
-	h, other := s.two()
-	h.push(1)
-	since := time.Now()
-	ds := h.pull(1)
-	for range 2 {
-		other.nack(s.comesAgain(ds, since, other))
-		since = time.Now()
-		ds = other.pull(1)
-	}
+	other.nack(ds)
+	since = time.Now()
+	s.comesAgain(other.pull(4), since, other)
 }
 
 // extended holds one task for longer than its lease, and another not.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -100,85 +101,58 @@ func (h *handle) sizeIs(want uint64, when string) {
 	}
 }
 
+// sizeCounts asks again and again: a caller that waits for a Size of 0 waits for all that was
+// pushed before.
 func sizeCounts(s *subject) {
 	h, other := s.two()
 	h.sizeIs(0, "of an empty queue")
-	ids := h.push(3)
-	h.sizeIs(3, "after a Push of 3")
-	h.push(20)
-	other.sizeIs(23, "after another Push, of 20")
-	ds := h.pull(23)
-	h.sizeIs(23, "with all tasks held")
-	h.nack(ds[:3])
-	h.sizeIs(23, "after a Nack")
-	h.save(record(ids[0]))
-	h.sizeIs(23, "after a Save")
-	h.ack(ds[3:10])
-	h.sizeIs(16, "of 23, after an Ack of 7")
-	_ = h.Ack(h.ctx, ds[3:10])
-	h.sizeIs(16, "of 23, after the same Ack again")
-	h.ack(ds[10:])
-	h.ack(h.pull(3))
-	other.sizeIs(0, "after an Ack of all")
+	for range 5 {
+		ids := h.push(3)
+		h.sizeIs(3, "after a Push of 3")
+		h.push(20)
+		other.sizeIs(23, "after another Push, of 20")
+		ds := h.pull(23)
+		h.sizeIs(23, "with all tasks held")
+		h.nack(ds[:3])
+		other.sizeIs(23, "after a Nack")
+		h.save(record(ids[0]))
+		h.sizeIs(23, "after a Save")
+		h.ack(ds[3:10])
+		h.sizeIs(16, "of 23, after an Ack of 7")
+		_ = h.Ack(h.ctx, ds[3:10])
+		h.sizeIs(16, "of 23, after the same Ack again")
+		h.ack(ds[10:])
+		h.ack(h.pull(3))
+		other.sizeIs(0, "after an Ack of all")
+	}
 	h.close()
 	s.open().sizeIs(0, "after Close and a new Open")
 }
 
-// sizeNeverTooSmall asks again and again: a caller that waits for a Size of 0 waits for all
-// that was pushed before.
-func sizeNeverTooSmall(s *subject) {
-	h, other := s.two()
-	atLeast := func(want int, when string) {
-		if n, err := other.Size(s.ctx); err != nil || n < uint64(want) {
-			kit.Failf("Size returned %d and error %v right after a %s, with %d tasks in the queue", n, err, when, want)
-		}
-	}
-	for i := range 30 {
-		h.push(3)
-		atLeast(i+3, "Push")
-		ds := h.pull(3)
-		h.nack(ds[:2])
-		atLeast(i+3, "Nack")
-		h.ack(append(h.pull(2), ds[2:]...)[:2])
-	}
-}
-
-func (h *handle) describes(kind, want string) {
-	got, err := h.Describe(h.ctx, kind)
-	if err != nil || got != want {
-		kit.Failf("Describe(%q) returned %q and error %v, want %q", kind, got, err, want)
-	}
-}
-
+// describeFirst has several calls at once describe the queue, and later ones.
 func describeFirst(s *subject) {
-	const first = "map[string]main.Task → *main.Result, json\n\"2\""
-	h, other := s.two()
-	h.describes(first, first)
-	h.describes(first, first)
-	h.describes("other", first)
-	other.describes("yet another", first)
-	h.push(1)
-	h.ack(h.pull(1))
-	h.close()
-	other.close()
-	s.open().describes("later", first)
-}
-
-func describeAtOnce(s *subject) {
 	h, other := s.two()
 	handles := []*handle{h, other}
 	var stored [8]string
-	together(s.ctx, times(len(stored), func(ctx context.Context, i int) {
-		got, err := handles[i%2].Describe(ctx, fmt.Sprintf("kind %d", i))
+	describe := func(i int, kind string) {
+		got, err := handles[i%2].Describe(s.ctx, kind)
 		wantNil("Describe", err)
 		stored[i] = got
-	})...)
-	for _, got := range stored {
-		if got != stored[0] {
-			kit.Failf("Describe, called several times at once, returned %q and %q", stored[0], got)
+	}
+	kit.Parallel(len(stored), func(i int) { describe(i, fmt.Sprintf("map[string]main.Task → *main.Result, json\n\"%d\"", i)) })
+	first := stored[0]
+	describe(0, "later")
+	describe(1, "yet another")
+	h.push(1)
+	h.ack(h.pull(1))
+	h.close()
+	handles[0] = s.open()
+	describe(2, "after Close and a new Open")
+	for i, got := range stored {
+		if got != first || !strings.HasSuffix(got, "\"") {
+			kit.Failf("Describe returned %q and, of another call, %q", first, stored[i])
 		}
 	}
-	h.describes("later", stored[0])
 }
 
 // retryable asks about errors of this package, and those that the engine itself has returned.

@@ -73,19 +73,6 @@ func increasingIDs(s *subject) {
 	}
 }
 
-// uniqueAtOnce has two handles push at once, each from several goroutines. That no ID
-// is given twice is seen by push.
-func uniqueAtOnce(s *subject) {
-	h, other := s.two()
-	handles := []*handle{h, other}
-	together(s.ctx, times(8, func(ctx context.Context, i int) {
-		for range 6 {
-			handles[i%2].with(ctx).push(5)
-		}
-	})...)
-	h.pull(8 * 6 * 5)
-}
-
 func madeAnew(s *subject) {
 	if s.Remake == nil {
 		notOffered("SUBJECT HAS NO Remake")

@@ -59,7 +59,7 @@ func NewMemory(o *MemoryOptions) *Memory {
 		tasks:   make(map[uint64]*memoryTask),
 		held:    make(map[uint64]*memoryTask),
 		arrived: make(chan struct{}),
-		keys:    make(map[string]*memoryPush),
+		keys:    make(map[string][]uint64),
 		starts:  make(map[uint64]int),
 		records: make(map[uint64][]byte),
 		waiting: make(map[uint64]chan struct{}),

@@ -11,9 +11,6 @@ import (
 	"github.com/resultpool/resultpool/engine"
 )
 
-// remembered is for how long a key is known after the last Push with it.
-const remembered = 15 * time.Second
-
 // A memory is what all handles share.
 //
 // A task is in tasks from Push to Ack. It is held from its delivery until its lease
@@ -33,9 +30,8 @@ type memory struct {
 	held    map[uint64]*memoryTask // those of tasks that are held
 	soonest time.Time              // no lease of held ends before
 	arrived chan struct{}          // closed and made anew when ready grows
-	keys    map[string]*memoryPush
-	used    []memoryUse    // every use of a key, the oldest first
-	starts  map[uint64]int // of tasks
+	keys    map[string][]uint64    // the IDs of each push; 0 for a task for which there was no room yet
+	starts  map[uint64]int         // of tasks
 	kind    string
 
 	records map[uint64][]byte
@@ -52,17 +48,6 @@ type memoryTask struct {
 type memoryToken struct {
 	id       uint64
 	delivery int // of this task; it is the last one that has a lease
-}
-
-// A memoryPush is what is known of the pushes under one key.
-type memoryPush struct {
-	ids  []uint64 // 0 for those for which there was no room yet
-	last time.Time
-}
-
-type memoryUse struct {
-	key  string
-	when time.Time
 }
 
 // Push implements [engine.Queue].
@@ -94,13 +79,18 @@ func validKey(key string) bool {
 func (d *memory) push(key string, tasks [][]byte) ([]uint64, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p, err := d.useLocked(key, len(tasks))
-	if err != nil {
-		return nil, err
+	ids := d.keys[key]
+	if ids == nil {
+		ids = make([]uint64, len(tasks))
+		d.keys[key] = ids
 	}
+	if len(ids) != len(tasks) {
+		return nil, misuse("Push of %d tasks with key %q, which was used for %d tasks", len(tasks), key, len(ids))
+	}
+	var err error
 	grown := false
 	for i, task := range tasks {
-		if p.ids[i] != 0 {
+		if ids[i] != 0 {
 			continue
 		}
 		if len(d.tasks) >= d.bound {
@@ -108,7 +98,7 @@ func (d *memory) push(key string, tasks [][]byte) ([]uint64, error) {
 			break
 		}
 		d.lastID++
-		p.ids[i] = d.lastID
+		ids[i] = d.lastID
 		d.tasks[d.lastID] = &memoryTask{data: bytes.Clone(task)}
 		d.ready = append(d.ready, d.lastID)
 		grown = true
@@ -116,30 +106,7 @@ func (d *memory) push(key string, tasks [][]byte) ([]uint64, error) {
 	if grown {
 		d.arriveLocked()
 	}
-	return slices.Clone(p.ids), err
-}
-
-// useLocked returns what is known of key, which is used for n tasks, and forgets what
-// was not used for long.
-func (d *memory) useLocked(key string, n int) (*memoryPush, error) {
-	now := time.Now()
-	for len(d.used) > 0 && now.Sub(d.used[0].when) > remembered {
-		if p := d.keys[d.used[0].key]; p != nil && now.Sub(p.last) > remembered {
-			delete(d.keys, d.used[0].key)
-		}
-		d.used = d.used[1:]
-	}
-	p := d.keys[key]
-	if p == nil {
-		p = &memoryPush{ids: make([]uint64, n)}
-		d.keys[key] = p
-	}
-	if len(p.ids) != n {
-		return nil, misuse("Push of %d tasks with key %q, which was used for %d tasks", n, key, len(p.ids))
-	}
-	p.last = now
-	d.used = append(d.used, memoryUse{key, now})
-	return p, nil
+	return slices.Clone(ids), err
 }
 
 // arriveLocked wakes those who wait for a task.

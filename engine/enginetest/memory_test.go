@@ -80,27 +80,6 @@ func TestMemoryTakesOverWhatFits(t *testing.T) {
 	assert.EqualValues(t, 2, size)
 }
 
-func TestMemoryForgetsKeys(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx := t.Context()
-		m := NewMemory(nil)
-		ids, err := m.Push(ctx, "a", byteSlices("1"))
-		require.NoError(t, err)
-		for range 3 {
-			time.Sleep(remembered)
-			again, err := m.Push(ctx, "a", byteSlices("1"))
-			require.NoError(t, err)
-			assert.Equal(t, ids, again)
-		}
-		time.Sleep(remembered + 1)
-		again, err := m.Push(ctx, "a", byteSlices("1"))
-		require.NoError(t, err)
-		assert.NotEqual(t, ids, again)
-		assert.Len(t, m.data.keys, 1)
-		assert.Len(t, m.data.used, 1)
-	})
-}
-
 func TestMemoryWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := t.Context()
