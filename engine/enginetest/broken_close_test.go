@@ -76,7 +76,7 @@ var brokenCloses = []broken{
 			yield(engine.Record{}, errBroken)
 		}
 	})},
-	{"Close closes all handles", "clause=17/others-stay-open clause=17/closed", func(r *rig) {
+	{"Close closes all handles", "clause=17/closed", func(r *rig) {
 		var all []*Memory
 		r.opened = func(b *twisted) { all = append(all, b.Memory) }
 		r.on("Close", func(c *call) {

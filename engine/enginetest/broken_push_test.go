@@ -19,12 +19,12 @@ var brokenPushes = []broken{
 			c.tasks[i] = bytes.ToValidUTF8(task, []byte("?"))
 		}
 	})},
-	{"Pull of more than 1,000 is an error", "clause=1/whole-batch", after("Pull", func(c *call) {
+	{"Pull of more than 1,000 is an error", "clause=1/round-trip", after("Pull", func(c *call) {
 		if c.limit > 1000 {
 			c.ds, c.err = nil, errBroken
 		}
 	})},
-	{"Nack and Ack are of the first 100", "clause=1/whole-batch", before("Nack Ack", func(c *call) {
+	{"Nack and Ack are of the first 100", "clause=1/round-trip", before("Nack Ack", func(c *call) {
 		c.ds = c.ds[:min(len(c.ds), 100)]
 	})},
 	{"Push with a context that is done says that it has done nothing, and has", "clause=3/refused", after("Push", func(c *call) {
@@ -105,7 +105,7 @@ var brokenPushes = []broken{
 		time.Sleep(time.Microsecond)
 		c.locked(func(d *memory) { d.lastID = last })
 	})},
-	{"keys are ignored", "clause=2/again clause=2/again-at-once clause=2/again-later clause=3/some-fit clause=18/returned", func(r *rig) {
+	{"keys are ignored", "clause=2/again clause=2/again-at-once clause=3/some-fit clause=18/returned", func(r *rig) {
 		calls := 0
 		r.on("Push", func(c *call) {
 			c.locked(func(*memory) { calls++; c.key = fmt.Sprint("call-", calls) })
@@ -127,14 +127,14 @@ var brokenPushes = []broken{
 			c.ids = slices.Clone(known[key])
 		})
 	}},
-	{"a key is forgotten with its tasks", "clause=2/again clause=2/again-later", before("Ack", func(c *call) {
+	{"a key is forgotten with its tasks", "clause=2/again", before("Ack", func(c *call) {
 		for key, ids := range c.data.keys {
 			if slices.Contains(ids, c.ds[0].ID) {
 				delete(c.data.keys, key)
 			}
 		}
 	})},
-	{"a key is forgotten after 9 seconds", "clause=2/again-later", before("Push", func(c *call) {
+	{"a key is forgotten after 9 seconds", "clause=2/again", before("Push", func(c *call) {
 		if keys := time.Unix(0, int64(c.data.lastID)); time.Since(keys) > 9*time.Second {
 			delete(c.data.keys, c.key)
 		}

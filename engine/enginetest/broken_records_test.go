@@ -50,7 +50,7 @@ var brokenRecords = []broken{
 		}),
 	},
 	{
-		"the second write is an error", "clause=10/first-wins clause=10/batch-again clause=10/whole-batch clause=10/one-winner",
+		"the second write is an error", "clause=10/first-wins clause=10/batch-again clause=10/one-winner",
 		savesEach(func(c *call, rec engine.Record) error {
 			if c.stored(rec.ID) {
 				return errBroken
@@ -67,7 +67,7 @@ var brokenRecords = []broken{
 			c.recs = c.recs[:i]
 		}
 	})},
-	{"a batch is at most a thousand", "clause=10/whole-batch", before("Save", func(c *call) {
+	{"a batch is at most a thousand", "clause=10/round-trip", before("Save", func(c *call) {
 		c.recs = c.recs[:min(1000, len(c.recs))]
 	})},
 	{"records are looked for and then stored", "clause=10/one-winner", savesEach(func(c *call, rec engine.Record) error {
@@ -90,7 +90,7 @@ var brokenRecords = []broken{
 	}},
 	{
 		"every 7th record is not stored",
-		"clause=10/whole-batch clause=1-14/all-at-once clause=14/exactly-once clause=14/calls-in-body clause=14/while-others-write",
+		"clause=10/round-trip clause=1-14/all-at-once clause=14/exactly-once clause=14/calls-in-body clause=14/while-others-write",
 		savesEach(func(c *call, rec engine.Record) error {
 			if rec.ID%7 == 0 {
 				return nil

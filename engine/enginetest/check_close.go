@@ -45,7 +45,8 @@ func reopened(s *subject) {
 	h.has(recs[0])
 }
 
-// closed calls every method after Close, those of the optional interfaces too.
+// closed calls every method after Close, those of the optional interfaces too. Another
+// handle stays open.
 func closed(s *subject) {
 	h, other := s.two()
 	h.push(3)
@@ -64,8 +65,10 @@ func closed(s *subject) {
 	}
 	h.close()
 	other.hasOnly(stored...)
+	other.del(1)
 	s.freed(ds)
-	other.pull(1)
+	other.push(1)
+	other.ack(other.pull(4))
 }
 
 // closedWhileWaiting closes while calls wait, and while a loop is in its body.
@@ -87,26 +90,6 @@ func closedWhileWaiting(s *subject) {
 			}
 		})
 	})
-}
-
-// othersStayOpen closes one of two handles.
-func othersStayOpen(s *subject) {
-	h, other := s.two()
-	h.save(record(1))
-	h.push(2)
-	together(s.ctx, func(ctx context.Context) {
-		other.with(ctx).pull(3)
-	}, func(ctx context.Context) {
-		h.pause(while)
-		h.close()
-		s.open().with(ctx).push(1)
-	})
-	other.has(record(1))
-	other.save(record(2))
-	other.hasOnly(records(1, 2)...)
-	other.del(1)
-	other.push(1)
-	other.ack(other.pull(1))
 }
 
 // noGoroutines opens, uses and closes an engine. What it starts inherits the label of

@@ -10,26 +10,15 @@ import (
 	"github.com/resultpool/resultpool/internal/kit"
 )
 
+// taskRoundTrip works with as many tasks at once as a pool does, and with odd ones.
 func taskRoundTrip(s *subject) {
-	h := s.open()
-	ids := h.pushTasks(s.key(), s.oddBytes())
-	ids = append(ids, h.push(1)...)
-	ids = append(ids, h.push(60)...)
-	sameIDs("all that was delivered", idsOf(h.pull(len(ids))), ids)
-	none, err := h.Push(h.ctx, s.key(), nil)
-	if len(none) > 0 || err != nil {
-		kit.Failf("Push of no tasks returned %v and %v, want nothing", none, err)
-	}
-}
-
-// pushedWhole works with as many tasks at once as a pool does.
-func pushedWhole(s *subject) {
 	const batch = 256
 	h, other := s.two()
 	key, tasks := s.key(), s.batch(batch)
 	for i := range tasks {
 		tasks[i] = append(tasks[i], bytes.Repeat([]byte("."), i)...)
 	}
+	copy(tasks[7:], s.oddBytes())
 	ids := h.pushTasks(key, tasks)
 	h.pushAgain(key, tasks, ids)
 	ctx, cancel := context.WithTimeout(s.ctx, h.afterLease())
@@ -50,6 +39,10 @@ func pushedWhole(s *subject) {
 	h.ack(ds[batch/2:])
 	other.pushWhenThereIsRoom(batch)
 	h.pull(batch)
+	none, err := h.Push(h.ctx, s.key(), nil)
+	if len(none) > 0 || err != nil {
+		kit.Failf("Push of no tasks returned %v and %v, want nothing", none, err)
+	}
 }
 
 // increasingIDs pushes before and after Close, with tasks that are acknowledged and
@@ -91,7 +84,7 @@ func madeAnew(s *subject) {
 	sameIDs("all that was delivered", idsOf(h.pull(100)), ids)
 }
 
-// pushedAgain pushes again while the tasks wait, are held, and are done.
+// pushedAgain pushes again while the tasks wait, are held, and are done, some for long.
 func pushedAgain(s *subject) {
 	h, other := s.two()
 	key, tasks := s.key(), s.batch(3)
@@ -105,6 +98,8 @@ func pushedAgain(s *subject) {
 	h.pushAgain(key, tasks, ids)
 	h.quiet("all tasks are held, and were pushed again with their key")
 	h.ack(ds)
+	h.pushAgain(key, tasks, ids)
+	h.pause(s.remember)
 	h.pushAgain(key, tasks, ids)
 	h.quiet("all tasks were acknowledged, and then pushed again with their key")
 }
@@ -131,19 +126,6 @@ func pushedAtOnce(s *subject) {
 	}
 	h.pull(25)
 	h.quiet("all tasks are held; they were pushed 8 times at once with the same key")
-}
-
-func pushedLater(s *subject) {
-	h := s.open()
-	key, tasks := s.key(), s.batch(4)
-	ids := h.pushTasks(key, tasks)
-	done := h.pull(2)
-	h.ack(done)
-	h.pause(s.remember)
-	h.pushAgain(key, tasks, ids)
-	ds := h.pull(2)
-	sameIDs("all that was delivered", append(idsOf(ds), idsOf(done)...), ids)
-	h.quiet("two tasks are held, two were done, and all were pushed again with their key")
 }
 
 // otherKeys pushes the same tasks with keys of all kinds. They are other tasks then.
