@@ -59,7 +59,7 @@ var brokenOffers = []broken{
 		c.await(c.ctx, changed, time.Time{})
 		c.got, c.err = c.Load(c.ctx, c.id)
 	})},
-	{"Wait waits for ever when the task has gone", "Waiter/acknowledged", on("Wait", func(c *call) {
+	{"Wait waits for ever when the task has gone", "Waiter/ends", on("Wait", func(c *call) {
 		pending := c.data.tasks[c.id] != nil
 		if c.do(); pending && c.notFound() {
 			c.hang()
@@ -82,15 +82,15 @@ var brokenOffers = []broken{
 	{"starts are forgotten when the task is given back", "StartMarker/counts", before("Nack", func(c *call) {
 		c.locked(func(d *memory) { clear(d.starts) })
 	})},
-	{"starts are of all tasks together", "StartMarker/counts StartMarker/taken-back", before("MarkStart", func(c *call) { c.id = 1 })},
+	{"starts are of all tasks together", "StartMarker/counts", before("MarkStart", func(c *call) { c.id = 1 })},
 	{"starts are forgotten when the queue is closed", "StartMarker/counts", whenClosed(func(d *memory) { clear(d.starts) })},
 	{"starts are read and then written", "StartMarker/at-once", on("MarkStart", func(c *call) {
 		c.locked(func(d *memory) { c.n += d.starts[c.id] })
 		time.Sleep(time.Microsecond)
 		c.locked(func(d *memory) { d.starts[c.id] = c.n })
 	})},
-	{"a start cannot be taken back", "StartMarker/taken-back", before("MarkStart", func(c *call) { c.n = max(c.n, 0) })},
-	{"a start that is taken back counts as another", "StartMarker/taken-back", before("MarkStart", func(c *call) { c.n = 1 })},
+	{"a start cannot be taken back", "StartMarker/counts", before("MarkStart", func(c *call) { c.n = max(c.n, 0) })},
+	{"a start that is taken back counts as another", "StartMarker/counts", before("MarkStart", func(c *call) { c.n = 1 })},
 	{"Size leaves out what is held", "Sizer/counts", after("Size", func(c *call) {
 		c.locked(func(d *memory) { c.n -= len(d.held) })
 	})},

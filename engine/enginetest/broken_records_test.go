@@ -43,14 +43,14 @@ var brokenRecords = []broken{
 		return c.save(rec)
 	})},
 	{
-		"the last write wins", "clause=10/first-wins clause=10/batch-again clause=10/one-winner clause=16/reopened",
+		"the last write wins", "clause=10/first-wins clause=10/one-winner clause=16/reopened",
 		savesEach(func(c *call, rec engine.Record) error {
 			_ = c.Delete(c.ctx, []uint64{rec.ID})
 			return c.save(rec)
 		}),
 	},
 	{
-		"the second write is an error", "clause=10/first-wins clause=10/batch-again clause=10/one-winner",
+		"the second write is an error", "clause=10/first-wins clause=10/one-winner",
 		savesEach(func(c *call, rec engine.Record) error {
 			if c.stored(rec.ID) {
 				return errBroken
@@ -62,7 +62,7 @@ var brokenRecords = []broken{
 		c.recs = slices.Clone(c.recs)
 		slices.Reverse(c.recs)
 	})},
-	{"a batch is stored up to the first that is there", "clause=10/batch-again", before("Save", func(c *call) {
+	{"a batch is stored up to the first that is there", "clause=10/first-wins", before("Save", func(c *call) {
 		if i := slices.IndexFunc(c.recs, c.isStored); i >= 0 {
 			c.recs = c.recs[:i]
 		}
@@ -190,7 +190,7 @@ var brokenLoops = []broken{
 			}
 		}
 	})},
-	{"All ends with an error", "clause=14/exactly-once clause=14/break-and-panic", loops(func(c *call, yield yield) {
+	{"All ends with an error", "clause=14/exactly-once", loops(func(c *call, yield yield) {
 		for rec := range c.seq {
 			if !yield(rec, nil) {
 				return
@@ -210,7 +210,7 @@ var brokenLoops = []broken{
 			}
 		}
 	})},
-	{"nothing is saved in the body of a loop", "clause=14/calls-in-body clause=14/break-and-panic", func(r *rig) {
+	{"nothing is saved in the body of a loop", "clause=14/calls-in-body clause=14/exactly-once", func(r *rig) {
 		looping := false
 		loops(func(c *call, yield yield) {
 			looping = true
@@ -223,7 +223,7 @@ var brokenLoops = []broken{
 			}
 		})
 	}},
-	{"All swallows a panic", "clause=14/break-and-panic", loops(func(c *call, yield yield) {
+	{"All swallows a panic", "clause=14/exactly-once", loops(func(c *call, yield yield) {
 		defer func() { _ = recover() }()
 		c.seq(yield)
 	})},

@@ -37,15 +37,13 @@ var checks = []check{
 	{Clauses: []int{7}, Name: "extend", Try: extended, Waits: true},
 	{Clauses: []int{7}, Name: "extend-when-ended", Try: extendEnded, Waits: true},
 
-	{Clauses: []int{8}, Name: "nack", Try: nackWakesOthers},
-	{Clauses: []int{8}, Name: "nack-some", Try: nackSome},
+	{Clauses: []int{8}, Name: "nack", Try: nacked},
 
 	{Clauses: []int{9}, Name: "ack", Try: acked, Waits: true},
 	{Clauses: []int{9}, Name: "ack-when-ended", Try: ackEnded, Waits: true},
 
 	{Clauses: []int{10}, Name: "round-trip", Try: recordRoundTrip},
 	{Clauses: []int{10}, Name: "first-wins", Try: firstWins},
-	{Clauses: []int{10}, Name: "batch-again", Try: batchAgain},
 	{Clauses: []int{10}, Name: "one-winner", Try: oneWinner},
 
 	{Clauses: []int{11}, Name: "too-large", Try: tooLargeRecord},
@@ -56,7 +54,6 @@ var checks = []check{
 
 	{Clauses: []int{14}, Name: "exactly-once", Try: allOnce},
 	{Clauses: []int{14}, Name: "calls-in-body", Try: callsInBody},
-	{Clauses: []int{14}, Name: "break-and-panic", Try: leftLoops},
 	{Clauses: []int{14}, Name: "failed", Try: failedLoops},
 	{Clauses: []int{14}, Name: "while-others-write", Try: allWhileWriting},
 
@@ -78,12 +75,10 @@ var checks = []check{
 
 	{Offer: "Waiter", Name: "at-once", Try: waitAtOnce},
 	{Offer: "Waiter", Name: "woken", Try: waitWoken},
-	{Offer: "Waiter", Name: "acknowledged", Try: waitAcknowledged},
 	{Offer: "Waiter", Name: "race", Try: waitRace},
 	{Offer: "Waiter", Name: "ends", Try: waitEnds},
 
 	{Offer: "StartMarker", Name: "counts", Try: startsCount, Waits: true},
-	{Offer: "StartMarker", Name: "taken-back", Try: startsTakenBack},
 	{Offer: "StartMarker", Name: "at-once", Try: startsAtOnce},
 
 	{Offer: "Sizer", Name: "counts", Try: sizeCounts},

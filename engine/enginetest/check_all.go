@@ -11,18 +11,40 @@ import (
 	"github.com/resultpool/resultpool/internal/kit"
 )
 
-// allOnce loops from two handles, and twice over the same sequence.
+// allOnce loops from two handles, twice over the same sequence, and leaves loops by break and
+// by panic.
 func allOnce(s *subject) {
 	h, other := s.two()
 	h.hasOnly()
 	recs := records(1<<50, 300)
 	h.save(recs...)
-	again := *h
-	again.Engine = sequence{h.Engine, h.All(h.ctx)}
-	for range 2 {
-		h.hasOnly(recs...)
-		other.hasOnly(recs...)
-		again.hasOnly(recs...)
+	again := s.newHandle(sequence{h.Engine, h.All(h.ctx)})
+	type thrown struct{}
+	for at := 1; at < 300; at += 97 {
+		for _, h := range []*handle{h, other, again} {
+			h.hasOnly(recs...)
+		}
+		n := 0
+		for _, err := range h.All(h.ctx) {
+			wantNil("All", err)
+			if n++; n == at {
+				break
+			}
+		}
+		func() {
+			defer func() {
+				if r := recover(); r != (thrown{}) {
+					kit.Failf("a panic with %v in the body of a loop over All came out of it as %v", thrown{}, r)
+				}
+			}()
+			for range h.All(h.ctx) {
+				panic(thrown{})
+			}
+		}()
+		h.save(record(200))
+		h.del(200)
+		h.push(2)
+		h.ack(h.pull(2))
 	}
 }
 
@@ -34,7 +56,7 @@ type sequence struct {
 
 func (s sequence) All(context.Context) iter.Seq2[engine.Record, error] { return s.all }
 
-// wants rec to be what was saved under its ID.
+// asSaved wants rec to be what was saved under its ID.
 func asSaved(rec engine.Record) {
 	if want := record(rec.ID); !bytes.Equal(rec.Data, want.Data) {
 		kit.Failf("All yielded record %d with %s, want %s", rec.ID, brief(rec.Data), brief(want.Data))
@@ -77,38 +99,6 @@ func callsInBody(s *subject) {
 			kit.Failf("All did not yield record %d, which was stored all the time", id)
 		}
 	}
-}
-
-// leftLoops leaves loops by break and by panic, and then uses the engine.
-func leftLoops(s *subject) {
-	h := s.open()
-	recs := records(1, 100)
-	h.save(recs...)
-	type thrown struct{}
-	for at := 1; at <= 100; at += 33 {
-		n := 0
-		for _, err := range h.All(h.ctx) {
-			wantNil("All", err)
-			if n++; n == at {
-				break
-			}
-		}
-		func() {
-			defer func() {
-				if r := recover(); r != (thrown{}) {
-					kit.Failf("a panic with %v in the body of a loop over All came out of it as %v", thrown{}, r)
-				}
-			}()
-			for range h.All(h.ctx) {
-				panic(thrown{})
-			}
-		}()
-		h.save(record(200))
-		h.del(200)
-		h.push(2)
-		h.ack(h.pull(2))
-	}
-	h.hasOnly(recs...)
 }
 
 // failedLoops loops with a context that ends, and over an engine that is closed: at the end,

@@ -114,37 +114,25 @@ func extendEnded(s *subject) {
 	other.quietFor(h.Lease()*6/5, "all tasks were acknowledged, and one of them extended after that")
 }
 
-// nackWakesOthers gives tasks back while another handle waits for one.
-func nackWakesOthers(s *subject) {
+// nacked gives back some of what is held, while another handle waits for a task, and while the
+// same handle does.
+func nacked(s *subject) {
 	h, other := s.two()
-	h.push(2)
-	// With a busy machine this is slow at times, but not every time.
-	prompt(4, h.brisk(), "Pull of another handle, waiting when two tasks were given back,", func() time.Duration {
-		ds := h.pull(2)
-		var got []engine.Delivery
-		took := other.woken("Pull", func(other *handle) { got = other.pull(2) },
-			func(other *handle) { h.with(other.ctx).nack(ds) })
-		other.nack(got)
-		return took
-	})
-}
-
-// nackSome gives back some of what is held, to itself.
-func nackSome(s *subject) {
-	h := s.open()
 	h.push(6)
-	prompt(4, h.brisk(), "Pull of tasks that the same handle had given back", func() time.Duration {
-		ds := h.pull(6)
-		start := time.Now()
-		h.nack(ds[1:4])
-		again := h.pull(3)
-		took := time.Since(start)
-		if took < h.Lease()/2 { // or the others' leases may have ended
-			sameIDs("what was delivered again of six tasks, of which three were given back", idsOf(again), idsOf(ds[1:4]))
-		}
-		h.nack(slices.Concat(ds[:1], again, ds[4:]))
-		return took
-	})
+	for _, puller := range []*handle{other, h} {
+		// With a busy machine this is slow at times, but not every time.
+		prompt(4, h.brisk(), "Pull, waiting when three tasks were given back,", func() time.Duration {
+			ds := h.pull(6)
+			var again []engine.Delivery
+			took := puller.woken("Pull", func(puller *handle) { again = puller.pull(3) },
+				func(puller *handle) { h.with(puller.ctx).nack(ds[1:4]) })
+			if took < h.Lease()/2 { // or the others' leases may have ended
+				sameIDs("what was delivered again of six tasks, of which three were given back", idsOf(again), idsOf(ds[1:4]))
+			}
+			h.nack(slices.Concat(ds[:1], again, ds[4:]))
+			return took
+		})
+	}
 }
 
 // acked acknowledges all but one task. When that comes again, the others' leases would

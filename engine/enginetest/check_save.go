@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/resultpool/resultpool/engine"
@@ -28,39 +29,27 @@ func recordRoundTrip(s *subject) {
 	}
 }
 
+// firstWins saves batches of which some records are stored already, at the beginning, in the
+// middle or at the end, by another handle.
 func firstWins(s *subject) {
 	h, other := s.two()
-	first := engine.Record{ID: 7, Data: []byte("first")}
-	h.save(first)
-	for _, later := range []string{"later", "", "a later one that is longer", "first"} {
-		h.save(engine.Record{ID: 7, Data: []byte(later)})
-		h.has(first)
-		other.save(engine.Record{ID: 7, Data: []byte(later)})
-		other.has(first)
-	}
-	empty := engine.Record{ID: 8}
-	h.save(empty, engine.Record{ID: 8, Data: []byte("second of the same batch")})
-	h.has(empty)
-	other.save(engine.Record{ID: 8, Data: []byte("not empty")})
-	h.has(empty)
-	h.hasOnly(first, empty)
-}
-
-// batchAgain saves batches of which some records are stored already, at the beginning,
-// in the middle or at the end.
-func batchAgain(s *subject) {
-	h, other := s.two()
+	var first []engine.Record
 	for i, stored := range [][2]int{{0, 3}, {4, 6}, {7, 10}, {0, 10}} {
 		recs := records(uint64(100*i+1), 10)
+		recs[5].Data = nil
 		other.save(recs[stored[0]:stored[1]]...)
-		batch := records(uint64(100*i+1), 10)
+		batch := slices.Clone(recs)
 		for j := stored[0]; j < stored[1]; j++ {
-			batch[j].Data = []byte("another")
+			batch[j].Data = []byte("another, which is longer")
 		}
+		h.save(append(batch, engine.Record{ID: recs[9].ID})...) // an ID twice
 		h.save(batch...)
-		h.save(batch...)
+		other.save(batch...)
 		h.has(recs...)
+		other.has(recs...)
+		first = append(first, recs...)
 	}
+	h.hasOnly(first...)
 }
 
 // oneWinner has several handles save other records under the same IDs at once.

@@ -76,23 +76,6 @@ func waitWoken(s *subject) {
 	}
 }
 
-// waitAcknowledged has the task acknowledged during a Wait for a record that never comes.
-func waitAcknowledged(s *subject) {
-	h, other := s.two()
-	id := h.push(1)[0]
-	ds := h.pull(1)
-	h.woken("Wait", func(h *handle) {
-		ctx, cancel := context.WithTimeout(h.ctx, soon+while)
-		defer cancel()
-		if data, err := h.Wait(ctx, id); !errors.Is(err, engine.ErrNotFound) {
-			kit.Failf("Wait, waiting when the task was acknowledged without a record, returned %s and %v, "+
-				"want an error matching engine.ErrNotFound", brief(data), err)
-		}
-	}, func(h *handle) { h.ack(ds) })
-	other.save(record(id))
-	h.wait(record(id))
-}
-
 // waitRace waits and saves at the same moment, many times: no save goes unnoticed.
 func waitRace(s *subject) {
 	h, other := s.two()
@@ -111,10 +94,12 @@ func waitRace(s *subject) {
 	}
 }
 
-// waitEnds has a context end, and the engine be closed, during a Wait.
+// waitEnds has a context end, the task be acknowledged without a record, and the engine be
+// closed, during a Wait.
 func waitEnds(s *subject) {
 	h := s.open()
 	id := h.push(1)[0]
+	ds := h.pull(1)
 	h.endsWithItsContext("Wait", func(ctx context.Context) error {
 		_, err := h.Wait(ctx, id)
 		return err
@@ -124,9 +109,15 @@ func waitEnds(s *subject) {
 	if _, err := h.Wait(done, id); !refused(done, err) {
 		kit.Failf("Wait with a context that is done returned %v, want an error matching the context's", err)
 	}
-	h.woken("Wait", func(h *handle) {
-		if _, err := h.Wait(h.ctx, id); !errors.Is(err, engine.ErrClosed) {
-			kit.Failf("Wait, waiting when the engine was closed, returned %v, want an error matching engine.ErrClosed", err)
-		}
-	}, func(h *handle) { h.close() })
+	ends := func(id uint64, want error, end func(h *handle)) {
+		h.woken("Wait", func(h *handle) {
+			ctx, cancel := context.WithTimeout(h.ctx, soon+while)
+			defer cancel()
+			if _, err := h.Wait(ctx, id); !errors.Is(err, want) {
+				kit.Failf("Wait, waiting when the task was acknowledged, or the engine closed, returned %v, want an error matching %q", err, want)
+			}
+		}, end)
+	}
+	ends(id, engine.ErrNotFound, func(h *handle) { h.ack(ds) })
+	ends(h.push(1)[0], engine.ErrClosed, func(h *handle) { h.close() })
 }
