@@ -113,11 +113,6 @@ var brokenSlices = []broken{
 	{"Save sorts the records that it was given", "clause=18/given", after("Save", func(c *call) { slices.Reverse(c.recs) })},
 	{"Delete sorts the IDs that it was given", "clause=18/given", after("Delete", func(c *call) { slices.Sort(c.ids) })},
 	{"Push returns IDs that it keeps", "clause=18/returned", after("Push", func(c *call) { c.ids = c.data.keys[c.key] })},
-	{"Pull returns tasks that it keeps", "clause=18/returned", after("Pull", func(c *call) {
-		for i, d := range c.ds {
-			c.ds[i].Task = c.data.tasks[d.ID].data
-		}
-	})},
 	{"Pull returns tasks in one piece of memory", "clause=18/returned", after("Pull", func(c *call) {
 		page := make([]byte, 0, 4096)
 		for i := range c.ds {

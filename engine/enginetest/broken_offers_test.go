@@ -24,11 +24,6 @@ var brokenOffers = []broken{
 		}
 	})},
 	{"Wait does not wait", "Waiter/woken Waiter/race Waiter/ends", on("Wait", func(c *call) { c.got, c.err = c.Load(c.ctx, c.id) })},
-	{"Wait waits for what never was", "Waiter/at-once", after("Wait", func(c *call) {
-		if c.notFound() {
-			c.hang()
-		}
-	})},
 	{"Wait thinks for two seconds about what never was", "Waiter/at-once", after("Wait", func(c *call) {
 		if c.notFound() {
 			time.Sleep(2 * time.Second)
@@ -67,11 +62,6 @@ var brokenOffers = []broken{
 	})},
 	{"Wait that ends says so in its own words", "Waiter/ends", after("Wait", func(c *call) {
 		if c.err != nil && !c.notFound() {
-			c.err = errBroken
-		}
-	})},
-	{"Wait says that it was closed in its own words", "Waiter/ends", after("Wait", func(c *call) {
-		if c.isClosed() {
 			c.err = errBroken
 		}
 	})},

@@ -143,13 +143,6 @@ var brokenLeases = []broken{
 		}
 	})},
 	{"Extend does nothing", "clause=7/extend", on("Extend", func(*call) {})},
-	{"Extend extends all that is held", "clause=7/extend", on("Extend", func(c *call) {
-		c.locked(func(d *memory) {
-			for _, t := range d.held {
-				t.leaseEnds = time.Now().Add(d.lease)
-			}
-		})
-	})},
 	{"Extend brings back what is acknowledged", "clause=7/extend-when-ended clause=9/ack", on("Extend", (*call).bringBack)},
 	{"Nack brings back what is acknowledged", "clause=9/ack", on("Nack", (*call).bringBack)},
 	{"Nack does nothing", "clause=8/nack", on("Nack", func(*call) {})},
@@ -165,23 +158,8 @@ var brokenLeases = []broken{
 			d.arriveLocked()
 		})
 	})},
-	{"Nack wakes nobody", "clause=8/nack", on("Nack", func(c *call) {
-		c.locked(func(d *memory) {
-			for _, id := range idsOf(c.ds) {
-				d.releaseLocked(id)
-			}
-		})
-	})},
 	{"Ack does nothing", "clause=9/ack clause=9/ack-when-ended clause=7/extend-when-ended", on("Ack", func(*call) {})},
 	{"Ack forgets the first", "clause=9/ack", before("Ack", func(c *call) { c.ds = c.ds[:1] })},
-	{"Ack forgets all that is held", "clause=9/ack", on("Ack", func(c *call) {
-		c.locked(func(d *memory) {
-			for id := range d.held {
-				delete(d.tasks, id)
-			}
-			clear(d.held)
-		})
-	})},
 	{"Ack of what nobody holds does nothing", "clause=9/ack-when-ended", before("Ack", func(c *call) {
 		c.ds = slices.DeleteFunc(slices.Clone(c.ds), func(d engine.Delivery) bool { _, still := c.holder(d); return !still })
 	})},

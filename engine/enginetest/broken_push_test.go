@@ -163,17 +163,6 @@ var brokenPushes = []broken{
 			c.ids, c.err = nil, errBroken
 		}
 	})},
-	{"the same task is not pushed twice", "clause=2/other-keys", func(r *rig) {
-		known := make(map[string]uint64)
-		r.on("Push", func(c *call) {
-			if id := known[string(c.tasks[0])]; id != 0 {
-				c.ids = slices.Repeat([]uint64{id}, len(c.tasks))
-				return
-			}
-			c.do()
-			known[string(c.tasks[0])] = c.ids[0]
-		})
-	}},
 	{"ErrFull comes without the IDs of those that are in", "clause=3/some-fit", after("Push", func(c *call) {
 		if c.err != nil {
 			c.ids = nil
@@ -191,11 +180,6 @@ var brokenPushes = []broken{
 			}
 		})
 	}},
-	{"a push that did not fit gets other IDs the next time", "clause=3/some-fit", after("Push", func(c *call) {
-		if len(c.ids) > 0 && c.ids[0] != c.data.lastID-uint64(len(c.ids)-1) {
-			c.ids[0]++
-		}
-	})},
 	{"those before a task that is too large are in, and not told", "clause=3/too-large", after("Push", func(c *call) {
 		if errors.Is(c.err, engine.ErrTooLarge) {
 			_, _ = c.Push(c.ctx, c.key, c.tasks[:1])

@@ -133,11 +133,6 @@ var brokenRecords = []broken{
 	{"Ack deletes", "clause=15/apart clause=1-14/all-at-once", before("Ack", func(c *call) {
 		_ = c.Delete(c.ctx, idsOf(c.ds))
 	})},
-	{"Delete acknowledges", "clause=15/apart", before("Delete", func(c *call) {
-		for _, id := range c.ids {
-			c.ackTask(id)
-		}
-	})},
 }
 
 var brokenLoops = []broken{
@@ -189,14 +184,6 @@ var brokenLoops = []broken{
 				seq(yield)
 			}
 		}
-	})},
-	{"All ends with an error", "clause=14/exactly-once", loops(func(c *call, yield yield) {
-		for rec := range c.seq {
-			if !yield(rec, nil) {
-				return
-			}
-		}
-		yield(engine.Record{}, errBroken)
 	})},
 	{"All does not bear changes", "clause=14/calls-in-body clause=14/while-others-write", loops(func(c *call, yield yield) {
 		n := len(c.data.recordIDs())
