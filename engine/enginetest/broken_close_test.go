@@ -11,16 +11,16 @@ import (
 
 // whenClosed calls f before each Close.
 func whenClosed(f func(d *memory)) func(*rig) {
-	return before("Close", func(c *call) { c.locked(f) })
+	return before("Close", func(c *twistedCall) { c.locked(f) })
 }
 
 // worksWhenClosed has a method work after Close, by another handle.
 func worksWhenClosed(method string) broken {
-	return broken{method + " works after Close", "clause=17/closed", before(method, func(c *call) { c.Memory = c.Open() })}
+	return broken{method + " works after Close", "clause=17/closed", before(method, func(c *twistedCall) { c.Memory = c.Open() })}
 }
 
 // isClosed reports whether the call was made after Close.
-func (c *call) isClosed() bool { return errors.Is(c.err, engine.ErrClosed) }
+func (c *twistedCall) isClosed() bool { return errors.Is(c.err, engine.ErrClosed) }
 
 var brokenCloses = []broken{
 	worksWhenClosed("Push"),
@@ -48,45 +48,45 @@ var brokenCloses = []broken{
 		clear(d.held)
 	})},
 	{"records are lost when the queue is closed", "clause=16/reopened", whenClosed(func(d *memory) { clear(d.records) })},
-	{"the lease is another after each Open", "clause=16/reopened", after("Lease", func(c *call) {
-		c.lease += time.Duration(c.handle) * time.Second
-	})},
+	{"the lease is another after each Open", "clause=16/reopened", func(r *rig) {
+		r.lease = func(d time.Duration) time.Duration { return d + time.Duration(r.handles)*time.Second }
+	}},
 	{"Close again is an error", "clause=17/closed", func(r *rig) {
 		closed := make(map[int]bool)
-		r.on("Close", func(c *call) {
+		r.on("Close", func(c *twistedCall) {
 			if c.do(); closed[c.handle] {
 				c.err = engine.ErrClosed
 			}
 			closed[c.handle] = true
 		})
 	}},
-	{"Close is an error", "clause=5/order", after("Close", func(c *call) { c.err = errBroken })},
-	{"Pull tells of a cancel after Close", "clause=17/closed clause=17/closed-while-waiting", after("Pull", func(c *call) {
+	{"Close is an error", "clause=5/order", after("Close", func(c *twistedCall) { c.err = errBroken })},
+	{"Pull tells of a cancel after Close", "clause=17/closed clause=17/closed-while-waiting", after("Pull", func(c *twistedCall) {
 		if c.isClosed() {
 			c.err = context.Canceled
 		}
 	})},
-	{"Pull that waits sees Close late", "clause=17/closed-while-waiting", after("Pull", func(c *call) {
+	{"Pull that waits sees Close late", "clause=17/closed-while-waiting", after("Pull", func(c *twistedCall) {
 		if c.isClosed() {
 			time.Sleep(2 * soon)
 		}
 	})},
-	{"a loop that Close interrupts tells of something else", "clause=17/closed-while-waiting", loops(func(_ *call, yield yield) {
+	{"a loop that Close interrupts tells of something else", "clause=17/closed-while-waiting", loops(func(_ *twistedCall, yield yield) {
 		if yield(record(1), nil) {
 			yield(engine.Record{}, errBroken)
 		}
 	})},
 	{"Close closes all handles", "clause=17/closed", func(r *rig) {
 		var all []*Memory
-		r.opened = func(b *twisted) { all = append(all, b.Memory) }
-		r.on("Close", func(c *call) {
+		r.opened = func(m *Memory) { all = append(all, m) }
+		r.on("Close", func(c *twistedCall) {
 			for _, m := range all {
 				_ = m.Close()
 			}
 		})
 	}},
 	{"a goroutine is left after Close", "clause=17/no-goroutines", func(r *rig) {
-		r.opened = func(*twisted) { r.leave() }
+		r.opened = func(*Memory) { r.leave() }
 	}},
 }
 
@@ -98,22 +98,22 @@ func (r *rig) leave() {
 }
 
 var brokenSlices = []broken{
-	{"Push keeps the tasks that it was given", "clause=18/given", after("Push", func(c *call) {
+	{"Push keeps the tasks that it was given", "clause=18/given", after("Push", func(c *twistedCall) {
 		for i, id := range c.ids {
 			c.data.tasks[id].data = c.tasks[i]
 		}
 	})},
-	{"Push changes the tasks that it was given", "clause=18/given", after("Push", func(c *call) { slices.Reverse(c.tasks) })},
-	{"Nack changes the deliveries that it was given", "clause=18/given", after("Nack", func(c *call) { clear(c.ds) })},
-	{"Extend changes the deliveries that it was given", "clause=18/given", after("Extend", func(c *call) { slices.Reverse(c.ds) })},
-	{"Save keeps the records that it was given", "clause=18/given", savesEach(func(c *call, rec engine.Record) error {
+	{"Push changes the tasks that it was given", "clause=18/given", after("Push", func(c *twistedCall) { slices.Reverse(c.tasks) })},
+	{"Nack changes the deliveries that it was given", "clause=18/given", after("Nack", func(c *twistedCall) { clear(c.ds) })},
+	{"Extend changes the deliveries that it was given", "clause=18/given", after("Extend", func(c *twistedCall) { slices.Reverse(c.ds) })},
+	{"Save keeps the records that it was given", "clause=18/given", savesEach(func(c *twistedCall, rec engine.Record) error {
 		c.data.records[rec.ID] = rec.Data
 		return nil
 	})},
-	{"Save sorts the records that it was given", "clause=18/given", after("Save", func(c *call) { slices.Reverse(c.recs) })},
-	{"Delete sorts the IDs that it was given", "clause=18/given", after("Delete", func(c *call) { slices.Sort(c.ids) })},
-	{"Push returns IDs that it keeps", "clause=18/returned", after("Push", func(c *call) { c.ids = c.data.keys[c.key] })},
-	{"Pull returns tasks in one piece of memory", "clause=18/returned", after("Pull", func(c *call) {
+	{"Save sorts the records that it was given", "clause=18/given", after("Save", func(c *twistedCall) { slices.Reverse(c.recs) })},
+	{"Delete sorts the IDs that it was given", "clause=18/given", after("Delete", func(c *twistedCall) { slices.Sort(c.ids) })},
+	{"Push returns IDs that it keeps", "clause=18/returned", after("Push", func(c *twistedCall) { c.ids = c.data.keys[c.key] })},
+	{"Pull returns tasks in one piece of memory", "clause=18/returned", after("Pull", func(c *twistedCall) {
 		page := make([]byte, 0, 4096)
 		for i := range c.ds {
 			from := len(page)
@@ -121,8 +121,8 @@ var brokenSlices = []broken{
 			c.ds[i].Task = page[from:] // and as far as the page goes
 		}
 	})},
-	{"Load returns records that it keeps", "clause=18/returned", after("Load", func(c *call) { c.got = c.data.records[c.id] })},
-	{"All yields records in one buffer", "clause=18/returned", loops(func(c *call, yield yield) {
+	{"Load returns records that it keeps", "clause=18/returned", after("Load", func(c *twistedCall) { c.got = c.data.records[c.id] })},
+	{"All yields records in one buffer", "clause=18/returned", loops(func(c *twistedCall, yield yield) {
 		var buf []byte
 		for rec, err := range c.seq {
 			buf = append(buf[:0], rec.Data...)
@@ -134,8 +134,8 @@ var brokenSlices = []broken{
 }
 
 // whenDone has methods not do their work, but what f says, if their context is done.
-func whenDone(methods string, f func(c *call)) func(*rig) {
-	return on(methods, func(c *call) {
+func whenDone(methods string, f func(c *twistedCall)) func(*rig) {
+	return on(methods, func(c *twistedCall) {
 		if c.ctx.Err() != nil {
 			c.seq = func(yield) {}
 			f(c)
@@ -146,18 +146,18 @@ func whenDone(methods string, f func(c *call)) func(*rig) {
 }
 
 var brokenContexts = []broken{
-	{"with a context that is done Push is any error", "Context/done-before", whenDone("Push", func(c *call) { c.err = errBroken })},
-	{"with a context that is done Ack is any error", "Context/done-before", whenDone("Ack", func(c *call) { c.err = errBroken })},
-	{"with a context that is done Save does nothing and is no error", "Context/done-before", whenDone("Save", func(*call) {})},
-	{"with a context that is done Load finds nothing", "Context/done-before", whenDone("Load", func(*call) {})},
-	{"with a context that is done Delete does nothing and is no error", "Context/done-before", whenDone("Delete", func(*call) {})},
-	{"with a context that is done All yields nothing", "Context/done-before", whenDone("All", func(*call) {})},
-	{"Pull that waits sees the end of its context late", "Context/done-while-waiting", after("Pull", func(c *call) {
+	{"with a context that is done Push is any error", "Context/done-before", whenDone("Push", func(c *twistedCall) { c.err = errBroken })},
+	{"with a context that is done Ack is any error", "Context/done-before", whenDone("Ack", func(c *twistedCall) { c.err = errBroken })},
+	{"with a context that is done Save does nothing and is no error", "Context/done-before", whenDone("Save", func(*twistedCall) {})},
+	{"with a context that is done Load finds nothing", "Context/done-before", whenDone("Load", func(*twistedCall) {})},
+	{"with a context that is done Delete does nothing and is no error", "Context/done-before", whenDone("Delete", func(*twistedCall) {})},
+	{"with a context that is done All yields nothing", "Context/done-before", whenDone("All", func(*twistedCall) {})},
+	{"Pull that waits sees the end of its context late", "Context/done-while-waiting", after("Pull", func(c *twistedCall) {
 		if c.err != nil {
 			time.Sleep(3 * time.Second)
 		}
 	})},
-	{"Pull returns a task from nowhere when its context ends", "Context/done-while-waiting", after("Pull", func(c *call) {
+	{"Pull returns a task from nowhere when its context ends", "Context/done-while-waiting", after("Pull", func(c *twistedCall) {
 		c.ds = []engine.Delivery{{}}
 	})},
 }

@@ -8,28 +8,28 @@ import (
 )
 
 // notFound reports whether the call has found nothing.
-func (c *call) notFound() bool { return errors.Is(c.err, engine.ErrNotFound) }
+func (c *twistedCall) notFound() bool { return errors.Is(c.err, engine.ErrNotFound) }
 
 // hang has the call wait until its context is done.
-func (c *call) hang() {
+func (c *twistedCall) hang() {
 	<-c.ctx.Done()
 	c.got, c.err = nil, c.ctx.Err()
 }
 
 var brokenOffers = []broken{
-	{"Wait waits for what is there", "Waiter/at-once", on("Wait", (*call).hang)},
-	{"Wait needs a task", "Waiter/at-once", on("Wait", func(c *call) {
+	{"Wait waits for what is there", "Waiter/at-once", on("Wait", (*twistedCall).hang)},
+	{"Wait needs a task", "Waiter/at-once", on("Wait", func(c *twistedCall) {
 		if c.err = engine.ErrNotFound; c.data.tasks[c.id] != nil {
 			c.do()
 		}
 	})},
-	{"Wait does not wait", "Waiter/woken Waiter/race Waiter/ends", on("Wait", func(c *call) { c.got, c.err = c.Load(c.ctx, c.id) })},
-	{"Wait thinks for two seconds about what never was", "Waiter/at-once", after("Wait", func(c *call) {
+	{"Wait does not wait", "Waiter/woken Waiter/race Waiter/ends", on("Wait", func(c *twistedCall) { c.got, c.err = c.Load(c.ctx, c.id) })},
+	{"Wait thinks for two seconds about what never was", "Waiter/at-once", after("Wait", func(c *twistedCall) {
 		if c.notFound() {
 			time.Sleep(2 * time.Second)
 		}
 	})},
-	{"Wait looks once in two seconds", "Waiter/woken", on("Wait", func(c *call) {
+	{"Wait looks once in two seconds", "Waiter/woken", on("Wait", func(c *twistedCall) {
 		for c.err = c.enter(c.ctx); c.err == nil; c.err = c.enter(c.ctx) {
 			data, changed, err := c.data.loadOrChanged(c.id)
 			if changed == nil {
@@ -39,7 +39,7 @@ var brokenOffers = []broken{
 			c.await(c.ctx, nil, time.Now().Add(2*time.Second))
 		}
 	})},
-	{"Wait looks and then listens", "Waiter/race", on("Wait", func(c *call) {
+	{"Wait looks and then listens", "Waiter/race", on("Wait", func(c *twistedCall) {
 		if c.got, c.err = c.Load(c.ctx, c.id); c.err == nil {
 			return
 		}
@@ -54,39 +54,39 @@ var brokenOffers = []broken{
 		c.await(c.ctx, changed, time.Time{})
 		c.got, c.err = c.Load(c.ctx, c.id)
 	})},
-	{"Wait waits for ever when the task has gone", "Waiter/ends", on("Wait", func(c *call) {
+	{"Wait waits for ever when the task has gone", "Waiter/ends", on("Wait", func(c *twistedCall) {
 		pending := c.data.tasks[c.id] != nil
 		if c.do(); pending && c.notFound() {
 			c.hang()
 		}
 	})},
-	{"Wait that ends says so in its own words", "Waiter/ends", after("Wait", func(c *call) {
+	{"Wait that ends says so in its own words", "Waiter/ends", after("Wait", func(c *twistedCall) {
 		if c.err != nil && !c.notFound() {
 			c.err = errBroken
 		}
 	})},
-	{"Wait with a context that is done finds nothing", "Waiter/ends", whenDone("Wait", func(c *call) { c.err = engine.ErrNotFound })},
-	{"starts are deliveries", "StartMarker/counts StartMarker/at-once", on("MarkStart", func(c *call) {
+	{"Wait with a context that is done finds nothing", "Waiter/ends", whenDone("Wait", func(c *twistedCall) { c.err = engine.ErrNotFound })},
+	{"starts are deliveries", "StartMarker/counts StartMarker/at-once", on("MarkStart", func(c *twistedCall) {
 		c.n = c.data.tasks[c.id].deliveries
 	})},
-	{"starts are forgotten when the task is given back", "StartMarker/counts", before("Nack", func(c *call) {
+	{"starts are forgotten when the task is given back", "StartMarker/counts", before("Nack", func(c *twistedCall) {
 		c.locked(func(d *memory) { clear(d.starts) })
 	})},
-	{"starts are of all tasks together", "StartMarker/counts", before("MarkStart", func(c *call) { c.id = 1 })},
+	{"starts are of all tasks together", "StartMarker/counts", before("MarkStart", func(c *twistedCall) { c.id = 1 })},
 	{"starts are forgotten when the queue is closed", "StartMarker/counts", whenClosed(func(d *memory) { clear(d.starts) })},
-	{"starts are read and then written", "StartMarker/at-once", on("MarkStart", func(c *call) {
+	{"starts are read and then written", "StartMarker/at-once", on("MarkStart", func(c *twistedCall) {
 		c.locked(func(d *memory) { c.n += d.starts[c.id] })
 		time.Sleep(time.Microsecond)
 		c.locked(func(d *memory) { d.starts[c.id] = c.n })
 	})},
-	{"a start cannot be taken back", "StartMarker/counts", before("MarkStart", func(c *call) { c.n = max(c.n, 0) })},
-	{"a start that is taken back counts as another", "StartMarker/counts", before("MarkStart", func(c *call) { c.n = 1 })},
-	{"Size leaves out what is held", "Sizer/counts", after("Size", func(c *call) {
+	{"a start cannot be taken back", "StartMarker/counts", before("MarkStart", func(c *twistedCall) { c.n = max(c.n, 0) })},
+	{"a start that is taken back counts as another", "StartMarker/counts", before("MarkStart", func(c *twistedCall) { c.n = 1 })},
+	{"Size leaves out what is held", "Sizer/counts", after("Size", func(c *twistedCall) {
 		c.locked(func(d *memory) { c.n -= len(d.held) })
 	})},
 	{"Size is a guess", "Sizer/counts", func(r *rig) {
 		calls := 0
-		r.on("Size", func(c *call) {
+		r.on("Size", func(c *twistedCall) {
 			c.do()
 			calls++
 			c.n += calls
@@ -94,14 +94,14 @@ var brokenOffers = []broken{
 	}},
 	{"Size is what it was before", "Sizer/counts", func(r *rig) {
 		before := 0
-		r.on("Size", func(c *call) {
+		r.on("Size", func(c *twistedCall) {
 			c.do()
 			before, c.n = c.n, before
 		})
 	}},
-	{"the last kind wins", "Describer/first-wins", on("Describe", func(*call) {})},
+	{"the last kind wins", "Describer/first-wins", on("Describe", func(*twistedCall) {})},
 	{"the kind is forgotten when the queue is closed", "Describer/first-wins", whenClosed(func(d *memory) { d.kind = "" })},
-	{"the kind is looked for and then stored", "Describer/first-wins", on("Describe", func(c *call) {
+	{"the kind is looked for and then stored", "Describer/first-wins", on("Describe", func(c *twistedCall) {
 		var stored string
 		c.locked(func(d *memory) { stored = d.kind })
 		if stored != "" {
@@ -111,9 +111,13 @@ var brokenOffers = []broken{
 		time.Sleep(time.Microsecond)
 		c.locked(func(d *memory) { d.kind = c.kind })
 	})},
-	{"every error may pass", "Retryabler/of-this-package", on("Retryable", func(c *call) { c.ok = true })},
-	{"no error may pass", "Retryabler/of-this-package", on("Retryable", func(*call) {})},
-	{"Retryable knows errors by their value", "Retryabler/of-this-package", on("Retryable", func(c *call) {
-		c.ok = c.err != engine.ErrTooLarge && c.err != engine.ErrClosed
-	})},
+	{"every error may pass", "Retryabler/of-this-package", func(r *rig) {
+		r.retryable = func(error) bool { return true }
+	}},
+	{"no error may pass", "Retryabler/of-this-package", func(r *rig) {
+		r.retryable = func(error) bool { return false }
+	}},
+	{"Retryable knows errors by their value", "Retryabler/of-this-package", func(r *rig) {
+		r.retryable = func(err error) bool { return err != engine.ErrTooLarge && err != engine.ErrClosed }
+	}},
 }

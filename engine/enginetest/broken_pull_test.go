@@ -10,7 +10,7 @@ import (
 )
 
 // pullAs is Pull of an engine that waits in a way of its own.
-func (c *call) pullAs(wait func(arrived <-chan struct{}, leaseEnds time.Time)) {
+func (c *twistedCall) pullAs(wait func(arrived <-chan struct{}, leaseEnds time.Time)) {
 	for c.err = c.enter(c.ctx); c.err == nil; c.err = c.enter(c.ctx) {
 		ds, arrived, leaseEnds := c.data.take(c.limit)
 		if c.ds = ds; len(ds) > 0 {
@@ -21,7 +21,7 @@ func (c *call) pullAs(wait func(arrived <-chan struct{}, leaseEnds time.Time)) {
 }
 
 // bringBack makes tasks of c.ds that are not in the queue.
-func (c *call) bringBack() {
+func (c *twistedCall) bringBack() {
 	c.locked(func(d *memory) {
 		for _, one := range c.ds {
 			if d.tasks[one.ID] == nil {
@@ -34,7 +34,7 @@ func (c *call) bringBack() {
 }
 
 // holder returns the task of a delivery if it is held: still, or again.
-func (c *call) holder(one engine.Delivery) (held *memoryTask, still bool) {
+func (c *twistedCall) holder(one engine.Delivery) (held *memoryTask, still bool) {
 	c.locked(func(d *memory) {
 		d.endLeasesLocked(time.Now())
 		held = d.held[one.ID]
@@ -43,33 +43,33 @@ func (c *call) holder(one engine.Delivery) (held *memoryTask, still bool) {
 }
 
 var brokenPulls = []broken{
-	{"Pull returns one more", "clause=5/order", before("Pull", func(c *call) { c.limit++ })},
-	{"Pull returns none and no error", "clause=5/waits-for-one clause=1-14/all-at-once", on("Pull", func(c *call) {
+	{"Pull returns one more", "clause=5/order", before("Pull", func(c *twistedCall) { c.limit++ })},
+	{"Pull returns none and no error", "clause=5/waits-for-one clause=1-14/all-at-once", on("Pull", func(c *twistedCall) {
 		ctx, cancel := context.WithTimeout(c.ctx, time.Millisecond)
 		defer cancel()
 		c.ctx = ctx
 		c.do()
 		c.err = nil
 	})},
-	{"Pull waits for as many as it may return", "clause=5/no-waiting-for-more", after("Pull", func(c *call) {
+	{"Pull waits for as many as it may return", "clause=5/no-waiting-for-more", after("Pull", func(c *twistedCall) {
 		if n := len(c.ds); n > 0 && n < c.limit {
 			time.Sleep(300 * time.Millisecond)
 		}
 	})},
-	{"Pull looks once in two seconds", "clause=5/waits-for-one", on("Pull", func(c *call) {
+	{"Pull looks once in two seconds", "clause=5/waits-for-one", on("Pull", func(c *twistedCall) {
 		c.pullAs(func(<-chan struct{}, time.Time) { c.await(c.ctx, nil, time.Now().Add(2*time.Second)) })
 	})},
-	{"Pull hears of leases that end only", "clause=5/waits-for-one clause=8/nack", on("Pull", func(c *call) {
+	{"Pull hears of leases that end only", "clause=5/waits-for-one clause=8/nack", on("Pull", func(c *twistedCall) {
 		c.pullAs(func(_ <-chan struct{}, leaseEnds time.Time) { c.await(c.ctx, nil, leaseEnds) })
 	})},
-	{"a queue is a stack", "clause=5/order", on("Pull", func(c *call) {
+	{"a queue is a stack", "clause=5/order", on("Pull", func(c *twistedCall) {
 		c.locked(func(d *memory) { slices.Reverse(d.ready) })
 		c.do()
 		c.locked(func(d *memory) { slices.Sort(d.ready) })
 	})},
 	{"a Pull that ends takes a task with it", "clause=5/pulls-that-end", func(r *rig) {
 		ended := false
-		r.on("Pull", func(c *call) {
+		r.on("Pull", func(c *twistedCall) {
 			if c.do(); ended && c.err == nil { // and is still known to the servers
 				_ = c.Ack(context.WithoutCancel(c.ctx), c.ds[:1])
 				c.do()
@@ -79,7 +79,7 @@ var brokenPulls = []broken{
 	}},
 	{"a Pull that ends returns tasks and an error", "clause=5/pulls-that-end", func(r *rig) {
 		calls := 0
-		r.on("Pull", func(c *call) {
+		r.on("Pull", func(c *twistedCall) {
 			c.do()
 			if calls++; calls%5 == 0 {
 				c.err = context.DeadlineExceeded
@@ -88,13 +88,13 @@ var brokenPulls = []broken{
 	}},
 	{
 		"a Pull that ends says so in its own words", "clause=5/pulls-that-end Context/done-while-waiting Context/done-before",
-		after("Pull", func(c *call) {
+		after("Pull", func(c *twistedCall) {
 			if c.err != nil {
 				c.err = errBroken
 			}
 		}),
 	},
-	{"every 10th task is never delivered", "clause=1/round-trip clause=1-14/all-at-once", before("Pull", func(c *call) {
+	{"every 10th task is never delivered", "clause=1/round-trip clause=1-14/all-at-once", before("Pull", func(c *twistedCall) {
 		c.locked(func(d *memory) { d.ready = slices.DeleteFunc(d.ready, func(id uint64) bool { return id%10 == 0 }) })
 	})},
 }
@@ -102,23 +102,23 @@ var brokenPulls = []broken{
 var brokenLeases = []broken{
 	{
 		"nothing is held", "clause=6/held clause=2/again clause=9/ack clause=1-14/all-at-once clause=8/nack",
-		after("Pull", func(c *call) { _ = c.Nack(context.WithoutCancel(c.ctx), c.ds) }),
+		after("Pull", func(c *twistedCall) { _ = c.Nack(context.WithoutCancel(c.ctx), c.ds) }),
 	},
-	{"leases are half as long", "clause=6/held clause=7/extend clause=9/ack", on("Lease", func(c *call) {
-		c.lease = 2 * c.data.lease
-	})},
-	{"leases never end", "clause=6/held clause=7/extend clause=9/ack clause=16/reopened", func(r *rig) {
-		r.opened = func(b *twisted) { b.data.lease = math.MaxInt64 }
-		r.on("Lease", func(c *call) { c.lease = time.Second })
+	{"leases are half as long", "clause=6/held clause=7/extend clause=9/ack", func(r *rig) {
+		r.lease = func(d time.Duration) time.Duration { return 2 * d }
 	}},
-	{"a lease that ends ends the task", "clause=6/held clause=16/reopened", on("Pull", func(c *call) {
+	{"leases never end", "clause=6/held clause=7/extend clause=9/ack clause=16/reopened", func(r *rig) {
+		r.opened = func(m *Memory) { m.data.lease = math.MaxInt64 }
+		r.lease = func(time.Duration) time.Duration { return time.Second }
+	}},
+	{"a lease that ends ends the task", "clause=6/held clause=16/reopened", on("Pull", func(c *twistedCall) {
 		for c.do(); len(c.ds) > 0 && c.ds[0].Attempt > 1; c.do() {
 			_ = c.Ack(c.ctx, c.ds)
 		}
 	})},
 	{"a lease that ends brings the task back twice", "clause=6/held", func(r *rig) {
 		doubled := make(map[uint64]bool)
-		r.on("Pull", func(c *call) {
+		r.on("Pull", func(c *twistedCall) {
 			c.do()
 			for _, d := range c.ds {
 				if d.Attempt == 2 && !doubled[d.ID] {
@@ -131,26 +131,26 @@ var brokenLeases = []broken{
 	{
 		"Attempt is always 1",
 		"clause=6/held clause=7/extend clause=8/nack clause=9/ack clause=1-14/all-at-once",
-		after("Pull", func(c *call) {
+		after("Pull", func(c *twistedCall) {
 			for i := range c.ds {
 				c.ds[i].Attempt = 1
 			}
 		}),
 	},
-	{"Attempt counts from 2", "clause=6/held", after("Pull", func(c *call) {
+	{"Attempt counts from 2", "clause=6/held", after("Pull", func(c *twistedCall) {
 		for i := range c.ds {
 			c.ds[i].Attempt++
 		}
 	})},
-	{"Extend does nothing", "clause=7/extend", on("Extend", func(*call) {})},
-	{"Extend brings back what is acknowledged", "clause=7/extend-when-ended clause=9/ack", on("Extend", (*call).bringBack)},
-	{"Nack brings back what is acknowledged", "clause=9/ack", on("Nack", (*call).bringBack)},
-	{"Nack does nothing", "clause=8/nack", on("Nack", func(*call) {})},
-	{"Nack takes most of a lease", "clause=8/nack", before("Nack", func(c *call) {
+	{"Extend does nothing", "clause=7/extend", on("Extend", func(*twistedCall) {})},
+	{"Extend brings back what is acknowledged", "clause=7/extend-when-ended clause=9/ack", on("Extend", (*twistedCall).bringBack)},
+	{"Nack brings back what is acknowledged", "clause=9/ack", on("Nack", (*twistedCall).bringBack)},
+	{"Nack does nothing", "clause=8/nack", on("Nack", func(*twistedCall) {})},
+	{"Nack takes most of a lease", "clause=8/nack", before("Nack", func(c *twistedCall) {
 		time.Sleep(c.data.lease * 8 / 10)
 	})},
-	{"Nack gives back the first", "clause=8/nack", before("Nack", func(c *call) { c.ds = c.ds[:1] })},
-	{"Nack gives back all that is held", "clause=8/nack", on("Nack", func(c *call) {
+	{"Nack gives back the first", "clause=8/nack", before("Nack", func(c *twistedCall) { c.ds = c.ds[:1] })},
+	{"Nack gives back all that is held", "clause=8/nack", on("Nack", func(c *twistedCall) {
 		c.locked(func(d *memory) {
 			for id := range d.held {
 				d.releaseLocked(id)
@@ -158,12 +158,12 @@ var brokenLeases = []broken{
 			d.arriveLocked()
 		})
 	})},
-	{"Ack does nothing", "clause=9/ack clause=9/ack-when-ended clause=7/extend-when-ended", on("Ack", func(*call) {})},
-	{"Ack forgets the first", "clause=9/ack", before("Ack", func(c *call) { c.ds = c.ds[:1] })},
-	{"Ack of what nobody holds does nothing", "clause=9/ack-when-ended", before("Ack", func(c *call) {
+	{"Ack does nothing", "clause=9/ack clause=9/ack-when-ended clause=7/extend-when-ended", on("Ack", func(*twistedCall) {})},
+	{"Ack forgets the first", "clause=9/ack", before("Ack", func(c *twistedCall) { c.ds = c.ds[:1] })},
+	{"Ack of what nobody holds does nothing", "clause=9/ack-when-ended", before("Ack", func(c *twistedCall) {
 		c.ds = slices.DeleteFunc(slices.Clone(c.ds), func(d engine.Delivery) bool { _, still := c.holder(d); return !still })
 	})},
-	{"Ack of what another holds does nothing", "clause=9/ack-when-ended", before("Ack", func(c *call) {
+	{"Ack of what another holds does nothing", "clause=9/ack-when-ended", before("Ack", func(c *twistedCall) {
 		c.ds = slices.DeleteFunc(slices.Clone(c.ds), func(d engine.Delivery) bool { held, still := c.holder(d); return held != nil && !still })
 	})},
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // savesEach has Save store records one by one, each by f.
-func savesEach(f func(c *call, rec engine.Record) error) func(*rig) {
-	return on("Save", func(c *call) {
+func savesEach(f func(c *twistedCall, rec engine.Record) error) func(*rig) {
+	return on("Save", func(c *twistedCall) {
 		for _, rec := range c.recs {
 			if c.err = f(c, rec); c.err != nil {
 				return
@@ -22,55 +22,55 @@ func savesEach(f func(c *call, rec engine.Record) error) func(*rig) {
 }
 
 // save stores one record as it should be.
-func (c *call) save(rec engine.Record) error { return c.Save(c.ctx, []engine.Record{rec}) }
+func (c *twistedCall) save(rec engine.Record) error { return c.Save(c.ctx, []engine.Record{rec}) }
 
 // stored reports whether there is a record with that ID.
-func (c *call) stored(id uint64) (stored bool) {
+func (c *twistedCall) stored(id uint64) (stored bool) {
 	c.locked(func(d *memory) { _, stored = d.records[id] })
 	return stored
 }
 
-func (c *call) isStored(rec engine.Record) bool { return c.stored(rec.ID) }
+func (c *twistedCall) isStored(rec engine.Record) bool { return c.stored(rec.ID) }
 
 // ackTask acknowledges a task, whoever holds it.
-func (c *call) ackTask(id uint64) {
+func (c *twistedCall) ackTask(id uint64) {
 	_ = c.Ack(c.ctx, []engine.Delivery{{ID: id, Token: memoryToken{id: id}}})
 }
 
 var brokenRecords = []broken{
-	{"records are text", "clause=10/round-trip", savesEach(func(c *call, rec engine.Record) error {
+	{"records are text", "clause=10/round-trip", savesEach(func(c *twistedCall, rec engine.Record) error {
 		rec.Data = bytes.ToValidUTF8(rec.Data, []byte("?"))
 		return c.save(rec)
 	})},
 	{
 		"the last write wins", "clause=10/first-wins clause=10/one-winner clause=16/reopened",
-		savesEach(func(c *call, rec engine.Record) error {
+		savesEach(func(c *twistedCall, rec engine.Record) error {
 			_ = c.Delete(c.ctx, []uint64{rec.ID})
 			return c.save(rec)
 		}),
 	},
 	{
 		"the second write is an error", "clause=10/first-wins clause=10/one-winner",
-		savesEach(func(c *call, rec engine.Record) error {
+		savesEach(func(c *twistedCall, rec engine.Record) error {
 			if c.stored(rec.ID) {
 				return errBroken
 			}
 			return c.save(rec)
 		}),
 	},
-	{"the last of a batch wins", "clause=10/first-wins", before("Save", func(c *call) {
+	{"the last of a batch wins", "clause=10/first-wins", before("Save", func(c *twistedCall) {
 		c.recs = slices.Clone(c.recs)
 		slices.Reverse(c.recs)
 	})},
-	{"a batch is stored up to the first that is there", "clause=10/first-wins", before("Save", func(c *call) {
+	{"a batch is stored up to the first that is there", "clause=10/first-wins", before("Save", func(c *twistedCall) {
 		if i := slices.IndexFunc(c.recs, c.isStored); i >= 0 {
 			c.recs = c.recs[:i]
 		}
 	})},
-	{"a batch is at most a thousand", "clause=10/round-trip", before("Save", func(c *call) {
+	{"a batch is at most a thousand", "clause=10/round-trip", before("Save", func(c *twistedCall) {
 		c.recs = c.recs[:min(1000, len(c.recs))]
 	})},
-	{"records are looked for and then stored", "clause=10/one-winner", savesEach(func(c *call, rec engine.Record) error {
+	{"records are looked for and then stored", "clause=10/one-winner", savesEach(func(c *twistedCall, rec engine.Record) error {
 		if c.stored(rec.ID) {
 			return nil
 		}
@@ -81,7 +81,7 @@ var brokenRecords = []broken{
 	{"Save is not done when it returns", "clause=10/round-trip clause=10/one-winner", func(r *rig) {
 		var saves sync.WaitGroup
 		r.Cleanup(saves.Wait)
-		r.on("Save", func(c *call) {
+		r.on("Save", func(c *twistedCall) {
 			saves.Go(func() {
 				time.Sleep(time.Millisecond)
 				_ = c.Memory.Save(c.ctx, c.recs)
@@ -91,59 +91,59 @@ var brokenRecords = []broken{
 	{
 		"every 7th record is not stored",
 		"clause=10/round-trip clause=1-14/all-at-once clause=14/exactly-once clause=14/calls-in-body clause=14/while-others-write",
-		savesEach(func(c *call, rec engine.Record) error {
+		savesEach(func(c *twistedCall, rec engine.Record) error {
 			if rec.ID%7 == 0 {
 				return nil
 			}
 			return c.save(rec)
 		}),
 	},
-	{"a record that is too large is cut", "clause=11/too-large", savesEach(func(c *call, rec engine.Record) error {
+	{"a record that is too large is cut", "clause=11/too-large", savesEach(func(c *twistedCall, rec engine.Record) error {
 		rec.Data = rec.Data[:min(len(rec.Data), c.data.maxSize)]
 		return c.save(rec)
 	})},
-	{"a batch with a record that is too large is stored as something else", "clause=11/too-large", after("Save", func(c *call) {
+	{"a batch with a record that is too large is stored as something else", "clause=11/too-large", after("Save", func(c *twistedCall) {
 		if c.err != nil {
 			_ = c.save(engine.Record{ID: 1})
 		}
 	})},
-	{"Load returns nothing and no error", "clause=12/not-found clause=13/delete clause=15/apart", after("Load", func(c *call) {
+	{"Load returns nothing and no error", "clause=12/not-found clause=13/delete clause=15/apart", after("Load", func(c *twistedCall) {
 		if errors.Is(c.err, engine.ErrNotFound) {
 			c.err = nil
 		}
 	})},
-	{"IDs have 32 bits", "clause=12/not-found", before("Load", func(c *call) { c.id &= 0xffffffff })},
-	{"Delete does nothing", "clause=13/delete clause=15/apart", on("Delete", func(*call) {})},
-	{"Delete deletes the first", "clause=13/delete", before("Delete", func(c *call) { c.ids = c.ids[:min(1, len(c.ids))] })},
-	{"Delete deletes up to an ID that is not there", "clause=13/delete", before("Delete", func(c *call) {
+	{"IDs have 32 bits", "clause=12/not-found", before("Load", func(c *twistedCall) { c.id &= 0xffffffff })},
+	{"Delete does nothing", "clause=13/delete clause=15/apart", on("Delete", func(*twistedCall) {})},
+	{"Delete deletes the first", "clause=13/delete", before("Delete", func(c *twistedCall) { c.ids = c.ids[:min(1, len(c.ids))] })},
+	{"Delete deletes up to an ID that is not there", "clause=13/delete", before("Delete", func(c *twistedCall) {
 		if i := slices.IndexFunc(c.ids, func(id uint64) bool { return !c.stored(id) }); i >= 0 {
 			c.ids = c.ids[:i]
 		}
 	})},
-	{"Delete of an ID that is not there is an error", "clause=13/delete", on("Delete", func(c *call) {
+	{"Delete of an ID that is not there is an error", "clause=13/delete", on("Delete", func(c *twistedCall) {
 		if c.err = engine.ErrNotFound; !slices.ContainsFunc(c.ids, func(id uint64) bool { return !c.stored(id) }) {
 			c.do()
 		}
 	})},
-	{"Save acknowledges", "clause=15/apart", before("Save", func(c *call) {
+	{"Save acknowledges", "clause=15/apart", before("Save", func(c *twistedCall) {
 		for _, rec := range c.recs {
 			c.ackTask(rec.ID)
 		}
 	})},
-	{"Ack deletes", "clause=15/apart clause=1-14/all-at-once", before("Ack", func(c *call) {
+	{"Ack deletes", "clause=15/apart clause=1-14/all-at-once", before("Ack", func(c *twistedCall) {
 		_ = c.Delete(c.ctx, idsOf(c.ds))
 	})},
 }
 
 var brokenLoops = []broken{
-	{"All goes on when it has failed", "clause=14/failed", loops(func(c *call, yield yield) {
+	{"All goes on when it has failed", "clause=14/failed", loops(func(c *twistedCall, yield yield) {
 		for rec, err := range c.seq {
 			if !yield(rec, err) || err != nil && !yield(rec, err) {
 				return
 			}
 		}
 	})},
-	{"All says of what it has failed at that it cannot be read", "clause=14/failed", loops(func(c *call, yield yield) {
+	{"All says of what it has failed at that it cannot be read", "clause=14/failed", loops(func(c *twistedCall, yield yield) {
 		last := uint64(1)
 		for rec, err := range c.seq {
 			if err != nil {
@@ -154,7 +154,7 @@ var brokenLoops = []broken{
 			}
 		}
 	})},
-	{"All ends without a word when its context does", "clause=14/failed", loops(func(c *call, yield yield) {
+	{"All ends without a word when its context does", "clause=14/failed", loops(func(c *twistedCall, yield yield) {
 		for rec, err := range c.seq {
 			if err != nil || !yield(rec, err) {
 				return
@@ -162,7 +162,7 @@ var brokenLoops = []broken{
 		}
 	})},
 	{"All yields the first again", "clause=14/exactly-once clause=14/calls-in-body clause=14/while-others-write", loops(
-		func(c *call, yield yield) {
+		func(c *twistedCall, yield yield) {
 			var first engine.Record
 			for rec := range c.seq {
 				if first.ID == 0 {
@@ -176,7 +176,7 @@ var brokenLoops = []broken{
 				yield(first, nil)
 			}
 		})},
-	{"All can be used once", "clause=14/exactly-once", after("All", func(c *call) {
+	{"All can be used once", "clause=14/exactly-once", after("All", func(c *twistedCall) {
 		seq, used := c.seq, false
 		c.seq = func(yield func(engine.Record, error) bool) {
 			if !used {
@@ -185,7 +185,7 @@ var brokenLoops = []broken{
 			}
 		}
 	})},
-	{"All does not bear changes", "clause=14/calls-in-body clause=14/while-others-write", loops(func(c *call, yield yield) {
+	{"All does not bear changes", "clause=14/calls-in-body clause=14/while-others-write", loops(func(c *twistedCall, yield yield) {
 		n := len(c.data.recordIDs())
 		for rec := range c.seq {
 			if len(c.data.recordIDs()) != n {
@@ -199,18 +199,18 @@ var brokenLoops = []broken{
 	})},
 	{"nothing is saved in the body of a loop", "clause=14/calls-in-body clause=14/exactly-once", func(r *rig) {
 		looping := false
-		loops(func(c *call, yield yield) {
+		loops(func(c *twistedCall, yield yield) {
 			looping = true
 			c.seq(yield)
 			looping = false // unless the body has panicked
 		})(r)
-		r.on("Save", func(c *call) {
+		r.on("Save", func(c *twistedCall) {
 			if c.err = errBroken; !looping {
 				c.do()
 			}
 		})
 	}},
-	{"All swallows a panic", "clause=14/exactly-once", loops(func(c *call, yield yield) {
+	{"All swallows a panic", "clause=14/exactly-once", loops(func(c *twistedCall, yield yield) {
 		defer func() { _ = recover() }()
 		c.seq(yield)
 	})},

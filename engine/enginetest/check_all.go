@@ -18,7 +18,7 @@ func allOnce(s *subject) {
 	h.hasOnly()
 	recs := records(1<<50, 300)
 	h.save(recs...)
-	again := s.newHandle(sequence{h.Engine, h.All(h.ctx)})
+	again := &handle{wholeOf(sequence{h.Engine, h.All(h.ctx)}), s, s.ctx}
 	type thrown struct{}
 	for at := 1; at < 300; at += 97 {
 		for _, h := range []*handle{h, other, again} {

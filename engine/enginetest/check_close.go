@@ -53,13 +53,13 @@ func closed(s *subject) {
 	ds := h.pull(2)
 	stored := []engine.Record{record(1), record(ds[0].ID)}
 	h.save(stored...)
-	before := s.newHandle(sequence{h.Engine, h.All(h.ctx)})
+	before := wholeOf(sequence{h.Engine, h.All(h.ctx)})
 	h.close()
 	h.close()
-	for _, h := range []*handle{h, before} {
-		for method, call := range h.calls(ds) {
-			if err := call(h.ctx); !errors.Is(err, engine.ErrClosed) {
-				kit.Failf("%s returned %v after Close, want an error matching engine.ErrClosed", method, err)
+	for _, eng := range []whole{h.whole, before} {
+		for _, c := range eng.calls(h.ctx, ds) {
+			if err := c.try(eng); !errors.Is(err, engine.ErrClosed) {
+				kit.Failf("%s returned %v after Close, want an error matching engine.ErrClosed", c.method, err)
 			}
 		}
 	}
@@ -103,8 +103,8 @@ func noGoroutines(s *subject) {
 			ds, err := h.Pull(ctx, 2)
 			wantNil("Pull", err)
 			ended, cancel := context.WithTimeout(ctx, while/3)
-			for _, call := range h.calls(ds) {
-				_ = call(ended)
+			for _, c := range h.calls(ended, ds) {
+				_ = c.try(h.whole)
 			}
 			for range 4 { // of which one waits, at least
 				_, _ = h.Pull(ended, 1)

@@ -3,11 +3,9 @@ package enginetest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/resultpool/resultpool/engine"
 	"github.com/resultpool/resultpool/internal/kit"
@@ -65,7 +63,7 @@ func (fs *Faults) of() map[string]Fault {
 // It starts no goroutines, and waits by timers and channels only, so it can be used in
 // a bubble of testing/synctest.
 type Faulty struct {
-	eng engine.Engine
+	wrapped
 
 	mu     sync.Mutex // guards all that follows
 	faults Faults
@@ -86,12 +84,13 @@ var _ interface {
 
 // WithFaults returns an engine that is eng but for its faults. Its Close closes eng.
 func WithFaults(eng engine.Engine, faults Faults) *Faulty {
-	return &Faulty{
-		eng:    eng,
+	f := &Faulty{
 		faults: faults,
 		calls:  make(map[string]int),
 		made:   make(map[*context.CancelCauseFunc]struct{}),
 	}
+	f.wrapped = wrapped{wholeOf(eng), f.make}
+	return f
 }
 
 // SetFaults replaces all faults, for calls that begin from now on.
@@ -168,7 +167,7 @@ func (f *Faulty) begin(ctx context.Context, method string) (context.Context, Fau
 	return ctx, f.faults.of()[method], end, nil
 }
 
-// call makes a call as long as the engine is neither down nor closed.
+// call has do called through the method's fault, as long as the engine is neither down nor closed.
 func (f *Faulty) call(outer context.Context, method string, ids []uint64, do func(context.Context) error) error {
 	ctx, fault, end, err := f.begin(outer, method)
 	if err != nil {
@@ -182,72 +181,16 @@ func (f *Faulty) call(outer context.Context, method string, ids []uint64, do fun
 	return err
 }
 
-// ask makes a call that returns a V, or nothing with an error.
-func ask[V any](f *Faulty, ctx context.Context, method string, ids []uint64, do func(context.Context) (V, error)) (V, error) {
-	var v V
-	err := f.call(ctx, method, ids, func(ctx context.Context) (err error) {
-		v, err = do(ctx)
-		return err
+// make makes every call but those of All and Close.
+func (f *Faulty) make(c *call) {
+	c.err = f.call(c.ctx, c.method, c.about(), func(ctx context.Context) error {
+		c.ctx = ctx
+		c.make(f.eng)
+		return c.err
 	})
-	if err != nil && !errors.Is(err, engine.ErrFull) {
-		v = *new(V)
+	if c.err != nil && !errors.Is(c.err, engine.ErrFull) {
+		*c = call{err: c.err}
 	}
-	return v, err
-}
-
-// Push implements [engine.Queue].
-func (f *Faulty) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64, error) {
-	return ask(f, ctx, "Push", nil, func(ctx context.Context) ([]uint64, error) { return f.eng.Push(ctx, key, tasks) })
-}
-
-// Pull implements [engine.Queue].
-func (f *Faulty) Pull(ctx context.Context, limit int) ([]engine.Delivery, error) {
-	return ask(f, ctx, "Pull", nil, func(ctx context.Context) ([]engine.Delivery, error) { return f.eng.Pull(ctx, limit) })
-}
-
-// Ack implements [engine.Queue].
-func (f *Faulty) Ack(ctx context.Context, ds []engine.Delivery) error {
-	return f.call(ctx, "Ack", idsOf(ds), func(ctx context.Context) error { return f.eng.Ack(ctx, ds) })
-}
-
-// Nack implements [engine.Queue].
-func (f *Faulty) Nack(ctx context.Context, ds []engine.Delivery) error {
-	return f.call(ctx, "Nack", idsOf(ds), func(ctx context.Context) error { return f.eng.Nack(ctx, ds) })
-}
-
-// Extend implements [engine.Queue].
-func (f *Faulty) Extend(ctx context.Context, ds []engine.Delivery) error {
-	return f.call(ctx, "Extend", idsOf(ds), func(ctx context.Context) error { return f.eng.Extend(ctx, ds) })
-}
-
-func idsOf(ds []engine.Delivery) []uint64 {
-	ids := make([]uint64, len(ds))
-	for i, d := range ds {
-		ids[i] = d.ID
-	}
-	return ids
-}
-
-// Lease implements [engine.Queue].
-func (f *Faulty) Lease() time.Duration { return f.eng.Lease() }
-
-// Save implements [engine.Results].
-func (f *Faulty) Save(ctx context.Context, recs []engine.Record) error {
-	ids := make([]uint64, len(recs))
-	for i, rec := range recs {
-		ids[i] = rec.ID
-	}
-	return f.call(ctx, "Save", ids, func(ctx context.Context) error { return f.eng.Save(ctx, recs) })
-}
-
-// Load implements [engine.Results].
-func (f *Faulty) Load(ctx context.Context, id uint64) ([]byte, error) {
-	return ask(f, ctx, "Load", []uint64{id}, func(ctx context.Context) ([]byte, error) { return f.eng.Load(ctx, id) })
-}
-
-// Delete implements [engine.Results].
-func (f *Faulty) Delete(ctx context.Context, ids []uint64) error {
-	return f.call(ctx, "Delete", slices.Clone(ids), func(ctx context.Context) error { return f.eng.Delete(ctx, ids) })
 }
 
 // All implements [engine.Results].
@@ -281,48 +224,10 @@ func (f *Faulty) All(ctx context.Context) iter.Seq2[engine.Record, error] {
 	}
 }
 
-// Wait implements [engine.Waiter].
-func (f *Faulty) Wait(ctx context.Context, id uint64) ([]byte, error) {
-	return askOptional(f, ctx, "Wait", []uint64{id}, func(ctx context.Context, w engine.Waiter) ([]byte, error) {
-		return w.Wait(ctx, id)
-	})
-}
-
-// MarkStart implements [engine.StartMarker].
-func (f *Faulty) MarkStart(ctx context.Context, id uint64, n int) (int, error) {
-	return askOptional(f, ctx, "MarkStart", []uint64{id}, func(ctx context.Context, sm engine.StartMarker) (int, error) {
-		return sm.MarkStart(ctx, id, n)
-	})
-}
-
-// Size implements [engine.Sizer].
-func (f *Faulty) Size(ctx context.Context) (uint64, error) {
-	return askOptional(f, ctx, "Size", nil, func(ctx context.Context, s engine.Sizer) (uint64, error) {
-		return s.Size(ctx)
-	})
-}
-
-// Describe implements [engine.Describer].
-func (f *Faulty) Describe(ctx context.Context, kind string) (string, error) {
-	return askOptional(f, ctx, "Describe", nil, func(ctx context.Context, d engine.Describer) (string, error) {
-		return d.Describe(ctx, kind)
-	})
-}
-
-// askOptional is ask of a method of the optional interface I, if the engine inside has it.
-func askOptional[I, V any](f *Faulty, ctx context.Context, method string, ids []uint64, do func(context.Context, I) (V, error)) (V, error) {
-	return ask(f, ctx, method, ids, func(ctx context.Context) (V, error) {
-		if inside, ok := f.eng.(I); ok {
-			return do(ctx, inside)
-		}
-		return *new(V), fmt.Errorf("enginetest: the engine inside has no method %s: %w", method, errors.ErrUnsupported)
-	})
-}
-
 // Retryable implements [engine.Retryabler].
 func (f *Faulty) Retryable(err error) bool {
-	if r, ok := f.eng.(engine.Retryabler); ok {
-		return r.Retryable(err)
+	if f.eng.Retryabler != nil {
+		return f.eng.Retryable(err)
 	}
 	return mayPass(err, engine.ErrTooLarge, engine.ErrGone, engine.ErrClosed, engine.ErrNotFound)
 }

@@ -29,19 +29,16 @@ func loaded(t *testing.T) (*Memory, []engine.Delivery) {
 }
 
 // eachMethod calls f for every method that can have a fault, with an engine that is loaded,
-// and a call of the method on it.
+// and a call of the method on it that is about the task with that ID.
 func eachMethod(t *testing.T, faults Faults, f func(name string, f *Faulty, call func() error, id uint64)) {
 	t.Helper()
-	methods := reflect.TypeFor[Faults]()
-	for i := range methods.NumField() {
-		name := methods.Field(i).Name
-		if name == "Record" {
-			continue // which is no method
-		}
+	n := reflect.TypeFor[Faults]().NumField() - 1 // Record is no method
+	for i := range n {
 		m, ds := loaded(t)
 		faulty := WithFaults(m, faults)
-		call := new(subject).newHandle(faulty).calls(ds)[name]
-		f(name, faulty, func() error { return call(t.Context()) }, ds[0].ID)
+		calls := wholeOf(faulty).calls(t.Context(), ds)
+		require.Len(t, calls, n)
+		f(calls[i].method, faulty, func() error { return calls[i].try(wholeOf(faulty)) }, ds[0].ID)
 	}
 }
 
@@ -80,10 +77,13 @@ func TestEachMethodIsDown(t *testing.T) {
 func TestEachMethodNeedsTheEngineInside(t *testing.T) {
 	m, ds := loaded(t)
 	f := WithFaults(struct{ engine.Engine }{m}, Faults{})
-	calls := new(subject).newHandle(f).calls(ds)
-	for _, name := range []string{"Wait", "MarkStart", "Size", "Describe"} {
-		assert.ErrorIs(t, calls[name](t.Context()), errors.ErrUnsupported, name)
+	var lacking []string
+	for _, c := range wholeOf(f).calls(t.Context(), ds) {
+		if errors.Is(c.try(wholeOf(f)), errors.ErrUnsupported) {
+			lacking = append(lacking, c.method)
+		}
 	}
+	assert.Equal(t, []string{"Wait", "MarkStart", "Size", "Describe"}, lacking)
 	for err, want := range map[error]bool{io.EOF: true, engine.ErrFull: true, engine.ErrTooLarge: false, engine.ErrGone: false, engine.ErrClosed: false} {
 		assert.Equal(t, want, f.Retryable(err), "%v", err)
 	}

@@ -24,46 +24,9 @@ const (
 // A handle is an engine with methods that say what they want of it. Those with a small
 // first letter panic with a failure if they do not get it.
 type handle struct {
-	engine.Engine
-
-	// What is optional: nil if the engine does not implement it.
-	engine.Waiter
-	engine.StartMarker
-	engine.Sizer
-	engine.Describer
-	engine.Retryabler
-
+	whole
 	s   *subject
 	ctx context.Context // the check's
-}
-
-func (s *subject) newHandle(eng engine.Engine) *handle {
-	h := &handle{Engine: eng, s: s, ctx: s.ctx}
-	h.Waiter, _ = eng.(engine.Waiter)
-	h.StartMarker, _ = eng.(engine.StartMarker)
-	h.Sizer, _ = eng.(engine.Sizer)
-	h.Describer, _ = eng.(engine.Describer)
-	h.Retryabler, _ = eng.(engine.Retryabler)
-	return h
-}
-
-// offers reports whether the engine implements an optional interface of package engine.
-// Every engine keeps what is said of contexts.
-func (h *handle) offers(name string) bool {
-	switch name {
-	case "Waiter":
-		return h.Waiter != nil
-	case "StartMarker":
-		return h.StartMarker != nil
-	case "Sizer":
-		return h.Sizer != nil
-	case "Describer":
-		return h.Describer != nil
-	case "Retryabler":
-		return h.Retryabler != nil
-	default:
-		return true
-	}
 }
 
 // with returns h with another context.
@@ -231,44 +194,6 @@ func (h *handle) loop(body func(rec engine.Record)) {
 		seen[rec.ID] = true
 		body(rec)
 	}
-}
-
-// calls are the methods that may fail, by name. Each makes a call that is about ds, which
-// are held.
-func (h *handle) calls(ds []engine.Delivery) map[string]func(ctx context.Context) error {
-	id := ds[0].ID
-	calls := map[string]func(ctx context.Context) error{
-		"Ack":    func(ctx context.Context) error { return h.Ack(ctx, ds) },
-		"Nack":   func(ctx context.Context) error { return h.Nack(ctx, ds) },
-		"Extend": func(ctx context.Context) error { return h.Extend(ctx, ds) },
-		"Save":   func(ctx context.Context) error { return h.Save(ctx, records(id, 1)) },
-		"Delete": func(ctx context.Context) error { return h.Delete(ctx, []uint64{id}) },
-		"Push": func(ctx context.Context) error {
-			_, err := h.Push(ctx, "another-key", [][]byte{[]byte("another task")})
-			return err
-		},
-		"Pull": func(ctx context.Context) error { _, err := h.Pull(ctx, 1); return err },
-		"Load": func(ctx context.Context) error { _, err := h.Load(ctx, id); return err },
-		"All": func(ctx context.Context) error {
-			for _, err := range h.All(ctx) {
-				return err // of the first record, or that there is none
-			}
-			return nil
-		},
-	}
-	if h.Waiter != nil {
-		calls["Wait"] = func(ctx context.Context) error { _, err := h.Wait(ctx, id); return err }
-	}
-	if h.StartMarker != nil {
-		calls["MarkStart"] = func(ctx context.Context) error { _, err := h.MarkStart(ctx, id, 1); return err }
-	}
-	if h.Sizer != nil {
-		calls["Size"] = func(ctx context.Context) error { _, err := h.Size(ctx); return err }
-	}
-	if h.Describer != nil {
-		calls["Describe"] = func(ctx context.Context) error { _, err := h.Describe(ctx, "a kind"); return err }
-	}
-	return calls
 }
 
 // record returns what the checks store under an ID, if nothing else matters.

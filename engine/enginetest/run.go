@@ -91,7 +91,7 @@ func run(t *testing.T, r *kit.Run[*subject]) {
 func verdict(r *kit.Run[*subject], tb testing.TB, c check) error {
 	try := c.Try
 	c.Try = func(s *subject) {
-		if c.Offer != "" && !s.open().offers(c.Offer) {
+		if c.Offer != "" && s.open().lacks(c.Offer) {
 			notOffered("THE ENGINE IS NO engine." + c.Offer)
 		}
 		try(s)

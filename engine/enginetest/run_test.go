@@ -50,8 +50,8 @@ func TestClauses(t *testing.T) {
 // TestChild runs the checks where they can fail: of which subject, the parent says.
 func TestChild(t *testing.T) {
 	newSubject := map[string]func(testing.TB) Subject{
-		"panics": broken{twist: on("Delete", func(*call) { panic("boom") })}.newSubject,
-		"hangs":  broken{twist: on("Pull", func(c *call) { select {} })}.newSubject,
+		"panics": broken{twist: on("Delete", func(*twistedCall) { panic("boom") })}.newSubject,
+		"hangs":  broken{twist: on("Pull", func(*twistedCall) { select {} })}.newSubject,
 		"offers nothing": func(testing.TB) Subject {
 			sub := newMemory(minLease)
 			open := sub.Open

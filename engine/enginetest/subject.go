@@ -70,7 +70,7 @@ func (s *subject) open() *handle {
 	defer s.mu.Unlock()
 	s.opened = append(s.opened, eng)
 	s.lease = eng.Lease()
-	return s.newHandle(eng)
+	return &handle{wholeOf(eng), s, s.ctx}
 }
 
 // two returns two handles, as of two processes.
