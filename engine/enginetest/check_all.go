@@ -149,9 +149,8 @@ func allWhileWriting(s *subject) {
 	recs := records(1, 150)
 	h.save(recs...)
 	var over atomic.Bool
-	write := func(ctx context.Context, h *handle, first uint64) {
-		h = h.with(ctx)
-		for i := uint64(0); !over.Load() && ctx.Err() == nil; i++ {
+	write := func(h *handle, first uint64) {
+		for i := uint64(0); !over.Load(); i++ {
 			batch := records(first+10*(i%50), 10)
 			h.save(batch...)
 			h.pause(50 * time.Microsecond) // let the others run, too
@@ -162,11 +161,11 @@ func allWhileWriting(s *subject) {
 			}
 		}
 	}
-	together(s.ctx, func(ctx context.Context) {
+	atOnce(func() {
 		defer over.Store(true)
 		for range 8 {
 			seen := make(map[uint64]bool)
-			h.with(ctx).loop(func(rec engine.Record) {
+			h.loop(func(rec engine.Record) {
 				asSaved(rec)
 				seen[rec.ID] = true
 				if len(seen)%16 == 0 { // let the others run in the middle of a loop
@@ -179,6 +178,5 @@ func allWhileWriting(s *subject) {
 				}
 			}
 		}
-	}, func(ctx context.Context) { write(ctx, h, 1000) },
-		func(ctx context.Context) { write(ctx, other, 5000) })
+	}, func() { write(h, 1000) }, func() { write(other, 5000) })
 }

@@ -76,12 +76,14 @@ func closedWhileWaiting(s *subject) {
 	prompt(3, soon, "Pull, waiting when the engine was closed,", func() time.Duration {
 		h := s.open()
 		h.save(records(1, 100)...)
-		return h.woken("Pull", func(h *handle) {
-			ds, err := h.Pull(s.ctx, 1)
+		ctx, cancel := context.WithTimeout(s.ctx, 2*soon)
+		defer cancel()
+		return h.woken("Pull", func() {
+			ds, err := h.Pull(ctx, 1)
 			if !errors.Is(err, engine.ErrClosed) || len(ds) > 0 {
 				kit.Failf("Pull, waiting when the engine was closed, returned %d tasks and %v, want an error matching engine.ErrClosed", len(ds), err)
 			}
-		}, func(h *handle) {
+		}, func() {
 			for _, err := range h.All(h.ctx) {
 				if err != nil && !errors.Is(err, engine.ErrClosed) {
 					kit.Failf("All, closed in the body, yielded error %q, want none or one matching engine.ErrClosed", err)

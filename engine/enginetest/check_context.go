@@ -105,7 +105,7 @@ func (h *handle) endsWithItsContext(method string, call func(ctx context.Context
 	for _, cause := range []error{nil, errCause} {
 		prompt(3, time.Second, method+", waiting when its context ended,", func() time.Duration {
 			ctx, cancel := context.WithCancelCause(h.ctx)
-			return h.woken(method, func(*handle) { ends(ctx) }, func(*handle) { cancel(cause) })
+			return h.woken(method, func() { ends(ctx) }, func() { cancel(cause) })
 		})
 	}
 	expiring, cancel := context.WithTimeout(h.ctx, while)

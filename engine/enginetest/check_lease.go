@@ -1,52 +1,25 @@
 package enginetest
 
 import (
-	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/resultpool/resultpool/engine"
 	"github.com/resultpool/resultpool/internal/kit"
 )
 
-// comesAgain pulls with all handles at once until each of held was delivered again, once and
-// not before the lease that began after since had ended. It wants nothing else to be delivered.
-// That each has a higher Attempt is seen by pulled.
-func (s *subject) comesAgain(held []engine.Delivery, since time.Time, handles ...*handle) []engine.Delivery {
-	var mu sync.Mutex // guards got
-	var got []engine.Delivery
-	ctx, cancel := context.WithTimeout(s.ctx, handles[0].afterLease())
-	defer cancel()
-	add := func(ds []engine.Delivery, took time.Duration) {
-		mu.Lock()
-		defer mu.Unlock()
-		for _, d := range ds {
-			if lease := handles[0].Lease(); took < lease*9/10 {
-				kit.Failf("task %d was delivered again %v after it was delivered or extended, want %v: it was held", d.ID, took, lease)
-			}
-			if slices.Contains(idsOf(got), d.ID) { // after its lease, or pulled had failed
-				kit.Fail(errSlow)
-			}
-		}
-		if got = append(got, ds...); len(got) >= len(held) {
-			cancel()
-		}
+// comesAgain wants each of held to be delivered again, and not before the lease that began after
+// since had ended. That each has a higher Attempt is seen by pull.
+func (h *handle) comesAgain(held []engine.Delivery, since time.Time) []engine.Delivery {
+	again := h.pull(1)
+	if took := time.Since(since); took < h.Lease()*9/10 {
+		kit.Failf("task %d was delivered again %v after it was delivered or extended, want %v: it was held", again[0].ID, took, h.Lease())
 	}
-	together(ctx, times(len(handles), func(ctx context.Context, i int) {
-		for {
-			ds, err := handles[i].Pull(ctx, len(held))
-			took := time.Since(since)
-			if refused(ctx, err) {
-				return
-			}
-			wantNil("Pull", err)
-			handles[i].pulled(ds, len(held))
-			add(ds, took)
-		}
-	})...)
-	sameIDs("what was delivered again when leases had ended", idsOf(got), idsOf(held))
-	return got
+	if n := len(held) - 1; n > 0 {
+		again = append(again, h.pull(n)...)
+	}
+	sameIDs("what was delivered again when leases had ended", idsOf(again), idsOf(held))
+	return again
 }
 
 // heldForTheLease has tasks delivered again to any handle when their leases have ended, and
@@ -62,11 +35,11 @@ func heldForTheLease(s *subject) {
 			kit.Failf("task %d was first delivered with Attempt %d, want 1", d.ID, d.Attempt)
 		}
 	}
-	ds = s.comesAgain(ds, since, h, other)
-	other.quietFor(h.Lease()/2, "all tasks are held again")
+	ds = other.comesAgain(ds, since)
+	h.quietFor(h.Lease()/2, "all tasks are held again")
 	other.nack(ds)
 	since = time.Now()
-	s.comesAgain(other.pull(4), since, other)
+	other.comesAgain(h.pull(4), since)
 }
 
 // extended holds one task for longer than its lease, and another not.
@@ -79,20 +52,19 @@ func extended(s *subject) {
 	long, short := ds[:1], ds[1:]
 
 	last := since
-	together(s.ctx, func(ctx context.Context) {
-		extending := h.with(ctx)
+	atOnce(func() {
 		for time.Since(since) < lease*5/2 {
 			h.pause(lease / 5)
 			if time.Since(last) > s.surely() {
 				kit.Fail(errSlow)
 			}
 			last = time.Now()
-			extending.extend(long)
+			h.extend(long)
 		}
-	}, func(context.Context) {
-		other.ack(s.comesAgain(short, since, other))
+	}, func() {
+		other.ack(other.comesAgain(short, since))
 	})
-	other.ack(s.comesAgain(long, last, h, other))
+	other.ack(other.comesAgain(long, last))
 }
 
 // extendEnded extends a lease that has ended, and one of a task that is gone. Neither
@@ -124,8 +96,7 @@ func nacked(s *subject) {
 		prompt(4, h.brisk(), "Pull, waiting when three tasks were given back,", func() time.Duration {
 			ds := h.pull(6)
 			var again []engine.Delivery
-			took := puller.woken("Pull", func(puller *handle) { again = puller.pull(3) },
-				func(puller *handle) { h.with(puller.ctx).nack(ds[1:4]) })
+			took := puller.woken("Pull", func() { again = puller.pull(3) }, func() { h.nack(ds[1:4]) })
 			if took < h.Lease()/2 { // or the others' leases may have ended
 				sameIDs("what was delivered again of six tasks, of which three were given back", idsOf(again), idsOf(ds[1:4]))
 			}
@@ -149,7 +120,7 @@ func acked(s *subject) {
 		_ = h.Nack(h.ctx, ds[:2])
 		_ = h.Extend(h.ctx, ds[:4])
 	}
-	again := s.comesAgain(ds[4:], since, other)
+	again := other.comesAgain(ds[4:], since)
 	other.quietFor(h.Lease()/2, "the others were acknowledged, and one is held")
 	other.ack(again)
 	_ = h.Ack(h.ctx, ds)

@@ -53,15 +53,15 @@ func startsAtOnce(s *subject) {
 	h.pull(1)
 	var mu sync.Mutex
 	var got []int
-	together(s.ctx, times(n, func(ctx context.Context, i int) {
+	kit.Parallel(n, func(i int) {
 		for range each {
-			starts, err := handles[i%2].MarkStart(ctx, id, 1)
+			starts, err := handles[i%2].MarkStart(s.ctx, id, 1)
 			wantNil("MarkStart", err)
 			mu.Lock()
 			got = append(got, starts)
 			mu.Unlock()
 		}
-	})...)
+	})
 	slices.Sort(got)
 	for i, starts := range got {
 		if starts != i+1 {

@@ -33,9 +33,7 @@ func noWaitingForMore(s *subject) {
 func waitsForOne(s *subject) {
 	h, other := s.two()
 	prompt(3, time.Second, "Pull, waiting when a task was pushed,", func() time.Duration {
-		return h.woken("Pull", func(h *handle) {
-			h.ack(h.pullWithin(soon+while, 1))
-		}, func(h *handle) { other.with(h.ctx).push(1) })
+		return h.woken("Pull", func() { h.ack(h.pull(1)) }, func() { other.push(1) })
 	})
 }
 
@@ -73,15 +71,15 @@ func pullsThatEnd(s *subject) {
 		}
 		h.ack(ds)
 	}
-	together(s.ctx, func(ctx context.Context) {
+	atOnce(func() {
 		defer over.Store(true)
 		for range n {
-			other.with(ctx).push(1)
+			other.push(1)
 			h.pause(time.Millisecond)
 		}
-	}, func(ctx context.Context) {
-		for !over.Load() && ctx.Err() == nil {
-			short, cancel := context.WithTimeout(ctx, time.Duration(rng.IntN(4000))*time.Microsecond)
+	}, func() {
+		for !over.Load() {
+			short, cancel := context.WithTimeout(s.ctx, time.Duration(rng.IntN(4000))*time.Microsecond)
 			ds, err := h.Pull(short, 3)
 			switch {
 			case err == nil:

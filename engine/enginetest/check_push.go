@@ -112,11 +112,11 @@ func pushedAtOnce(s *subject) {
 	for range 5 {
 		key, tasks := s.key(), s.batch(5)
 		all := make([][]uint64, 8)
-		together(s.ctx, times(len(all), func(ctx context.Context, i int) {
-			ids, err := handles[i%2].Push(ctx, key, tasks)
+		kit.Parallel(len(all), func(i int) {
+			ids, err := handles[i%2].Push(s.ctx, key, tasks)
 			wantNil("Push, 8 times at once with the same key,", err)
 			all[i] = ids
-		})...)
+		})
 		s.pushed(tasks, all[0])
 		for _, ids := range all {
 			if !slices.Equal(ids, all[0]) {

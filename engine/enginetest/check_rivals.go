@@ -2,7 +2,6 @@ package enginetest
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -12,8 +11,8 @@ import (
 )
 
 // allAtOnce has three goroutines push and five pull, save and acknowledge, or give back,
-// on two handles. Nothing is lost, and nothing is delivered that should not be, which is
-// seen by pulled. The queue may be full at times.
+// on two handles. Nothing is lost, and nothing is
+// delivered that should not be, which is seen by pulled. The queue may be full at times.
 func allAtOnce(s *subject) {
 	const pushers, workers, rounds = 3, 5, 4
 	batch := s.QueueBound / 8
@@ -22,26 +21,9 @@ func allAtOnce(s *subject) {
 
 	ctx, finish := context.WithTimeout(s.ctx, 4*soon)
 	defer finish()
-	var mu sync.Mutex // guards ids and done
-	var ids []uint64
+	var mu sync.Mutex // guards done
 	done := make(map[uint64]bool)
-	countLocked := func() {
-		if len(ids) == pushers*rounds*batch && len(done) == len(ids) {
-			finish()
-		}
-	}
-	push := func(ctx context.Context, i int) {
-		for range rounds {
-			pushed := handles[i%2].with(ctx).pushWhenThereIsRoom(batch)
-			mu.Lock()
-			ids = append(ids, pushed...)
-			countLocked()
-			mu.Unlock()
-		}
-	}
-	work := func(ctx context.Context, i int) {
-		h := handles[i%2].with(ctx)
-		rng := rand.New(rand.NewPCG(uint64(i), 6))
+	work := func(h *handle, rng *rand.Rand) {
 		for {
 			ds, err := h.Pull(ctx, 16)
 			if refused(ctx, err) {
@@ -57,7 +39,7 @@ func allAtOnce(s *subject) {
 			}
 			var recs []engine.Record
 			for _, d := range ds {
-				recs = append(recs, engine.Record{ID: d.ID, Data: fmt.Appendf(nil, "%s, done", d.Task)})
+				recs = append(recs, record(d.ID))
 			}
 			h.save(recs...)
 			h.ack(ds)
@@ -65,23 +47,28 @@ func allAtOnce(s *subject) {
 			for _, d := range ds {
 				done[d.ID] = true
 			}
-			countLocked()
+			if len(done) == pushers*rounds*batch {
+				finish()
+			}
 			mu.Unlock()
 		}
 	}
-	together(ctx, append(times(pushers, push), times(workers, work)...)...)
-	if len(done) != len(ids) {
-		kit.Failf("%d of %d tasks were done after %v", len(done), len(ids), 4*soon)
-	}
-
-	all := other.all()
-	for _, id := range ids {
-		if want := s.tasks[id].task + ", done"; string(all[id]) != want {
-			kit.Failf("All yielded %s for task %d, want %q", brief(all[id]), id, want)
+	kit.Parallel(pushers+workers, func(i int) {
+		if i >= pushers {
+			work(handles[i%2], rand.New(rand.NewPCG(uint64(i), 6)))
+			return
 		}
+		for range rounds {
+			handles[i%2].pushWhenThereIsRoom(batch)
+		}
+	})
+	if want := pushers * rounds * batch; len(done) != want {
+		kit.Failf("%d of %d tasks were done after %v", len(done), want, 4*soon)
 	}
-	if len(all) != len(ids) {
-		kit.Failf("All yielded %d records, want %d", len(all), len(ids))
+	var recs []engine.Record
+	for id := range done {
+		recs = append(recs, record(id))
 	}
+	other.hasOnly(recs...)
 	h.quiet("all tasks were acknowledged")
 }

@@ -1,7 +1,6 @@
 package enginetest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -60,23 +59,23 @@ func oneWinner(s *subject) {
 	for round := range rounds {
 		first := uint64(1 + ids*round)
 		var seen [savers][]engine.Record // what each found right after its Save
-		together(s.ctx, times(savers, func(ctx context.Context, i int) {
+		kit.Parallel(savers, func(i int) {
 			recs := records(first, ids)
 			for j := range recs {
 				recs[j].Data = fmt.Appendf(nil, "saved by %d", i)
 			}
-			h := handles[i%2].with(ctx)
+			h := handles[i%2]
 			h.pause(time.Duration(rand.IntN(4000)) * time.Nanosecond)
 			h.save(recs...)
 			for _, rec := range recs {
-				data, err := h.Load(ctx, rec.ID)
+				data, err := h.Load(s.ctx, rec.ID)
 				wantNil("Load after Save", err)
 				won := engine.Record{ID: rec.ID, Data: data}
 				seen[i] = append(seen[i], won)
 				h.save(engine.Record{ID: rec.ID, Data: fmt.Appendf(nil, "saved again by %d", i)})
 				h.has(won)
 			}
-		})...)
+		})
 		for _, won := range seen {
 			h.has(won...)
 		}

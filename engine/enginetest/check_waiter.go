@@ -64,9 +64,9 @@ func waitWoken(s *subject) {
 			if held {
 				ds = h.pull(1)
 			}
-			took := h.woken("Wait", func(h *handle) {
-				together(h.ctx, times(4, func(ctx context.Context, i int) { handles[i%2].with(ctx).wait(rec) })...)
-			}, func(h *handle) { other.with(h.ctx).save(rec) })
+			took := h.woken("Wait", func() {
+				kit.Parallel(4, func(i int) { handles[i%2].wait(rec) })
+			}, func() { other.save(rec) })
 			if !held {
 				ds = h.pull(1)
 			}
@@ -84,12 +84,10 @@ func waitRace(s *subject) {
 		rec := record(h.push(1)[0])
 		ds := other.pull(1)
 		d := time.Duration(rng.IntN(1500)) * time.Microsecond
-		together(s.ctx, func(ctx context.Context) {
-			h.with(ctx).wait(rec)
-		}, func(ctx context.Context) {
+		atOnce(func() { h.wait(rec) }, func() {
 			h.pause(d)
-			other.with(ctx).save(rec)
-			other.with(ctx).ack(ds)
+			other.save(rec)
+			other.ack(ds)
 		})
 	}
 }
@@ -109,8 +107,8 @@ func waitEnds(s *subject) {
 	if _, err := h.Wait(done, id); !refused(done, err) {
 		kit.Failf("Wait with a context that is done returned %v, want an error matching the context's", err)
 	}
-	ends := func(id uint64, want error, end func(h *handle)) {
-		h.woken("Wait", func(h *handle) {
+	ends := func(id uint64, want error, end func()) {
+		h.woken("Wait", func() {
 			ctx, cancel := context.WithTimeout(h.ctx, soon+while)
 			defer cancel()
 			if _, err := h.Wait(ctx, id); !errors.Is(err, want) {
@@ -118,6 +116,6 @@ func waitEnds(s *subject) {
 			}
 		}, end)
 	}
-	ends(id, engine.ErrNotFound, func(h *handle) { h.ack(ds) })
-	ends(h.push(1)[0], engine.ErrClosed, func(h *handle) { h.close() })
+	ends(id, engine.ErrNotFound, func() { h.ack(ds) })
+	ends(h.push(1)[0], engine.ErrClosed, h.close)
 }

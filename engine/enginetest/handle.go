@@ -29,13 +29,6 @@ type handle struct {
 	ctx context.Context // the check's
 }
 
-// with returns h with another context.
-func (h *handle) with(ctx context.Context) *handle {
-	other := *h
-	other.ctx = ctx
-	return &other
-}
-
 // push pushes n new tasks.
 func (h *handle) push(n int) []uint64 { return h.pushTasks(h.s.key(), h.s.batch(n)) }
 
@@ -248,16 +241,16 @@ func prompt(times int, limit time.Duration, what string, f func() time.Duration)
 }
 
 // woken calls wait, and wake a while later. It returns how long after the begin of wake wait
-// has returned, and wants it not to return before.
-func (h *handle) woken(what string, wait, wake func(h *handle)) time.Duration {
+// has returned, and wants it not to return before. wait must not wait for ever.
+func (h *handle) woken(what string, wait, wake func()) time.Duration {
 	var woke, returned time.Time
-	together(h.ctx, func(ctx context.Context) {
-		wait(h.with(ctx))
+	atOnce(func() {
+		wait()
 		returned = time.Now()
-	}, func(ctx context.Context) {
-		h.with(ctx).pause(min(while, h.Lease()/4))
+	}, func() {
+		h.pause(min(while, h.Lease()/4))
 		woke = time.Now()
-		wake(h.with(ctx))
+		wake()
 	})
 	if returned.Before(woke) {
 		kit.Failf("%s returned before there was anything to return for", what)

@@ -210,30 +210,9 @@ func (s *subject) unexpected(d engine.Delivery) {
 	}
 }
 
-// together calls all fs at once, with a context that is done when one of them has failed.
-// When all have ended it fails as the first did.
-func together(ctx context.Context, fs ...func(ctx context.Context)) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	kit.Parallel(len(fs), func(i int) {
-		passed := false
-		defer func() {
-			if !passed {
-				cancel()
-			}
-		}()
-		fs[i](ctx)
-		passed = true
-	})
-}
-
-// times returns f n times, for together.
-func times(n int, f func(ctx context.Context, i int)) []func(context.Context) {
-	fs := make([]func(context.Context), n)
-	for i := range fs {
-		fs[i] = func(ctx context.Context) { f(ctx, i) }
-	}
-	return fs
+// atOnce calls all fs at once. When all have ended it fails as the first did.
+func atOnce(fs ...func()) {
+	kit.Parallel(len(fs), func(i int) { fs[i]() })
 }
 
 // errSlow is the verdict of a check that was itself too slow: it knows nothing.
