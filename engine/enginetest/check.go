@@ -21,11 +21,10 @@ var checks = []check{
 	{Clauses: []int{2}, Name: "again-at-once", Try: pushedAtOnce},
 	{Clauses: []int{2}, Name: "other-keys", Try: otherKeys},
 
-	{Clauses: []int{3}, Name: "some-fit", Try: someFit},
 	{Clauses: []int{3}, Name: "too-large", Try: tooLargeTask},
 	{Clauses: []int{3}, Name: "refused", Try: refusedPush},
 
-	{Clauses: []int{4}, Name: "full", Try: full},
+	{Clauses: []int{3, 4}, Name: "full", Try: full},
 
 	{Clauses: []int{5}, Name: "no-waiting-for-more", Try: noWaitingForMore},
 	{Clauses: []int{5}, Name: "waits-for-one", Try: waitsForOne},

@@ -49,7 +49,7 @@ func (h *handle) tryDone(done context.Context, id uint64) {
 	}
 	if len(ds) < 2 {
 		// A Pull that ended with its context may have taken over what it has not returned.
-		ds = append(ds, h.pullWithin(soon+2*h.Lease(), 2-len(ds))...)
+		ds = append(ds, h.pull(2-len(ds))...)
 	}
 	did("Extend", h.Extend(done, ds))
 	if did("Nack", h.Nack(done, ds[:1])) {

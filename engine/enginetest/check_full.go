@@ -51,30 +51,6 @@ func (p *pushing) try(h *handle, refusal error) (fresh []uint64, err error) {
 	return fresh, err
 }
 
-// someFit pushes more than the queue can hold, again and again until all have been in it.
-func someFit(s *subject) {
-	h := s.open()
-	p := s.pushing(s.batch(2 * s.QueueBound))
-	fresh, err := p.try(h, engine.ErrFull)
-	if err == nil {
-		kit.Failf("Push of %d tasks returned no error, want one matching engine.ErrFull: QueueBound is %d", len(p.tasks), s.QueueBound)
-	}
-	if len(fresh) == 0 {
-		h.quiet("Push returned ErrFull and no ID")
-		return // all or nothing
-	}
-	for {
-		ds := h.pull(len(fresh))
-		sameIDs("of a Push that returned ErrFull, what was delivered", idsOf(ds), fresh)
-		h.quiet("the task had no ID in what Push returned with ErrFull, or had been delivered")
-		h.ack(ds)
-		if err == nil {
-			return
-		}
-		fresh, err = p.untilRoom(h)
-	}
-}
-
 func tooLargeTask(s *subject) {
 	if s.TooLarge == 0 {
 		notOffered("SUBJECT HAS NO TooLarge")
@@ -117,25 +93,26 @@ func refusedPush(s *subject) {
 	try(s.ctx, "after Close", true)
 }
 
-// full pushes until there is no room.
+// full pushes until there is no room for all tasks of a call, and pushes those again when there is.
 func full(s *subject) {
 	h, other := s.two()
 	var known []uint64
-	var err error
-	for err == nil && len(known) < 2*s.QueueBound {
+	var p *pushing
+	for err := error(nil); err == nil; {
+		if len(known) >= 2*s.QueueBound {
+			kit.Failf("Push returned no error until %d tasks were in the queue, want one matching engine.ErrFull: QueueBound is %d",
+				len(known), s.QueueBound)
+		}
 		var fresh []uint64
-		fresh, err = s.pushing(s.batch(16)).try(h, engine.ErrFull)
+		p = s.pushing(s.batch(s.QueueBound/8 + 3))
+		fresh, err = p.try(h, engine.ErrFull)
 		known = append(known, fresh...)
-	}
-	if err == nil {
-		kit.Failf("Push returned no error until %d tasks were in the queue, want one matching engine.ErrFull: QueueBound is %d",
-			len(known), s.QueueBound)
 	}
 	prompt(20, 500*time.Millisecond, "Push to a queue that is full", func() time.Duration {
 		start := time.Now()
 		fresh, err := s.pushing(s.batch(1)).try(other, engine.ErrFull)
 		took := time.Since(start)
-		if err == nil { // there was room, but not for 16
+		if err == nil { // there was room for one
 			known = append(known, fresh...)
 			return soon
 		}
@@ -144,33 +121,30 @@ func full(s *subject) {
 	if len(known) < s.QueueBound {
 		kit.Failf("Push returned ErrFull when %d tasks were in the queue, want room for QueueBound: %d", len(known), s.QueueBound)
 	}
-	ds := h.pull(len(known))
-	sameIDs("what was delivered of a queue that was full", idsOf(ds), known)
-	h.quiet("the task was refused with ErrFull")
-	h.ack(ds[:20])
-	other.pushWhenThereIsRoom(16)
-	h.pull(16)
+	for len(known) > 0 {
+		ds := h.pull(len(known))
+		sameIDs("of a queue that was full, what was delivered", idsOf(ds), known)
+		h.quiet("the task had no ID in what Push returned with ErrFull, or had been delivered")
+		h.ack(ds)
+		known = p.untilRoom(other)
+	}
 }
 
-// untilRoom tries until one more of the tasks is in the queue. There is room as soon as
-// others are acknowledged.
-func (p *pushing) untilRoom(h *handle) (fresh []uint64, err error) {
-	for start := time.Now(); ; h.pause(2 * time.Millisecond) {
-		fresh, err = p.try(h, engine.ErrFull)
-		if len(fresh) > 0 {
-			return fresh, err
-		}
+// untilRoom tries until one more of the tasks is in the queue, if not all are. There is room as
+// soon as others are acknowledged.
+func (p *pushing) untilRoom(h *handle) (fresh []uint64) {
+	for start := time.Now(); len(fresh) == 0 && slices.Contains(p.ids, 0); h.pause(2 * time.Millisecond) {
+		fresh, _ = p.try(h, engine.ErrFull)
 		if time.Since(start) > 2*soon {
 			kit.Failf("Push of %d tasks returned ErrFull for %v, although others were acknowledged", len(p.tasks), 2*soon)
 		}
 	}
+	return fresh
 }
 
 // pushWhenThereIsRoom pushes n tasks.
-func (h *handle) pushWhenThereIsRoom(n int) []uint64 {
+func (h *handle) pushWhenThereIsRoom(n int) {
 	p := h.s.pushing(h.s.batch(n))
-	for slices.Contains(p.ids, 0) {
-		_, _ = p.untilRoom(h)
+	for len(p.untilRoom(h)) > 0 {
 	}
-	return p.ids
 }

@@ -49,16 +49,16 @@ func (h *handle) pushAgain(key string, tasks [][]byte, want []uint64) {
 	}
 }
 
-// pull pulls n different tasks, within d.
-func (h *handle) pullWithin(d time.Duration, n int) []engine.Delivery {
-	ctx, cancel := context.WithTimeout(h.ctx, d)
+// pull pulls n different tasks.
+func (h *handle) pull(n int) []engine.Delivery {
+	ctx, cancel := context.WithTimeout(h.ctx, h.afterLease())
 	defer cancel()
 	var all []engine.Delivery
 	last := time.Now() // a new task came
 	for len(all) < n {
 		ds, err := h.Pull(ctx, n-len(all))
 		if err != nil {
-			kit.Failf("Pull has returned %d of %d tasks, and then error %q, after %v at most", len(all), n, err, d)
+			kit.Failf("Pull has returned %d of %d tasks, and then error %q, after %v at most", len(all), n, err, h.afterLease())
 		}
 		h.pulled(ds, n-len(all))
 		for _, one := range ds {
@@ -75,8 +75,6 @@ func (h *handle) pullWithin(d time.Duration, n int) []engine.Delivery {
 	}
 	return all
 }
-
-func (h *handle) pull(n int) []engine.Delivery { return h.pullWithin(h.afterLease(), n) }
 
 // pulled has seen Pull return ds and nil.
 func (h *handle) pulled(ds []engine.Delivery, limit int) {
