@@ -41,12 +41,6 @@ var brokenCloses = []broken{
 		clear(d.held)
 		d.ready = nil
 	})},
-	{"what is held is lost when the queue is closed", "clause=16/reopened StartMarker/counts", whenClosed(func(d *memory) {
-		for id := range d.held {
-			delete(d.tasks, id)
-		}
-		clear(d.held)
-	})},
 	{"records are lost when the queue is closed", "clause=16/reopened", whenClosed(func(d *memory) { clear(d.records) })},
 	{"the lease is another after each Open", "clause=16/reopened", func(r *rig) {
 		r.lease = func(d time.Duration) time.Duration { return d + time.Duration(r.handles)*time.Second }

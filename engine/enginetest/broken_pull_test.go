@@ -59,9 +59,6 @@ var brokenPulls = []broken{
 	{"Pull looks once in two seconds", "clause=5/waits-for-one", on("Pull", func(c *twistedCall) {
 		c.pullAs(func(<-chan struct{}, time.Time) { c.await(c.ctx, nil, time.Now().Add(2*time.Second)) })
 	})},
-	{"Pull hears of leases that end only", "clause=5/waits-for-one clause=8/nack", on("Pull", func(c *twistedCall) {
-		c.pullAs(func(_ <-chan struct{}, leaseEnds time.Time) { c.await(c.ctx, nil, leaseEnds) })
-	})},
 	{"a queue is a stack", "clause=5/order", on("Pull", func(c *twistedCall) {
 		c.locked(func(d *memory) { slices.Reverse(d.ready) })
 		c.do()
@@ -75,15 +72,6 @@ var brokenPulls = []broken{
 				c.do()
 			}
 			ended = c.err != nil
-		})
-	}},
-	{"a Pull that ends returns tasks and an error", "clause=5/pulls-that-end", func(r *rig) {
-		calls := 0
-		r.on("Pull", func(c *twistedCall) {
-			c.do()
-			if calls++; calls%5 == 0 {
-				c.err = context.DeadlineExceeded
-			}
 		})
 	}},
 	{
@@ -150,14 +138,6 @@ var brokenLeases = []broken{
 		time.Sleep(c.data.lease * 8 / 10)
 	})},
 	{"Nack gives back the first", "clause=8/nack", before("Nack", func(c *twistedCall) { c.ds = c.ds[:1] })},
-	{"Nack gives back all that is held", "clause=8/nack", on("Nack", func(c *twistedCall) {
-		c.locked(func(d *memory) {
-			for id := range d.held {
-				d.releaseLocked(id)
-			}
-			d.arriveLocked()
-		})
-	})},
 	{"Ack does nothing", "clause=9/ack clause=9/ack-when-ended clause=7/extend-when-ended", on("Ack", func(*twistedCall) {})},
 	{"Ack forgets the first", "clause=9/ack", before("Ack", func(c *twistedCall) { c.ds = c.ds[:1] })},
 	{"Ack of what nobody holds does nothing", "clause=9/ack-when-ended", before("Ack", func(c *twistedCall) {

@@ -62,6 +62,21 @@ func on(methods string, f func(c *twistedCall)) func(*rig) {
 	return func(r *rig) { r.on(methods, f) }
 }
 
+// looking has two calls of a method act upon what they saw before either did: look is called with
+// mu held and returns what to do a moment later, with mu held again, before the Memory does its
+// work. It does none if that is nil.
+func looking(method string, look func(c *twistedCall, d *memory) (act func())) func(*rig) {
+	return on(method, func(c *twistedCall) {
+		var act func()
+		c.locked(func(d *memory) { act = look(c, d) })
+		if act != nil {
+			time.Sleep(time.Microsecond)
+			c.locked(func(*memory) { act() })
+			c.do()
+		}
+	})
+}
+
 // before calls f before each call of these methods.
 func before(methods string, f func(c *twistedCall)) func(*rig) {
 	return on(methods, func(c *twistedCall) { f(c); c.do() })
