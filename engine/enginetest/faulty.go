@@ -69,7 +69,6 @@ type Faulty struct {
 	faults Faults
 	down   error // nil unless it is down
 	closed bool
-	calls  map[string]int
 	made   map[*context.CancelCauseFunc]struct{} // of the calls that are being made
 }
 
@@ -86,7 +85,6 @@ var _ interface {
 func WithFaults(eng engine.Engine, faults Faults) *Faulty {
 	f := &Faulty{
 		faults: faults,
-		calls:  make(map[string]int),
 		made:   make(map[*context.CancelCauseFunc]struct{}),
 	}
 	f.wrapped = wrapped{wholeOf(eng), f.make}
@@ -120,18 +118,6 @@ func (f *Faulty) Up() {
 	f.down = nil
 }
 
-// Calls returns how often a method was called so far, by its name as in Faults,
-// whatever came of it. A call is counted when it begins, and that of All when its loop
-// does. Calls panics if there is no such method.
-func (f *Faulty) Calls(method string) int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if _, ok := f.faults.of()[method]; !ok {
-		panic("enginetest: no method of an engine that can fail is called " + method)
-	}
-	return f.calls[method]
-}
-
 // Close closes the engine inside, also while it is down. Calls that are being made see
 // their contexts cancelled with [engine.ErrClosed].
 func (f *Faulty) Close() error {
@@ -144,12 +130,11 @@ func (f *Faulty) Close() error {
 	return f.eng.Close()
 }
 
-// begin counts a call and chooses its fault. The call's context is done when Down or
+// begin chooses the fault of a call. The call's context is done when Down or
 // Close is called, and end must be called at its end.
 func (f *Faulty) begin(ctx context.Context, method string) (context.Context, Fault, func(), error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.calls[method]++
 	if f.closed {
 		return nil, nil, nil, engine.ErrClosed
 	}

@@ -48,16 +48,29 @@ func faultOf(method string, f Fault) (faults Faults) {
 	return faults
 }
 
+// TestEachMethodHasItsFault wants the fault of a method, and no other's, to see the IDs that a
+// call is about.
 func TestEachMethodHasItsFault(t *testing.T) {
 	eachMethod(t, Faults{}, func(faulty string, _ *Faulty, _ func() error, _ uint64) {
-		eachMethod(t, faultOf(faulty, Fail(errFault)), func(name string, f *Faulty, call func() error, _ uint64) {
+		var seen []uint64
+		faults := faultOf(faulty, func(_ context.Context, ids []uint64, _ func(context.Context) error) error {
+			seen = ids
+			return errFault
+		})
+		eachMethod(t, faults, func(name string, _ *Faulty, call func() error, id uint64) {
+			seen = nil
 			err := call()
-			if name == faulty {
-				assert.Equal(t, errFault, err, name)
-			} else {
+			if name != faulty {
 				assert.NoError(t, err, "%s, with a faulty %s", name, faulty)
+				return
 			}
-			assert.Equal(t, 1, f.Calls(name))
+			assert.Equal(t, errFault, err, name)
+			switch name {
+			case "Push", "Pull", "All", "Size", "Describe":
+				assert.Nil(t, seen, name)
+			default:
+				assert.Equal(t, []uint64{id}, seen, name)
+			}
 		})
 	})
 }
@@ -68,7 +81,6 @@ func TestEachMethodIsDown(t *testing.T) {
 		assert.Equal(t, errFault, call(), name)
 		f.Up()
 		assert.NoError(t, call(), name)
-		assert.Equal(t, 2, f.Calls(name))
 		require.NoError(t, f.Close())
 		assert.Equal(t, engine.ErrClosed, call(), name)
 	})
@@ -91,46 +103,22 @@ func TestEachMethodNeedsTheEngineInside(t *testing.T) {
 	assert.True(t, f.Retryable(io.EOF))
 	assert.False(t, f.Retryable(errMisuse))
 	assert.Equal(t, m.Lease(), f.Lease())
-	assert.Panics(t, func() { f.Calls("Shove") })
-}
-
-func TestFaultKnowsTheIDs(t *testing.T) {
-	eachMethod(t, Faults{}, func(name string, f *Faulty, call func() error, id uint64) {
-		f.SetFaults(faultOf(name, func(ctx context.Context, ids []uint64, do func(context.Context) error) error {
-			switch name {
-			case "Push", "Pull", "All", "Size", "Describe":
-				assert.Nil(t, ids, name)
-			default:
-				assert.Equal(t, []uint64{id}, ids, name)
-			}
-			return do(ctx)
-		}))
-		assert.NoError(t, call(), name)
-	})
 }
 
 func TestLoseAndDrop(t *testing.T) {
-	ctx := t.Context()
-	m := NewMemory(nil)
-	f := WithFaults(m, Faults{Push: First(1, Lose(errFault)), Pull: First(1, Lose(errFault)), Ack: First(1, Drop())})
-	ids, err := f.Push(ctx, "a", byteSlices("1", "2"))
-	assert.Equal(t, errFault, err)
-	assert.Nil(t, ids)
-	ids, err = f.Push(ctx, "a", byteSlices("1", "2"))
-	require.NoError(t, err)
-	size, err := f.Size(ctx)
-	require.NoError(t, err)
-	assert.EqualValues(t, 2, size, "the first Push had taken effect")
-
-	ds, err := f.Pull(ctx, 1)
+	m, _ := loaded(t)
+	f := WithFaults(m, Faults{Pull: First(1, Lose(errFault)), Ack: First(1, Drop())})
+	ds, err := f.Pull(t.Context(), 2)
 	assert.Equal(t, errFault, err)
 	assert.Nil(t, ds)
-	ds, err = f.Pull(ctx, 2)
+	ids, err := f.Push(t.Context(), "another", byteSlices("3"))
 	require.NoError(t, err)
-	assert.Equal(t, ids[1:], idsOf(ds), "the first task is held")
-	for _, want := range []uint64{2, 1} {
-		require.NoError(t, f.Ack(ctx, ds))
-		size, err = f.Size(ctx)
+	ds, err = f.Pull(t.Context(), 2)
+	require.NoError(t, err)
+	assert.Equal(t, ids, idsOf(ds), "the second task is held")
+	for _, want := range []uint64{3, 2} {
+		require.NoError(t, f.Ack(t.Context(), ds))
+		size, err := f.Size(t.Context())
 		require.NoError(t, err)
 		assert.Equal(t, want, size)
 	}

@@ -102,6 +102,17 @@ func (m *Memory) enter(ctx context.Context) error {
 	return nil
 }
 
+// locked calls f with mu held, unless nothing is to be done.
+func (m *Memory) locked(ctx context.Context, f func(d *memory)) error {
+	if err := m.enter(ctx); err != nil {
+		return err
+	}
+	m.data.mu.Lock()
+	defer m.data.mu.Unlock()
+	f(m.data)
+	return nil
+}
+
 // await blocks until changed is closed, the time is at, if it is not zero, ctx is done
 // or the handle is closed; enter tells these two.
 func (m *Memory) await(ctx context.Context, changed <-chan struct{}, at time.Time) {

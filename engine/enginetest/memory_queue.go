@@ -223,62 +223,48 @@ func (m *Memory) Extend(ctx context.Context, ds []engine.Delivery) error {
 // deliveries calls f, with mu held, for each of ds. Its task is nil if the lease that
 // came with the delivery has ended.
 func (m *Memory) deliveries(ctx context.Context, method string, ds []engine.Delivery, f func(id uint64, held *memoryTask)) error {
-	if err := m.enter(ctx); err != nil {
-		return err
-	}
 	for _, one := range ds {
 		if token, ok := one.Token.(memoryToken); !ok || token.id != one.ID {
 			return misuse("%s of task %d with token %v, which is not the one it was delivered with", method, one.ID, one.Token)
 		}
 	}
-	d := m.data
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.endLeasesLocked(time.Now())
-	for _, one := range ds {
-		t := d.held[one.ID]
-		if t != nil && t.deliveries != one.Token.(memoryToken).delivery {
-			t = nil
+	return m.locked(ctx, func(d *memory) {
+		d.endLeasesLocked(time.Now())
+		for _, one := range ds {
+			t := d.held[one.ID]
+			if t != nil && t.deliveries != one.Token.(memoryToken).delivery {
+				t = nil
+			}
+			f(one.ID, t)
 		}
-		f(one.ID, t)
-	}
-	return nil
+	})
 }
 
 // Lease implements [engine.Queue].
 func (m *Memory) Lease() time.Duration { return m.data.lease }
 
 // MarkStart implements [engine.StartMarker]. The count is forgotten with the task.
-func (m *Memory) MarkStart(ctx context.Context, id uint64, n int) (int, error) {
-	if err := m.enter(ctx); err != nil {
-		return 0, err
-	}
-	d := m.data
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.starts[id] += n
-	return d.starts[id], nil
+func (m *Memory) MarkStart(ctx context.Context, id uint64, n int) (starts int, err error) {
+	err = m.locked(ctx, func(d *memory) {
+		d.starts[id] += n
+		starts = d.starts[id]
+	})
+	return starts, err
 }
 
 // Size implements [engine.Sizer].
-func (m *Memory) Size(ctx context.Context) (uint64, error) {
-	if err := m.enter(ctx); err != nil {
-		return 0, err
-	}
-	m.data.mu.Lock()
-	defer m.data.mu.Unlock()
-	return uint64(len(m.data.tasks)), nil
+func (m *Memory) Size(ctx context.Context) (size uint64, err error) {
+	err = m.locked(ctx, func(d *memory) { size = uint64(len(d.tasks)) })
+	return size, err
 }
 
 // Describe implements [engine.Describer].
-func (m *Memory) Describe(ctx context.Context, kind string) (string, error) {
-	if err := m.enter(ctx); err != nil {
-		return "", err
-	}
-	m.data.mu.Lock()
-	defer m.data.mu.Unlock()
-	if m.data.kind == "" {
-		m.data.kind = kind
-	}
-	return m.data.kind, nil
+func (m *Memory) Describe(ctx context.Context, kind string) (stored string, err error) {
+	err = m.locked(ctx, func(d *memory) {
+		if d.kind == "" {
+			d.kind = kind
+		}
+		stored = d.kind
+	})
+	return stored, err
 }
