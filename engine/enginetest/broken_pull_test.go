@@ -104,18 +104,6 @@ var brokenLeases = []broken{
 			_ = c.Ack(c.ctx, c.ds)
 		}
 	})},
-	{"a lease that ends brings the task back twice", "clause=6/held", func(r *rig) {
-		doubled := make(map[uint64]bool)
-		r.on("Pull", func(c *twistedCall) {
-			c.do()
-			for _, d := range c.ds {
-				if d.Attempt == 2 && !doubled[d.ID] {
-					doubled[d.ID] = true
-					_ = c.Nack(c.ctx, []engine.Delivery{d})
-				}
-			}
-		})
-	}},
 	{
 		"Attempt is always 1",
 		"clause=6/held clause=7/extend clause=8/nack clause=9/ack clause=1-14/all-at-once",

@@ -191,19 +191,6 @@ var brokenLoops = []broken{
 			}
 		}
 	})},
-	{"nothing is saved in the body of a loop", "clause=14/calls-in-body clause=14/exactly-once", func(r *rig) {
-		looping := false
-		loops(func(c *twistedCall, yield yield) {
-			looping = true
-			c.seq(yield)
-			looping = false // unless the body has panicked
-		})(r)
-		r.on("Save", func(c *twistedCall) {
-			if c.err = errBroken; !looping {
-				c.do()
-			}
-		})
-	}},
 	{"All swallows a panic", "clause=14/exactly-once", loops(func(c *twistedCall, yield yield) {
 		defer func() { _ = recover() }()
 		c.seq(yield)

@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"bytes"
+	"reflect"
 	"slices"
 
 	"github.com/resultpool/resultpool/engine"
@@ -22,9 +23,7 @@ func givenSlices(s *subject) {
 	key, tasks := s.key(), s.batch(5)
 	kept := clones(tasks)
 	ids := h.pushTasks(key, tasks)
-	if !slices.EqualFunc(tasks, kept, bytes.Equal) {
-		kit.Failf("Push has changed the tasks that it was given from %q to %q", kept, tasks)
-	}
+	unchanged("Push", tasks, kept)
 	for i := range tasks {
 		scribble(tasks[i])
 		tasks[i] = nil
@@ -34,21 +33,16 @@ func givenSlices(s *subject) {
 
 	given := slices.Clone(ds)
 	h.extend(given)
+	unchanged("Extend", given, ds)
 	h.nack(given[:2])
-	for i, d := range given {
-		if d.ID != ds[i].ID || d.Attempt != ds[i].Attempt || !bytes.Equal(d.Task, ds[i].Task) {
-			kit.Failf("Extend or Nack has changed the deliveries that it was given")
-		}
-	}
+	unchanged("Nack", given, ds)
 	clear(given)
 	h.pull(2)
 
 	recs := records(1, 5)
 	h.save(recs...)
-	for i, want := range records(1, 5) {
-		if recs[i].ID != want.ID || !bytes.Equal(recs[i].Data, want.Data) {
-			kit.Failf("Save has changed record %d of those that it was given to ID %d with %s", i, recs[i].ID, brief(recs[i].Data))
-		}
+	unchanged("Save", recs, records(1, 5))
+	for i := range recs {
 		scribble(recs[i].Data)
 	}
 	clear(recs)
@@ -56,11 +50,15 @@ func givenSlices(s *subject) {
 
 	gone := []uint64{4, 5, 2}
 	h.del(gone...)
-	if !slices.Equal(gone, []uint64{4, 5, 2}) {
-		kit.Failf("Delete has changed the IDs that it was given to %v", gone)
-	}
+	unchanged("Delete", gone, []uint64{4, 5, 2})
 	clear(gone)
 	h.hasOnly(record(1), record(3))
+}
+
+func unchanged(method string, given, want any) {
+	if !reflect.DeepEqual(given, want) {
+		kit.Failf("%s has changed what it was given from %v to %v", method, want, given)
+	}
 }
 
 // returnedSlices writes over what the engine has returned.
@@ -73,12 +71,8 @@ func returnedSlices(s *subject) {
 	h.pushAgain(key, tasks, again)
 
 	ds := h.pull(6)
-	kept := make([][]byte, len(ds))
-	for i, d := range ds {
-		kept[i] = bytes.Clone(d.Task)
-	}
-	for i, d := range ds {
-		if !bytes.Equal(d.Task, kept[i]) {
+	for _, d := range ds {
+		if string(d.Task) != s.tasks[d.ID].task {
 			kit.Failf("task %d has changed to %s, after another that was delivered with it was written to", d.ID, brief(d.Task))
 		}
 		scribble(d.Task)

@@ -72,15 +72,6 @@ type Faulty struct {
 	made   map[*context.CancelCauseFunc]struct{} // of the calls that are being made
 }
 
-var _ interface {
-	engine.Engine
-	engine.Waiter
-	engine.StartMarker
-	engine.Sizer
-	engine.Describer
-	engine.Retryabler
-} = (*Faulty)(nil)
-
 // WithFaults returns an engine that is eng but for its faults. Its Close closes eng.
 func WithFaults(eng engine.Engine, faults Faults) *Faulty {
 	f := &Faulty{

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -67,13 +68,10 @@ func (m *Memory) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64
 	return m.data.push(key, tasks)
 }
 
+// validKey reports whether key has 1 to 64 letters, digits and hyphens, and nothing else.
 func validKey(key string) bool {
-	for _, c := range key {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' {
-			return false
-		}
-	}
-	return key != "" && len(key) <= 64
+	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"
+	return key != "" && len(key) <= 64 && strings.Trim(key, allowed) == ""
 }
 
 func (d *memory) push(key string, tasks [][]byte) ([]uint64, error) {
