@@ -24,21 +24,8 @@ var brokenOffers = []broken{
 		}
 	})},
 	{"Wait does not wait", "Waiter/woken Waiter/race Waiter/ends", on("Wait", func(c *twistedCall) { c.got, c.err = c.Load(c.ctx, c.id) })},
-	{"Wait thinks for two seconds about what never was", "Waiter/at-once", after("Wait", func(c *twistedCall) {
-		if c.notFound() {
-			time.Sleep(2 * time.Second)
-		}
-	})},
-	{"Wait looks once in two seconds", "Waiter/woken", on("Wait", func(c *twistedCall) {
-		for c.err = c.enter(c.ctx); c.err == nil; c.err = c.enter(c.ctx) {
-			data, changed, err := c.data.loadOrChanged(c.id)
-			if changed == nil {
-				c.got, c.err = data, err
-				return
-			}
-			c.await(c.ctx, nil, time.Now().Add(2*time.Second))
-		}
-	})},
+	{"Wait that has waited is late", "Waiter/woken Waiter/ends", on("Wait", (*twistedCall).late)},
+	{"Wait thinks for two seconds", "Waiter/at-once", before("Wait", func(*twistedCall) { time.Sleep(2 * time.Second) })},
 	{"Wait looks and then listens", "Waiter/race", on("Wait", func(c *twistedCall) {
 		if c.got, c.err = c.Load(c.ctx, c.id); c.err == nil {
 			return

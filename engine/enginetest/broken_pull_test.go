@@ -9,14 +9,11 @@ import (
 	"github.com/resultpool/resultpool/engine"
 )
 
-// pullAs is Pull of an engine that waits in a way of its own.
-func (c *twistedCall) pullAs(wait func(arrived <-chan struct{}, leaseEnds time.Time)) {
-	for c.err = c.enter(c.ctx); c.err == nil; c.err = c.enter(c.ctx) {
-		ds, arrived, leaseEnds := c.data.take(c.limit)
-		if c.ds = ds; len(ds) > 0 {
-			return
-		}
-		wait(arrived, leaseEnds)
+// late has the call return late if it has waited.
+func (c *twistedCall) late() {
+	start := time.Now()
+	if c.do(); time.Since(start) > 0 {
+		time.Sleep(2 * soon)
 	}
 }
 
@@ -51,13 +48,14 @@ var brokenPulls = []broken{
 		c.do()
 		c.err = nil
 	})},
+	{
+		"Pull that has waited is late", "clause=5/waits-for-one clause=8/nack clause=17/closed-while-waiting Context/done-while-waiting",
+		on("Pull", (*twistedCall).late),
+	},
 	{"Pull waits for as many as it may return", "clause=5/no-waiting-for-more", after("Pull", func(c *twistedCall) {
 		if n := len(c.ds); n > 0 && n < c.limit {
 			time.Sleep(300 * time.Millisecond)
 		}
-	})},
-	{"Pull looks once in two seconds", "clause=5/waits-for-one", on("Pull", func(c *twistedCall) {
-		c.pullAs(func(<-chan struct{}, time.Time) { c.await(c.ctx, nil, time.Now().Add(2*time.Second)) })
 	})},
 	{"a queue is a stack", "clause=5/order", on("Pull", func(c *twistedCall) {
 		c.locked(func(d *memory) { slices.Reverse(d.ready) })
@@ -82,9 +80,6 @@ var brokenPulls = []broken{
 			}
 		}),
 	},
-	{"every 10th task is never delivered", "clause=1/round-trip clause=1-14/all-at-once", before("Pull", func(c *twistedCall) {
-		c.locked(func(d *memory) { d.ready = slices.DeleteFunc(d.ready, func(id uint64) bool { return id%10 == 0 }) })
-	})},
 }
 
 var brokenLeases = []broken{

@@ -110,13 +110,6 @@ var brokenPushes = []broken{
 			c.ids = slices.Clone(known[key])
 		})
 	}},
-	{"a key is forgotten with its tasks", "clause=2/again", before("Ack", func(c *twistedCall) {
-		for key, ids := range c.data.keys {
-			if slices.Contains(ids, c.ds[0].ID) {
-				delete(c.data.keys, key)
-			}
-		}
-	})},
 	{"a key is forgotten after 9 seconds", "clause=2/again", before("Push", func(c *twistedCall) {
 		if keys := time.Unix(0, int64(c.data.lastID)); time.Since(keys) > 9*time.Second {
 			delete(c.data.keys, c.key)

@@ -2,7 +2,6 @@ package enginetest
 
 import (
 	"bytes"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -58,10 +57,6 @@ var brokenRecords = []broken{
 			return c.save(rec)
 		}),
 	},
-	{"the last of a batch wins", "clause=10/first-wins", before("Save", func(c *twistedCall) {
-		c.recs = slices.Clone(c.recs)
-		slices.Reverse(c.recs)
-	})},
 	{"a batch is stored up to the first that is there", "clause=10/first-wins", before("Save", func(c *twistedCall) {
 		if i := slices.IndexFunc(c.recs, c.isStored); i >= 0 {
 			c.recs = c.recs[:i]
@@ -90,16 +85,6 @@ var brokenRecords = []broken{
 			})
 		})
 	}},
-	{
-		"every 7th record is not stored",
-		"clause=10/round-trip clause=1-14/all-at-once clause=14/exactly-once clause=14/calls-in-body clause=14/while-others-write",
-		savesEach(func(c *twistedCall, rec engine.Record) error {
-			if rec.ID%7 == 0 {
-				return nil
-			}
-			return c.save(rec)
-		}),
-	},
 	{"a record that is too large is cut", "clause=11/too-large", savesEach(func(c *twistedCall, rec engine.Record) error {
 		rec.Data = rec.Data[:min(len(rec.Data), c.data.maxSize)]
 		return c.save(rec)
@@ -109,27 +94,12 @@ var brokenRecords = []broken{
 			_ = c.save(engine.Record{ID: 1})
 		}
 	})},
-	{"Load returns nothing and no error", "clause=12/not-found clause=13/delete clause=15/apart", after("Load", func(c *twistedCall) {
-		if errors.Is(c.err, engine.ErrNotFound) {
-			c.err = nil
-		}
-	})},
 	{"IDs have 32 bits", "clause=12/not-found", before("Load", func(c *twistedCall) { c.id &= 0xffffffff })},
 	{"Delete does nothing", "clause=13/delete clause=15/apart", on("Delete", func(*twistedCall) {})},
 	{"Delete deletes the first", "clause=13/delete", before("Delete", func(c *twistedCall) { c.ids = c.ids[:min(1, len(c.ids))] })},
-	{"Delete deletes up to an ID that is not there", "clause=13/delete", before("Delete", func(c *twistedCall) {
-		if i := slices.IndexFunc(c.ids, func(id uint64) bool { return !c.stored(id) }); i >= 0 {
-			c.ids = c.ids[:i]
-		}
-	})},
 	{"Delete of an ID that is not there is an error", "clause=13/delete", on("Delete", func(c *twistedCall) {
 		if c.err = engine.ErrNotFound; !slices.ContainsFunc(c.ids, func(id uint64) bool { return !c.stored(id) }) {
 			c.do()
-		}
-	})},
-	{"Save acknowledges", "clause=15/apart", before("Save", func(c *twistedCall) {
-		for _, rec := range c.recs {
-			c.ackTask(rec.ID)
 		}
 	})},
 	{"Ack deletes", "clause=15/apart clause=1-14/all-at-once", before("Ack", func(c *twistedCall) {
@@ -160,22 +130,6 @@ var brokenLoops = []broken{
 		for rec, err := range c.seq {
 			if !yield(rec, err) || err != nil && !yield(rec, err) {
 				return
-			}
-		}
-	})},
-	{"All ends without a word when its context does", "clause=14/failed", loops(func(c *twistedCall, yield yield) {
-		for rec, err := range c.seq {
-			if err != nil || !yield(rec, err) {
-				return
-			}
-		}
-	})},
-	{"All can be used once", "clause=14/exactly-once", after("All", func(c *twistedCall) {
-		seq, used := c.seq, false
-		c.seq = func(yield func(engine.Record, error) bool) {
-			if !used {
-				used = true
-				seq(yield)
 			}
 		}
 	})},
