@@ -3,8 +3,8 @@ package enginetest
 import (
 	"context"
 	"errors"
-	"iter"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,203 +13,160 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/kit"
 )
-
-// A twisted engine is a Memory of which some methods do something else. Each gets the
-// Memory to do what it should.
-type twisted struct {
-	*Memory
-	push    func(ctx context.Context, key string, tasks [][]byte) ([]uint64, error)
-	pull    func(ctx context.Context, limit int) ([]engine.Delivery, error)
-	ack     func(ctx context.Context, ds []engine.Delivery) error
-	nack    func(ctx context.Context, ds []engine.Delivery) error
-	extend  func(ctx context.Context, ds []engine.Delivery) error
-	save    func(ctx context.Context, recs []engine.Record) error
-	load    func(ctx context.Context, id uint64) ([]byte, error)
-	del     func(ctx context.Context, ids []uint64) error
-	all     func(ctx context.Context) iter.Seq2[engine.Record, error]
-	close   func() error
-	wait    func(ctx context.Context, id uint64) ([]byte, error)
-	start   func(ctx context.Context, id uint64, n int) (int, error)
-	size    func(ctx context.Context) (uint64, error)
-	kind    func(ctx context.Context, kind string) (string, error)
-	retries func(err error) bool
-	lease   func() time.Duration
-}
-
-var _ interface {
-	engine.Engine
-	engine.Waiter
-	engine.StartMarker
-	engine.Sizer
-	engine.Describer
-	engine.Retryabler
-} = (*twisted)(nil)
-
-func (b *twisted) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64, error) {
-	if b.push != nil {
-		return b.push(ctx, key, tasks)
-	}
-	return b.Memory.Push(ctx, key, tasks)
-}
-
-func (b *twisted) Pull(ctx context.Context, limit int) ([]engine.Delivery, error) {
-	if b.pull != nil {
-		return b.pull(ctx, limit)
-	}
-	return b.Memory.Pull(ctx, limit)
-}
-
-func (b *twisted) Ack(ctx context.Context, ds []engine.Delivery) error {
-	if b.ack != nil {
-		return b.ack(ctx, ds)
-	}
-	return b.Memory.Ack(ctx, ds)
-}
-
-func (b *twisted) Nack(ctx context.Context, ds []engine.Delivery) error {
-	if b.nack != nil {
-		return b.nack(ctx, ds)
-	}
-	return b.Memory.Nack(ctx, ds)
-}
-
-func (b *twisted) Extend(ctx context.Context, ds []engine.Delivery) error {
-	if b.extend != nil {
-		return b.extend(ctx, ds)
-	}
-	return b.Memory.Extend(ctx, ds)
-}
-
-func (b *twisted) Save(ctx context.Context, recs []engine.Record) error {
-	if b.save != nil {
-		return b.save(ctx, recs)
-	}
-	return b.Memory.Save(ctx, recs)
-}
-
-func (b *twisted) Load(ctx context.Context, id uint64) ([]byte, error) {
-	if b.load != nil {
-		return b.load(ctx, id)
-	}
-	return b.Memory.Load(ctx, id)
-}
-
-func (b *twisted) Delete(ctx context.Context, ids []uint64) error {
-	if b.del != nil {
-		return b.del(ctx, ids)
-	}
-	return b.Memory.Delete(ctx, ids)
-}
-
-func (b *twisted) All(ctx context.Context) iter.Seq2[engine.Record, error] {
-	if b.all != nil {
-		return b.all(ctx)
-	}
-	return b.Memory.All(ctx)
-}
-
-func (b *twisted) Close() error {
-	if b.close != nil {
-		return b.close()
-	}
-	return b.Memory.Close()
-}
-
-func (b *twisted) Wait(ctx context.Context, id uint64) ([]byte, error) {
-	if b.wait != nil {
-		return b.wait(ctx, id)
-	}
-	return b.Memory.Wait(ctx, id)
-}
-
-func (b *twisted) MarkStart(ctx context.Context, id uint64, n int) (int, error) {
-	if b.start != nil {
-		return b.start(ctx, id, n)
-	}
-	return b.Memory.MarkStart(ctx, id, n)
-}
-
-func (b *twisted) Size(ctx context.Context) (uint64, error) {
-	if b.size != nil {
-		return b.size(ctx)
-	}
-	return b.Memory.Size(ctx)
-}
-
-func (b *twisted) Describe(ctx context.Context, kind string) (string, error) {
-	if b.kind != nil {
-		return b.kind(ctx, kind)
-	}
-	return b.Memory.Describe(ctx, kind)
-}
-
-func (b *twisted) Retryable(err error) bool {
-	if b.retries != nil {
-		return b.retries(err)
-	}
-	return b.Memory.Retryable(err)
-}
-
-func (b *twisted) Lease() time.Duration {
-	if b.lease != nil {
-		return b.lease()
-	}
-	return b.Memory.Lease()
-}
 
 // A broken engine has one fault, and checks that must find it.
 type broken struct {
 	fault  string
-	checks []string
-
-	// twist is called for each subject, so that handles can share something, and what it
-	// returns for each handle. tb's Cleanup functions are called at the end of the check.
-	twist func(tb testing.TB) func(b *twisted)
+	checks string
+	twist  func(r *rig) // called for each subject
 }
 
-// each is a twist of handles that share nothing but the data.
-func each(twist func(b *twisted)) func(testing.TB) func(*twisted) {
-	return func(testing.TB) func(*twisted) { return twist }
+// A rig is a subject's engine, a Memory, with twists in its methods.
+type rig struct {
+	testing.TB
+	twists    map[string]func(c *twistedCall)
+	opened    func(m *Memory) // called for each new handle, unless it is nil
+	lease     func(time.Duration) time.Duration
+	retryable func(err error) bool
+	handles   int
 }
 
-var brokenEngines = slices.Concat(brokenPushes, brokenPulls, brokenLeases, brokenRecords, brokenLoops,
-	brokenCloses, brokenSlices, brokenContexts, brokenOffers)
+// A twistedCall is a call of a twisted engine. A twist changes what it is given or returns, and has
+// the Memory do its work by do, or not.
+type twistedCall struct {
+	*call
+	*Memory
+	handle int // a number
+}
 
+// do makes the call as it should be made.
+func (c *twistedCall) do() { c.make(wholeOf(c.Memory)) }
+
+// locked calls f with what all handles share.
+func (c *twistedCall) locked(f func(d *memory)) {
+	c.data.mu.Lock()
+	defer c.data.mu.Unlock()
+	f(c.data)
+}
+
+// on has each call of these methods made by f.
+func (r *rig) on(methods string, f func(c *twistedCall)) {
+	for _, method := range strings.Fields(methods) {
+		r.twists[method] = f
+	}
+}
+
+func on(methods string, f func(c *twistedCall)) func(*rig) {
+	return func(r *rig) { r.on(methods, f) }
+}
+
+// looking has two calls of a method act upon what they saw before either did: look is called with
+// mu held and returns what to do a moment later, with mu held again, before the Memory does its
+// work. It does none if that is nil.
+func looking(method string, look func(c *twistedCall, d *memory) (act func())) func(*rig) {
+	return on(method, func(c *twistedCall) {
+		var act func()
+		c.locked(func(d *memory) { act = look(c, d) })
+		if act != nil {
+			time.Sleep(time.Microsecond)
+			c.locked(func(*memory) { act() })
+			c.do()
+		}
+	})
+}
+
+// before calls f before each call of these methods.
+func before(methods string, f func(c *twistedCall)) func(*rig) {
+	return on(methods, func(c *twistedCall) { f(c); c.do() })
+}
+
+// after calls f after each call of these methods.
+func after(methods string, f func(c *twistedCall)) func(*rig) {
+	return on(methods, func(c *twistedCall) { c.do(); f(c) })
+}
+
+type yield = func(engine.Record, error) bool
+
+// loops has f yield what All should have yielded, which is c.seq.
+func loops(f func(c *twistedCall, yield yield)) func(*rig) {
+	return after("All", func(c *twistedCall) {
+		whole := *c.call
+		looping := &twistedCall{&whole, c.Memory, c.handle}
+		c.seq = func(yield yield) { f(looping, yield) }
+	})
+}
+
+// A twisted engine is one handle on the engine of a rig.
+type twisted struct {
+	wrapped
+	rig *rig
+}
+
+func (b *twisted) Lease() time.Duration { return b.rig.lease(b.eng.Lease()) }
+
+func (b *twisted) Retryable(err error) bool { return b.rig.retryable(err) }
+
+// open returns a new handle on what m is a handle on.
+func (r *rig) open(m *Memory) engine.Engine {
+	r.handles++
+	number := r.handles
+	if r.opened != nil {
+		r.opened(m)
+	}
+	around := func(c *call) {
+		twist := r.twists[c.method]
+		if twist == nil {
+			twist = (*twistedCall).do
+		}
+		twist(&twistedCall{c, m, number})
+	}
+	return &twisted{wrapped{wholeOf(m), around}, r}
+}
+
+// newSubject returns a Subject of engines that are broken so.
 func (b broken) newSubject(tb testing.TB) Subject {
 	sub := newMemory(time.Second)
-	open, twist := sub.Open, b.twist(tb)
+	open := sub.Open
+	r := &rig{
+		TB:        tb,
+		twists:    make(map[string]func(*twistedCall)),
+		lease:     func(d time.Duration) time.Duration { return d },
+		retryable: NewMemory(nil).Retryable,
+	}
+	b.twist(r)
 	sub.Open = func(ctx context.Context) (engine.Engine, error) {
 		m, err := open(ctx)
-		eng := &twisted{Memory: m.(*Memory)}
-		twist(eng)
-		return eng, err
+		return r.open(m.(*Memory)), err
 	}
 	return sub
 }
 
-func checkNamed(name string) (check, bool) {
-	i := slices.IndexFunc(checks, func(c check) bool { return c.fullName() == name })
-	if i < 0 {
-		return check{}, false
-	}
-	return checks[i], true
+func (b broken) verdict(t *testing.T, c check) error {
+	return verdict(newRun(b.newSubject, patience, remembering), t, c)
+}
+
+func brokenEngines() []broken {
+	return slices.Concat(brokenPushes, brokenPulls, brokenLeases, brokenRecords, brokenLoops,
+		brokenCloses, brokenSlices, brokenContexts, brokenOffers)
 }
 
 // TestEachCheckRejectsItsEngines runs in bubbles, where leases cost no time.
 func TestEachCheckRejectsItsEngines(t *testing.T) {
 	rejected := make(map[string]bool)
-	for _, b := range brokenEngines {
+	for _, b := range brokenEngines() {
 		t.Run(b.fault, func(t *testing.T) {
-			for _, name := range b.checks {
-				c, ok := checkNamed(name)
-				require.True(t, ok, name)
+			for _, name := range strings.Fields(b.checks) {
+				i := slices.IndexFunc(checks, func(c check) bool { return c.FullName() == name })
+				require.GreaterOrEqual(t, i, 0, name)
 				rejected[name] = true
 				synctest.Test(t, func(t *testing.T) {
-					err := c.verdict(t, b.newSubject, runLimits)
+					err := b.verdict(t, checks[i])
 					require.Error(t, err, "%s passes", name)
-					assert.NotErrorIs(t, err, errNotOffered, name)
+					assert.NotErrorIs(t, err, kit.ErrNotOffered, name)
 					assert.NotErrorIs(t, err, errSlow, name)
+					assert.False(t, kit.IsHung(err), name)
 					assert.NotContains(t, err.Error(), "panic: ", "%s", name)
 					t.Logf("%s: %.300s", name, err)
 				})
@@ -217,28 +174,17 @@ func TestEachCheckRejectsItsEngines(t *testing.T) {
 		})
 	}
 	for _, c := range checks {
-		assert.True(t, rejected[c.fullName()], "%s has no engine to reject", c.fullName())
+		assert.True(t, rejected[c.FullName()], "%s has no engine to reject", c.FullName())
 	}
 }
 
-// TestNoCheckRejectsAMemory does so, and shows that the bubbles are none of the faults.
+// TestNoCheckRejectsAMemory shows that neither the bubbles nor the rig are the faults.
 func TestNoCheckRejectsAMemory(t *testing.T) {
-	whole := broken{twist: each(func(*twisted) {})}
+	whole := broken{twist: func(*rig) {}}
 	for _, c := range checks {
 		synctest.Test(t, func(t *testing.T) {
-			assert.NoError(t, c.verdict(t, whole.newSubject, runLimits), c.fullName())
+			assert.NoError(t, whole.verdict(t, c), c.FullName())
 		})
-	}
-}
-
-// TestFaultsAreNamedOnce has the names of subtests tell which engine it is.
-func TestFaultsAreNamedOnce(t *testing.T) {
-	seen := make(map[string]bool)
-	for _, b := range brokenEngines {
-		assert.False(t, seen[b.fault], b.fault)
-		seen[b.fault] = true
-		assert.NotEmpty(t, b.checks, b.fault)
-		assert.NotContains(t, b.fault, "/")
 	}
 }
 

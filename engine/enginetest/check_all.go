@@ -3,30 +3,73 @@ package enginetest
 import (
 	"bytes"
 	"context"
+	"iter"
 	"sync/atomic"
 	"time"
+
+	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/kit"
 )
 
+// allOnce loops from two handles, twice over the same sequence, and leaves loops by break and
+// by panic.
 func allOnce(s *subject) {
-	h, other := s.open(), s.open()
-	h.hasOnly(nil)
+	h, other := s.two()
+	h.hasOnly()
 	recs := records(1<<50, 300)
 	h.save(recs...)
-	for range 2 {
-		h.hasOnly(recs)
-		other.hasOnly(recs)
-	}
-	seq := h.All(h.ctx)
-	for range 2 { // a sequence may be used again
-		n := 0
-		for rec, err := range seq {
-			if err != nil || !bytes.Equal(rec.Data, recs[rec.ID-1<<50].Data) {
-				fail("All yielded record %d with %s and error %v", rec.ID, brief(rec.Data), err)
-			}
-			n++
+	again := &handle{wholeOf(sequence{h.Engine, h.All(h.ctx)}), s, s.ctx}
+	type thrown struct{}
+	for at := 1; at < 300; at += 97 {
+		for _, h := range []*handle{h, other, again} {
+			h.hasOnly(recs...)
 		}
-		if n != len(recs) {
-			fail("All yielded %d records, want %d", n, len(recs))
+		n := 0
+		for _, err := range h.All(h.ctx) {
+			wantNil("All", err)
+			if n++; n == at {
+				break
+			}
+		}
+		func() {
+			defer func() {
+				if r := recover(); r != (thrown{}) {
+					kit.Failf("a panic with %v in the body of a loop over All came out of it as %v", thrown{}, r)
+				}
+			}()
+			for range h.All(h.ctx) {
+				panic(thrown{})
+			}
+		}()
+		h.save(record(200))
+		h.del(200)
+		h.push(2)
+		h.ack(h.pull(2))
+	}
+}
+
+// A sequence is an engine whose All is always the same sequence.
+type sequence struct {
+	engine.Engine
+	all iter.Seq2[engine.Record, error]
+}
+
+func (s sequence) All(context.Context) iter.Seq2[engine.Record, error] { return s.all }
+
+// sees loops with that body. It wants each of recs to be yielded, and may see others: all are as
+// record makes them.
+func (h *handle) sees(recs []engine.Record, body func(rec engine.Record)) {
+	seen := make(map[uint64]bool)
+	h.loop(func(rec engine.Record) {
+		if want := record(rec.ID); !bytes.Equal(rec.Data, want.Data) {
+			kit.Failf("All yielded record %d with %s, want %s", rec.ID, brief(rec.Data), brief(want.Data))
+		}
+		seen[rec.ID] = true
+		body(rec)
+	})
+	for _, rec := range recs {
+		if !seen[rec.ID] {
+			kit.Failf("All did not yield record %d, which was stored all the time", rec.ID)
 		}
 	}
 }
@@ -35,86 +78,24 @@ func allOnce(s *subject) {
 func callsInBody(s *subject) {
 	h := s.open()
 	const n = 60
-	recs := records(1, n)
-	h.save(recs...)
+	h.save(records(1, 2*n)...)
 	h.push(n)
-	seen := make(map[uint64]bool)
-	gone := make(map[uint64]bool)
-	for rec, err := range h.All(h.ctx) {
-		switch {
-		case err != nil:
-			fail("All yielded error %q, want none", err)
-		case seen[rec.ID]:
-			fail("All yielded record %d twice", rec.ID)
-		case rec.ID <= n && !bytes.Equal(rec.Data, recs[rec.ID-1].Data):
-			fail("All yielded record %d with %s, want %s", rec.ID, brief(rec.Data), brief(recs[rec.ID-1].Data))
-		}
-		seen[rec.ID] = true
+	h.sees(records(1, n), func(rec engine.Record) {
 		if rec.ID > n {
-			continue // one that came meanwhile
+			return // one that came meanwhile, or may go
 		}
-		h.save(records(1000+rec.ID, 1)...)
-		h.has(records(1000+rec.ID, 1)[0])
-		if rec.ID%3 == 0 {
-			h.del(rec.ID)
-			gone[rec.ID] = true
-		}
-		if later := rec.ID + n/2; rec.ID%7 == 0 && later <= n && !seen[later] {
-			h.del(later)
-			gone[later] = true
-		}
-		if len(seen)%20 == 0 {
-			for _, err := range h.All(h.ctx) {
-				if err != nil {
-					fail("All, in the body of another loop, yielded error %q, want none", err)
-				}
-			}
+		h.save(record(1000 + rec.ID))
+		h.has(record(1000 + rec.ID))
+		h.del(rec.ID, n+rec.ID)
+		if rec.ID%20 == 0 {
+			h.all()
 			ds := h.pull(3)
 			h.extend(ds)
 			h.nack(ds[:1])
 			h.ack(ds[1:])
 			h.push(1)
 		}
-	}
-	for id := uint64(1); id <= n; id++ {
-		if !seen[id] && !gone[id] {
-			fail("All did not yield record %d, which was stored all the time", id)
-		}
-	}
-}
-
-// leftLoops leaves loops by break and by panic, and then uses the engine.
-func leftLoops(s *subject) {
-	h := s.open()
-	recs := records(1, 100)
-	h.save(recs...)
-	type thrown struct{}
-	for at := 1; at <= 100; at += 33 {
-		n := 0
-		for _, err := range h.All(h.ctx) {
-			if err != nil {
-				fail("All yielded error %q, want none", err)
-			}
-			if n++; n == at {
-				break
-			}
-		}
-		func() {
-			defer func() {
-				if r := recover(); r != (thrown{}) {
-					fail("a panic with %v in the body of a loop over All came out of it as %v", thrown{}, r)
-				}
-			}()
-			for range h.All(h.ctx) {
-				panic(thrown{})
-			}
-		}()
-		h.save(records(200+uint64(at), 1)...)
-		h.del(200 + uint64(at))
-		h.push(2)
-		h.ack(h.pull(2))
-	}
-	h.hasOnly(recs)
+	})
 }
 
 // failedLoops loops with a context that ends, and over an engine that is closed: at the end,
@@ -129,25 +110,20 @@ func failedLoops(s *subject) {
 		for rec, err := range h.All(ctx) {
 			switch {
 			case last != nil:
-				fail("All, %s, yielded record %d and error %v after error %q with ID 0, want that to be the last", when, rec.ID, err, last)
+				kit.Failf("All, %s, yielded record %d and error %v after error %q with ID 0, want that to be the last", when, rec.ID, err, last)
 			case err != nil && rec.ID != 0:
-				fail("All, %s, yielded record %d with error %q, want ID 0: it is not about a record", when, rec.ID, err)
-			case err == nil && !bytes.Equal(rec.Data, records(rec.ID, 1)[0].Data):
-				fail("All, %s, yielded record %d with %s, want %s", when, rec.ID, brief(rec.Data), brief(records(rec.ID, 1)[0].Data))
+				kit.Failf("All, %s, yielded record %d with error %q, want ID 0: it is not about a record", when, rec.ID, err)
 			}
 			last = err
 			n++
 			end(n)
 		}
 		if last == nil && n != len(recs) {
-			fail("All, %s, yielded %d records of %d and no error", when, n, len(recs))
+			kit.Failf("All, %s, yielded %d records of %d and no error", when, n, len(recs))
 		}
 	}
-	for _, at := range []int{0, 1, 300, 599} {
+	for _, at := range []int{1, 300, 599} { // that it is done before is another check
 		ctx, cancel := context.WithCancel(s.ctx)
-		if at == 0 {
-			cancel()
-		}
 		loop("with a context that ends", ctx, func(n int) {
 			if n == at {
 				cancel()
@@ -164,42 +140,28 @@ func failedLoops(s *subject) {
 
 // allWhileWriting loops while others save and delete.
 func allWhileWriting(s *subject) {
-	h, other := s.open(), s.open()
-	const stay = 150
-	recs := records(1, stay)
+	h, other := s.two()
+	recs := records(1, 150)
 	h.save(recs...)
 	var over atomic.Bool
-	write := func(ctx context.Context, h *handle, first uint64) {
-		h = h.with(ctx)
-		for i := uint64(0); !over.Load() && ctx.Err() == nil; i++ {
+	write := func(h *handle, first uint64) {
+		for i := uint64(0); !over.Load(); i++ {
 			id := first + 10*(i%50)
 			h.save(records(id, 10)...)
-			h.pause(50 * time.Microsecond) // others want their turn, too
+			h.pause(50 * time.Microsecond) // let the others run, too
 			if i%2 == 0 {
-				h.del(id, id+1, id+2, id+3, id+4, id+5, id+6, id+7, id+8, id+9)
+				h.del(id, id+1, id+2, id+3, id+4, id+5)
 			}
 		}
 	}
-	together(s.ctx, func(ctx context.Context) {
+	atOnce(func() {
 		defer over.Store(true)
 		for range 8 {
-			n := 0
-			all := h.with(ctx).allAndThen(func() {
-				if n++; n%16 == 0 { // the others have their turn in the middle of a loop
+			h.sees(recs, func(rec engine.Record) {
+				if rec.ID%16 == 0 { // let the others run in the middle of a loop
 					h.pause(100 * time.Microsecond)
 				}
 			})
-			for id, data := range all {
-				if !bytes.Equal(data, records(id, 1)[0].Data) {
-					fail("All yielded record %d with %s, want %s", id, brief(data), brief(records(id, 1)[0].Data))
-				}
-			}
-			for _, rec := range recs {
-				if _, ok := all[rec.ID]; !ok {
-					fail("All did not yield record %d, which was stored all the time", rec.ID)
-				}
-			}
 		}
-	}, func(ctx context.Context) { write(ctx, h, 1000) },
-		func(ctx context.Context) { write(ctx, other, 5000) })
+	}, func() { write(h, 1000) }, func() { write(other, 5000) })
 }

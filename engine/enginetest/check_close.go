@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/kit"
 )
 
 // reopened closes with tasks in the queue, held and not, and with records.
@@ -25,127 +26,72 @@ func reopened(s *subject) {
 
 	h = s.open()
 	if h.Lease() != lease {
-		fail("Lease is %v after a new Open, want %v as before", h.Lease(), lease)
+		kit.Failf("Lease is %v after a new Open, want %v as before", h.Lease(), lease)
 	}
-	h.hasOnly(recs)
+	h.hasOnly(recs...)
 	h.has(recs[7])
 	s.freed(held)
-	var ds []engine.Delivery
-	for _, n := range []int{4, 2} { // two are held, and come when those four would, too
-		some := h.pull(n)
-		h.ack(some)
-		ds = append(ds, some...)
-	}
-	sameIDs("what was delivered after Close and a new Open", idsOf(ds), ids)
+	ds := h.pull(4)
+	h.ack(ds)
+	more := h.pull(2) // two were held, and come when those four would, too
+	h.ack(more)
+	sameIDs("what was delivered after Close and a new Open", append(idsOf(ds), idsOf(more)...), ids)
 	h.close()
 
 	h = s.open()
-	h.hasOnly(recs)
+	h.hasOnly(recs...)
 	h.quiet("all tasks were acknowledged before Close")
 	h.save(engine.Record{ID: 1, Data: []byte("later")})
 	h.has(recs[0])
 }
 
-// closed calls every method after Close.
+// closed calls every method after Close, those of the optional interfaces too. Another
+// handle stays open.
 func closed(s *subject) {
-	h, other := s.open(), s.open()
+	h, other := s.two()
 	h.push(3)
 	ds := h.pull(2)
-	h.save(records(1, 3)...)
-	seq := h.All(h.ctx)
+	stored := []engine.Record{record(1), record(ds[0].ID)}
+	h.save(stored...)
+	before := wholeOf(sequence{h.Engine, h.All(h.ctx)})
 	h.close()
 	h.close()
-
-	key, tasks := s.key(), s.batch(1)
-	none, pushed := h.Push(h.ctx, key, tasks)
-	more, pulled := h.Pull(h.ctx, 1)
-	if len(none)+len(more) > 0 {
-		fail("Push and Pull returned IDs %v and %d tasks after Close", none, len(more))
-	}
-	_, loaded := h.Load(h.ctx, 1)
-	last := func(all func(func(engine.Record, error) bool)) (last error) {
-		for rec, err := range all {
-			if err == nil {
-				fail("All yielded record %d after Close", rec.ID)
+	for _, eng := range []whole{h.whole, before} {
+		for _, c := range eng.calls(h.ctx, ds) {
+			if err := c.try(eng); !errors.Is(err, engine.ErrClosed) {
+				kit.Failf("%s returned %v after Close, want an error matching engine.ErrClosed", c.method, err)
 			}
-			last = err
-		}
-		return last
-	}
-	for _, call := range []struct {
-		method string
-		err    error
-	}{
-		{"Push", pushed},
-		{"Pull", pulled},
-		{"Ack", h.Ack(h.ctx, ds[:1])},
-		{"Nack", h.Nack(h.ctx, ds[1:])},
-		{"Extend", h.Extend(h.ctx, ds)},
-		{"Save", h.Save(h.ctx, records(4, 1))},
-		{"Load", loaded},
-		{"Delete", h.Delete(h.ctx, []uint64{1})},
-		{"All", last(h.All(h.ctx))},
-		{"All, called before,", last(seq)},
-	} {
-		if !errors.Is(call.err, engine.ErrClosed) {
-			fail("%s returned %v after Close, want an error matching engine.ErrClosed", call.method, call.err)
 		}
 	}
 	h.close()
-	other.hasOnly(records(1, 3))
+	other.hasOnly(stored...)
+	other.del(1)
 	s.freed(ds)
-	other.pull(1)
+	other.push(1)
+	other.ack(other.pull(4))
 }
 
 // closedWhileWaiting closes while calls wait, and while a loop is in its body.
 func closedWhileWaiting(s *subject) {
-	h := s.open()
-	for range 3 {
+	prompt(3, soon, "Pull, waiting when the engine was closed,", func() time.Duration {
+		h := s.open()
 		h.save(records(1, 100)...)
-		prompt(1, soon, "Pull, waiting when the engine was closed,", func() time.Duration {
-			var began, returned time.Time
-			pulling := func(context.Context) {
-				ds, err := h.Pull(h.ctx, 1)
-				if !errors.Is(err, engine.ErrClosed) || len(ds) > 0 {
-					fail("Pull, waiting when the engine was closed, returned %d tasks and %v, want an error matching engine.ErrClosed",
-						len(ds), err)
-				}
-				returned = time.Now()
+		ctx, cancel := context.WithTimeout(s.ctx, 2*soon)
+		defer cancel()
+		return h.woken("Pull", func() {
+			ds, err := h.Pull(ctx, 1)
+			if !errors.Is(err, engine.ErrClosed) || len(ds) > 0 {
+				kit.Failf("Pull, waiting when the engine was closed, returned %d tasks and %v, want an error matching engine.ErrClosed", len(ds), err)
 			}
-			together(s.ctx, pulling, func(context.Context) {
-				h.pause(while)
-				began = time.Now()
-				for _, err := range h.All(h.ctx) {
-					if err != nil && !errors.Is(err, engine.ErrClosed) {
-						fail("All, closed in the body, yielded error %q, want none or one matching engine.ErrClosed", err)
-					}
-					h.close()
+		}, func() {
+			for _, err := range h.All(h.ctx) {
+				if err != nil && !errors.Is(err, engine.ErrClosed) {
+					kit.Failf("All, closed in the body, yielded error %q, want none or one matching engine.ErrClosed", err)
 				}
-			})
-			return returned.Sub(began)
+				h.close()
+			}
 		})
-		h = s.open()
-	}
-}
-
-// othersStayOpen closes one of two handles.
-func othersStayOpen(s *subject) {
-	h, other := s.open(), s.open()
-	h.save(records(1, 1)...)
-	ids := h.push(2)
-	together(s.ctx, func(ctx context.Context) {
-		other.with(ctx).pull(3)
-	}, func(ctx context.Context) {
-		h.pause(while)
-		h.close()
-		ids = append(ids, s.open().with(ctx).push(1)...)
 	})
-	other.has(records(1, 1)[0])
-	other.save(records(2, 1)...)
-	other.hasOnly(records(1, 2))
-	other.del(1)
-	other.pushTasks(s.key(), s.batch(1))
-	other.ack(other.pull(1))
 }
 
 // noGoroutines opens, uses and closes an engine. What it starts inherits the label of
@@ -156,35 +102,26 @@ func noGoroutines(s *subject) {
 		for range 3 {
 			h := s.open()
 			h.push(3)
-			ds := h.pull(2)
-			h.extend(ds)
-			h.ack(ds[:1])
-			h.nack(ds[1:])
-			h.save(records(1, 3)...)
-			h.has(records(1, 1)[0])
-			h.all()
-			for range h.All(h.ctx) {
-				break
-			}
+			ds, err := h.Pull(ctx, 2)
+			wantNil("Pull", err)
 			ended, cancel := context.WithTimeout(ctx, while/3)
-			for range 4 { // of which two find a task
+			for _, c := range h.calls(ended, ds) {
+				_ = c.try(h.whole)
+			}
+			for range 4 { // of which one waits, at least
 				_, _ = h.Pull(ended, 1)
 			}
 			cancel()
-			if w, ok := h.Engine.(engine.Waiter); ok {
-				_, _ = w.Wait(ctx, 1)
-			}
 			h.close()
 		}
 	})
-	var left string
-	h := &handle{s: s, ctx: s.ctx}
-	start := time.Now()
-	for left = labelled(value); left != "" && time.Since(start) < soon; left = labelled(value) {
+	h := &handle{ctx: s.ctx}
+	left := labelled(value)
+	for start := time.Now(); left != "" && time.Since(start) < soon; left = labelled(value) {
 		h.pause(5 * time.Millisecond)
 	}
 	if left != "" {
-		fail("goroutines are left %v after Close:\n\n%s", soon, left)
+		kit.Failf("goroutines are left %v after Close:\n\n%s", soon, left)
 	}
 }
 

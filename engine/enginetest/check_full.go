@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/kit"
 )
 
 // A pushing is a Push that may be refused, and is tried again then.
@@ -27,11 +28,11 @@ func (p *pushing) try(h *handle, refusal error) (fresh []uint64, err error) {
 	ids, err := h.Push(h.ctx, p.key, p.tasks)
 	switch {
 	case err != nil && !errors.Is(err, refusal):
-		fail("Push returned error %q, want none or one matching %q", err, refusal)
+		kit.Failf("Push returned error %q, want none or one matching %q", err, refusal)
 	case len(ids) != len(p.tasks) && (err == nil || len(ids) > 0):
-		fail("Push of %d tasks returned %d IDs and error %v", len(p.tasks), len(ids), err)
+		kit.Failf("Push of %d tasks returned %d IDs and error %v", len(p.tasks), len(ids), err)
 	case err == nil && slices.Contains(ids, 0):
-		fail("Push of %d tasks returned ID 0 for task %d of the call, and no error", len(p.tasks), slices.Index(ids, 0))
+		kit.Failf("Push of %d tasks returned ID 0 for task %d of the call, and no error", len(p.tasks), slices.Index(ids, 0))
 	}
 	var tasks [][]byte
 	for i, id := range ids {
@@ -41,40 +42,13 @@ func (p *pushing) try(h *handle, refusal error) (fresh []uint64, err error) {
 			p.ids[i] = id
 			tasks, fresh = append(tasks, p.tasks[i]), append(fresh, id)
 		case p.ids[i] != id:
-			fail("Push, again with the same key, returned ID %d for task %d of the call, want %d as before", id, i, p.ids[i])
+			kit.Failf("Push, again with the same key, returned ID %d for task %d of the call, want %d as before", id, i, p.ids[i])
 		}
 	}
 	// Those of one call are in order. A task that was refused may get its ID later than
 	// those behind it.
 	p.s.pushed(tasks, fresh)
 	return fresh, err
-}
-
-// someFit pushes more than the queue can hold, again and again until all have been in it.
-func someFit(s *subject) {
-	h := s.open()
-	p := s.pushing(s.batch(2 * s.QueueBound))
-	fresh, err := p.try(h, engine.ErrFull)
-	if err == nil {
-		fail("Push of %d tasks returned no error, want one matching engine.ErrFull: QueueBound is %d", len(p.tasks), s.QueueBound)
-	}
-	if len(fresh) == 0 {
-		h.quiet("Push returned ErrFull and no ID")
-		return // all or nothing
-	}
-	for {
-		ds := h.pull(len(fresh))
-		sameIDs("of a Push that returned ErrFull, what was delivered", idsOf(ds), fresh)
-		h.quiet("the task had no ID in what Push returned with ErrFull, or had been delivered")
-		h.ack(ds)
-		if err == nil {
-			return
-		}
-		h.eventually("there is no room again, after all tasks were acknowledged", func() bool {
-			fresh, err = p.try(h, engine.ErrFull)
-			return len(fresh) > 0
-		})
-	}
 }
 
 func tooLargeTask(s *subject) {
@@ -87,7 +61,7 @@ func tooLargeTask(s *subject) {
 	p := s.pushing(tasks)
 	fresh, err := p.try(h, engine.ErrTooLarge)
 	if err == nil || p.ids[1] != 0 {
-		fail("Push returned ID %d and error %v for a task that is too large", p.ids[1], err)
+		kit.Failf("Push returned ID %d and error %v for a task that is too large", p.ids[1], err)
 	}
 	if len(fresh) > 0 {
 		sameIDs("of a Push that returned ErrTooLarge, what was delivered", idsOf(h.pull(len(fresh))), fresh)
@@ -99,17 +73,17 @@ func tooLargeTask(s *subject) {
 // refusedPush pushes where an engine need not do anything. What it says it has not put into
 // the queue is not there.
 func refusedPush(s *subject) {
-	h, other := s.open(), s.open()
+	h, other := s.two()
 	ended, cancel := context.WithCancel(s.ctx)
 	cancel()
 	try := func(ctx context.Context, when string, must bool) {
 		ids, err := h.Push(ctx, s.key(), s.batch(3))
 		switch {
 		case !errors.Is(err, engine.ErrRefused) && must:
-			fail("Push returned IDs %v and error %v %s, want an error matching engine.ErrRefused", ids, err, when)
+			kit.Failf("Push returned IDs %v and error %v %s, want an error matching engine.ErrRefused", ids, err, when)
 		case errors.Is(err, engine.ErrRefused):
 			if slices.ContainsFunc(ids, func(id uint64) bool { return id != 0 }) {
-				fail("Push returned IDs %v %s, and error %q, which matches engine.ErrRefused", ids, when, err)
+				kit.Failf("Push returned IDs %v %s, and error %q, which matches engine.ErrRefused", ids, when, err)
 			}
 			other.quiet("Push has returned an error matching engine.ErrRefused " + when)
 		}
@@ -119,50 +93,58 @@ func refusedPush(s *subject) {
 	try(s.ctx, "after Close", true)
 }
 
-// full pushes until there is no room.
+// full pushes until there is no room for all tasks of a call, and pushes those again when there is.
 func full(s *subject) {
-	h, other := s.open(), s.open()
+	h, other := s.two()
 	var known []uint64
-	var err error
-	for err == nil && len(known) < 2*s.QueueBound {
+	var p *pushing
+	for err := error(nil); err == nil; {
+		if len(known) >= 2*s.QueueBound {
+			kit.Failf("Push returned no error until %d tasks were in the queue, want one matching engine.ErrFull: QueueBound is %d",
+				len(known), s.QueueBound)
+		}
 		var fresh []uint64
-		fresh, err = s.pushing(s.batch(16)).try(h, engine.ErrFull)
+		p = s.pushing(s.batch(s.QueueBound/8 + 3))
+		fresh, err = p.try(h, engine.ErrFull)
 		known = append(known, fresh...)
-	}
-	if err == nil {
-		fail("Push returned no error until %d tasks were in the queue, want one matching engine.ErrFull: QueueBound is %d",
-			len(known), s.QueueBound)
 	}
 	prompt(20, 500*time.Millisecond, "Push to a queue that is full", func() time.Duration {
 		start := time.Now()
 		fresh, err := s.pushing(s.batch(1)).try(other, engine.ErrFull)
 		took := time.Since(start)
-		if err == nil { // there was room, but not for 16
+		if err == nil { // there was room for one
 			known = append(known, fresh...)
 			return soon
 		}
 		return took
 	})
 	if len(known) < s.QueueBound {
-		fail("Push returned ErrFull when %d tasks were in the queue, want room for QueueBound: %d", len(known), s.QueueBound)
+		kit.Failf("Push returned ErrFull when %d tasks were in the queue, want room for QueueBound: %d", len(known), s.QueueBound)
 	}
-	ds := h.pull(len(known))
-	sameIDs("what was delivered of a queue that was full", idsOf(ds), known)
-	h.quiet("the task was refused with ErrFull")
-	h.ack(ds[:20])
-	other.pushWhenThereIsRoom(16)
-	h.pull(16)
+	for len(known) > 0 {
+		ds := h.pull(len(known))
+		sameIDs("of a queue that was full, what was delivered", idsOf(ds), known)
+		h.quiet("the task had no ID in what Push returned with ErrFull, or had been delivered")
+		h.ack(ds)
+		known = p.untilRoom(other)
+	}
+}
+
+// untilRoom tries until one more of the tasks is in the queue, if not all are. There is room as
+// soon as others are acknowledged.
+func (p *pushing) untilRoom(h *handle) (fresh []uint64) {
+	for start := time.Now(); len(fresh) == 0 && slices.Contains(p.ids, 0); h.pause(2 * time.Millisecond) {
+		fresh, _ = p.try(h, engine.ErrFull)
+		if time.Since(start) > 2*soon {
+			kit.Failf("Push of %d tasks returned ErrFull for %v, although others were acknowledged", len(p.tasks), 2*soon)
+		}
+	}
+	return fresh
 }
 
 // pushWhenThereIsRoom pushes n tasks.
-func (h *handle) pushWhenThereIsRoom(n int) []uint64 {
+func (h *handle) pushWhenThereIsRoom(n int) {
 	p := h.s.pushing(h.s.batch(n))
-	for start := time.Now(); ; h.pause(2 * time.Millisecond) {
-		if _, err := p.try(h, engine.ErrFull); err == nil {
-			return p.ids
-		}
-		if time.Since(start) > 2*soon {
-			fail("Push of %d tasks returned ErrFull for %v, also after others were acknowledged", n, 2*soon)
-		}
+	for len(p.untilRoom(h)) > 0 {
 	}
 }

@@ -2,244 +2,136 @@ package enginetest
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
-	"sync"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/kit"
 )
 
-var starterChecks = []check{
-	{offer: "StartMarker", name: "counts", try: startsCount},
-	{offer: "StartMarker", name: "taken-back", try: startsTakenBack},
-	{offer: "StartMarker", name: "survives", try: startsSurvive, waits: true},
-	{offer: "StartMarker", name: "at-once", try: startsAtOnce},
-}
-
-// markStart marks one start.
-func (h *handle) markStart(id uint64, want int) { h.markStarts(id, 1, want) }
-
-func (h *handle) markStarts(id uint64, n, want int) {
-	starts, err := optional[engine.StartMarker](h, "StartMarker").MarkStart(h.ctx, id, n)
+// starts adds n to the starts of a task, and wants so many in all.
+func (h *handle) starts(id uint64, n, want int) {
+	starts, err := h.MarkStart(h.ctx, id, n)
 	if err != nil || starts != want {
-		fail("MarkStart(%d, %d) returned %d and error %v, want %d", id, n, starts, err, want)
+		kit.Failf("MarkStart(%d, %d) returned %d and error %v, want %d", id, n, starts, err, want)
 	}
 }
 
-// startsCount counts starts, which deliveries are not.
+// startsCount counts starts, which deliveries are not, and takes some back. They survive Close.
 func startsCount(s *subject) {
-	h, other := s.open(), s.open()
+	h, other := s.two()
 	ids := h.push(2)
-	for want := 1; want < 4; want++ {
+	for n := range 3 {
 		h.nack(h.pull(2))
 		ds := h.pull(2)
-		h.markStart(ids[0], 2*want-1)
-		other.markStart(ids[0], 2*want)
+		h.starts(ids[0], 1, n+1)
+		h.starts(ids[0], 1, n+2)
+		h.starts(ids[0], -1, n+1)
+		other.starts(ids[1], 1, 1)
+		h.starts(ids[1], -1, 0)
 		h.nack(ds)
 	}
-	other.markStart(ids[1], 1)
-	h.close()
-	if n, err := h.Engine.(engine.StartMarker).MarkStart(s.ctx, ids[0], 1); !errors.Is(err, engine.ErrClosed) {
-		fail("MarkStart returned %d and error %v after Close, want an error matching engine.ErrClosed", n, err)
-	}
-}
-
-// startsTakenBack takes back starts, one as soon as it is marked and one later.
-func startsTakenBack(s *subject) {
-	h, other := s.open(), s.open()
-	ids := h.push(2)
-	h.pull(2)
-	h.markStarts(ids[0], 1, 1)
-	h.markStarts(ids[0], -1, 0)
-	h.markStarts(ids[0], 1, 1)
-	other.markStarts(ids[0], 1, 2)
-	h.markStarts(ids[1], 1, 1)
-	other.markStarts(ids[0], -1, 1)
-	h.markStarts(ids[0], 1, 2)
-	h.markStarts(ids[1], -1, 0)
-}
-
-func startsSurvive(s *subject) {
-	h := s.open()
-	ids := h.push(2)
+	other.starts(ids[1], 1, 1)
 	ds := h.pull(2)
-	h.markStart(ids[0], 1)
-	h.markStart(ids[0], 2)
-	h.markStart(ids[1], 1)
 	h.close()
 	h = s.open()
-	h.markStart(ids[0], 3)
+	h.starts(ids[0], 1, 4)
 	s.freed(ds)
 	h.pull(2)
-	h.markStart(ids[0], 4)
-	h.markStart(ids[1], 2)
+	h.starts(ids[0], 1, 5)
+	h.starts(ids[1], 1, 2)
 }
 
 func startsAtOnce(s *subject) {
-	const n, each = 8, 5
-	handles := []*handle{s.open(), s.open()}
-	optional[engine.StartMarker](handles[0], "StartMarker")
-	id := handles[0].push(1)[0]
-	handles[0].pull(1)
-	var mu sync.Mutex
-	var got []int
-	together(s.ctx, times(n, func(ctx context.Context, i int) {
-		for range each {
-			starts, err := handles[i%2].Engine.(engine.StartMarker).MarkStart(ctx, id, 1)
-			if err != nil {
-				fail("MarkStart returned error %q, want none", err)
-			}
-			mu.Lock()
-			got = append(got, starts)
-			mu.Unlock()
+	const n = 40
+	h, other := s.two()
+	handles := []*handle{h, other}
+	id := h.push(1)[0]
+	var counted [n + 1]atomic.Int32
+	kit.Parallel(n, func(i int) {
+		starts, err := handles[i%2].MarkStart(s.ctx, id, 1)
+		if err != nil || starts < 1 || starts > n || counted[starts].Add(1) > 1 {
+			kit.Failf("MarkStart, one of %d at once, returned %d and error %v, want each from 1 to %d once", n, starts, err, n)
 		}
-	})...)
-	slices.Sort(got)
-	for i, starts := range got {
-		if starts != i+1 {
-			fail("MarkStart, called %d times at once, returned %v, want each from 1 to %d once", n*each, got, n*each)
-		}
-	}
+	})
 }
 
-var sizerChecks = []check{
-	{offer: "Sizer", name: "counts", try: sizeCounts},
-	{offer: "Sizer", name: "never-too-small", try: sizeNeverTooSmall},
-}
-
-// size wants Size to be that, soon: tasks may be gone a moment after Ack only. It must
+// sizeIs wants Size to be that, soon: tasks may be gone only a moment after Ack. It must
 // not be less at any time.
-func (h *handle) size(want uint64, when string) {
-	sizer := optional[engine.Sizer](h, "Sizer")
-	var last uint64
+func (h *handle) sizeIs(want uint64, when string) {
 	for start := time.Now(); ; h.pause(2 * time.Millisecond) {
-		n, err := sizer.Size(h.ctx)
-		switch {
-		case err != nil:
-			fail("Size returned error %q, want none", err)
-		case n == want:
+		n, err := h.Size(h.ctx)
+		if err == nil && n == want {
 			return
-		case n < want, time.Since(start) > soon:
-			fail("Size returned %d %s, want %d", n, when, want)
-		case last != 0 && n > last:
-			fail("Size returned %d and then %d %s, want %d", last, n, when, want)
 		}
-		last = n
+		if err != nil || n < want || time.Since(start) > soon {
+			kit.Failf("Size returned %d and error %v %s, want %d", n, err, when, want)
+		}
 	}
 }
 
+// sizeCounts asks again and again: a caller that waits for a Size of 0 waits for all that was
+// pushed before.
 func sizeCounts(s *subject) {
-	h, other := s.open(), s.open()
-	h.size(0, "of an empty queue")
-	ids := h.push(3)
-	h.size(3, "after a Push of 3")
-	h.push(20)
-	other.size(23, "after another Push, of 20")
-	ds := h.pull(23)
-	h.size(23, "with all tasks held")
-	h.nack(ds[:3])
-	h.size(23, "after a Nack")
-	h.save(records(ids[0], 1)...)
-	h.size(23, "after a Save")
-	h.ack(ds[3:10])
-	h.size(16, "of 23, after an Ack of 7")
-	_ = h.Ack(h.ctx, ds[3:10])
-	h.size(16, "of 23, after the same Ack again")
-	h.ack(ds[10:])
-	h.ack(h.pull(3))
-	other.size(0, "after an Ack of all")
+	h, other := s.two()
+	h.sizeIs(0, "of an empty queue")
+	for range 5 {
+		ids := h.push(3)
+		h.sizeIs(3, "after a Push of 3")
+		h.push(20)
+		other.sizeIs(23, "after another Push, of 20")
+		ds := h.pull(23)
+		h.sizeIs(23, "with all tasks held")
+		h.nack(ds[:3])
+		other.sizeIs(23, "after a Nack")
+		h.save(record(ids[0]))
+		h.sizeIs(23, "after a Save")
+		h.ack(ds[3:10])
+		h.sizeIs(16, "of 23, after an Ack of 7")
+		_ = h.Ack(h.ctx, ds[3:10])
+		h.sizeIs(16, "of 23, after the same Ack again")
+		h.ack(ds[10:])
+		h.ack(h.pull(3))
+		other.sizeIs(0, "after an Ack of all")
+	}
 	h.close()
-	if n, err := h.Engine.(engine.Sizer).Size(s.ctx); !errors.Is(err, engine.ErrClosed) {
-		fail("Size returned %d and error %v after Close, want an error matching engine.ErrClosed", n, err)
-	}
-	s.open().size(0, "after Close and a new Open")
+	s.open().sizeIs(0, "after Close and a new Open")
 }
 
-// sizeNeverTooSmall asks again and again: who waits for a Size of 0 waits for all that
-// was pushed before.
-func sizeNeverTooSmall(s *subject) {
-	h, other := s.open(), s.open()
-	sizer := optional[engine.Sizer](other, "Sizer")
-	for i := range 30 {
-		h.push(3)
-		n, err := sizer.Size(s.ctx)
-		if want := uint64(i + 3); err != nil || n < want {
-			fail("Size returned %d and error %v right after a Push, with %d tasks in the queue", n, err, want)
-		}
-		ds := h.pull(3)
-		h.nack(ds[:2])
-		n, err = sizer.Size(s.ctx)
-		if want := uint64(i + 3); err != nil || n < want {
-			fail("Size returned %d and error %v right after a Nack, with %d tasks in the queue", n, err, want)
-		}
-		ds = append(h.pull(2), ds[2:]...)
-		h.ack(ds[:2])
-	}
-}
-
-var describerChecks = []check{
-	{offer: "Describer", name: "first-wins", try: describeFirst},
-	{offer: "Describer", name: "at-once", try: describeAtOnce},
-}
-
-func (h *handle) describe(kind, want string) {
-	got, err := optional[engine.Describer](h, "Describer").Describe(h.ctx, kind)
-	if err != nil || got != want {
-		fail("Describe(%q) returned %q and error %v, want %q", kind, got, err, want)
-	}
-}
-
+// describeFirst has several calls at once describe the queue, and later ones.
 func describeFirst(s *subject) {
-	const first = "map[string]main.Task → *main.Result, json\n\"2\""
-	h, other := s.open(), s.open()
-	h.describe(first, first)
-	h.describe(first, first)
-	h.describe("other", first)
-	other.describe("yet another", first)
+	h, other := s.two()
+	handles := []*handle{h, other}
+	var stored [8]string
+	describe := func(i int, kind string) {
+		got, err := handles[i%2].Describe(s.ctx, kind)
+		wantNil("Describe", err)
+		stored[i] = got
+	}
+	kit.Parallel(len(stored), func(i int) { describe(i, fmt.Sprintf("map[string]main.Task → *main.Result, json\n\"%d\"", i)) })
+	first := stored[0]
+	describe(0, "later")
+	describe(1, "yet another")
 	h.push(1)
 	h.ack(h.pull(1))
 	h.close()
-	other.close()
-	h = s.open()
-	h.describe("later", first)
-	h.close()
-	if got, err := h.Engine.(engine.Describer).Describe(s.ctx, "x"); !errors.Is(err, engine.ErrClosed) {
-		fail("Describe returned %q and error %v after Close, want an error matching engine.ErrClosed", got, err)
-	}
-}
-
-func describeAtOnce(s *subject) {
-	handles := []*handle{s.open(), s.open()}
-	var stored [8]string
-	together(s.ctx, times(len(stored), func(ctx context.Context, i int) {
-		d := optional[engine.Describer](handles[i%2], "Describer")
-		got, err := d.Describe(ctx, fmt.Sprintf("kind %d", i))
-		if err != nil {
-			fail("Describe returned error %q, want none", err)
-		}
-		stored[i] = got
-	})...)
-	for _, got := range stored {
-		if got != stored[0] {
-			fail("Describe, called several times at once, returned %q and %q", stored[0], got)
+	handles[0] = s.open()
+	describe(2, "after Close and a new Open")
+	for i, got := range stored {
+		if got != first || !strings.HasSuffix(got, "\"") {
+			kit.Failf("Describe returned %q and, of another call, %q", first, stored[i])
 		}
 	}
-	handles[0].describe("later", stored[0])
 }
 
-var retryablerChecks = []check{
-	{offer: "Retryabler", name: "of-this-package", try: retryable},
-}
-
-// retryable asks about errors that the engine itself has returned, if it can be had to.
+// retryable asks about errors of this package, and those that the engine itself has returned.
 func retryable(s *subject) {
 	h := s.open()
-	r := optional[engine.Retryabler](h, "Retryabler")
 	want := func(err error, can bool) {
-		if got := r.Retryable(err); got != can {
-			fail("Retryable(%q) returned %v, want %v", err, got, can)
+		if got := h.Retryable(err); got != can {
+			kit.Failf("Retryable(%q) returned %v, want %v", err, got, can)
 		}
 	}
 	want(engine.ErrFull, true)

@@ -7,45 +7,26 @@ import (
 	"strings"
 
 	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/kit"
 )
 
-// taskRoundTrip gets tasks back that are empty, binary, and long.
+// taskRoundTrip works with as many tasks at once as a pool does, and with odd ones.
 func taskRoundTrip(s *subject) {
-	h := s.open()
-	every := make([]byte, 256)
-	for i := range every {
-		every[i] = byte(i)
-	}
-	long := 64 << 10
-	if s.TooLarge > 0 {
-		long = min(long, s.TooLarge/4)
-	}
-	ids := h.pushTasks(s.key(), [][]byte{{}, {0}, every, []byte("{\n}"), bytes.Repeat([]byte("\xffx"), long/2)})
-	ids = append(ids, h.push(1)...)
-	ids = append(ids, h.push(60)...)
-	sameIDs("all that was delivered", idsOf(h.pull(len(ids))), ids)
-	none, err := h.Push(h.ctx, s.key(), nil)
-	if len(none) > 0 || err != nil {
-		fail("Push of no tasks returned %v and %v, want nothing", none, err)
-	}
-}
-
-// pushedWhole works with as many tasks at once as a pool does.
-func pushedWhole(s *subject) {
 	const batch = 256
-	h, other := s.open(), s.open()
+	h, other := s.two()
 	key, tasks := s.key(), s.batch(batch)
 	for i := range tasks {
 		tasks[i] = append(tasks[i], bytes.Repeat([]byte("."), i)...)
 	}
+	copy(tasks[7:], s.oddBytes())
 	ids := h.pushTasks(key, tasks)
 	h.pushAgain(key, tasks, ids)
+	ctx, cancel := context.WithTimeout(s.ctx, h.afterLease())
+	defer cancel()
 	var ds []engine.Delivery
 	for len(ds) < batch {
-		more, err := h.Pull(h.ctx, 4096) // as many as there are idle workers
-		if err != nil {
-			fail("Pull of at most 4096 returned error %q, want none", err)
-		}
+		more, err := h.Pull(ctx, 4096) // as many as there are idle workers
+		wantNil("Pull of at most 4096", err)
 		h.pulled(more, 4096)
 		ds = append(ds, more...)
 	}
@@ -57,11 +38,15 @@ func pushedWhole(s *subject) {
 	other.ack(again)
 	h.ack(ds[batch/2:])
 	other.pushWhenThereIsRoom(batch)
-	sameIDs("the number of those that were pushed when all others were done", make([]uint64, len(h.pull(batch))), make([]uint64, batch))
+	h.pull(batch)
+	none, err := h.Push(h.ctx, s.key(), nil)
+	if len(none) > 0 || err != nil {
+		kit.Failf("Push of no tasks returned %v and %v, want nothing", none, err)
+	}
 }
 
-// increasingIDs pushes before and after Close, with tasks that are acknowledged and
-// with some that are not.
+// increasingIDs pushes before and after Close, with tasks that are acknowledged and with some
+// that are not.
 func increasingIDs(s *subject) {
 	var last uint64
 	for round := range 3 {
@@ -69,7 +54,7 @@ func increasingIDs(s *subject) {
 		for n := range 5 {
 			ids := h.push(1 + 3*n)
 			if ids[0] <= last {
-				fail("Push returned ID %d after an earlier one had returned %d, want them to increase (opened %d times)",
+				kit.Failf("Push returned ID %d after an earlier one had returned %d, want them to increase (opened %d times)",
 					ids[0], last, round+1)
 			}
 			last = ids[len(ids)-1]
@@ -81,39 +66,25 @@ func increasingIDs(s *subject) {
 	}
 }
 
-// uniqueAtOnce has two handles push at once, each from several goroutines. That no ID
-// is given twice is seen by push.
-func uniqueAtOnce(s *subject) {
-	handles := []*handle{s.open(), s.open()}
-	together(s.ctx, times(8, func(ctx context.Context, i int) {
-		h := handles[i%2].with(ctx)
-		for range 6 {
-			h.push(5)
-		}
-	})...)
-	handles[0].pull(8 * 6 * 5)
-}
-
+// madeAnew removes the queue with tasks in it. That no ID is given twice is seen by push.
 func madeAnew(s *subject) {
 	if s.Remake == nil {
 		notOffered("SUBJECT HAS NO Remake")
 	}
 	for range 3 {
 		h := s.open()
-		h.push(100)
-		h.ack(h.pull(50))
+		h.push(50)
+		h.ack(h.pull(30))
 		h.close()
-		if err := s.Remake(s.ctx); err != nil {
-			fail("Remake returned error %q, want none", err)
-		}
+		wantNil("Remake", s.Remake(s.ctx))
 	}
 	h := s.open()
-	ids := h.push(100)
-	sameIDs("all that was delivered", idsOf(h.pull(100)), ids)
+	sameIDs("all that was delivered", h.push(50), idsOf(h.pull(50)))
 }
 
+// pushedAgain pushes again while the tasks wait, are held, and are done, some for long.
 func pushedAgain(s *subject) {
-	h, other := s.open(), s.open()
+	h, other := s.two()
 	key, tasks := s.key(), s.batch(3)
 	ids := h.pushTasks(key, tasks)
 	h.pushAgain(key, tasks, ids)
@@ -124,15 +95,9 @@ func pushedAgain(s *subject) {
 	sameIDs("all that was delivered", idsOf(ds), append(more, ids...))
 	h.pushAgain(key, tasks, ids)
 	h.quiet("all tasks are held, and were pushed again with their key")
-}
-
-func pushedWhenDone(s *subject) {
-	h := s.open()
-	key, tasks := s.key(), s.batch(3)
-	ids := h.pushTasks(key, tasks)
-	ds := h.pull(3)
-	h.pushAgain(key, tasks, ids)
 	h.ack(ds)
+	h.pushAgain(key, tasks, ids)
+	h.pause(s.remember)
 	h.pushAgain(key, tasks, ids)
 	h.quiet("all tasks were acknowledged, and then pushed again with their key")
 }
@@ -140,42 +105,28 @@ func pushedWhenDone(s *subject) {
 // pushedAtOnce has the same Push made eight times at once, as by a caller that does not
 // wait for the answer before it tries again.
 func pushedAtOnce(s *subject) {
-	handles := []*handle{s.open(), s.open()}
+	h, other := s.two()
+	handles := []*handle{h, other}
 	for range 5 {
 		key, tasks := s.key(), s.batch(5)
 		all := make([][]uint64, 8)
-		together(s.ctx, times(len(all), func(ctx context.Context, i int) {
-			ids, err := handles[i%2].Push(ctx, key, tasks)
-			if err != nil {
-				fail("Push, 8 times at once with the same key, returned error %q, want none", err)
-			}
+		kit.Parallel(len(all), func(i int) {
+			ids, err := handles[i%2].Push(s.ctx, key, tasks)
+			wantNil("Push, 8 times at once with the same key,", err)
 			all[i] = ids
-		})...)
+		})
 		s.pushed(tasks, all[0])
 		for _, ids := range all {
 			if !slices.Equal(ids, all[0]) {
-				fail("Push, 8 times at once with the same key, returned IDs %v and IDs %v", all[0], ids)
+				kit.Failf("Push, 8 times at once with the same key, returned IDs %v and IDs %v", all[0], ids)
 			}
 		}
 	}
-	handles[0].pull(25)
-	handles[0].quiet("all tasks are held; they were pushed 8 times at once with the same key")
+	h.pull(25)
+	h.quiet("all tasks are held; they were pushed 8 times at once with the same key")
 }
 
-func pushedLater(s *subject) {
-	h := s.open()
-	key, tasks := s.key(), s.batch(4)
-	ids := h.pushTasks(key, tasks)
-	done := h.pull(2)
-	h.ack(done)
-	h.pause(s.remember)
-	h.pushAgain(key, tasks, ids)
-	ds := h.pull(2)
-	sameIDs("all that was delivered", append(idsOf(ds), idsOf(done)...), ids)
-	h.quiet("two tasks are held, two were done, and all were pushed again with their key")
-}
-
-// otherKeys pushes the same tasks with keys of all kinds. They are others then.
+// otherKeys pushes the same tasks with keys of all kinds. They are other tasks then.
 func otherKeys(s *subject) {
 	h := s.open()
 	tasks := [][]byte{[]byte("same"), []byte("same")}

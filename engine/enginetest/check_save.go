@@ -1,133 +1,88 @@
 package enginetest
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/kit"
 )
 
-// recordRoundTrip gets records back that are empty, binary, and long.
+// recordRoundTrip saves as many records at once as a pool does, and odd ones, twice.
 func recordRoundTrip(s *subject) {
-	h, other := s.open(), s.open()
-	every := make([]byte, 256)
-	for i := range every {
-		every[i] = byte(i)
-	}
-	long := 64 << 10
-	if s.TooLarge > 0 {
-		long = min(long, s.TooLarge/4)
-	}
-	recs := []engine.Record{
-		{ID: 3, Data: []byte{}},
-		{ID: 1, Data: []byte{0}},
-		{ID: 1 << 40, Data: every},
-		{ID: math.MaxInt64, Data: bytes.Repeat([]byte("\xffx"), long/2)},
-		{ID: 2, Data: []byte("{\n}")},
+	h, other := s.two()
+	recs := records(11, 1024)
+	for i, id := range []uint64{3, 1, 1 << 40, math.MaxInt64, 2} {
+		recs = append(recs, engine.Record{ID: id, Data: s.oddBytes()[i]})
 	}
 	h.save(recs[0])
-	h.save(recs[1:]...)
 	h.save()
-	for _, rec := range recs {
-		h.has(rec)
-		other.has(rec)
+	for _, h := range []*handle{h, other} {
+		h.save(recs...)
+		h.has(recs[1000:]...)
+		h.hasOnly(recs...)
 	}
-	h.hasOnly(recs)
-	other.hasOnly(recs)
 }
 
+// firstWins saves batches of which some records are stored already, at the beginning, in the
+// middle or at the end, by another handle.
 func firstWins(s *subject) {
-	h, other := s.open(), s.open()
-	first := engine.Record{ID: 7, Data: []byte("first")}
-	h.save(first)
-	for _, later := range []string{"later", "", "a later one that is longer", "first"} {
-		h.save(engine.Record{ID: 7, Data: []byte(later)})
-		h.has(first)
-		other.save(engine.Record{ID: 7, Data: []byte(later)})
-		other.has(first)
-	}
-	empty := engine.Record{ID: 8}
-	h.save(empty, engine.Record{ID: 8, Data: []byte("second of the same batch")})
-	h.has(empty)
-	other.save(engine.Record{ID: 8, Data: []byte("not empty")})
-	h.has(empty)
-	h.hasOnly([]engine.Record{first, empty})
-}
-
-// batchAgain saves batches of which some records are stored already, at the beginning,
-// in the middle or at the end.
-func batchAgain(s *subject) {
-	h, other := s.open(), s.open()
+	h, other := s.two()
+	var first []engine.Record
 	for i, stored := range [][2]int{{0, 3}, {4, 6}, {7, 10}, {0, 10}} {
 		recs := records(uint64(100*i+1), 10)
+		recs[5].Data = nil
 		other.save(recs[stored[0]:stored[1]]...)
-		batch := records(uint64(100*i+1), 10)
+		batch := slices.Clone(recs)
 		for j := stored[0]; j < stored[1]; j++ {
-			batch[j].Data = []byte("another")
+			batch[j].Data = []byte("another, which is longer")
 		}
+		h.save(append(batch, engine.Record{ID: recs[9].ID})...) // an ID twice
 		h.save(batch...)
-		h.save(batch...)
-		for _, rec := range recs {
-			h.has(rec)
-		}
+		other.save(batch...)
+		h.has(recs...)
+		other.has(recs...)
+		first = append(first, recs...)
 	}
-}
-
-// wholeBatch saves as many at once as a pool does.
-func wholeBatch(s *subject) {
-	h := s.open()
-	recs := records(1, 1024)
-	h.save(recs...)
-	h.hasOnly(recs)
-	for i := range 20 {
-		h.has(recs[i*51])
-	}
-	h.save(recs...)
-	h.hasOnly(recs)
+	h.hasOnly(first...)
 }
 
 // oneWinner has several handles save other records under the same IDs at once.
 func oneWinner(s *subject) {
-	handles := []*handle{s.open(), s.open()}
+	h, other := s.two()
+	handles := []*handle{h, other}
 	const savers, ids, rounds = 6, 4, 8
 	for round := range rounds {
 		first := uint64(1 + ids*round)
-		var seen [savers][ids][]byte // what each found right after its Save
-		together(s.ctx, times(savers, func(ctx context.Context, i int) {
+		var seen [savers][]engine.Record // what each found right after its Save
+		kit.Parallel(savers, func(i int) {
 			recs := records(first, ids)
 			for j := range recs {
 				recs[j].Data = fmt.Appendf(nil, "saved by %d", i)
 			}
-			h := handles[i%2].with(ctx)
+			h := handles[i%2]
 			h.pause(time.Duration(rand.IntN(4000)) * time.Nanosecond)
 			h.save(recs...)
-			for j, rec := range recs {
-				won, err := h.Load(ctx, rec.ID)
-				if err != nil {
-					fail("Load(%d), after Save returned nil, returned error %q", rec.ID, err)
-				}
-				seen[i][j] = won
+			for _, rec := range recs {
+				data, err := h.Load(s.ctx, rec.ID)
+				wantNil("Load after Save", err)
+				won := engine.Record{ID: rec.ID, Data: data}
+				seen[i] = append(seen[i], won)
 				h.save(engine.Record{ID: rec.ID, Data: fmt.Appendf(nil, "saved again by %d", i)})
-				h.has(engine.Record{ID: rec.ID, Data: won})
+				h.has(won)
 			}
-		})...)
-		for i := range savers {
-			for j := range ids {
-				handles[0].has(engine.Record{ID: first + uint64(j), Data: seen[i][j]})
-			}
+		})
+		for _, won := range seen {
+			h.has(won...)
+			other.has(won...)
 		}
 	}
-	all := handles[0].all()
-	for id, data := range all {
-		handles[1].has(engine.Record{ID: id, Data: data})
-	}
-	if len(all) != ids*rounds {
-		fail("All yielded %d records, want %d", len(all), ids*rounds)
+	if all := h.all(); len(all) != ids*rounds {
+		kit.Failf("All yielded %d records, want %d", len(all), ids*rounds)
 	}
 }
 
@@ -137,54 +92,51 @@ func tooLargeRecord(s *subject) {
 	}
 	h := s.open()
 	recs := records(1, 3)
-	small := recs[1]
 	recs[1].Data = make([]byte, s.TooLarge)
 	for range 2 {
 		if err := h.Save(h.ctx, recs); !errors.Is(err, engine.ErrTooLarge) {
-			fail("Save of three records, of which one is too large, returned %v, want an error matching engine.ErrTooLarge", err)
+			kit.Failf("Save of three records, of which one is too large, returned %v, want an error matching engine.ErrTooLarge", err)
 		}
 		h.hasNot(2)
 		for id, data := range h.all() { // the others, perhaps
-			if id != 1 && id != 3 || string(data) != string(recs[id-1].Data) {
-				fail("All yielded record %d with %s, after a Save of three that are others", id, brief(data))
+			if id != 1 && id != 3 || string(data) != string(record(id).Data) {
+				kit.Failf("All yielded record %d with %s, after a Save of three that are others", id, brief(data))
 			}
 		}
 	}
-	recs[1] = small
-	h.save(recs...)
-	h.hasOnly(recs)
+	h.save(records(1, 3)...)
+	h.hasOnly(records(1, 3)...)
 }
 
 func notFound(s *subject) {
 	h := s.open()
 	h.hasNot(1, 2, 1<<40)
-	h.save(records(11, 1)...)
-	h.save(records(1, 1)...)
+	h.save(record(11))
+	h.save(record(1))
 	h.hasNot(10, 12, 2, 111, 1<<32+1, 1<<32+11)
 	h.hasNot(h.push(2)...)
-	h.hasOnly(append(records(1, 1), records(11, 1)...))
+	h.hasOnly(record(1), record(11))
 }
 
 func deleted(s *subject) {
-	h, other := s.open(), s.open()
+	h, other := s.two()
 	recs := records(1, 30)
 	h.save(recs...)
 	h.del()
 	h.del(31, 1<<40)
-	h.hasOnly(recs)
+	h.hasOnly(recs...)
 	h.del(3, 99, 5, 5)
 	h.del(1)
 	h.hasNot(1, 3, 5, 99)
 	other.hasNot(1, 3, 5)
-	for _, id := range []uint64{2, 4, 6, 10, 11, 13, 30} {
-		h.has(recs[id-1])
-	}
+	h.has(record(2), record(4), record(6), record(10), record(11), record(13), record(30))
 	h.del(1, 2, 3) // some of which are gone
-	other.hasOnly(append(records(4, 1), recs[5:]...))
+	other.hasOnly(append(recs[5:], record(4))...)
 	for _, rec := range recs {
 		other.del(rec.ID)
 	}
-	h.hasOnly(nil)
+	h.hasNot(2, 4, 30)
+	h.hasOnly()
 }
 
 // apart saves, acknowledges and deletes, each of which has nothing to do with the other.
@@ -194,14 +146,14 @@ func apart(s *subject) {
 	ds := h.pull(3)
 	var recs []engine.Record
 	for _, id := range ids {
-		recs = append(recs, records(id, 1)...)
+		recs = append(recs, record(id))
 	}
 	h.save(recs...)
 	h.nack(ds)
 	ds = h.pull(3)
 	sameIDs("what was delivered of three tasks that have records and were given back", idsOf(ds), ids)
 	h.ack(ds[:2])
-	h.hasOnly(recs)
+	h.hasOnly(recs...)
 	h.del(ids...)
 	h.hasNot(ids...)
 	h.nack(ds[2:])

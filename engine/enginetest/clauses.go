@@ -1,7 +1,16 @@
 package enginetest
 
-// clauses are those of engine.Engine, word for word: see TestClauses.
-var clauses = [...]string{
+import "github.com/resultpool/resultpool/internal/kit"
+
+// contract is that of package engine, word for word: see TestClauses.
+var contract = kit.Contract{
+	Package:   "engine",
+	Interface: "Engine",
+	Clauses:   clauses,
+	Offers:    offers,
+}
+
+var clauses = []string{
 	1: "When Push returns nil, each of tasks is in the queue, and ids[i] is the ID of " +
 		"tasks[i]. IDs are never 0, and increase in the order of tasks, but for one that " +
 		"was refused with ErrFull and is pushed again. A Push that begins after another " +

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/resultpool/resultpool/engine"
 	"github.com/resultpool/resultpool/engine/enginetest"
 )
 
@@ -26,28 +25,9 @@ func ExampleWithFaults() {
 	ids, err := eng.Push(ctx, "key-1", tasks)
 	fmt.Println(len(ids), err)
 	fmt.Println(eng.Size(ctx))
-	fmt.Println(eng.Calls("Push"), "calls")
 	// Output:
 	// connection reset
 	// no route to host
 	// 2 <nil>
 	// 2 <nil>
-	// 3 calls
-}
-
-// Two processes share a queue: what one of them holds comes to the other when it is given
-// back.
-func ExampleMemory_Open() {
-	ctx := context.Background()
-	one := enginetest.NewMemory(&enginetest.MemoryOptions{QueueBound: 1})
-	other := one.Open()
-	_, err := one.Push(ctx, "key-1", [][]byte{[]byte("a task"), []byte("too many")})
-	fmt.Println(errors.Is(err, engine.ErrFull))
-	ds, _ := one.Pull(ctx, 1)
-	_ = one.Nack(ctx, ds)
-	ds, _ = other.Pull(ctx, 1)
-	fmt.Printf("%s, attempt %d\n", ds[0].Task, ds[0].Attempt)
-	// Output:
-	// true
-	// a task, attempt 2
 }

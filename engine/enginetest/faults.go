@@ -3,56 +3,42 @@ package enginetest
 import (
 	"context"
 	"runtime"
-	"slices"
-	"sync"
-	"sync/atomic"
-	"time"
+
+	"github.com/resultpool/resultpool/internal/kit"
 )
 
+// A Fault stands between a caller and a method of an engine. It makes the call with
+// do, at most once, and returns the error that the caller is to see: do's, or one of
+// its own. It may do so late, or not at all, or panic instead. What a method returns
+// beside an error is nothing, but for the IDs beside ErrFull. An error of its own that
+// matches engine.ErrRefused or engine.ErrGone means what these mean, so it must be true.
+//
+// ids are those that the call is about, which the Fault must neither keep nor change. A
+// Fault is called on the caller's goroutine, and by several at once. A nil Fault makes the
+// call, inside another as well.
+//
+// One of your own is a few lines. This one saves nothing until the test opens the gate,
+// and ignores its context:
+//
+//	func(ctx context.Context, _ []uint64, do func(context.Context) error) error {
+//		<-gate
+//		return do(ctx)
+//	}
+type Fault = func(ctx context.Context, ids []uint64, do func(context.Context) error) error
+
 // Fail has every call return err, and nothing done. err must not be nil.
-func Fail(err error) Fault {
-	return func(context.Context, []uint64, func(context.Context) error) error { return err }
-}
+func Fail(err error) Fault { return kit.Failing[uint64](err) }
 
 // Lose has every call do its work and then return err all the same, as when the
 // answer is lost on the way: what was pushed is in the queue, what was pulled is held
 // by nobody. err must not be nil.
-func Lose(err error) Fault {
-	return func(ctx context.Context, _ []uint64, do func(context.Context) error) error {
-		_ = do(ctx)
-		return err
-	}
-}
+func Lose(err error) Fault { return kit.Losing[uint64](err) }
 
 // Drop has every call return nil, and nothing done, as an Ack that is only sent, and
-// lost. It is for Ack, Nack and Extend: of a method that returns something it would
-// be nothing, which no engine does.
+// lost. It is for Ack, Nack and Extend: a method that returns something would return
+// nothing, which no engine does.
 func Drop() Fault {
 	return func(context.Context, []uint64, func(context.Context) error) error { return nil }
-}
-
-// Slow has every call wait for d before it is made. If its context is done before, it
-// returns context.Cause, and nothing is done.
-func Slow(d time.Duration) Fault {
-	return func(ctx context.Context, _ []uint64, do func(context.Context) error) error {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-			return do(ctx)
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-// Block has every call wait until its context is done, and then return context.Cause,
-// and nothing done. With a context that cannot be done, it waits until Down or Close.
-func Block() Fault {
-	return func(ctx context.Context, _ []uint64, _ func(context.Context) error) error {
-		<-ctx.Done()
-		return context.Cause(ctx)
-	}
 }
 
 // Panic has every call panic with v.
@@ -69,58 +55,14 @@ func Goexit() Fault {
 }
 
 // First is f for the first n calls. Those after them work.
-func First(n int, f Fault) Fault {
-	var calls atomic.Int64
-	return func(ctx context.Context, ids []uint64, do func(context.Context) error) error {
-		if calls.Add(1) > int64(n) {
-			return do(ctx)
-		}
-		return f.call(ctx, ids, do)
-	}
-}
+func First(n int, f Fault) Fault { return kit.First(n, f) }
 
 // After is the opposite of First: the first n calls work, and it is f for the others.
-func After(n int, f Fault) Fault {
-	var calls atomic.Int64
-	return func(ctx context.Context, ids []uint64, do func(context.Context) error) error {
-		if calls.Add(1) <= int64(n) {
-			return do(ctx)
-		}
-		return f.call(ctx, ids, do)
-	}
-}
-
-// For is f from the first call on and for as long as d. Calls after that work.
-func For(d time.Duration, f Fault) Fault {
-	begun := sync.OnceValue(time.Now)
-	return func(ctx context.Context, ids []uint64, do func(context.Context) error) error {
-		if time.Since(begun()) >= d {
-			return do(ctx)
-		}
-		return f.call(ctx, ids, do)
-	}
-}
+func After(n int, f Fault) Fault { return kit.After(n, f) }
 
 // Only is f for calls that are about one of these IDs. All others work.
-func Only(f Fault, ids ...uint64) Fault {
-	return func(ctx context.Context, of []uint64, do func(context.Context) error) error {
-		if !slices.ContainsFunc(of, func(id uint64) bool { return slices.Contains(ids, id) }) {
-			return do(ctx)
-		}
-		return f.call(ctx, of, do)
-	}
-}
+func Only(f Fault, ids ...uint64) Fault { return kit.Only(f, ids...) }
 
 // Chain has every call go through all faults in their order, as far as they let it:
-// Chain(Slow(time.Second), First(3, Fail(err))) waits for a second, and then fails
-// three times.
-func Chain(faults ...Fault) Fault {
-	return func(ctx context.Context, ids []uint64, do func(context.Context) error) error {
-		if len(faults) == 0 {
-			return do(ctx)
-		}
-		return faults[0].call(ctx, ids, func(ctx context.Context) error {
-			return Chain(faults[1:]...)(ctx, ids, do)
-		})
-	}
-}
+// Chain(After(1, Fail(err)), First(3, Panic(v))) panics once, and then fails.
+func Chain(faults ...Fault) Fault { return kit.Chain(faults...) }

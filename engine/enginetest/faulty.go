@@ -3,13 +3,12 @@ package enginetest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/kit"
 )
 
 // Faults says which Fault each method of an engine has. A method whose Fault is nil
@@ -34,64 +33,23 @@ type Faults struct {
 	Record Fault
 }
 
-func (fs *Faults) of(method string) Fault {
-	switch method {
-	case "Push":
-		return fs.Push
-	case "Pull":
-		return fs.Pull
-	case "Ack":
-		return fs.Ack
-	case "Nack":
-		return fs.Nack
-	case "Extend":
-		return fs.Extend
-	case "Save":
-		return fs.Save
-	case "Load":
-		return fs.Load
-	case "Delete":
-		return fs.Delete
-	case "All":
-		return fs.All
-	case "Wait":
-		return fs.Wait
-	case "MarkStart":
-		return fs.MarkStart
-	case "Size":
-		return fs.Size
-	case "Describe":
-		return fs.Describe
-	default:
-		panic("enginetest: no method of an engine that can fail is called " + method)
+// of returns the fault of each method, by name.
+func (fs *Faults) of() map[string]Fault {
+	return map[string]Fault{
+		"Push":      fs.Push,
+		"Pull":      fs.Pull,
+		"Ack":       fs.Ack,
+		"Nack":      fs.Nack,
+		"Extend":    fs.Extend,
+		"Save":      fs.Save,
+		"Load":      fs.Load,
+		"Delete":    fs.Delete,
+		"All":       fs.All,
+		"Wait":      fs.Wait,
+		"MarkStart": fs.MarkStart,
+		"Size":      fs.Size,
+		"Describe":  fs.Describe,
 	}
-}
-
-// A Fault stands between a caller and a method of an engine. It makes the call with
-// do, at most once, and returns the error that the caller is to see: do's, or one of
-// its own. It may do so late, or not at all, or panic instead. What a method returns
-// beside an error is nothing, but for the IDs beside ErrFull. An error of its own that
-// matches engine.ErrRefused or engine.ErrGone means what these mean, so it must be true.
-//
-// ids are those that the call is about, and not the Fault's to keep or change. A Fault
-// is called on the caller's goroutine, also by several at once. A nil Fault makes the
-// call, also inside another.
-//
-// One of your own is a few lines. This one saves nothing until the test opens the gate,
-// and does not care for its context:
-//
-//	func(ctx context.Context, _ []uint64, do func(context.Context) error) error {
-//		<-gate
-//		return do(ctx)
-//	}
-type Fault func(ctx context.Context, ids []uint64, do func(context.Context) error) error
-
-// call calls do through f, which may be nil.
-func (f Fault) call(ctx context.Context, ids []uint64, do func(context.Context) error) error {
-	if f == nil {
-		return do(ctx)
-	}
-	return f(ctx, ids, do)
 }
 
 // A Faulty is an engine that fails on purpose, to test what uses engines.
@@ -105,33 +63,23 @@ func (f Fault) call(ctx context.Context, ids []uint64, do func(context.Context) 
 // It starts no goroutines, and waits by timers and channels only, so it can be used in
 // a bubble of testing/synctest.
 type Faulty struct {
-	eng engine.Engine
+	wrapped
 
 	mu     sync.Mutex // guards all that follows
 	faults Faults
 	down   error // nil unless it is down
 	closed bool
-	calls  map[string]int
 	made   map[*context.CancelCauseFunc]struct{} // of the calls that are being made
 }
 
-var _ interface {
-	engine.Engine
-	engine.Waiter
-	engine.StartMarker
-	engine.Sizer
-	engine.Describer
-	engine.Retryabler
-} = (*Faulty)(nil)
-
 // WithFaults returns an engine that is eng but for its faults. Its Close closes eng.
 func WithFaults(eng engine.Engine, faults Faults) *Faulty {
-	return &Faulty{
-		eng:    eng,
+	f := &Faulty{
 		faults: faults,
-		calls:  make(map[string]int),
 		made:   make(map[*context.CancelCauseFunc]struct{}),
 	}
+	f.wrapped = wrapped{wholeOf(eng), f.make}
+	return f
 }
 
 // SetFaults replaces all faults, for calls that begin from now on.
@@ -161,16 +109,6 @@ func (f *Faulty) Up() {
 	f.down = nil
 }
 
-// Calls returns how often a method was called so far, by its name as in Faults,
-// whatever came of it. A call is counted when it begins, and that of All when its loop
-// does. Calls panics if there is no such method.
-func (f *Faulty) Calls(method string) int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	_ = f.faults.of(method) // panics if there is none
-	return f.calls[method]
-}
-
 // Close closes the engine inside, also while it is down. Calls that are being made see
 // their contexts cancelled with [engine.ErrClosed].
 func (f *Faulty) Close() error {
@@ -183,12 +121,11 @@ func (f *Faulty) Close() error {
 	return f.eng.Close()
 }
 
-// begin counts a call and chooses its fault. The call's context is done when Down or
+// begin chooses the fault of a call. The call's context is done when Down or
 // Close is called, and end must be called at its end.
 func (f *Faulty) begin(ctx context.Context, method string) (context.Context, Fault, func(), error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.calls[method]++
 	if f.closed {
 		return nil, nil, nil, engine.ErrClosed
 	}
@@ -203,107 +140,33 @@ func (f *Faulty) begin(ctx context.Context, method string) (context.Context, Fau
 		f.mu.Unlock()
 		cancel(nil)
 	}
-	return ctx, f.faults.of(method), end, nil
+	return ctx, f.faults.of()[method], end, nil
 }
 
-// call makes a call as long as the engine is neither down nor closed.
+// call has do called through the method's fault, as long as the engine is neither down nor closed.
 func (f *Faulty) call(outer context.Context, method string, ids []uint64, do func(context.Context) error) error {
 	ctx, fault, end, err := f.begin(outer, method)
 	if err != nil {
 		return err
 	}
 	defer end()
-	err = fault.call(ctx, ids, do)
+	err = kit.Call(ctx, fault, ids, do)
 	if err != nil && ctx.Err() != nil && outer.Err() == nil {
-		return context.Cause(ctx) // of Down or Close; the engine may have told ctx.Err()
+		return context.Cause(ctx) // of Down or Close; the engine may have returned ctx.Err()
 	}
 	return err
 }
 
-// Push implements [engine.Queue].
-func (f *Faulty) Push(ctx context.Context, key string, tasks [][]byte) (ids []uint64, err error) {
-	err = f.call(ctx, "Push", nil, func(ctx context.Context) (err error) {
-		ids, err = f.eng.Push(ctx, key, tasks)
-		return err
+// make makes every call but those of All and Close.
+func (f *Faulty) make(c *call) {
+	c.err = f.call(c.ctx, c.method, c.about(), func(ctx context.Context) error {
+		c.ctx = ctx
+		c.make(f.eng)
+		return c.err
 	})
-	if err != nil && !errors.Is(err, engine.ErrFull) {
-		return nil, err
+	if c.err != nil && !errors.Is(c.err, engine.ErrFull) {
+		*c = call{err: c.err}
 	}
-	return ids, err
-}
-
-// Pull implements [engine.Queue].
-func (f *Faulty) Pull(ctx context.Context, limit int) (ds []engine.Delivery, err error) {
-	err = f.call(ctx, "Pull", nil, func(ctx context.Context) (err error) {
-		ds, err = f.eng.Pull(ctx, limit)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return ds, nil
-}
-
-// Ack implements [engine.Queue].
-func (f *Faulty) Ack(ctx context.Context, ds []engine.Delivery) error {
-	return f.call(ctx, "Ack", idsOf(ds), func(ctx context.Context) error {
-		return f.eng.Ack(ctx, ds)
-	})
-}
-
-// Nack implements [engine.Queue].
-func (f *Faulty) Nack(ctx context.Context, ds []engine.Delivery) error {
-	return f.call(ctx, "Nack", idsOf(ds), func(ctx context.Context) error {
-		return f.eng.Nack(ctx, ds)
-	})
-}
-
-// Extend implements [engine.Queue].
-func (f *Faulty) Extend(ctx context.Context, ds []engine.Delivery) error {
-	return f.call(ctx, "Extend", idsOf(ds), func(ctx context.Context) error {
-		return f.eng.Extend(ctx, ds)
-	})
-}
-
-func idsOf(ds []engine.Delivery) []uint64 {
-	ids := make([]uint64, len(ds))
-	for i, d := range ds {
-		ids[i] = d.ID
-	}
-	return ids
-}
-
-// Lease implements [engine.Queue].
-func (f *Faulty) Lease() time.Duration { return f.eng.Lease() }
-
-// Save implements [engine.Results].
-func (f *Faulty) Save(ctx context.Context, recs []engine.Record) error {
-	ids := make([]uint64, len(recs))
-	for i, rec := range recs {
-		ids[i] = rec.ID
-	}
-	return f.call(ctx, "Save", ids, func(ctx context.Context) error {
-		return f.eng.Save(ctx, recs)
-	})
-}
-
-// Load implements [engine.Results].
-func (f *Faulty) Load(ctx context.Context, id uint64) (data []byte, err error) {
-	err = f.call(ctx, "Load", []uint64{id}, func(ctx context.Context) (err error) {
-		data, err = f.eng.Load(ctx, id)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return data, nil
-}
-
-// Delete implements [engine.Results].
-func (f *Faulty) Delete(ctx context.Context, ids []uint64) error {
-	return f.call(ctx, "Delete", slices.Clone(ids), func(ctx context.Context) error {
-		return f.eng.Delete(ctx, ids)
-	})
 }
 
 // All implements [engine.Results].
@@ -316,7 +179,7 @@ func (f *Faulty) All(ctx context.Context) iter.Seq2[engine.Record, error] {
 		err := f.call(ctx, "All", nil, func(ctx context.Context) error {
 			for rec, err := range f.eng.All(ctx) {
 				if err == nil {
-					err = read.call(ctx, []uint64{rec.ID}, func(context.Context) error { return nil })
+					err = kit.Call(ctx, read, []uint64{rec.ID}, func(context.Context) error { return nil })
 				}
 				if err != nil {
 					if rec.ID == 0 {
@@ -337,83 +200,15 @@ func (f *Faulty) All(ctx context.Context) iter.Seq2[engine.Record, error] {
 	}
 }
 
-// Wait implements [engine.Waiter].
-func (f *Faulty) Wait(ctx context.Context, id uint64) (data []byte, err error) {
-	err = f.call(ctx, "Wait", []uint64{id}, func(ctx context.Context) (err error) {
-		w, ok := f.eng.(engine.Waiter)
-		if !ok {
-			return f.lacks("Waiter")
-		}
-		data, err = w.Wait(ctx, id)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return data, nil
-}
-
-// MarkStart implements [engine.StartMarker].
-func (f *Faulty) MarkStart(ctx context.Context, id uint64, n int) (starts int, err error) {
-	err = f.call(ctx, "MarkStart", []uint64{id}, func(ctx context.Context) (err error) {
-		sm, ok := f.eng.(engine.StartMarker)
-		if !ok {
-			return f.lacks("StartMarker")
-		}
-		starts, err = sm.MarkStart(ctx, id, n)
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return starts, nil
-}
-
-// Size implements [engine.Sizer].
-func (f *Faulty) Size(ctx context.Context) (size uint64, err error) {
-	err = f.call(ctx, "Size", nil, func(ctx context.Context) (err error) {
-		s, ok := f.eng.(engine.Sizer)
-		if !ok {
-			return f.lacks("Sizer")
-		}
-		size, err = s.Size(ctx)
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
-	return size, nil
-}
-
-// Describe implements [engine.Describer].
-func (f *Faulty) Describe(ctx context.Context, kind string) (stored string, err error) {
-	err = f.call(ctx, "Describe", nil, func(ctx context.Context) (err error) {
-		d, ok := f.eng.(engine.Describer)
-		if !ok {
-			return f.lacks("Describer")
-		}
-		stored, err = d.Describe(ctx, kind)
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	return stored, nil
-}
-
 // Retryable implements [engine.Retryabler].
 func (f *Faulty) Retryable(err error) bool {
-	if r, ok := f.eng.(engine.Retryabler); ok {
-		return r.Retryable(err)
+	if f.eng.Retryabler != nil {
+		return f.eng.Retryable(err)
 	}
-	for _, never := range []error{engine.ErrTooLarge, engine.ErrGone, engine.ErrClosed, engine.ErrNotFound} {
-		if errors.Is(err, never) {
-			return false
-		}
-	}
-	return true
+	return mayPass(err, engine.ErrTooLarge, engine.ErrGone, engine.ErrClosed, engine.ErrNotFound)
 }
 
-func (f *Faulty) lacks(name string) error {
-	return fmt.Errorf("enginetest: the engine inside is no engine.%s: %w", name, errors.ErrUnsupported)
+// mayPass reports whether err matches none of never.
+func mayPass(err error, never ...error) bool {
+	return !slices.ContainsFunc(never, func(e error) bool { return errors.Is(err, e) })
 }

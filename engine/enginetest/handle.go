@@ -5,24 +5,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/kit"
 )
 
 const (
-	// soon is for what happens "in a moment", or wakes somebody: how long a check waits
-	// for it before it says that it never happens.
+	// soon is how long a check waits for what happens "in a moment", or wakes a call,
+	// before it reports that it never happens.
 	soon = 5 * time.Second
 
-	// while is for how long a check looks out for what must not happen.
+	// while is how long a check looks out for what must not happen.
 	while = 150 * time.Millisecond
 )
 
-// A handle is an engine with methods that say what they want of it. Those that begin
-// with a small letter panic with a failure if they do not get it.
+// A handle is an engine with methods that say what they want of it. Those with a small
+// first letter panic with a failure if they do not get it.
 type handle struct {
-	engine.Engine
+	whole
 	s   *subject
 	ctx context.Context // the check's
 }
@@ -33,45 +35,40 @@ func (h *handle) push(n int) []uint64 { return h.pushTasks(h.s.key(), h.s.batch(
 func (h *handle) pushTasks(key string, tasks [][]byte) []uint64 {
 	ids, err := h.Push(h.ctx, key, tasks)
 	if err != nil {
-		fail("Push of %d tasks returned error %q, want none", len(tasks), err)
+		kit.Failf("Push of %d tasks returned error %q, want none", len(tasks), err)
 	}
 	h.s.pushed(tasks, ids)
 	return ids
 }
 
-// pushAgain pushes what was pushed.
+// pushAgain pushes what was pushed with the same key.
 func (h *handle) pushAgain(key string, tasks [][]byte, want []uint64) {
 	ids, err := h.Push(h.ctx, key, tasks)
-	if err != nil {
-		fail("Push, again with the same key, returned error %q, want none", err)
-	}
-	if fmt.Sprint(ids) != fmt.Sprint(want) {
-		fail("Push, again with the same key, returned IDs %v, want %v as before", ids, want)
+	if err != nil || !slices.Equal(ids, want) {
+		kit.Failf("Push, again with the same key, returned IDs %v and error %v, want %v as before", ids, err, want)
 	}
 }
 
-// pullWithin pulls n tasks, different ones and within d.
-func (h *handle) pullWithin(d time.Duration, n int) []engine.Delivery {
-	ctx, cancel := context.WithTimeout(h.ctx, d)
+// pull pulls n different tasks.
+func (h *handle) pull(n int) []engine.Delivery {
+	ctx, cancel := context.WithTimeout(h.ctx, h.afterLease())
 	defer cancel()
 	var all []engine.Delivery
-	seen := make(map[uint64]bool)
-	last := time.Now() // a new one came
+	last := time.Now() // a new task came
 	for len(all) < n {
 		ds, err := h.Pull(ctx, n-len(all))
 		if err != nil {
-			fail("Pull has returned %d of %d tasks, and then error %q, after %v at most", len(all), n, err, d)
+			kit.Failf("Pull has returned %d of %d tasks, and then error %q, after %v at most", len(all), n, err, h.afterLease())
 		}
 		h.pulled(ds, n-len(all))
 		for _, one := range ds {
 			switch {
-			case !seen[one.ID]:
+			case !slices.Contains(idsOf(all), one.ID):
 			case time.Since(last) >= h.s.surely():
-				fail("Pull has returned %d of %d tasks, and then none for %v until the leases of these had ended", len(all), n, time.Since(last))
-			default: // after its lease, or delivered had told
-				panic(failure{errSlow})
+				kit.Failf("Pull has returned %d of %d tasks, and then none for %v until the leases of these had ended", len(all), n, time.Since(last))
+			default: // the lease has ended, or else pulled would have failed
+				kit.Fail(errSlow)
 			}
-			seen[one.ID] = true
 		}
 		last = time.Now()
 		all = append(all, ds...)
@@ -79,12 +76,10 @@ func (h *handle) pullWithin(d time.Duration, n int) []engine.Delivery {
 	return all
 }
 
-func (h *handle) pull(n int) []engine.Delivery { return h.pullWithin(h.afterLease(), n) }
-
 // pulled has seen Pull return ds and nil.
 func (h *handle) pulled(ds []engine.Delivery, limit int) {
 	if len(ds) < 1 || len(ds) > limit {
-		fail("Pull of at most %d returned %d tasks and no error, want 1 to %d", limit, len(ds), limit)
+		kit.Failf("Pull of at most %d returned %d tasks and no error, want 1 to %d", limit, len(ds), limit)
 	}
 	for _, d := range ds {
 		h.s.delivered(d)
@@ -100,10 +95,10 @@ func (h *handle) quietFor(d time.Duration, why string) {
 	ds, err := h.Pull(ctx, 8)
 	if len(ds) > 0 {
 		h.s.unexpected(ds[0])
-		fail("Pull returned task %d (%s, attempt %d), want none: %s", ds[0].ID, brief(ds[0].Task), ds[0].Attempt, why)
+		kit.Failf("Pull returned task %d (%s, attempt %d), want none: %s", ds[0].ID, brief(ds[0].Task), ds[0].Attempt, why)
 	}
 	if !refused(ctx, err) {
-		fail("Pull returned no task and %v, want an error matching the context's", err)
+		kit.Failf("Pull returned no task and %v, want an error matching the context's", err)
 	}
 }
 
@@ -135,70 +130,88 @@ func (h *handle) close()                     { wantNil("Close", h.Close()) }
 
 func wantNil(method string, err error) {
 	if err != nil {
-		fail("%s returned error %q, want none", method, err)
+		kit.Failf("%s returned error %q, want none", method, err)
 	}
 }
 
-// has wants rec to be stored.
-func (h *handle) has(rec engine.Record) {
-	data, err := h.Load(h.ctx, rec.ID)
-	if err != nil || !bytes.Equal(data, rec.Data) {
-		fail("Load(%d) returned %s and error %v, want %s", rec.ID, brief(data), err, brief(rec.Data))
+// has wants each of recs to be stored.
+func (h *handle) has(recs ...engine.Record) {
+	for _, rec := range recs {
+		data, err := h.Load(h.ctx, rec.ID)
+		if err != nil || !bytes.Equal(data, rec.Data) {
+			kit.Failf("Load(%d) returned %s and error %v, want %s", rec.ID, brief(data), err, brief(rec.Data))
+		}
 	}
 }
 
 func (h *handle) hasNot(ids ...uint64) {
 	for _, id := range ids {
 		if data, err := h.Load(h.ctx, id); !errors.Is(err, engine.ErrNotFound) {
-			fail("Load(%d) returned %s and error %v, want an error matching engine.ErrNotFound", id, brief(data), err)
+			kit.Failf("Load(%d) returned %s and error %v, want an error matching engine.ErrNotFound", id, brief(data), err)
 		}
 	}
 }
 
 // hasOnly wants these records and no others to be stored.
-func (h *handle) hasOnly(recs []engine.Record) {
-	want := make(map[uint64][]byte)
+func (h *handle) hasOnly(recs ...engine.Record) {
+	all := h.all()
 	for _, rec := range recs {
-		want[rec.ID] = rec.Data
-	}
-	for id, data := range h.all() {
-		if w, ok := want[id]; !ok || !bytes.Equal(w, data) {
-			fail("All yielded record %d with %s, want %s (stored: %v)", id, brief(data), brief(w), ok)
+		if data, ok := all[rec.ID]; !ok || !bytes.Equal(data, rec.Data) {
+			kit.Failf("All yielded %s for record %d (yielded: %v), want %s", brief(data), rec.ID, ok, brief(rec.Data))
 		}
-		delete(want, id)
 	}
-	for id := range want {
-		fail("All did not yield record %d, which is stored, and %d others", id, len(want)-1)
+	if len(all) != len(recs) {
+		kit.Failf("All yielded %d records, want %d", len(all), len(recs))
 	}
 }
 
 // all returns what All yields, each record once.
-func (h *handle) all() map[uint64][]byte { return h.allAndThen(func() {}) }
-
-// allAndThen calls body in the body of the loop.
-func (h *handle) allAndThen(body func()) map[uint64][]byte {
+func (h *handle) all() map[uint64][]byte {
 	all := make(map[uint64][]byte)
-	for rec, err := range h.All(h.ctx) {
-		if err != nil {
-			fail("All yielded error %q, want none", err)
-		}
-		if _, twice := all[rec.ID]; twice {
-			fail("All yielded record %d twice", rec.ID)
-		}
-		all[rec.ID] = rec.Data
-		body()
-	}
+	h.loop(func(rec engine.Record) { all[rec.ID] = rec.Data })
 	return all
+}
+
+// loop calls body for each record that All yields. It wants no errors, and each record once.
+func (h *handle) loop(body func(rec engine.Record)) {
+	seen := make(map[uint64]bool)
+	for rec, err := range h.All(h.ctx) {
+		switch {
+		case err != nil:
+			kit.Failf("All yielded error %q, want none", err)
+		case seen[rec.ID]:
+			kit.Failf("All yielded record %d twice", rec.ID)
+		}
+		seen[rec.ID] = true
+		body(rec)
+	}
+}
+
+// record returns what the checks store under an ID, if nothing else matters.
+func record(id uint64) engine.Record {
+	return engine.Record{ID: id, Data: fmt.Appendf(nil, "result of %d", id)}
 }
 
 // records returns n records with IDs from first on.
 func records(first uint64, n int) []engine.Record {
 	recs := make([]engine.Record, n)
 	for i := range recs {
-		id := first + uint64(i)
-		recs[i] = engine.Record{ID: id, Data: fmt.Appendf(nil, "result of %d", id)}
+		recs[i] = record(first + uint64(i))
 	}
 	return recs
+}
+
+// oddBytes are tasks or records that are empty, binary, and long.
+func (s *subject) oddBytes() [][]byte {
+	every := make([]byte, 256)
+	for i := range every {
+		every[i] = byte(i)
+	}
+	long := 64 << 10
+	if s.TooLarge > 0 {
+		long = min(long, s.TooLarge/4)
+	}
+	return [][]byte{{}, {0}, every, bytes.Repeat([]byte("\xffx"), long/2), []byte("{\n}")}
 }
 
 // pause waits for d, or ends the check with its context.
@@ -208,16 +221,7 @@ func (h *handle) pause(d time.Duration) {
 	select {
 	case <-timer.C:
 	case <-h.ctx.Done():
-		fail("the check was given up")
-	}
-}
-
-// eventually wants ok to become true soon.
-func (h *handle) eventually(what string, ok func() bool) {
-	for start := time.Now(); !ok(); h.pause(5 * time.Millisecond) {
-		if time.Since(start) > soon {
-			fail("%s, also after %v", what, soon)
-		}
+		kit.Failf("the check was given up")
 	}
 }
 
@@ -231,16 +235,29 @@ func prompt(times int, limit time.Duration, what string, f func() time.Duration)
 			return
 		}
 	}
-	fail("%s took %v at best of %d times, want less than %v", what, best, times, limit)
+	kit.Failf("%s took %v at best of %d times, want less than %v", what, best, times, limit)
 }
 
-// afterLease is until when a task has been delivered that was just held or extended.
+// woken calls wait, and wake a while later. It returns how long after the begin of wake wait
+// has returned, and wants it not to return before. wait must not wait for ever.
+func (h *handle) woken(what string, wait, wake func()) time.Duration {
+	var woke, returned time.Time
+	atOnce(func() {
+		wait()
+		returned = time.Now()
+	}, func() {
+		h.pause(min(while, h.Lease()/4))
+		woke = time.Now()
+		wake()
+	})
+	if returned.Before(woke) {
+		kit.Failf("%s returned before there was anything to return for", what)
+	}
+	return returned.Sub(woke)
+}
+
+// afterLease is by when a task is delivered that was just held or extended.
 func (h *handle) afterLease() time.Duration { return 2*h.Lease() + soon }
 
 // brisk is how quick a Nack has to be to be told from the end of a lease.
 func (h *handle) brisk() time.Duration { return min(h.Lease()/2, 500*time.Millisecond) }
-
-// with returns h with another context.
-func (h *handle) with(ctx context.Context) *handle {
-	return &handle{Engine: h.Engine, s: h.s, ctx: ctx}
-}

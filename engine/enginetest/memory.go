@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,8 +11,7 @@ import (
 	"github.com/resultpool/resultpool/engine"
 )
 
-// MemoryOptions are the options of [NewMemory]. A nil *MemoryOptions is the zero
-// value; negative numbers stand for the defaults, too.
+// MemoryOptions are the options of [NewMemory]. A nil *MemoryOptions is the zero value.
 type MemoryOptions struct {
 	QueueBound int           // tasks in the queue, held or not; 0: 1 << 16
 	Lease      time.Duration // 0: 30 s
@@ -24,8 +24,8 @@ type MemoryOptions struct {
 //
 // It keeps the contract to the letter and none of what engines do beyond it. A Push
 // that finds too little room takes over the first of its tasks, and returns their IDs
-// with ErrFull, and one that does nothing returns ErrRefused beside the reason. An Ack counts also after the lease has ended. A Delivery that is not
-// handed back as it was is an error.
+// with ErrFull. A Push that does nothing returns ErrRefused beside the reason. An Ack counts
+// after the lease has ended as well. A Delivery must be handed back as it was.
 //
 // A Memory is one handle on its data, as one process has one connection; [Memory.Open]
 // makes another. It starts no goroutine, and waits by timers and channels only, so it
@@ -36,14 +36,20 @@ type Memory struct {
 	closed  chan struct{} // closed by Close
 }
 
-var _ interface {
+// A complete engine has all that is optional.
+type complete interface {
 	engine.Engine
 	engine.Waiter
 	engine.StartMarker
 	engine.Sizer
 	engine.Describer
 	engine.Retryabler
-} = (*Memory)(nil)
+}
+
+var (
+	_ complete = (*Memory)(nil)
+	_ complete = (*Faulty)(nil)
+)
 
 // NewMemory returns the first handle on a new and empty queue.
 func NewMemory(o *MemoryOptions) *Memory {
@@ -51,27 +57,18 @@ func NewMemory(o *MemoryOptions) *Memory {
 		o = new(MemoryOptions)
 	}
 	data := &memory{
-		bound:   1 << 16,
-		lease:   30 * time.Second,
-		maxSize: 1 << 20,
+		bound:   cmp.Or(o.QueueBound, 1<<16),
+		lease:   cmp.Or(o.Lease, 30*time.Second),
+		maxSize: cmp.Or(o.MaxSize, 1<<20),
 		// One made anew goes on above all IDs of the one before.
 		lastID:  uint64(time.Now().UnixNano()),
 		tasks:   make(map[uint64]*memoryTask),
 		held:    make(map[uint64]*memoryTask),
 		arrived: make(chan struct{}),
-		keys:    make(map[string]*memoryPush),
+		keys:    make(map[string][]uint64),
 		starts:  make(map[uint64]int),
 		records: make(map[uint64][]byte),
 		waiting: make(map[uint64]chan struct{}),
-	}
-	if o.QueueBound > 0 {
-		data.bound = o.QueueBound
-	}
-	if o.Lease > 0 {
-		data.lease = o.Lease
-	}
-	if o.MaxSize > 0 {
-		data.maxSize = o.MaxSize
 	}
 	return &Memory{data: data, closed: make(chan struct{})}
 }
@@ -102,6 +99,17 @@ func (m *Memory) enter(ctx context.Context) error {
 	return nil
 }
 
+// locked calls f with mu held, unless nothing is to be done.
+func (m *Memory) locked(ctx context.Context, f func(d *memory)) error {
+	if err := m.enter(ctx); err != nil {
+		return err
+	}
+	m.data.mu.Lock()
+	defer m.data.mu.Unlock()
+	f(m.data)
+	return nil
+}
+
 // await blocks until changed is closed, the time is at, if it is not zero, ctx is done
 // or the handle is closed; enter tells these two.
 func (m *Memory) await(ctx context.Context, changed <-chan struct{}, at time.Time) {
@@ -121,12 +129,7 @@ func (m *Memory) await(ctx context.Context, changed <-chan struct{}, at time.Tim
 
 // Retryable implements [engine.Retryabler].
 func (m *Memory) Retryable(err error) bool {
-	for _, never := range []error{engine.ErrTooLarge, engine.ErrGone, engine.ErrClosed, errMisuse} {
-		if errors.Is(err, never) {
-			return false
-		}
-	}
-	return true
+	return mayPass(err, engine.ErrTooLarge, engine.ErrGone, engine.ErrClosed, errMisuse)
 }
 
 // errMisuse is in the errors of calls that break the contract on the caller's side.

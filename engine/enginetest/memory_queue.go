@@ -5,14 +5,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/resultpool/resultpool/engine"
 )
-
-// remembered is for how long a key is known after the last Push with it.
-const remembered = 15 * time.Second
 
 // A memory is what all handles share.
 //
@@ -33,9 +31,8 @@ type memory struct {
 	held    map[uint64]*memoryTask // those of tasks that are held
 	soonest time.Time              // no lease of held ends before
 	arrived chan struct{}          // closed and made anew when ready grows
-	keys    map[string]*memoryPush
-	used    []memoryUse    // every use of a key, the oldest first
-	starts  map[uint64]int // of tasks
+	keys    map[string][]uint64    // the IDs of each push; 0 for a task for which there was no room yet
+	starts  map[uint64]int         // of tasks
 	kind    string
 
 	records map[uint64][]byte
@@ -52,17 +49,6 @@ type memoryTask struct {
 type memoryToken struct {
 	id       uint64
 	delivery int // of this task; it is the last one that has a lease
-}
-
-// A memoryPush is what is known of the pushes under one key.
-type memoryPush struct {
-	ids  []uint64 // 0 for those for which there was no room yet
-	last time.Time
-}
-
-type memoryUse struct {
-	key  string
-	when time.Time
 }
 
 // Push implements [engine.Queue].
@@ -82,25 +68,27 @@ func (m *Memory) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64
 	return m.data.push(key, tasks)
 }
 
+// validKey reports whether key has 1 to 64 letters, digits and hyphens, and nothing else.
 func validKey(key string) bool {
-	for _, c := range key {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' {
-			return false
-		}
-	}
-	return key != "" && len(key) <= 64
+	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"
+	return key != "" && len(key) <= 64 && strings.Trim(key, allowed) == ""
 }
 
 func (d *memory) push(key string, tasks [][]byte) ([]uint64, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p, err := d.useLocked(key, len(tasks))
-	if err != nil {
-		return nil, err
+	ids := d.keys[key]
+	if ids == nil {
+		ids = make([]uint64, len(tasks))
+		d.keys[key] = ids
 	}
+	if len(ids) != len(tasks) {
+		return nil, misuse("Push of %d tasks with key %q, which was used for %d tasks", len(tasks), key, len(ids))
+	}
+	var err error
 	grown := false
 	for i, task := range tasks {
-		if p.ids[i] != 0 {
+		if ids[i] != 0 {
 			continue
 		}
 		if len(d.tasks) >= d.bound {
@@ -108,7 +96,7 @@ func (d *memory) push(key string, tasks [][]byte) ([]uint64, error) {
 			break
 		}
 		d.lastID++
-		p.ids[i] = d.lastID
+		ids[i] = d.lastID
 		d.tasks[d.lastID] = &memoryTask{data: bytes.Clone(task)}
 		d.ready = append(d.ready, d.lastID)
 		grown = true
@@ -116,30 +104,7 @@ func (d *memory) push(key string, tasks [][]byte) ([]uint64, error) {
 	if grown {
 		d.arriveLocked()
 	}
-	return slices.Clone(p.ids), err
-}
-
-// useLocked returns what is known of key, which is used for n tasks, and forgets what
-// was not used for long.
-func (d *memory) useLocked(key string, n int) (*memoryPush, error) {
-	now := time.Now()
-	for len(d.used) > 0 && now.Sub(d.used[0].when) > remembered {
-		if p := d.keys[d.used[0].key]; p != nil && now.Sub(p.last) > remembered {
-			delete(d.keys, d.used[0].key)
-		}
-		d.used = d.used[1:]
-	}
-	p := d.keys[key]
-	if p == nil {
-		p = &memoryPush{ids: make([]uint64, n)}
-		d.keys[key] = p
-	}
-	if len(p.ids) != n {
-		return nil, misuse("Push of %d tasks with key %q, which was used for %d tasks", n, key, len(p.ids))
-	}
-	p.last = now
-	d.used = append(d.used, memoryUse{key, now})
-	return p, nil
+	return slices.Clone(ids), err
 }
 
 // arriveLocked wakes those who wait for a task.
@@ -256,62 +221,48 @@ func (m *Memory) Extend(ctx context.Context, ds []engine.Delivery) error {
 // deliveries calls f, with mu held, for each of ds. Its task is nil if the lease that
 // came with the delivery has ended.
 func (m *Memory) deliveries(ctx context.Context, method string, ds []engine.Delivery, f func(id uint64, held *memoryTask)) error {
-	if err := m.enter(ctx); err != nil {
-		return err
-	}
 	for _, one := range ds {
 		if token, ok := one.Token.(memoryToken); !ok || token.id != one.ID {
 			return misuse("%s of task %d with token %v, which is not the one it was delivered with", method, one.ID, one.Token)
 		}
 	}
-	d := m.data
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.endLeasesLocked(time.Now())
-	for _, one := range ds {
-		t := d.held[one.ID]
-		if t != nil && t.deliveries != one.Token.(memoryToken).delivery {
-			t = nil
+	return m.locked(ctx, func(d *memory) {
+		d.endLeasesLocked(time.Now())
+		for _, one := range ds {
+			t := d.held[one.ID]
+			if t != nil && t.deliveries != one.Token.(memoryToken).delivery {
+				t = nil
+			}
+			f(one.ID, t)
 		}
-		f(one.ID, t)
-	}
-	return nil
+	})
 }
 
 // Lease implements [engine.Queue].
 func (m *Memory) Lease() time.Duration { return m.data.lease }
 
 // MarkStart implements [engine.StartMarker]. The count is forgotten with the task.
-func (m *Memory) MarkStart(ctx context.Context, id uint64, n int) (int, error) {
-	if err := m.enter(ctx); err != nil {
-		return 0, err
-	}
-	d := m.data
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.starts[id] += n
-	return d.starts[id], nil
+func (m *Memory) MarkStart(ctx context.Context, id uint64, n int) (starts int, err error) {
+	err = m.locked(ctx, func(d *memory) {
+		d.starts[id] += n
+		starts = d.starts[id]
+	})
+	return starts, err
 }
 
 // Size implements [engine.Sizer].
-func (m *Memory) Size(ctx context.Context) (uint64, error) {
-	if err := m.enter(ctx); err != nil {
-		return 0, err
-	}
-	m.data.mu.Lock()
-	defer m.data.mu.Unlock()
-	return uint64(len(m.data.tasks)), nil
+func (m *Memory) Size(ctx context.Context) (size uint64, err error) {
+	err = m.locked(ctx, func(d *memory) { size = uint64(len(d.tasks)) })
+	return size, err
 }
 
 // Describe implements [engine.Describer].
-func (m *Memory) Describe(ctx context.Context, kind string) (string, error) {
-	if err := m.enter(ctx); err != nil {
-		return "", err
-	}
-	m.data.mu.Lock()
-	defer m.data.mu.Unlock()
-	if m.data.kind == "" {
-		m.data.kind = kind
-	}
-	return m.data.kind, nil
+func (m *Memory) Describe(ctx context.Context, kind string) (stored string, err error) {
+	err = m.locked(ctx, func(d *memory) {
+		if d.kind == "" {
+			d.kind = kind
+		}
+		stored = d.kind
+	})
+	return stored, err
 }

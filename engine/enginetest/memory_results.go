@@ -18,22 +18,20 @@ func (m *Memory) Save(ctx context.Context, recs []engine.Record) error {
 	if err := m.enter(ctx); err != nil {
 		return err
 	}
-	d := m.data
 	for _, rec := range recs {
-		if len(rec.Data) > d.maxSize {
+		if len(rec.Data) > m.data.maxSize {
 			return fmt.Errorf("enginetest: record %d has %d bytes, want at most %d: %w",
-				rec.ID, len(rec.Data), d.maxSize, engine.ErrTooLarge)
+				rec.ID, len(rec.Data), m.data.maxSize, engine.ErrTooLarge)
 		}
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, rec := range recs {
-		if _, stored := d.records[rec.ID]; !stored {
-			d.records[rec.ID] = bytes.Clone(rec.Data)
-			d.wakeLocked(rec.ID)
+	return m.locked(ctx, func(d *memory) {
+		for _, rec := range recs {
+			if _, stored := d.records[rec.ID]; !stored {
+				d.records[rec.ID] = bytes.Clone(rec.Data)
+				d.wakeLocked(rec.ID)
+			}
 		}
-	}
-	return nil
+	})
 }
 
 // wakeLocked wakes those who wait for the record with that ID.
@@ -45,13 +43,11 @@ func (d *memory) wakeLocked(id uint64) {
 }
 
 // Load implements [engine.Results].
-func (m *Memory) Load(ctx context.Context, id uint64) ([]byte, error) {
-	if err := m.enter(ctx); err != nil {
-		return nil, err
+func (m *Memory) Load(ctx context.Context, id uint64) (data []byte, err error) {
+	if entering := m.locked(ctx, func(d *memory) { data, err = d.loadLocked(id) }); entering != nil {
+		return nil, entering
 	}
-	m.data.mu.Lock()
-	defer m.data.mu.Unlock()
-	return m.data.loadLocked(id)
+	return data, err
 }
 
 func (d *memory) loadLocked(id uint64) ([]byte, error) {
@@ -93,15 +89,11 @@ func (d *memory) loadOrChanged(id uint64) (data []byte, changed <-chan struct{},
 
 // Delete implements [engine.Results].
 func (m *Memory) Delete(ctx context.Context, ids []uint64) error {
-	if err := m.enter(ctx); err != nil {
-		return err
-	}
-	m.data.mu.Lock()
-	defer m.data.mu.Unlock()
-	for _, id := range ids {
-		delete(m.data.records, id)
-	}
-	return nil
+	return m.locked(ctx, func(d *memory) {
+		for _, id := range ids {
+			delete(d.records, id)
+		}
+	})
 }
 
 // All implements [engine.Results]. It yields those that are stored when the loop

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/kit"
 )
 
 // A Subject is what [Run] tries: a queue that is new, empty and nobody else's, and how
@@ -35,7 +36,7 @@ type Subject struct {
 }
 
 // A subject is a Subject in the hands of a check. It sees what is pushed and delivered,
-// and holds it against what was before.
+// and compares it with what was before.
 type subject struct {
 	Subject
 	ctx      context.Context // the check's
@@ -59,43 +60,30 @@ type taskSeen struct {
 	late    bool // acked, and perhaps not before its lease had ended
 }
 
-// A failure is what the methods of subject and handle panic with when the engine does
-// not do what it should. settle makes an error of it. It is to a check what FailNow is
-// to a test: a check ends where it fails, however deep, and reads as what should happen.
-type failure struct{ err error }
-
-func fail(format string, args ...any) {
-	panic(failure{fmt.Errorf(format, args...)})
-}
-
 // open returns a new handle on the queue.
 func (s *subject) open() *handle {
 	eng, err := s.Open(s.ctx)
 	if err != nil {
-		fail("Open returned error %q, want none", err)
+		kit.Failf("Open returned error %q, want none", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.opened = append(s.opened, eng)
 	s.lease = eng.Lease()
-	return &handle{Engine: eng, s: s, ctx: s.ctx}
+	return &handle{wholeOf(eng), s, s.ctx}
 }
 
-// close closes what is open.
-func (s *subject) close() error {
-	for {
-		s.mu.Lock()
-		n := len(s.opened)
-		if n == 0 {
-			s.mu.Unlock()
-			return nil
-		}
-		eng := s.opened[n-1]
-		s.opened = s.opened[:n-1]
-		s.mu.Unlock()
-		if err := eng.Close(); err != nil {
-			return fmt.Errorf("Close returned error %q, want nil", err)
-		}
+// two returns two handles, as of two processes.
+func (s *subject) two() (h, other *handle) { return s.open(), s.open() }
+
+// close closes what is open. It holds no lock meanwhile: Close may hang.
+func (s *subject) close() {
+	s.mu.Lock()
+	opened := s.opened
+	s.opened = nil
+	s.mu.Unlock()
+	for _, eng := range slices.Backward(opened) {
+		wantNil("Close", eng.Close())
 	}
 }
 
@@ -122,21 +110,21 @@ func (s *subject) batch(n int) [][]byte {
 // pushed has seen a Push succeed.
 func (s *subject) pushed(tasks [][]byte, ids []uint64) {
 	if len(ids) != len(tasks) {
-		fail("Push of %d tasks returned %d IDs", len(tasks), len(ids))
+		kit.Failf("Push of %d tasks returned %d IDs", len(tasks), len(ids))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, id := range ids {
 		switch old := s.tasks[id]; {
 		case id == 0:
-			fail("Push returned ID 0 for a task, and no error")
+			kit.Failf("Push returned ID 0 for a task, and no error")
 		case old != nil && old.early && old.task == string(tasks[i]):
 			old.early = false
 			continue
 		case old != nil:
-			fail("Push returned ID %d for %s, which is the ID of %s", id, brief(tasks[i]), brief([]byte(old.task)))
+			kit.Failf("Push returned ID %d for %s, which is the ID of %s", id, brief(tasks[i]), brief([]byte(old.task)))
 		case i > 0 && id <= ids[i-1]:
-			fail("Push returned ID %d for task %d of the call after ID %d for the one before, want them to increase", id, i, ids[i-1])
+			kit.Failf("Push returned ID %d for task %d of the call after ID %d for the one before, want them to increase", id, i, ids[i-1])
 		}
 		s.tasks[id] = &taskSeen{task: string(tasks[i])}
 	}
@@ -151,21 +139,22 @@ func (s *subject) delivered(d engine.Delivery) {
 		t = &taskSeen{task: string(d.Task), early: true}
 		s.tasks[d.ID] = t
 	}
-	switch {
+	switch held := time.Since(t.since); {
 	case t.task != string(d.Task):
-		fail("Pull returned ID %d with %s, want %s", d.ID, brief(d.Task), brief([]byte(t.task)))
+		kit.Failf("Pull returned ID %d with %s, want %s", d.ID, brief(d.Task), brief([]byte(t.task)))
 	case t.acked && t.late:
-		panic(failure{errSlow})
-	case t.acked && time.Since(t.since) >= s.surely():
-		panic(failure{inDoubt{fmt.Errorf("Pull returned task %d with Attempt %d, %v after it was acknowledged with Attempt %d, and %v after it was delivered or extended",
-			d.ID, d.Attempt, time.Since(t.ackedAt), t.attempt, time.Since(t.since))}})
+		kit.Fail(errSlow)
 	case t.acked:
-		fail("Pull returned task %d with Attempt %d, %v after it was acknowledged with Attempt %d", d.ID, d.Attempt, time.Since(t.ackedAt), t.attempt)
+		err := fmt.Errorf("Pull returned task %d with Attempt %d, %v after it was acknowledged with Attempt %d, and %v after it was delivered or extended",
+			d.ID, d.Attempt, time.Since(t.ackedAt), t.attempt, held)
+		if held >= s.surely() {
+			err = inDoubt{err}
+		}
+		kit.Fail(err)
 	case d.Attempt <= t.attempt:
-		fail("Pull returned task %d with Attempt %d, after Attempt %d", d.ID, d.Attempt, t.attempt)
-	case !t.since.IsZero() && time.Since(t.since) < s.surely():
-		fail("Pull returned task %d again, %v after it was delivered or extended, want that it is held for %v",
-			d.ID, time.Since(t.since), s.lease)
+		kit.Failf("Pull returned task %d with Attempt %d, after Attempt %d", d.ID, d.Attempt, t.attempt)
+	case !t.since.IsZero() && held < s.surely():
+		kit.Failf("Pull returned task %d again, %v after it was delivered or extended, want that it is held for %v", d.ID, held, s.lease)
 	}
 	t.attempt, t.since = d.Attempt, time.Now()
 }
@@ -178,13 +167,13 @@ func (s *subject) allKnown() {
 	defer s.mu.Unlock()
 	for id, t := range s.tasks {
 		if t.early {
-			fail("Pull returned ID %d with %s, an ID that no Push has returned", id, brief([]byte(t.task)))
+			kit.Failf("Pull returned ID %d with %s, an ID that no Push has returned", id, brief([]byte(t.task)))
 		}
 	}
 }
 
-// surely is for how long a task is held for sure, since a Pull returned it: a busy
-// machine may have taken its time to return.
+// surely is how long a task is certainly held after a Pull has returned it: on a busy
+// machine the Pull may have taken its time to return.
 func (s *subject) surely() time.Duration { return s.lease * 3 / 4 }
 
 // handled has seen Ack, Nack or Extend succeed, of deliveries whose leases may have ended
@@ -199,7 +188,7 @@ func (s *subject) handled(ds []engine.Delivery, change func(t *taskSeen)) {
 	}
 }
 
-// freed has seen a handle closed that held ds: they may be delivered again at any time.
+// freed has seen ds given back, or their handle closed: they may be delivered again at any time.
 func (s *subject) freed(ds []engine.Delivery) {
 	s.handled(ds, func(t *taskSeen) { t.since = time.Time{} })
 }
@@ -211,13 +200,19 @@ func (s *subject) gone(id uint64) {
 	s.tasks[id].ack(time.Now(), false)
 }
 
-// unexpected says whether a delivery that was not to be may be the fault of the machine.
+// unexpected panics with errSlow if a delivery that should not have been made may be the
+// fault of the machine.
 func (s *subject) unexpected(d engine.Delivery) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t := s.tasks[d.ID]; t != nil && !t.acked && !t.since.IsZero() && time.Since(t.since) >= s.surely() {
-		panic(failure{errSlow})
+		kit.Fail(errSlow)
 	}
+}
+
+// atOnce calls all fs at once. When all have ended it fails as the first did.
+func atOnce(fs ...func()) {
+	kit.Parallel(len(fs), func(i int) { fs[i]() })
 }
 
 // errSlow is the verdict of a check that was itself too slow: it knows nothing.
@@ -239,6 +234,6 @@ func brief(data []byte) string {
 func sameIDs(what string, got, want []uint64) {
 	g, w := slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))
 	if !slices.Equal(g, w) {
-		fail("%s: IDs %v, want %v", what, g, w)
+		kit.Failf("%s: IDs %v, want %v", what, g, w)
 	}
 }

@@ -18,27 +18,31 @@ import (
 // that match a package the longest holds.
 var imports = map[string][]string{
 	"pool": {
-		"internal/queue", "internal/saver", "internal/remote", "internal/deal", "internal/backoff",
-		"internal/text", "internal/errwalk", "engine", "store", "store/codec", "golang.org/x/sync/...",
+		"internal/queue", "internal/saver", "internal/remote", "internal/wire", "internal/deal", "internal/backoff",
+		"internal/guard", "internal/text", "internal/errwalk", "engine", "store", "store/codec", "golang.org/x/sync/...",
 	},
 	"internal/backoff": {},
 	"internal/deal":    {},
 	"internal/errwalk": {},
+	"internal/kit":     {},
 	"internal/naive":   {},
 	"internal/queue":   {},
 	"internal/text":    {},
-	"internal/saver":   {"store", "internal/backoff", "internal/text", "internal/errwalk"},
-	"internal/remote":  {"engine", "internal/backoff", "internal/text", "internal/errwalk"},
+	"internal/guard":   {"store"},
+	"internal/saver":   {"store", "internal/backoff", "internal/text"},
+	"internal/remote":  {"engine", "internal/backoff", "internal/guard", "internal/text"},
+	// Where bytes and types meet.
+	"internal/wire": {"engine", "store", "store/codec", "internal/remote", "internal/saver", "internal/text"},
 
 	"store":           {},
 	"store/...":       {"store"}, // never another store
 	"store/bolt":      {"store", "store/codec", "go.etcd.io/bbolt..."},
 	"store/codec":     {"store", "internal/text", "internal/errwalk"},
-	"store/storetest": {"store"},
+	"store/storetest": {"store", "internal/kit"},
 	"store/xsync":     {"store", "github.com/puzpuzpuz/xsync/v3"},
 
 	"engine":            {},
-	"engine/enginetest": {"engine"},
+	"engine/enginetest": {"engine", "internal/kit"},
 	// The client does not bring the server along.
 	"engine/jetstream": {"engine", "engine/jetstream/internal/folder", "github.com/nats-io/nats.go...", "golang.org/x/sync/semaphore"},
 	"engine/jetstream/embedded": {

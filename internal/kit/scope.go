@@ -1,4 +1,4 @@
-package enginetest
+package kit
 
 import (
 	"context"
@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// A scope is the testing.TB that newSubject is given: a subtest that ends, with its
-// Context and Cleanup, under the watchdog. The subtest's own Cleanup could hang the test
-// binary: to stop a server may wait for a call that has hung.
+// A scope is the testing.TB that stands for a subtest where a subject is made. It ends, with
+// its Context and Cleanup, under the run's watch. The subtest's own Cleanup could hang the
+// test binary: to close a subject may wait for a call that has hung.
 type scope struct {
 	testing.TB
 	ctx    context.Context

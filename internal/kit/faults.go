@@ -1,0 +1,107 @@
+package kit
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A Fault stands between a caller and a method. It makes the call with do, at most once, and
+// returns the error that the caller is to see: do's, or one of its own. It may do so late,
+// or not at all, or panic instead. ids are those that the call is about. It is called on the
+// caller's goroutine, by several at once. A nil Fault makes the call: see [Call].
+type Fault[ID comparable] = func(ctx context.Context, ids []ID, do func(context.Context) error) error
+
+// Call calls do through f, which may be nil.
+func Call[ID comparable](ctx context.Context, f Fault[ID], ids []ID, do func(context.Context) error) error {
+	if f == nil {
+		return do(ctx)
+	}
+	return f(ctx, ids, do)
+}
+
+// Failing has every call return err, with nothing done.
+func Failing[ID comparable](err error) Fault[ID] {
+	return func(context.Context, []ID, func(context.Context) error) error { return err }
+}
+
+// Losing has every call do its work and then return err all the same.
+func Losing[ID comparable](err error) Fault[ID] {
+	return func(ctx context.Context, _ []ID, do func(context.Context) error) error {
+		_ = do(ctx)
+		return err
+	}
+}
+
+// Slow has every call wait for d before it is made. If its context is done before, it
+// returns context.Cause, with nothing done.
+func Slow[ID comparable](d time.Duration) Fault[ID] {
+	return func(ctx context.Context, _ []ID, do func(context.Context) error) error {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			return do(ctx)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Block has every call wait until its context is done, and then return context.Cause, with
+// nothing done.
+func Block[ID comparable]() Fault[ID] {
+	return func(ctx context.Context, _ []ID, _ func(context.Context) error) error {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+}
+
+// when is f for calls of which is says so. The others work.
+func when[ID comparable](f Fault[ID], is func(ids []ID) bool) Fault[ID] {
+	return func(ctx context.Context, ids []ID, do func(context.Context) error) error {
+		if is(ids) {
+			return Call(ctx, f, ids, do)
+		}
+		return do(ctx)
+	}
+}
+
+// First is f for the first n calls. Those after them work.
+func First[ID comparable](n int, f Fault[ID]) Fault[ID] {
+	var calls atomic.Int64
+	return when(f, func([]ID) bool { return calls.Add(1) <= int64(n) })
+}
+
+// After is the opposite of First: the first n calls work, and it is f for the others.
+func After[ID comparable](n int, f Fault[ID]) Fault[ID] {
+	var calls atomic.Int64
+	return when(f, func([]ID) bool { return calls.Add(1) > int64(n) })
+}
+
+// For is f from the first call on and for as long as d. Calls after that work.
+func For[ID comparable](d time.Duration, f Fault[ID]) Fault[ID] {
+	begun := sync.OnceValue(time.Now)
+	return when(f, func([]ID) bool { return time.Since(begun()) < d })
+}
+
+// Only is f for calls that are about one of these IDs. All others work.
+func Only[ID comparable](f Fault[ID], ids ...ID) Fault[ID] {
+	return when(f, func(of []ID) bool {
+		return slices.ContainsFunc(of, func(id ID) bool { return slices.Contains(ids, id) })
+	})
+}
+
+// Chain has every call go through all faults in their order, as far as they let it.
+func Chain[ID comparable](faults ...Fault[ID]) Fault[ID] {
+	return func(ctx context.Context, ids []ID, do func(context.Context) error) error {
+		if len(faults) == 0 {
+			return do(ctx)
+		}
+		return Call(ctx, faults[0], ids, func(ctx context.Context) error {
+			return Chain(faults[1:]...)(ctx, ids, do)
+		})
+	}
+}
