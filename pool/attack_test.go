@@ -3,7 +3,6 @@ package pool_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -13,36 +12,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/resultpool/resultpool/engine"
-	"github.com/resultpool/resultpool/engine/enginetest"
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
 	"github.com/resultpool/resultpool/store/rwmutex"
 )
-
-// Goexit in a Load loses none of the tasks that the same Pull has brought.
-func TestJoinGoexitBetweenLoads(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		memory := newMemory(0)
-		submitter, _ := join(t, memory, nil, nil)
-		ids, err := submitter.SubmitAll(t.Context(), numbers(4))
-		require.NoError(t, err)
-		_, err = memory.Open().Pull(t.Context(), 4) // by a process that dies
-		require.NoError(t, err)
-		eng := strict{enginetest.WithFaults(memory.Open(), enginetest.Faults{
-			Load: enginetest.After(2, enginetest.First(1, enginetest.Goexit())),
-		})}
-		p, _ := join(t, eng, doubled, &pool.Options{Workers: 4})
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		defer cancel()
-		for i, id := range ids {
-			v, err := submitter.Get(ctx, id)
-			require.NoError(t, err)
-			require.Equal(t, 2*i, v)
-		}
-		require.NoError(t, soon(t, time.Hour, func() error { return p.Stop(t.Context()) }))
-	})
-}
 
 // A result that is given up, since another attempt has called Goexit, is no trouble any more.
 func TestFailingAfterGoexit(t *testing.T) {
@@ -61,45 +34,6 @@ func TestFailingAfterGoexit(t *testing.T) {
 		require.Equal(t, uint64(1), p.Stats().Unsaved)
 		require.Zero(t, p.Stats().Failing)
 	})
-}
-
-// Goexit in the call that counts starts is a failure of that call: it is no outcome of the
-// task, and those that wait for their turn get it.
-func TestJoinMarkStartCallsGoexit(t *testing.T) {
-	for name, nth := range map[string]int{"first count": 0, "second count": 2, "when it is taken back": 1} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				memory := newMemory(0)
-				submitter, _ := join(t, memory, nil, nil)
-				ids, err := submitter.SubmitAll(t.Context(), numbers(3))
-				require.NoError(t, err)
-				dead := memory.Open()
-				for range 3 {
-					ds, err := dead.Pull(t.Context(), 3)
-					require.NoError(t, err)
-					for _, d := range ds {
-						require.NoError(t, dead.Nack(t.Context(), []engine.Delivery{d}))
-					}
-				}
-				for _, id := range ids { // somebody has died at each
-					_, err := dead.MarkStart(t.Context(), uint64(id), 1)
-					require.NoError(t, err)
-				}
-				eng := strict{enginetest.WithFaults(memory.Open(), enginetest.Faults{
-					MarkStart: enginetest.After(nth, enginetest.First(1, enginetest.Goexit())),
-				})}
-				p, _ := join(t, eng, doubled, &pool.Options{Workers: 1})
-				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-				defer cancel()
-				for i, id := range ids {
-					v, err := submitter.Get(ctx, id)
-					require.NoError(t, err)
-					require.Equal(t, 2*i, v)
-				}
-				require.NoError(t, p.Stop(ctx))
-			})
-		})
-	}
 }
 
 // halfStore returns bytes beside the error of each Encode.
@@ -180,123 +114,6 @@ func TestFailingForGoodComesFirst(t *testing.T) {
 	})
 }
 
-// A queue that is gone says nothing of a call before, which was lost: its task may have run.
-func TestJoinGoneAfterALostAnswer(t *testing.T) {
-	for name, gone := range map[string]error{
-		"gone":         fmt.Errorf("my engine: %w", engine.ErrGone),
-		"and not sent": fmt.Errorf("my engine: %w: %w", engine.ErrRefused, engine.ErrGone),
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				eng := newStrict(enginetest.Faults{Push: enginetest.Chain(
-					enginetest.First(1, enginetest.Lose(errEngineDown)), enginetest.After(1, enginetest.Fail(gone)))})
-				p, _ := join(t, eng, nil, nil)
-				_, err := p.Submit(t.Context(), 1)
-				require.ErrorIs(t, err, engine.ErrGone)
-				require.ErrorIs(t, err, pool.ErrUnconfirmed)
-			})
-		})
-	}
-}
-
-// Resize is no success of the engine.
-func TestFailingAcrossResize(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		eng := newStrict(enginetest.Faults{Pull: enginetest.Fail(errEngineDown)})
-		begun := time.Now()
-		p, _ := join(t, eng, doubled, nil)
-		for n := range 10 {
-			time.Sleep(time.Minute)
-			require.NoError(t, p.Resize(n+1))
-			synctest.Wait()
-			require.Equal(t, begun, p.Stats().Failing.Since)
-		}
-	})
-}
-
-// A Get that waits for a task, after the engine has failed for a moment, is no trouble.
-func TestFailingWhileGetWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		eng := newStrict(enginetest.Faults{Wait: enginetest.First(3, enginetest.Fail(errEngineDown))})
-		p, _ := join(t, eng, nil, nil)
-		id, err := p.Submit(t.Context(), 1)
-		require.NoError(t, err)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		defer cancel()
-		got := call(func() error { _, err := p.Get(ctx, id); return err })
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		assert.Zero(t, p.Stats().Failing)
-		time.Sleep(time.Hour)
-		synctest.Wait()
-		err, returned := got()
-		require.True(t, returned)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.NotErrorIs(t, err, errEngineDown)
-	})
-}
-
-// impatient takes an error that it does not know for one that cannot pass.
-type impatient struct{ *enginetest.Faulty }
-
-func (impatient) Retryable(error) bool { return false }
-
-// A call that the pool itself has cut short says nothing of the engine.
-func TestJoinOwnCancelIsNotFinal(t *testing.T) {
-	for name, returns := range map[string]func(context.Context) error{"Err": context.Context.Err, "Cause": context.Cause} {
-		t.Run("Ack/"+name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				called := make(chan struct{})
-				memory := newMemory(0)
-				old, _ := join(t, enginetest.WithFaults(memory.Open(), enginetest.Faults{Ack: enginetest.Drop()}), doubled, nil)
-				id, err := old.Submit(t.Context(), 1)
-				require.NoError(t, err)
-				_, err = old.Get(t.Context(), id)
-				require.NoError(t, err)
-				require.NoError(t, old.Stop(t.Context()))
-				p, _ := join(t, impatient{enginetest.WithFaults(memory.Open(), enginetest.Faults{
-					Ack: func(ctx context.Context, _ []uint64, _ func(context.Context) error) error {
-						close(called)
-						<-ctx.Done()
-						return returns(ctx)
-					},
-				})}, doubled, nil)
-				<-called
-				require.NoError(t, p.Stop(t.Context()))
-			})
-		})
-		t.Run("Extend/"+name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				called := make(chan struct{})
-				p, _ := join(t, impatient{enginetest.WithFaults(newMemory(0), enginetest.Faults{
-					Extend: func(ctx context.Context, _ []uint64, _ func(context.Context) error) error {
-						close(called)
-						<-ctx.Done()
-						return returns(ctx)
-					},
-				})}, func(context.Context, int) (int, error) { <-called; return 0, nil }, nil)
-				_, err := p.Submit(t.Context(), 1)
-				require.NoError(t, err)
-				<-called
-				require.NoError(t, p.Stop(t.Context()))
-			})
-		})
-	}
-}
-
-// A panic of the engine's Wait is an error like those of its other methods.
-func TestJoinWaitPanics(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		eng := newStrict(enginetest.Faults{Wait: enginetest.First(2, enginetest.Panic("in Wait"))})
-		p, _ := join(t, eng, func(_ context.Context, in int) (int, error) { time.Sleep(time.Minute); return in, nil }, nil)
-		id, err := p.Submit(t.Context(), 1)
-		require.NoError(t, err)
-		v, err := p.Get(t.Context(), id)
-		require.NoError(t, err)
-		require.Equal(t, 1, v)
-	})
-}
-
 // Submit says what has ended the pool, also when its context has ended later.
 func TestFailureThenCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -310,41 +127,6 @@ func TestFailureThenCancel(t *testing.T) {
 		require.ErrorIs(t, err, pool.ErrClosed)
 		require.ErrorIs(t, err, store.ErrClosed)
 	})
-}
-
-// A task that may have killed processes is not started uncounted, since the engine is gone.
-func TestJoinGoneWhenAStartIsCounted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		memory := newMemory(0)
-		id := pulled(t, memory, 1, 3)
-		eng := strict{enginetest.WithFaults(memory.Open(), enginetest.Faults{MarkStart: enginetest.Fail(engine.ErrGone)})}
-		var runs atomic.Int64
-		p, _ := join(t, eng, func(context.Context, int) (int, error) { runs.Add(1); return 0, nil }, nil)
-		require.NoError(t, soon(t, time.Hour, func() error { <-p.Done(); return nil }))
-		hasFailed(t, p, id, engine.ErrGone)
-		require.Zero(t, runs.Load())
-	})
-}
-
-// endsAtOnce cancels the pool in its first Pull, and delivers a task nevertheless.
-type endsAtOnce struct {
-	engine.Engine
-	cancel context.CancelFunc
-}
-
-func (e endsAtOnce) Pull(context.Context, int) ([]engine.Delivery, error) {
-	e.cancel()
-	return []engine.Delivery{{ID: 1, Attempt: 1}}, nil
-}
-
-// A pool may end before Join has returned it.
-func TestJoinEndsAtOnce(t *testing.T) {
-	for range 20_000 {
-		ctx, cancel := context.WithCancel(context.Background())
-		p, err := pool.Join(ctx, doubled, endsAtOnce{newMemory(0), cancel}, nil)
-		require.NoError(t, err)
-		<-p.Done()
-	}
 }
 
 // A result for which there is no room among others is not overtaken by all that are smaller.

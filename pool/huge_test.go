@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -51,22 +50,6 @@ func TestSubmitAllHuge(t *testing.T) {
 			}
 		})
 	}
-}
-
-// So does that of a joined pool.
-func TestJoinSubmitAllHuge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p, err := pool.Join[struct{}, int](t.Context(), nil, newMemory(1000), nil)
-		require.NoError(t, err)
-		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errCause)
-		defer cancel()
-		ids, err := p.SubmitAll(ctx, make([]struct{}, huge))
-		assert.Equal(t, errCause, err)
-		assert.Len(t, ids, 1000)
-		_, err = p.TrySubmit(struct{}{})
-		assert.ErrorIs(t, err, pool.ErrQueueFull)
-		require.NoError(t, p.Stop(t.Context()))
-	})
 }
 
 // As many tasks as there can be in a slice use up the numbers of a pool that counts, but

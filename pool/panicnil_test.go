@@ -3,15 +3,12 @@ package pool_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/resultpool/resultpool/engine/enginetest"
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
-	"github.com/resultpool/resultpool/store/codec"
 	"github.com/resultpool/resultpool/store/rwmutex"
 )
 
@@ -51,17 +48,6 @@ func TestMapPanicNil(t *testing.T) {
 	})
 }
 
-func TestJoinPanicNil(t *testing.T) {
-	panickingNil(t, func(t *testing.T) {
-		p, _ := join(t, newMemory(0), func(ctx context.Context, _ int) (int, error) { return panicsNil(ctx) }, nil)
-		id, err := p.Submit(t.Context(), 1)
-		require.NoError(t, err)
-		_, err = p.Get(t.Context(), id)
-		var panicked *pool.PanicError
-		assert.ErrorAs(t, err, &panicked)
-	})
-}
-
 // A store that panics has not stored a result.
 func TestPutPanicNil(t *testing.T) {
 	panickingNil(t, func(t *testing.T) {
@@ -81,37 +67,5 @@ func TestPutPanicNil(t *testing.T) {
 				assert.ErrorAs(t, unsaved, &panicked)
 			})
 		}
-	})
-}
-
-// nilWriter panics when it is to write something. (A MarshalJSON that does so with
-// panicnil=1 is a success to package json.)
-type nilWriter struct{ codec.JSON }
-
-func (nilWriter) Marshal(any) ([]byte, error) { panic(nil) }
-
-// A task is not written by a method that panics.
-func TestSubmitPanicNil(t *testing.T) {
-	panickingNil(t, func(t *testing.T) {
-		p, _ := join(t, newMemory(0), doubled, &pool.Options{Codec: &codec.Options{Values: nilWriter{}}})
-		_, err := p.Submit(t.Context(), 1)
-		assert.ErrorContains(t, err, "pool: the task cannot be written as")
-	})
-}
-
-// A Load that panics has found no result: the task that was delivered again is run.
-func TestJoinLoadPanicsNil(t *testing.T) {
-	panickingNil(t, func(t *testing.T) {
-		memory := enginetest.NewMemory(&enginetest.MemoryOptions{Lease: 100 * time.Millisecond})
-		id := pulled(t, memory, 21, 1)
-		panics := func(context.Context, []uint64, func(context.Context) error) error { panic(nil) }
-		eng := enginetest.WithFaults(memory.Open(), enginetest.Faults{Load: enginetest.First(1, panics)})
-		join(t, eng, doubled, nil)
-		reader, _ := join(t, memory, nil, nil)
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		defer cancel()
-		v, err := reader.Get(ctx, id)
-		require.NoError(t, err)
-		require.Equal(t, 42, v)
 	})
 }

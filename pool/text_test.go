@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -59,87 +58,6 @@ func TestMapMakesNoText(t *testing.T) {
 	assert.Zero(t, asked)
 	assert.EqualError(t, err, "pool: input 0: text")
 }
-
-// unwritable is a task or a value that cannot be written as JSON.
-type unwritable struct{ Panics bool }
-
-func (u unwritable) MarshalJSON() ([]byte, error) {
-	if u.Panics {
-		panic(&endless{})
-	}
-	return nil, &endless{}
-}
-
-func (*unwritable) UnmarshalJSON([]byte) error { return nil }
-
-// A task that cannot be written is an error of Submit, whatever becomes of its text.
-func TestSubmitTextPanics(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p, err := pool.Join(t.Context(), func(context.Context, unwritable) (int, error) { return 0, nil }, newMemory(0), nil)
-		require.NoError(t, err)
-		for _, panics := range []bool{false, true} {
-			_, err := p.Submit(t.Context(), unwritable{panics})
-			assert.ErrorContains(t, err, "pool: the task cannot be written as")
-			assert.ErrorContains(t, err, "whose text cannot be had")
-		}
-		require.NoError(t, p.Stop(t.Context()))
-	})
-}
-
-// A joined task runs once and has a result that says what was wrong, whatever becomes of
-// its texts.
-func TestJoinTextPanics(t *testing.T) {
-	for name, c := range map[string]struct {
-		fn func() (unwritable, error)
-		is error // of the result
-	}{
-		"error":           {func() (unwritable, error) { return unwritable{}, &endless{} }, store.ErrRejected},
-		"wrapped error":   {func() (unwritable, error) { return unwritable{}, errors.Join(errors.New("x"), &endless{}) }, store.ErrRejected},
-		"panic":           {func() (unwritable, error) { panic(&endless{}) }, nil},
-		"value":           {func() (unwritable, error) { return unwritable{true}, nil }, store.ErrRejected},
-		"value and error": {func() (unwritable, error) { return unwritable{true}, &endless{} }, store.ErrRejected},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				var runs counted
-				p, err := pool.Join(t.Context(), func(_ context.Context, in int) (unwritable, error) {
-					runs.ran(in)
-					return c.fn()
-				}, newMemory(0), nil)
-				require.NoError(t, err)
-				id, err := p.Submit(t.Context(), 1)
-				require.NoError(t, err)
-				_, err = p.Get(gives(t, time.Hour), id)
-				require.ErrorContains(t, err, "whose text cannot be had")
-				if c.is != nil {
-					assert.ErrorIs(t, err, c.is)
-				}
-				assert.NotErrorIs(t, err, pool.ErrPoisoned)
-				assert.NoError(t, p.Stop(t.Context()))
-				assert.Equal(t, 1, runs.times(1))
-			})
-		})
-	}
-}
-
-// A value that cannot be read is an error of Get.
-func TestGetTextPanics(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		eng := newMemory(0)
-		p, err := pool.Join(t.Context(), func(context.Context, int) (writable, error) { return writable{}, nil }, eng, nil)
-		require.NoError(t, err)
-		id, err := p.Submit(t.Context(), 1)
-		require.NoError(t, err)
-		_, err = p.Get(gives(t, time.Hour), id)
-		assert.ErrorContains(t, err, "whose text cannot be had")
-		require.NoError(t, p.Stop(t.Context()))
-	})
-}
-
-// writable can be written and not read.
-type writable struct{}
-
-func (*writable) UnmarshalJSON([]byte) error { return &endless{} }
 
 // A pool over a store that writes bytes, and one whose store refuses, or panics with,
 // what has no text: Stop hands back what could not be stored, and says so.
