@@ -268,7 +268,7 @@ func TestStoppedPoolStaysStopped(t *testing.T) {
 					assert.True(t, isClosed(p.Done()))
 					time.Sleep(time.Hour)
 				}
-				assert.Zero(t, workerCount())
+				assert.Zero(t, countGoroutines())
 				assert.Equal(t, 1, holds(t, p))
 				second := newPool(t, nil, st)
 				submit(t, second, value(2))

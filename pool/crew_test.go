@@ -303,7 +303,7 @@ func TestPoolStartsOnlyWorkers(t *testing.T) {
 		wg.Wait()
 		require.NoError(t, p.Wait(context.Background()))
 		require.NoError(t, p.Resize(0))
-		for workerCount() > 0 { // it is about to leave
+		for countGoroutines() > 0 { // it is about to leave
 			runtime.Gosched()
 		}
 		require.NoError(t, p.Resize(1))

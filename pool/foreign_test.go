@@ -291,17 +291,6 @@ func putAll(st store.ResultStore[int], res []store.Result[int]) {
 	}
 }
 
-// putAllOrNone is a PutBatch for one caller at a time.
-func putAllOrNone(st store.ResultStore[int], res []store.Result[int]) error {
-	for _, r := range res {
-		if _, err := st.Get(context.Background(), r.ID); err == nil {
-			return fmt.Errorf("%w: %d", store.ErrExists, r.ID)
-		}
-	}
-	putAll(st, res)
-	return nil
-}
-
 // Unsaved is of the same moment as the rest: a result that waits for another try is
 // that of a task that counts as running. All workers wait for their second try, and
 // then all are done at about the same moment, while others look.

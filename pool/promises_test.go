@@ -158,10 +158,10 @@ func TestCancelLeavesOnlyTasks(t *testing.T) {
 		synctest.Wait()
 		close(gate)
 		synctest.Wait() // four are idle
-		require.Equal(t, 5, workerCount())
+		require.Equal(t, 5, countGoroutines())
 		p.cancel(errCause)
 		synctest.Wait()
-		assert.Equal(t, 1, workerCount(), "goroutines while one task ignores its context")
+		assert.Equal(t, 1, countGoroutines(), "goroutines while one task ignores its context")
 		assert.False(t, isClosed(p.Done()))
 		close(stubborn)
 		<-p.Done()

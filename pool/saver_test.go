@@ -23,8 +23,6 @@ import (
 
 // The rows of the life-cycle table on stores that fail.
 
-var errDown = errors.New("the store is down")
-
 // downStore fails every Put while it is down.
 type downStore struct {
 	*hookStore

@@ -100,8 +100,6 @@ const (
 	behaviours
 )
 
-var errTask = errors.New("the task failed")
-
 // Put counts what is stored, and fails now and then before or after storing.
 func (s *stress) Put(ctx context.Context, res store.Result[int]) error {
 	if s.lucky(res.ID, 1) {

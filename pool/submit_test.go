@@ -46,13 +46,13 @@ func TestWorkersStartWhenNeeded(t *testing.T) {
 			submit(t, p, value(1))
 			synctest.Wait()
 		}
-		assert.Equal(t, 1, workerCount(), "after tasks one by one")
+		assert.Equal(t, 1, countGoroutines(), "after tasks one by one")
 		gate := make(chan struct{})
 		for range 7 {
 			submit(t, p, gated(gate, 1))
 		}
 		synctest.Wait()
-		assert.Equal(t, 7, workerCount(), "with seven tasks that run")
+		assert.Equal(t, 7, countGoroutines(), "with seven tasks that run")
 		close(gate)
 		require.NoError(t, p.Stop(t.Context()))
 		synctest.Wait()
