@@ -176,6 +176,27 @@ func loses(f storetest.Fault) storetest.Fault {
 	}
 }
 
+// inBatches is f for batches. Single results are stored.
+func inBatches(f storetest.Fault) storetest.Fault {
+	return func(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
+		if len(ids) > 1 {
+			return through(ctx, f, ids, do)
+		}
+		return do(ctx)
+	}
+}
+
+// untilAlone is f for batches and for the first call with a single result.
+func untilAlone(f storetest.Fault) storetest.Fault {
+	alone := script(f)
+	return func(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
+		if len(ids) > 1 {
+			return f(ctx, ids, do)
+		}
+		return alone(ctx, ids, do)
+	}
+}
+
 // script has the first calls go through one of the faults each. Those after them work.
 func script(faults ...storetest.Fault) storetest.Fault {
 	var calls atomic.Int64

@@ -2,16 +2,12 @@ package pool_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -24,11 +20,6 @@ import (
 // Code that is not the pool's, where one does not expect any: the methods of
 // errors and contexts, and stores that call back. ants #6: none of it may run
 // with the pool's lock held.
-
-// errorFunc is an error whose text is made when it is asked for.
-type errorFunc func() string
-
-func (f errorFunc) Error() string { return f() }
 
 // The text of a cause is the user's code too.
 func TestCauseCallsBack(t *testing.T) {
@@ -170,158 +161,4 @@ func TestContextWithoutErr(t *testing.T) {
 		assert.Equal(t, context.Canceled, p.Stop(broken))
 		assert.EqualValues(t, 4, p.Stats().Submitted)
 	})
-}
-
-// A store that hangs until its context ends costs five seconds after a cancel,
-// not five seconds for each result.
-func TestHangingStore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		st := &hookStore{ResultStore: rwmutex.New[int]()}
-		st.put = func(ctx context.Context, _ store.Result[int]) error { <-ctx.Done(); return ctx.Err() }
-		p := newPool(t, &pool.Options{Workers: 3}, st)
-		for range 1000 {
-			submit(t, p, value(1))
-		}
-		synctest.Wait()
-		begun := time.Now()
-		p.cancel(errCause)
-		<-p.Done()
-		assert.LessOrEqual(t, time.Since(begun), 10*time.Second)
-		var unsaved *pool.UnsavedError[int]
-		require.ErrorAs(t, p.Stop(t.Context()), &unsaved)
-		assert.Len(t, unsaved.Results, 1000)
-	})
-}
-
-// A store that is quick is asked all the same after another call has hung.
-func TestHangingStoreRecovers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		st := &hookStore{ResultStore: rwmutex.New[int]()}
-		st.put = func(ctx context.Context, res store.Result[int]) error {
-			if res.ID == 1 {
-				<-ctx.Done()
-				return ctx.Err()
-			}
-			return st.ResultStore.Put(ctx, res)
-		}
-		p := newPool(t, &pool.Options{Workers: 1}, st)
-		for range 100 {
-			submit(t, p, value(1))
-		}
-		synctest.Wait()
-		p.cancel(errCause)
-		<-p.Done()
-		var unsaved *pool.UnsavedError[int]
-		require.ErrorAs(t, p.Stop(t.Context()), &unsaved)
-		assert.Len(t, unsaved.Results, 1)
-		assert.Equal(t, 99, holds(t, p))
-	})
-}
-
-// What Stop hands back is the caller's: Get does not depend on it, and gives each
-// result's own reason.
-func TestUnsavedIsACopy(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		st := &hookStore{ResultStore: rwmutex.New[int]()}
-		st.put = func(_ context.Context, res store.Result[int]) error {
-			return fmt.Errorf("%w: %w", store.ErrRejected, map[store.ID]error{1: io.EOF, 2: io.ErrNoProgress}[res.ID])
-		}
-		p := newPool(t, &pool.Options{Workers: 1}, st)
-		submit(t, p, value(10))
-		submit(t, p, value(20))
-		var unsaved *pool.UnsavedError[int]
-		require.ErrorAs(t, p.Stop(t.Context()), &unsaved)
-		assert.ErrorIs(t, unsaved, io.EOF)
-		clear(unsaved.Results)
-		v, err := p.Get(t.Context(), 2)
-		assert.Equal(t, 20, v)
-		assert.ErrorIs(t, err, io.ErrNoProgress)
-		assert.NotErrorIs(t, err, io.EOF)
-	})
-}
-
-// A batch that is refused because one ID is held stores nothing, so that result is
-// handed back. One that was stored before the store went wrong is not.
-func TestPutBatchHeld(t *testing.T) {
-	cases := map[string]struct {
-		batch   func(st store.ResultStore[int], res []store.Result[int]) error
-		unsaved int
-	}{
-		"refused": {func(store.ResultStore[int], []store.Result[int]) error { return store.ErrExists }, 1},
-		"Goexit after storing": {func(st store.ResultStore[int], res []store.Result[int]) error {
-			putAll(st, res)
-			runtime.Goexit()
-			return nil
-		}, 0},
-		"panic after storing": {func(st store.ResultStore[int], res []store.Result[int]) error { putAll(st, res); panic("boom") }, 0},
-		"error after storing": {func(st store.ResultStore[int], res []store.Result[int]) error { putAll(st, res); return errDown }, 0},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				st := &batchStore{hookStore: &hookStore{ResultStore: rwmutex.New[int]()}}
-				st.putBatch = func(_ context.Context, res []store.Result[int]) error { return c.batch(st.ResultStore, res) }
-				if c.unsaved > 0 {
-					require.NoError(t, st.Put(t.Context(), store.Result[int]{ID: 3, Value: 42}))
-				}
-				p := newPool(t, &pool.Options{Workers: 1}, st)
-				for range 5 {
-					submit(t, p, func(ctx context.Context) (int, error) { <-ctx.Done(); return 0, nil })
-				}
-				synctest.Wait()
-				p.cancel(errCause)
-				err := p.Stop(t.Context())
-				assert.ErrorIs(t, err, errCause)
-				var unsaved *pool.UnsavedError[int]
-				if errors.As(err, &unsaved) {
-					assert.Len(t, unsaved.Results, c.unsaved)
-					assert.EqualValues(t, 3, unsaved.Results[0].ID)
-				} else {
-					assert.Zero(t, c.unsaved, "the result of task 3 is nowhere")
-				}
-				assert.Equal(t, 5, holds(t, p))
-			})
-		})
-	}
-}
-
-func putAll(st store.ResultStore[int], res []store.Result[int]) {
-	for _, r := range res {
-		_ = st.Put(context.Background(), r)
-	}
-}
-
-// Unsaved is of the same moment as the rest: a result that waits for another try is
-// that of a task that counts as running. All workers wait for their second try, and
-// then all are done at about the same moment, while others look.
-func TestStatsUnsaved(t *testing.T) {
-	checkGoroutines(t)
-	const workers, rounds = 64, 25
-	var calls atomic.Int64
-	st := &hookStore{ResultStore: rwmutex.New[int]()}
-	st.put = func(context.Context, store.Result[int]) error {
-		if (calls.Add(1)-1)/workers%2 == 0 { // the first try of each task in a round
-			return errDown
-		}
-		return nil
-	}
-	p := newPool(t, &pool.Options{Workers: workers}, st)
-	var wg sync.WaitGroup
-	stop := make(chan struct{})
-	for range 4 {
-		wg.Go(func() {
-			for !isClosed(stop) {
-				s := p.Stats()
-				assert.LessOrEqual(t, s.Unsaved, s.Running)
-			}
-		})
-	}
-	for range rounds {
-		_, err := p.SubmitAll(t.Context(), slices.Repeat([]task{value(1)}, workers))
-		assert.NoError(t, err)
-		assert.NoError(t, p.Wait(t.Context()))
-	}
-	close(stop)
-	wg.Wait()
-	assert.EqualValues(t, workers*rounds, p.Stats().Succeeded)
 }

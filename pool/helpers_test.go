@@ -157,6 +157,14 @@ func values(n int) []task {
 	return in
 }
 
+// idsFromTo returns the IDs from first to last.
+func idsFromTo(first, last store.ID) (ids []store.ID) {
+	for id := first; id <= last; id++ {
+		ids = append(ids, id)
+	}
+	return ids
+}
+
 // submit submits in and requires that it is accepted.
 func submit(t *testing.T, p taskPool, in task) store.ID {
 	t.Helper()

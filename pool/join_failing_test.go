@@ -234,6 +234,7 @@ func TestJoinEngineCallsGoexit(t *testing.T) {
 }
 
 // Goexit meets a result that was set aside, since the first attempt to save it failed.
+// (TestBatchGoexitOfAResultSetAside is the same without an engine.)
 func TestGoexitOfAResultSetAside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var saves atomic.Int64
@@ -252,22 +253,6 @@ func TestGoexitOfAResultSetAside(t *testing.T) {
 		cancel(errors.New("enough"))
 		_ = soon(t, time.Minute, func() error { return p.Stop(t.Context()) })
 		<-p.Done()
-	})
-	synctest.Test(t, func(t *testing.T) { // the same without an engine
-		var puts atomic.Int64
-		st := newRecordingStore(func([]store.ID) error {
-			if puts.Add(1) == 1 {
-				return errDown
-			}
-			runtime.Goexit()
-			return nil
-		})
-		p := newPool(t, nil, st)
-		submit(t, p, value(1))
-		time.Sleep(time.Minute)
-		var unsaved *pool.UnsavedError[int]
-		require.ErrorAs(t, soon(t, time.Minute, func() error { return p.Stop(t.Context()) }), &unsaved)
-		require.Len(t, unsaved.Results, 1)
 	})
 }
 
@@ -323,8 +308,8 @@ func TestJoinStatsFailing(t *testing.T) {
 	}
 }
 
-// An error at a deadline says what the engine has refused. Over a store it is the very cause,
-// and Stats says the rest.
+// An error at a deadline says what the engine has refused. (Over a store it is the cause alone,
+// and Stats says the rest: see TestStatsFailing.)
 func TestDeadlineSaysWhatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fail := enginetest.Fail(errEngineDown)
@@ -350,15 +335,6 @@ func TestDeadlineSaysWhatFails(t *testing.T) {
 			require.ErrorIs(t, err, errEngineDown, c.name)
 			require.ErrorContains(t, err, errEngineDown.Error(), c.name)
 		}
-	})
-	synctest.Test(t, func(t *testing.T) {
-		p := newPool(t, nil, newDownStore())
-		submit(t, p, value(1))
-		why := errors.New("enough")
-		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, why)
-		defer cancel()
-		require.Equal(t, why, p.Stop(ctx))
-		require.Equal(t, errDown, p.Stats().Failing.Err)
 	})
 }
 

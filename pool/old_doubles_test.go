@@ -35,3 +35,17 @@ func (s *hookStore) All(ctx context.Context) iter.Seq2[store.Result[int], error]
 	}
 	return s.ResultStore.All(ctx)
 }
+
+type batchStore struct {
+	*hookStore
+	putBatch func(context.Context, []store.Result[int]) error
+}
+
+func (s *batchStore) PutBatch(ctx context.Context, res []store.Result[int]) error {
+	return s.putBatch(ctx, res)
+}
+func putAll(st store.ResultStore[int], res []store.Result[int]) {
+	for _, r := range res {
+		_ = st.Put(context.Background(), r)
+	}
+}

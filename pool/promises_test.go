@@ -2,7 +2,6 @@ package pool_test
 
 import (
 	"context"
-	"io"
 	"runtime"
 	"sync"
 	"testing"
@@ -43,52 +42,6 @@ func TestTasksStartInOrder(t *testing.T) {
 		for i, id := range started {
 			require.EqualValues(t, i+1, id)
 		}
-	})
-}
-
-// The function is called once for each task, however often its result is put.
-func TestTaskRunsOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		st := &hookStore{ResultStore: rwmutex.New[int]()}
-		tried := make(map[store.ID]int)
-		st.put = func(ctx context.Context, res store.Result[int]) error {
-			tried[res.ID]++
-			switch {
-			case tried[res.ID] > 1:
-				return st.ResultStore.Put(ctx, res)
-			case res.ID%4 == 0:
-				return errDown
-			case res.ID%4 == 1:
-				return store.ErrRejected
-			case res.ID%4 == 2:
-				panic("boom")
-			default:
-				_ = st.ResultStore.Put(ctx, res)
-				return errDown
-			}
-		}
-		p := newPool(t, &pool.Options{Workers: 1}, st)
-		runs := make([]int, 40)
-		for i := range runs {
-			submit(t, p, func(context.Context) (int, error) {
-				runs[i]++
-				switch i / 4 % 4 {
-				case 1:
-					return 0, io.EOF
-				case 2:
-					panic("boom")
-				case 3:
-					runtime.Goexit()
-				}
-				return 0, nil
-			})
-		}
-		require.NoError(t, p.Stop(t.Context()))
-		for i, n := range runs {
-			assert.Equal(t, 1, n, "calls for task %d", i+1)
-			assert.GreaterOrEqual(t, tried[store.ID(i+1)], 2, "the store had no trouble")
-		}
-		assert.Equal(t, len(runs), holds(t, p))
 	})
 }
 
@@ -168,38 +121,6 @@ func TestCancelLeavesOnlyTasks(t *testing.T) {
 	})
 }
 
-// No call waits for a store that hangs but those that have to.
-func TestHangingStoreHoldsUpNobodyElse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		st := &hookStore{ResultStore: rwmutex.New[int]()}
-		gate := make(chan struct{})
-		st.put = func(ctx context.Context, res store.Result[int]) error {
-			<-gate
-			return st.ResultStore.Put(ctx, res)
-		}
-		p := newPool(t, &pool.Options{Workers: 1, Queue: 5}, st)
-		submit(t, p, value(1))
-		synctest.Wait()
-		begun := time.Now()
-		assert.Equal(t, pool.Stats{Submitted: 1, Running: 1, Workers: 1}, p.Stats())
-		submit(t, p, value(2))
-		_, err := p.TrySubmit(value(3))
-		assert.NoError(t, err)
-		_, err = p.SubmitAll(t.Context(), []task{value(4), value(5)})
-		assert.NoError(t, err)
-		_, err = p.Get(t.Context(), 99)
-		assert.Equal(t, store.ErrNotFound, err)
-		_, err = p.Results(t.Context())
-		assert.NoError(t, err)
-		assert.NoError(t, p.Resize(1))
-		assert.ErrorIs(t, p.Stop(doneContext()), context.Canceled)
-		assert.Zero(t, time.Since(begun))
-		close(gate)
-		assert.NoError(t, p.Stop(t.Context()))
-		assert.Equal(t, 5, holds(t, p))
-	})
-}
-
 // SubmitAll and Map say which of many tasks is nil, and do nothing.
 func TestNilTaskIsNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -245,39 +166,6 @@ func TestMapNeverMoreThanWorkers(t *testing.T) {
 			assert.Empty(t, poolGoroutines())
 		})
 	}
-}
-
-// A result is stored before anything that waits for it wakes.
-func TestStoredBeforeAnyWakes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		st := &hookStore{ResultStore: rwmutex.New[int]()}
-		gate := make(chan struct{})
-		st.put = func(ctx context.Context, res store.Result[int]) error {
-			<-gate
-			return st.ResultStore.Put(ctx, res)
-		}
-		p := newPool(t, &pool.Options{Workers: 1}, st)
-		id := submit(t, p, value(7))
-		waiters := map[string]func() (error, bool){
-			"Get":  call(func() error { _, err := p.Get(t.Context(), id); return err }),
-			"Wait": call(func() error { return p.Wait(t.Context()) }),
-			"Stop": call(func() error { return p.Stop(t.Context()) }),
-			"Done": call(func() error { <-p.Done(); return nil }),
-		}
-		synctest.Wait()
-		for name, waiter := range waiters {
-			_, returned := waiter()
-			assert.False(t, returned, "%s woke before the result was stored", name)
-		}
-		close(gate)
-		synctest.Wait()
-		for name, waiter := range waiters {
-			err, returned := waiter()
-			assert.True(t, returned, name)
-			assert.NoError(t, err, name)
-		}
-		assert.Equal(t, 7, held(t, p, id).Value)
-	})
 }
 
 // Done stays open until Stop is called or the pool is cancelled, whatever else is done.

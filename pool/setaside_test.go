@@ -5,11 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,12 +20,6 @@ import (
 	"github.com/resultpool/resultpool/store"
 	"github.com/resultpool/resultpool/store/rwmutex"
 )
-
-// selfPanic is an error whose text panics, with itself: package fmt catches the first
-// panic, and not that of the second, when it prints the first.
-type selfPanic struct{}
-
-func (selfPanic) Error() string { panic(selfPanic{}) }
 
 // rejectingStore rejects the results that keep says are bad, until they are replaced.
 func rejectingStore(bad func(store.Result[int]) error) (plain *hookStore, batch *batchStore) {
@@ -47,97 +38,6 @@ func rejectingStore(bad func(store.Result[int]) error) (plain *hookStore, batch 
 		}
 		return putAllOrNone(hooks.ResultStore, res)
 	}}
-}
-
-// The text of a task's error is the user's code, and the pool asks for it to make the
-// result that is stored instead of a refused one. Whatever that does, the result is not
-// lost, and the process goes on.
-func TestTextOfRefusedError(t *testing.T) {
-	texts := map[string]error{
-		"Goexit": errorFunc(func() string { runtime.Goexit(); return "" }),
-		"panic":  selfPanic{},
-	}
-	for name, taskErr := range texts {
-		for _, batch := range []bool{false, true} {
-			name := fmt.Sprintf("%s, batch %v", name, batch)
-			t.Run(name, func(t *testing.T) {
-				if !inOwnProcess(t) {
-					return
-				}
-				synctest.Test(t, func(t *testing.T) {
-					plain, batches := rejectingStore(func(res store.Result[int]) error {
-						if res.Value == 7 {
-							return store.ErrRejected
-						}
-						return nil
-					})
-					var st store.ResultStore[int] = plain
-					if batch {
-						st = batches
-					}
-					p := newPool(t, &pool.Options{Workers: 1}, st)
-					id := submit(t, p, func(context.Context) (int, error) { return 7, taskErr })
-					submit(t, p, value(8))
-					var unsaved *pool.UnsavedError[int]
-					if errors.As(p.Stop(t.Context()), &unsaved) {
-						assert.Len(t, unsaved.Results, 1)
-						assert.Equal(t, 7, unsaved.Results[0].Value)
-						assert.Equal(t, 1, holds(t, p))
-						return
-					}
-					_, err := p.st.Get(t.Context(), id)
-					assert.NoError(t, err, "result %d is neither stored nor handed back", id)
-				})
-			})
-		}
-	}
-}
-
-// So is that of the value with which a store panics.
-func TestTextOfPutsPanic(t *testing.T) {
-	for _, batch := range []bool{false, true} {
-		t.Run(fmt.Sprintf("batch %v", batch), func(t *testing.T) {
-			if !inOwnProcess(t) {
-				return
-			}
-			synctest.Test(t, func(t *testing.T) {
-				plain, batches := rejectingStore(func(res store.Result[int]) error {
-					if res.Value == 7 {
-						panic(selfPanic{})
-					}
-					return nil
-				})
-				var st store.ResultStore[int] = plain
-				if batch {
-					st = batches
-				}
-				p := newPool(t, &pool.Options{Workers: 1}, st)
-				submit(t, p, value(7))
-				require.NoError(t, p.Stop(t.Context()))
-				assert.Equal(t, 1, holds(t, p))
-			})
-		})
-	}
-}
-
-// inOwnProcess runs the test in a process of its own, in which it returns true: what is
-// tested may end the process.
-func inOwnProcess(t *testing.T) bool {
-	t.Helper()
-	const env = "RESULTPOOL_TEST_CHILD"
-	if os.Getenv(env) == t.Name() {
-		return true
-	}
-	// Spaces are underscores in t.Name, so this selects the one subtest.
-	run := "^" + strings.ReplaceAll(t.Name(), "/", "$/^") + "$"
-	cmd := exec.Command(os.Args[0], "-test.run="+run, "-test.count=1")
-	cmd.Env = append(os.Environ(), env+"="+t.Name())
-	out, err := cmd.CombinedOutput()
-	if len(out) > 3000 {
-		out = out[:3000]
-	}
-	assert.NoError(t, err, "%s", out)
-	return false
 }
 
 // One result that the store fails to take, and does not reject, does not hold up the
@@ -620,34 +520,5 @@ func TestBatchChaos(t *testing.T) {
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
-	}
-}
-
-// A result whose Put has stored it and panicked is not handed back as well.
-func TestPutStoresAndPanics(t *testing.T) {
-	for _, batch := range []bool{false, true} {
-		t.Run(fmt.Sprintf("batch %v", batch), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				hooks := &hookStore{ResultStore: rwmutex.New[int]()}
-				put := func(res []store.Result[int]) error {
-					if err := putAllOrNone(hooks.ResultStore, res); err != nil {
-						return err
-					}
-					if slices.ContainsFunc(res, func(r store.Result[int]) bool { return r.Value == 7 }) {
-						panic("after storing")
-					}
-					return nil
-				}
-				hooks.put = func(_ context.Context, res store.Result[int]) error { return put([]store.Result[int]{res}) }
-				var st store.ResultStore[int] = hooks
-				if batch {
-					st = &batchStore{hookStore: hooks, putBatch: func(_ context.Context, res []store.Result[int]) error { return put(res) }}
-				}
-				p := newPool(t, &pool.Options{Workers: 1}, st)
-				submit(t, p, value(7))
-				assert.NoError(t, p.Stop(t.Context()))
-				assert.Equal(t, 1, holds(t, p))
-			})
-		})
 	}
 }

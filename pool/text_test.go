@@ -3,25 +3,13 @@ package pool_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/pool"
-	"github.com/resultpool/resultpool/store"
-	"github.com/resultpool/resultpool/store/codec"
-	"github.com/resultpool/resultpool/store/rwmutex"
 )
-
-// endless panics with itself when its text is asked for, and fmt.Sprint with it.
-type endless struct{}
-
-func (e *endless) Error() string { panic(e) }
-
-const noText = "(*pool_test.endless, whose text cannot be had: the method that makes it panics)"
 
 // Map returns all values and all errors, whatever becomes of an error's text.
 func TestMapTextPanics(t *testing.T) {
@@ -58,48 +46,6 @@ func TestMapMakesNoText(t *testing.T) {
 	assert.Zero(t, asked)
 	assert.EqualError(t, err, "pool: input 0: text")
 }
-
-// A pool over a store that writes bytes, and one whose store refuses, or panics with,
-// what has no text: Stop hands back what could not be stored, and says so.
-func TestStoreTextPanics(t *testing.T) {
-	for name, put := range map[string]func(store.Result[int]) error{
-		"refusal": func(store.Result[int]) error { return &because{store.ErrRejected, &endless{}} },
-		"panic":   func(store.Result[int]) error { panic(&endless{}) },
-		"codec": func(res store.Result[int]) error {
-			c, err := codec.New[int](nil)
-			if err == nil {
-				_, err = c.Encode(res)
-			}
-			return err
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				st := &hookStore{ResultStore: rwmutex.New[int]()}
-				p := newPool(t, nil, st)
-				st.put = func(ctx context.Context, res store.Result[int]) error {
-					if err := put(res); err != nil {
-						return err
-					}
-					return st.ResultStore.Put(ctx, res)
-				}
-				id := submit(t, p, func(context.Context) (int, error) { return 0, &endless{} })
-				_, err := p.Get(t.Context(), id)
-				require.Error(t, err)
-				assert.Contains(t, fmt.Sprint(err), "whose text cannot be had")
-				if err = p.Stop(t.Context()); err != nil {
-					assert.Contains(t, err.Error(), "whose text cannot be had")
-				}
-			})
-		})
-	}
-}
-
-// because is two errors whose text is made when it is asked for.
-type because struct{ what, why error }
-
-func (e *because) Error() string   { return e.what.Error() + ": " + e.why.Error() }
-func (e *because) Unwrap() []error { return []error{e.what, e.why} }
 
 // A cause without a text ends a pool like any other.
 func TestCauseTextPanics(t *testing.T) {
