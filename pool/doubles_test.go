@@ -249,7 +249,6 @@ var (
 	_ store.BatchPutter[int] = (*batchStressStore)(nil)
 	_ store.BatchPutter[int] = (*callingStore)(nil)
 	_ store.BatchPutter[int] = (*lastFailsStore[int])(nil)
-	_ store.BatchPutter[int] = (*recordingStore)(nil)
 	_ store.BatchPutter[int] = (*reservingBatchStore)(nil)
 
 	_ store.IDReserver = (*callingStore)(nil)
