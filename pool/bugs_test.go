@@ -414,7 +414,7 @@ func TestIDsAfterKill(t *testing.T) {
 	}
 	if file := os.Getenv(env); file != "" {
 		st := reserving(file)
-		st.put = func(context.Context, store.Result[int]) error {
+		st.put = func(context.Context, []store.ID, func(context.Context) error) error {
 			self, err := os.FindProcess(os.Getpid())
 			if err == nil {
 				err = self.Kill()

@@ -249,10 +249,7 @@ var (
 	_ store.BatchPutter[int] = (*batchStressStore)(nil)
 	_ store.BatchPutter[int] = (*callingStore)(nil)
 	_ store.BatchPutter[int] = (*lastFailsStore[int])(nil)
-	_ store.BatchPutter[int] = (*reservingBatchStore)(nil)
 
 	_ store.IDReserver = (*callingStore)(nil)
-	_ store.IDReserver = (*reservingBatchStore)(nil)
-	_ store.IDReserver = (*reservingStore)(nil)
 	_ store.IDReserver = (*skippingStore)(nil)
 )

@@ -282,3 +282,11 @@ func doneContext() context.Context {
 	cancel()
 	return ctx
 }
+
+// submitEachWay submits in once in each of the ways that there are, and returns the errors.
+func submitEachWay(p taskPool, in task) map[string]error {
+	_, one := p.Submit(context.Background(), in)
+	_, try := p.TrySubmit(in)
+	_, all := p.SubmitAll(context.Background(), []task{in})
+	return map[string]error{"Submit": one, "TrySubmit": try, "SubmitAll": all}
+}

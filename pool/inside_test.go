@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -40,87 +39,6 @@ func TestCrew(t *testing.T) {
 		if t.Failed() {
 			return
 		}
-	}
-}
-
-// gapStore hands out ranges of IDs with gaps between them, or without.
-type gapStore struct {
-	*rwmutex.Store[int]
-	mu     sync.Mutex
-	next   store.ID
-	gap    store.ID
-	ranges []store.ID // where they begin
-}
-
-var _ store.IDReserver = (*gapStore)(nil)
-
-func (s *gapStore) ReserveIDs(_ context.Context, n uint64) (store.ID, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	first := s.next
-	s.ranges = append(s.ranges, first)
-	s.next += store.ID(n) + s.gap
-	return first, nil
-}
-
-// While a task runs its ID is known, however many ranges have been reserved since; and
-// an ID in the gap between two is not that of a task.
-func TestRangesWithGaps(t *testing.T) {
-	for _, gap := range []store.ID{0, 1, 1000} {
-		st := &gapStore{Store: rwmutex.New[int](), next: 5, gap: gap}
-		p, err := New(t.Context(), Call[int], st, &Options{Workers: 2, Queue: 1 << 18})
-		require.NoError(t, err)
-		gate, started := make(chan struct{}), make(chan struct{})
-		long, err := p.Submit(t.Context(), func(context.Context) (int, error) { close(started); <-gate; return 42, nil })
-		require.NoError(t, err)
-		assert.EqualValues(t, 5, long)
-		<-started
-		quick := func(context.Context) (int, error) { return 1, nil }
-		var ids []store.ID
-		for range 7 {
-			more, err := p.SubmitAll(t.Context(), slices.Repeat([]func(context.Context) (int, error){quick}, 30_000))
-			require.NoError(t, err)
-			ids = append(ids, more...)
-		}
-		require.GreaterOrEqual(t, len(st.ranges), 3)
-		seen := make(map[store.ID]bool)
-		for _, id := range ids {
-			seen[id] = true
-		}
-		assert.Len(t, seen, len(ids))
-		if gap > 0 {
-			for _, first := range st.ranges[1:] {
-				assert.False(t, seen[first-1], "an ID in a gap")
-				_, err := p.Get(t.Context(), first-1)
-				assert.Equal(t, store.ErrNotFound, err)
-			}
-		}
-		for _, id := range ids[len(ids)-3:] {
-			v, err := p.Get(t.Context(), id)
-			assert.NoError(t, err)
-			assert.Equal(t, 1, v)
-		}
-		p.mu.Lock()
-		pending, blocks := p.pendingLocked(long), len(p.ids.blocks)
-		p.mu.Unlock()
-		assert.True(t, pending, "the first task runs")
-		if gap == 0 {
-			assert.Equal(t, 1, blocks, "ranges that follow each other are one")
-		}
-		close(gate)
-		v, err := p.Get(t.Context(), long)
-		assert.NoError(t, err)
-		assert.Equal(t, 42, v)
-		// With the first task the old ranges can be forgotten, when there are new ones.
-		for range 3 {
-			_, err := p.SubmitAll(t.Context(), slices.Repeat([]func(context.Context) (int, error){quick}, 1<<16))
-			require.NoError(t, err)
-			require.NoError(t, p.Wait(t.Context()))
-		}
-		p.mu.Lock()
-		assert.LessOrEqual(t, len(p.ids.blocks), 3)
-		p.mu.Unlock()
-		require.NoError(t, p.Stop(t.Context()))
 	}
 }
 

@@ -133,3 +133,7 @@ func (s *lastFailsStore[R]) PutBatch(_ context.Context, res []store.Result[R]) e
 	}
 	return nil
 }
+
+type reservingStore = reserver
+
+func newReservingStore(first store.ID) *reservingStore { return newReserver(first, 0) }

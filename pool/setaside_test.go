@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,81 +18,6 @@ import (
 	"github.com/resultpool/resultpool/store"
 	"github.com/resultpool/resultpool/store/rwmutex"
 )
-
-// Get, while the blocks of IDs of what was handed over are long forgotten.
-func TestBatchPendingInForgottenBlocks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		gate := make(chan struct{})
-		var shut atomic.Bool
-		rs := newReservingStore(1)
-		next := store.ID(1)
-		rs.reserve = func(_ context.Context, n uint64) (store.ID, error) { // with gaps, so blocks are not joined
-			first := next
-			next += store.ID(n) + 1000
-			return first, nil
-		}
-		st := &reservingBatchStore{rs, func(res []store.Result[int]) error {
-			if shut.Load() {
-				<-gate
-			}
-			return putAllOrNone(rs.ResultStore, res)
-		}}
-		p := newPool(t, &pool.Options{Workers: 2, Queue: 1 << 10}, st)
-		var ids []store.ID
-		for len(ids) < 1<<16-500 {
-			got, err := p.SubmitAll(t.Context(), slices.Repeat([]task{value(1)}, min(1000, 1<<16-500-len(ids))))
-			require.NoError(t, err)
-			ids = append(ids, got...)
-		}
-		require.NoError(t, p.Wait(t.Context()))
-		shut.Store(true)
-		var handed []store.ID
-		for range 500 { // the last of the first block
-			id, err := p.Submit(t.Context(), value(1))
-			require.NoError(t, err)
-			handed = append(handed, id)
-		}
-		synctest.Wait()
-		for range 500 { // of the next; the first block is forgotten
-			id, err := p.Submit(t.Context(), value(1))
-			require.NoError(t, err)
-			handed = append(handed, id)
-		}
-		synctest.Wait()
-		require.EqualValues(t, 1000, p.Stats().Running)
-		var gets []func() (error, bool)
-		for _, id := range handed {
-			gets = append(gets, call(func() error { _, err := p.Get(context.Background(), id); return err }))
-		}
-		synctest.Wait()
-		for i, g := range gets {
-			err, returned := g()
-			require.False(t, returned, "Get of %d: %v", handed[i], err)
-		}
-		_, err := p.Get(t.Context(), 1<<16+5) // in the gap
-		assert.ErrorIs(t, err, store.ErrNotFound)
-		close(gate)
-		synctest.Wait()
-		for _, g := range gets {
-			err, returned := g()
-			require.True(t, returned)
-			require.NoError(t, err)
-		}
-	})
-}
-
-type reservingBatchStore struct {
-	*reservingStore
-	putBatch func([]store.Result[int]) error
-}
-
-func (s *reservingBatchStore) Put(_ context.Context, res store.Result[int]) error {
-	return s.putBatch([]store.Result[int]{res})
-}
-
-func (s *reservingBatchStore) PutBatch(_ context.Context, res []store.Result[int]) error {
-	return s.putBatch(res)
-}
 
 // Whatever a store does, within the contract, each result is stored or handed back, once,
 // and the numbers add up all the time.
