@@ -3,11 +3,6 @@ package pool_test
 import (
 	"context"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"go/types"
-	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -27,144 +21,10 @@ import (
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
 	"github.com/resultpool/resultpool/store/dense"
-	"github.com/resultpool/resultpool/store/rwmutex"
 )
 
 // Bugs that other pools had, where no other test has to do with them.
 // docs/bugs-of-others.md lists them all, each with its tests.
-
-// callingStore calls back before each of its methods.
-type callingStore struct {
-	st   *rwmutex.Store[int]
-	call func(method string)
-}
-
-func (s *callingStore) Put(ctx context.Context, res store.Result[int]) error {
-	s.call("Put")
-	if res.Value == 1 {
-		return errDown // for ever
-	}
-	return s.st.Put(ctx, res)
-}
-
-func (s *callingStore) PutBatch(ctx context.Context, res []store.Result[int]) error {
-	s.call("PutBatch")
-	if slices.ContainsFunc(res, func(r store.Result[int]) bool { return r.Value == 1 }) {
-		return errDown
-	}
-	for i := range res {
-		if err := s.st.Put(ctx, res[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *callingStore) Get(ctx context.Context, id store.ID) (store.Result[int], error) {
-	s.call("Get")
-	return s.st.Get(ctx, id)
-}
-
-func (s *callingStore) Delete(ctx context.Context, id store.ID) error {
-	s.call("Delete")
-	return s.st.Delete(ctx, id)
-}
-
-func (s *callingStore) All(ctx context.Context) iter.Seq2[store.Result[int], error] {
-	s.call("All")
-	return s.st.All(ctx)
-}
-
-func (s *callingStore) ReserveIDs(ctx context.Context, n uint64) (store.ID, error) {
-	s.call("ReserveIDs")
-	return s.st.ReserveIDs(ctx, n)
-}
-
-// ants #6: no method of the store is called with the pool's lock held. Each of them
-// uses the pool here, which would wait for the lock for ever.
-func TestNoLockIsHeldInStore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var p taskPool
-		var mu sync.Mutex
-		called := make(map[string]bool)
-		st := &callingStore{st: rwmutex.New[int](), call: func(method string) {
-			if p.Pool == nil {
-				return // in New
-			}
-			mu.Lock()
-			called[method] = true
-			mu.Unlock()
-			checkStats(t, p.Stats())
-			_ = p.Resize(2)
-			_, _ = p.TrySubmit(nil)
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			defer cancel()
-			_ = p.Wait(ctx) // takes the lock, and waits without it
-		}}
-		p = newPool(t, &pool.Options{Workers: 2, Queue: 100}, st)
-		gate := make(chan struct{})
-		good, bad := submit(t, p, gated(gate, 2)), submit(t, p, gated(gate, 1))
-		in := slices.Repeat([]task{value(3)}, 1<<16)
-		go func() { _, _ = p.SubmitAll(context.Background(), in) }() // needs more IDs
-		synctest.Wait()
-		close(gate)
-		v, err := p.Get(t.Context(), good)
-		assert.NoError(t, err)
-		assert.Equal(t, 2, v)
-		_, err = p.Results(t.Context())
-		assert.NoError(t, err)
-		p.cancel(errCause)
-		err = p.Stop(t.Context())
-		var unsaved *pool.UnsavedError[int]
-		require.ErrorAs(t, err, &unsaved)
-		assert.Equal(t, bad, unsaved.Results[0].ID)
-		for _, method := range []string{"Put", "PutBatch", "Get", "All", "ReserveIDs"} {
-			assert.True(t, called[method], method)
-		}
-	})
-}
-
-// pond's Go ignored the context, one path of several: no task starts after the cancel,
-// however it came in, and none comes in.
-func TestNoTaskStartsAfterCancel(t *testing.T) {
-	ways := map[string]func(p taskPool, in task) error{
-		"Submit":    func(p taskPool, in task) error { _, err := p.Submit(context.Background(), in); return err },
-		"TrySubmit": func(p taskPool, in task) error { _, err := p.TrySubmit(in); return err },
-		"SubmitAll": func(p taskPool, in task) error {
-			_, err := p.SubmitAll(context.Background(), slices.Repeat([]task{in}, 3))
-			return err
-		},
-	}
-	for name, submitting := range ways {
-		for _, workers := range []int{1, 3} {
-			t.Run(fmt.Sprintf("%s,workers=%d", name, workers), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					p := newPool(t, &pool.Options{Workers: workers, Queue: 4})
-					gate := make(chan struct{})
-					for range workers {
-						submit(t, p, gated(gate, 1))
-					}
-					synctest.Wait()
-					var started atomic.Int64
-					start := func(context.Context) (int, error) { started.Add(1); return 0, nil }
-					for range 3 { // in the queue, or waiting for room
-						call(func() error { return submitting(p, start) })
-					}
-					synctest.Wait()
-					assert.Positive(t, p.Stats().Queued)
-					p.cancel(errCause)
-					for range 100 { // no worker has seen the cancel yet, perhaps
-						assert.ErrorIs(t, submitting(p, start), pool.ErrClosed)
-					}
-					close(gate)
-					<-p.Done()
-					assert.Zero(t, started.Load(), "tasks started after the cancel")
-					assert.EqualValues(t, p.Stats().Submitted, holds(t, p))
-				})
-			})
-		}
-	}
-}
 
 // pond composite.go, conc #156, #106: an error or a panic loses no result, wherever in
 // a batch it is, the last place included.
@@ -211,36 +71,6 @@ func TestFailuresAtEveryPosition(t *testing.T) {
 			})
 		}
 	}
-}
-
-// conc #107: submitting while others wait is no misuse, and Wait closes nothing.
-func TestSubmitRacesWait(t *testing.T) {
-	checkGoroutines(t)
-	p := newPool(t, &pool.Options{Workers: 2, Queue: 4})
-	const submitters, each = 3, 2000
-	var done atomic.Bool
-	var waiters, wg sync.WaitGroup
-	for range 2 {
-		waiters.Go(func() {
-			for !done.Load() {
-				assert.NoError(t, p.Wait(context.Background()))
-			}
-		})
-	}
-	for range submitters {
-		wg.Go(func() {
-			for range each {
-				_, err := p.Submit(context.Background(), value(1))
-				assert.NoError(t, err)
-			}
-		})
-	}
-	wg.Wait()
-	assert.NoError(t, p.Wait(context.Background()))
-	assert.Equal(t, submitters*each, holds(t, p), "results when Wait returned")
-	done.Store(true)
-	waiters.Wait()
-	assert.NoError(t, p.Stop(context.Background()))
 }
 
 // ants #330, #356, conc #78: a pool that has ended stays ended, and another one on the
@@ -301,47 +131,6 @@ func TestImportStartsNothing(t *testing.T) {
 	assert.NoError(t, err, "%s", out)
 }
 
-// pond's pool of the package, and cockroach #167120, timers in a sync.Pool: what a
-// package keeps in variables belongs to the first synctest bubble that uses it, and to
-// everybody at once. Ours keep errors there, which never change, and nothing else.
-func TestNoPackageState(t *testing.T) {
-	vars := 0
-	for _, dir := range []string{".", "../internal/queue", "../store", "../store/codec", "../store/dense", "../store/rwmutex", "../store/syncmap", "../store/xsync"} {
-		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
-		require.NoError(t, err)
-		require.NotEmpty(t, files, dir)
-		for _, name := range files {
-			if strings.HasSuffix(name, "_test.go") {
-				continue
-			}
-			file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
-			require.NoError(t, err)
-			for _, decl := range file.Decls {
-				if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil {
-					assert.NotEqual(t, "init", f.Name.Name, "%s has an init function", name)
-				}
-				gen, ok := decl.(*ast.GenDecl)
-				if !ok || gen.Tok != token.VAR {
-					continue
-				}
-				for _, spec := range gen.Specs {
-					v := spec.(*ast.ValueSpec)
-					for i, ident := range v.Names {
-						vars++
-						made := ""
-						if i < len(v.Values) {
-							made = types.ExprString(v.Values[i])
-						}
-						assert.Regexp(t, `^(errors\.New|fmt\.Errorf)\(|^store\.Err[A-Za-z]+$`, made,
-							"%s: variable %s of the package is no error", name, ident.Name)
-					}
-				}
-			}
-		}
-	}
-	assert.Greater(t, vars, 10, "variables found")
-}
-
 // pond under synctest: a pool of one bubble leaves nothing that a pool of the next, or
 // of one at the same time, could trip over.
 func TestManyBubbles(t *testing.T) {
@@ -360,7 +149,7 @@ func TestManyBubbles(t *testing.T) {
 				ctx, cancel := context.WithCancelCause(context.Background())
 				made, err := pool.New(ctx, pool.Call[int], st, &pool.Options{Workers: 3, Queue: 2})
 				require.NoError(t, err)
-				p := taskPool{made, st, cancel}
+				p := taskPool{Pool: made, st: st, cancel: cancel}
 				begun := time.Now()
 				slow := func(ctx context.Context) (int, error) { time.Sleep(time.Hour); return 1, ctx.Err() }
 				ids, err := p.SubmitAll(t.Context(), slices.Repeat([]task{slow}, 9))

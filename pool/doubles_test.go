@@ -247,9 +247,7 @@ var (
 
 	_ store.BatchPutter[int] = (*batchStore)(nil)
 	_ store.BatchPutter[int] = (*batchStressStore)(nil)
-	_ store.BatchPutter[int] = (*callingStore)(nil)
 	_ store.BatchPutter[int] = (*lastFailsStore[int])(nil)
 
-	_ store.IDReserver = (*callingStore)(nil)
 	_ store.IDReserver = (*skippingStore)(nil)
 )

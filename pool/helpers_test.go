@@ -3,9 +3,11 @@ package pool_test
 import (
 	"context"
 	"errors"
+	"io"
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +33,7 @@ var (
 type taskPool struct {
 	*pool.Pool[task, int]
 	st     store.ResultStore[int]
+	ctx    context.Context // New's
 	cancel context.CancelCauseFunc
 }
 
@@ -59,7 +62,7 @@ func newPoolIn(t *testing.T, ctx context.Context, opts *pool.Options, st ...stor
 	st = append(st, rwmutex.New[int]())
 	p, err := pool.New(ctx, pool.Call[int], st[0], opts)
 	require.NoError(t, err)
-	return taskPool{Pool: p, st: st[0]}
+	return taskPool{Pool: p, st: st[0], ctx: ctx}
 }
 
 // busyPool returns a pool whose one worker runs a task that waits for gate, with
@@ -289,4 +292,52 @@ func submitEachWay(p taskPool, in task) map[string]error {
 	_, try := p.TrySubmit(in)
 	_, all := p.SubmitAll(context.Background(), []task{in})
 	return map[string]error{"Submit": one, "TrySubmit": try, "SubmitAll": all}
+}
+
+// endings are what ends a wait for room or for IDs. cancel is that of the call's context.
+var endings = map[string]struct {
+	end  func(p taskPool, cancel context.CancelCauseFunc)
+	want []error // all of which the error matches
+}{
+	"its own ctx":       {func(_ taskPool, cancel context.CancelCauseFunc) { cancel(io.EOF) }, []error{io.EOF}},
+	"Stop":              {func(p taskPool, _ context.CancelCauseFunc) { _ = p.Stop(doneContext()) }, []error{pool.ErrClosed}},
+	"Stop that waits":   {func(p taskPool, _ context.CancelCauseFunc) { p.stopping() }, []error{pool.ErrClosed}},
+	"Stop after Resize": {func(p taskPool, _ context.CancelCauseFunc) { _, _ = p.Resize(2), p.Stop(doneContext()) }, []error{pool.ErrClosed}},
+	"cancel":            {func(p taskPool, _ context.CancelCauseFunc) { p.cancel(errCause) }, []error{pool.ErrClosed, errCause}},
+	"Resize(0)":         {func(p taskPool, _ context.CancelCauseFunc) { _ = p.Resize(0) }, []error{pool.ErrNoWorkers}},
+	"Resize(0) and (1)": {func(p taskPool, _ context.CancelCauseFunc) { _, _ = p.Resize(0), p.Resize(1) }, []error{pool.ErrNoWorkers}},
+}
+
+// matchesAll requires that err matches each of want.
+func matchesAll(t *testing.T, err error, want ...error) {
+	t.Helper()
+	for _, w := range want {
+		assert.ErrorIs(t, err, w)
+	}
+}
+
+// customCtx is a context that is not the standard library's, so package context
+// hears of its end from a goroutine, some time later.
+type customCtx struct {
+	context.Context
+	done chan struct{}
+	err  atomic.Pointer[error]
+}
+
+func newCustomCtx() *customCtx {
+	return &customCtx{Context: context.Background(), done: make(chan struct{})}
+}
+
+func (c *customCtx) Done() <-chan struct{} { return c.done }
+
+func (c *customCtx) Err() error {
+	if err := c.err.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (c *customCtx) cancel(err error) {
+	c.err.Store(&err)
+	close(c.done)
 }

@@ -378,36 +378,20 @@ func TestReserveBlocks(t *testing.T) {
 // A submitter that waits for the store to reserve IDs wakes as one does that waits
 // for room, also TrySubmit, which has no context of its own.
 func TestReserveRefused(t *testing.T) {
-	for name, c := range map[string]struct {
-		end  func(t *testing.T, p taskPool)
-		want error
-	}{
-		"Stop":      {func(_ *testing.T, p taskPool) { _ = p.Stop(doneContext()) }, pool.ErrClosed},
-		"long Stop": {func(_ *testing.T, p taskPool) { p.stopping() }, pool.ErrClosed},
-		"Stop after Resize": {func(t *testing.T, p taskPool) {
-			assert.NoError(t, p.Resize(2))
-			_ = p.Stop(doneContext())
-		}, pool.ErrClosed},
-		"cancel":    {func(_ *testing.T, p taskPool) { p.cancel(errCause) }, errCause},
-		"Resize(0)": {func(t *testing.T, p taskPool) { assert.NoError(t, p.Resize(0)) }, pool.ErrNoWorkers},
-		"Resize(0), Resize(1)": {func(t *testing.T, p taskPool) {
-			assert.NoError(t, p.Resize(0))
-			assert.NoError(t, p.Resize(1))
-		}, pool.ErrNoWorkers},
-	} {
+	for name, c := range endings {
+		if name == "its own ctx" {
+			continue // TrySubmit has none; see TestReserveBlocks
+		}
 		bubble(t, name, func(t *testing.T) {
 			p, _, st := exhaustedPool(t, reserveHangs)
 			asking := begin(func() error { _, err := p.TrySubmit(value(1)); return err })
 			asking.waits(t)
 			queueing := p.submitting(value(1))
 			queueing.waits(t)
-			c.end(t, p)
-			for _, submitted := range []*pending{asking, queueing} {
-				err := submitted.returns(t)
-				assert.ErrorIs(t, err, c.want)
-				assert.Equal(t, !errors.Is(c.want, pool.ErrNoWorkers), errors.Is(err, pool.ErrClosed))
-			}
-			if c.want == pool.ErrNoWorkers { //nolint:errorlint // it is the row's
+			c.end(p, nil)
+			matchesAll(t, asking.returns(t), c.want...)
+			matchesAll(t, queueing.returns(t), c.want...)
+			if errors.Is(c.want[0], pool.ErrNoWorkers) {
 				good := newReserver(reservedAtOnce+1, 0).reserve
 				st.reserve = func(ctx context.Context, n uint64) (store.ID, error) {
 					time.Sleep(time.Second)

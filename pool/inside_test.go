@@ -1,10 +1,7 @@
 package pool
 
 import (
-	"context"
-	"io"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"testing"
 
@@ -12,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/store"
-	"github.com/resultpool/resultpool/store/rwmutex"
 )
 
 // A crew has those who were added and not removed, in whatever order they leave.
@@ -66,70 +62,4 @@ func TestRangeOverlapsByOne(t *testing.T) {
 	}
 	assert.EqualValues(t, 200, d.nextLocked(199).End)
 	assert.EqualValues(t, 300, d.nextLocked(200).End)
-}
-
-// A submitter whose context ends at the moment at which it is served, or refused, is
-// not refused a second time, and what it was counted for is counted once.
-func TestGivesUpTooLate(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that the submitter runs last
-	const rounds, enough = 1000, 10
-	for name, c := range map[string]struct {
-		end  func(p *Pool[func(context.Context) (int, error), int], gate chan struct{})
-		want error
-	}{
-		"served":  {func(_ *Pool[func(context.Context) (int, error), int], gate chan struct{}) { close(gate) }, nil},
-		"refused": {func(p *Pool[func(context.Context) (int, error), int], _ chan struct{}) { _ = p.Resize(0) }, ErrNoWorkers},
-	} {
-		t.Run(name, func(t *testing.T) {
-			late := 0
-			for round := 0; round < rounds && late < enough; round++ {
-				p, err := New(context.Background(), Call[int], rwmutex.New[int](), &Options{Workers: 1, Queue: 1})
-				require.NoError(t, err)
-				gate, started := make(chan struct{}), make(chan struct{})
-				_, err = p.Submit(t.Context(), func(context.Context) (int, error) { close(started); <-gate; return 1, nil })
-				require.NoError(t, err)
-				<-started
-				quick := func(context.Context) (int, error) { return 1, nil }
-				_, err = p.Submit(t.Context(), quick)
-				require.NoError(t, err)
-				ctx, cancel := context.WithCancelCause(context.Background())
-				type result struct {
-					ids []store.ID
-					err error
-				}
-				submitted := make(chan result, 1)
-				go func() {
-					ids, err := p.SubmitAll(ctx, []func(context.Context) (int, error){quick})
-					submitted <- result{ids, err}
-				}()
-				for waits := false; !waits; runtime.Gosched() {
-					p.mu.Lock()
-					waits = p.waiting == 1
-					p.mu.Unlock()
-				}
-				for range 20 {
-					runtime.Gosched() // it goes to sleep
-				}
-				cancel(io.EOF)
-				c.end(p, gate)
-				res := <-submitted
-				if res.err != nil {
-					assert.Empty(t, res.ids, "accepted, and an error")
-				} else {
-					assert.Len(t, res.ids, 1)
-				}
-				if res.err == c.want {
-					late++
-				}
-				p.mu.Lock()
-				assert.Zero(t, p.waiting)
-				p.mu.Unlock()
-				if c.want != nil {
-					close(gate)
-				}
-				_ = p.Stop(context.Background())
-			}
-			assert.Equal(t, enough, late, "the submitter came too late only so often")
-		})
-	}
 }

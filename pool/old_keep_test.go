@@ -2,11 +2,9 @@ package pool_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 	"weak"
@@ -44,42 +42,6 @@ func TestWaitingForReserverLeavesNothing(t *testing.T) {
 		"the submitter's context is still reachable")
 	cancel()
 	<-asking
-}
-
-// Resize says why the pool is closed while that changes. (For the race detector.)
-func TestResizeRacesCancel(t *testing.T) {
-	for range 20 {
-		st := &hookStore{}
-		hold := make(chan struct{})
-		st.put = func(context.Context, store.Result[int]) error { <-hold; return nil }
-		st.get = func(context.Context, store.ID) (store.Result[int], error) {
-			return store.Result[int]{}, store.ErrNotFound
-		}
-		p := newPool(t, &pool.Options{Workers: 1, Queue: 10}, st)
-		gate, started := make(chan struct{}), make(chan struct{})
-		submit(t, p, func(context.Context) (int, error) { close(started); <-gate; return 1, nil })
-		<-started
-		submit(t, p, value(2))
-		require.NoError(t, p.Resize(0))
-		_ = p.Stop(doneContext()) // what waits is not run, for want of workers
-		var wg sync.WaitGroup
-		wg.Go(func() { p.cancel(errCause) })
-		for range 2 {
-			wg.Go(func() {
-				for {
-					err := p.Resize(1)
-					assert.ErrorIs(t, err, pool.ErrClosed)
-					if errors.Is(err, errCause) {
-						return
-					}
-				}
-			})
-		}
-		wg.Wait()
-		close(gate)
-		close(hold)
-		<-p.Done()
-	}
 }
 
 // All errors are noted, however many come at once.

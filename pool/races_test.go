@@ -173,31 +173,6 @@ func TestCancelledPoolKeepsNothing(t *testing.T) {
 	}
 }
 
-// A Get that has given up costs nothing any more, though its task runs on: workers
-// are called to the pool's lock after each task only while somebody waits.
-func TestGetGivesUp(t *testing.T) {
-	p := newPool(t, &pool.Options{Workers: 2}, dense.New[int]())
-	gate := make(chan struct{})
-	id := submit(t, p, gated(gate, 7))
-	for range 3 {
-		_, err := p.Get(doneContext(), id)
-		assert.ErrorIs(t, err, context.Canceled)
-		assert.False(t, p.CallsWorkers())
-	}
-	waits := call(func() error { _, err := p.Get(t.Context(), id); return err })
-	_, err := p.Get(doneContext(), id)
-	assert.ErrorIs(t, err, context.Canceled)
-	assert.Eventually(t, p.CallsWorkers, 10*time.Second, time.Millisecond, "one still waits")
-	close(gate)
-	assert.Eventually(t, func() bool { _, returned := waits(); return returned }, 10*time.Second, time.Millisecond)
-	err, _ = waits()
-	assert.NoError(t, err)
-	assert.False(t, p.CallsWorkers())
-	v, err := p.Get(t.Context(), id)
-	assert.NoError(t, err)
-	assert.Equal(t, 7, v)
-}
-
 // The price of Map grows with the inputs, not with their square, when each has a
 // worker of its own. (It took more than a minute.)
 func TestMapManyWorkers(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 
@@ -45,17 +44,4 @@ func TestMapMakesNoText(t *testing.T) {
 	}, nil)
 	assert.Zero(t, asked)
 	assert.EqualError(t, err, "pool: input 0: text")
-}
-
-// A cause without a text ends a pool like any other.
-func TestCauseTextPanics(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p, gate, _, queued, _ := busyPool(t)
-		p.cancel(&endless{})
-		close(gate)
-		<-p.Done()
-		assert.EqualError(t, held(t, p, queued).Err, "pool: task not run: "+noText)
-		_, err := p.Submit(t.Context(), value(1))
-		assert.EqualError(t, err, "pool: closed: "+noText)
-	})
 }
