@@ -245,9 +245,5 @@ var (
 	_ wholeEngine = final{}
 	_ wholeEngine = forbidden{}
 
-	_ store.BatchPutter[int] = (*batchStore)(nil)
-	_ store.BatchPutter[int] = (*batchStressStore)(nil)
-	_ store.BatchPutter[int] = (*lastFailsStore[int])(nil)
-
 	_ store.IDReserver = (*skippingStore)(nil)
 )
