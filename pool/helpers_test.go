@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -340,4 +342,16 @@ func (c *customCtx) Err() error {
 func (c *customCtx) cancel(err error) {
 	c.err.Store(&err)
 	close(c.done)
+}
+
+// inChild runs this test in a process of its own with that environment variable, and
+// returns what it prints.
+func inChild(t *testing.T, env string) (string, error) {
+	t.Helper()
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(exe, "-test.run=^"+t.Name()+"$", "-test.timeout=1m")
+	cmd.Env = append(os.Environ(), env)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }

@@ -28,23 +28,6 @@ func joined(err error) []error {
 	return nil
 }
 
-func TestMap(t *testing.T) {
-	for _, n := range []int{0, 1, 2, 3, 1000} {
-		for _, workers := range []int{0, 1, 2, 7, 5000} {
-			bubble(t, fmt.Sprintf("n=%d,workers=%d", n, workers), func(t *testing.T) {
-				out, err := pool.Map(t.Context(), numbers(n), func(_ context.Context, i int) (string, error) {
-					return fmt.Sprint(i), nil
-				}, &pool.Options{Workers: workers})
-				require.NoError(t, err)
-				require.Len(t, out, n)
-				for i := range out {
-					require.Equal(t, fmt.Sprint(i), out[i])
-				}
-			})
-		}
-	}
-}
-
 // rill #72, #86, #90; pond, conc #156: no error is lost, wherever it is, and no
 // value beside it or after it. n = 1, 2 and errors first and last included.
 func TestMapErrors(t *testing.T) {
@@ -301,21 +284,22 @@ func TestMapCancelTooLate(t *testing.T) {
 	})
 }
 
-// Every input is mapped exactly once, whatever the numbers.
+// Every input is mapped exactly once, whatever the numbers, and its value is in its place.
 func TestMapEachOnce(t *testing.T) {
-	for _, n := range []int{1, 2, 7, 9, 1000, 1025, 5000} {
-		for _, workers := range []int{1, 2, 3, 100} {
+	for _, n := range []int{0, 1, 2, 3, 7, 9, 1000, 1025, 5000} {
+		for _, workers := range []int{0, 1, 2, 3, 7, 100, 5000} {
 			calls := make([]atomic.Int32, n)
-			out, err := pool.Map(t.Context(), numbers(n), func(_ context.Context, i int) (int, error) {
+			out, err := pool.Map(t.Context(), numbers(n), func(_ context.Context, i int) (string, error) {
 				if calls[i].Add(1); i%977 == 5 {
 					runtime.Gosched()
 				}
-				return i + 1, nil
+				return fmt.Sprint(i), nil
 			}, &pool.Options{Workers: workers})
 			require.NoError(t, err)
+			require.Len(t, out, n)
 			for i := range out {
 				require.EqualValues(t, 1, calls[i].Load(), "input %d of %d with %d workers", i, n, workers)
-				require.Equal(t, i+1, out[i])
+				require.Equal(t, fmt.Sprint(i), out[i])
 			}
 		}
 	}
@@ -372,26 +356,6 @@ func TestMapNoHeadOfLineBlocking(t *testing.T) {
 	}
 }
 
-// As many calls run at once as Workers says, if they wait for each other.
-func TestMapAllMeet(t *testing.T) {
-	for _, workers := range []int{1, 2, 3, 100, 20_000, huge} {
-		n := min(workers, 20_000)
-		if raceEnabled {
-			n = min(n, 5000) // the race detector does not take as many goroutines
-		}
-		var meeting sync.WaitGroup
-		meeting.Add(n)
-		_, err := pool.Map(t.Context(), numbers(2*n), func(_ context.Context, i int) (int, error) {
-			if i%2 == 0 {
-				meeting.Done()
-				meeting.Wait()
-			}
-			return i, nil
-		}, &pool.Options{Workers: workers})
-		assert.NoError(t, err)
-	}
-}
-
 // Workers is how many calls may run at once, and costs nothing: there are as many
 // goroutines as there are calls that wait, and a few.
 func TestMapHugeWorkers(t *testing.T) {
@@ -410,6 +374,26 @@ func TestMapHugeWorkers(t *testing.T) {
 	assert.Less(t, most.Load(), int64(10_000), "goroutines")
 	// The memory for the input may have been there before, or not.
 	assert.Less(t, after.Sys-before.Sys, uint64(64<<20), "bytes from the operating system")
+}
+
+// As many calls run at once as Workers says, if they wait for each other.
+func TestMapAllMeet(t *testing.T) {
+	for _, workers := range []int{1, 2, 3, 100, 20_000, huge} {
+		n := min(workers, 20_000)
+		if raceEnabled {
+			n = min(n, 5000) // the race detector does not take as many goroutines
+		}
+		var meeting sync.WaitGroup
+		meeting.Add(n)
+		_, err := pool.Map(t.Context(), numbers(2*n), func(_ context.Context, i int) (int, error) {
+			if i%2 == 0 {
+				meeting.Done()
+				meeting.Wait()
+			}
+			return i, nil
+		}, &pool.Options{Workers: workers})
+		assert.NoError(t, err)
+	}
 }
 
 // Map takes no memory for inputs that take none, nor time for those that it does not run.

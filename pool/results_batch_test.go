@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -122,52 +121,6 @@ func TestBatchIsSeenWhenSaved(t *testing.T) {
 		for _, c := range calls {
 			assert.NoError(t, c.returns(t))
 		}
-	})
-}
-
-// The outcomes of tasks whose results were handed over are counted as others are.
-func TestBatchOutcomes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		gate := make(chan struct{})
-		p := newPool(t, &pool.Options{Workers: 1}, batches{newTestStore(after(gate))})
-		submit(t, p, value(1))
-		synctest.Wait()
-		submit(t, p, func(context.Context) (int, error) { return 2, io.EOF })
-		submit(t, p, panickingTask)
-		submit(t, p, exitingTask)
-		submit(t, p, value(5))
-		synctest.Wait()
-		assert.EqualValues(t, 5, p.Stats().Running)
-		close(gate)
-		require.NoError(t, p.Stop(t.Context()))
-		assert.Equal(t, pool.Stats{Submitted: 5, Succeeded: 2, Failed: 2, Panicked: 1, Workers: 1}, p.Stats())
-		assert.Equal(t, store.Result[int]{ID: 2, Value: 2, Err: io.EOF}, held(t, p, 2))
-		var panicked *pool.PanicError
-		assert.ErrorAs(t, held(t, p, 3).Err, &panicked)
-		assert.Equal(t, pool.ErrGoexit, held(t, p, 4).Err)
-		assert.Equal(t, 5, held(t, p, 5).Value)
-	})
-}
-
-// Tasks run while results wait for the store, and not more of them at once than there
-// are workers.
-func TestBatchKeepsToItsWorkers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		gate := make(chan struct{})
-		p := newPool(t, &pool.Options{Workers: 3}, batches{newTestStore(after(gate))})
-		var now, most atomic.Int64
-		for range 100 {
-			submit(t, p, func(context.Context) (int, error) {
-				most.Store(max(most.Load(), now.Add(1)))
-				time.Sleep(time.Millisecond)
-				now.Add(-1)
-				return 0, nil
-			})
-		}
-		time.Sleep(time.Second)
-		assert.EqualValues(t, 3, most.Load())
-		assert.Zero(t, now.Load(), "all have run, with one result being written")
-		close(gate)
 	})
 }
 

@@ -327,17 +327,6 @@ func TestStatsFailing(t *testing.T) {
 	})
 }
 
-// A result that is given up, since another attempt has called Goexit, is no trouble any more.
-func TestFailingAfterGoexit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPool(t, nil, newTestStore(script(storetest.Fail(errDown), goexit)))
-		submit(t, p, value(1))
-		require.NoError(t, p.Wait(t.Context()))
-		require.Equal(t, uint64(1), p.Stats().Unsaved)
-		require.Zero(t, p.Stats().Failing)
-	})
-}
-
 // A closable says that it is closed, from a moment on.
 type closable struct{ atomic.Bool }
 

@@ -2,7 +2,6 @@ package pool_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -269,35 +268,4 @@ func TestContextWithoutErr(t *testing.T) {
 		assert.Equal(t, context.Canceled, p.Stop(broken))
 		assert.EqualValues(t, 4, p.Stats().Submitted)
 	})
-}
-
-// Resize says why the pool is closed while that changes. (For the race detector.)
-func TestResizeRacesCancel(t *testing.T) {
-	for range 20 {
-		hold := make(chan struct{})
-		p := newPool(t, &pool.Options{Workers: 1, Queue: 10}, newTestStore(after(hold)))
-		gate, started := make(chan struct{}), make(chan struct{})
-		submit(t, p, func(context.Context) (int, error) { close(started); <-gate; return 1, nil })
-		<-started
-		submit(t, p, value(2))
-		require.NoError(t, p.Resize(0))
-		_ = p.Stop(doneContext()) // what waits is not run, for want of workers
-		var wg sync.WaitGroup
-		wg.Go(func() { p.cancel(errCause) })
-		for range 2 {
-			wg.Go(func() {
-				for {
-					err := p.Resize(1)
-					assert.ErrorIs(t, err, pool.ErrClosed)
-					if errors.Is(err, errCause) {
-						return
-					}
-				}
-			})
-		}
-		wg.Wait()
-		close(gate)
-		close(hold)
-		<-p.Done()
-	}
 }

@@ -3,11 +3,7 @@ package pool_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
-	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -162,73 +158,4 @@ func TestWorkerSeesTheCancelFirst(t *testing.T) {
 		assert.Equal(t, errCause, p.Stop(context.Background()))
 		assert.ErrorIs(t, held(t, p, 2).Err, errCause)
 	}
-}
-
-// asynq #55, river #1258: a process is killed between the end of a task and its Put. No
-// store of this module would keep the result, but over one that keeps what it has
-// reserved no ID is given out again, so the tasks that were lost can be told from others.
-func TestIDsAfterKill(t *testing.T) {
-	const env = "RESULTPOOL_CHECK_KILL"
-	reserving := func(file string) *reserver {
-		st := newReserver(1, 0)
-		st.reserve = func(_ context.Context, n uint64) (first store.ID, err error) {
-			last := uint64(0)
-			if text, err := os.ReadFile(file); err == nil {
-				if last, err = strconv.ParseUint(string(text), 10, 64); err != nil {
-					return 0, err
-				}
-			}
-			return store.ID(last + 1), os.WriteFile(file, fmt.Append(nil, last+n), 0o600)
-		}
-		return st
-	}
-	if file := os.Getenv(env); file != "" {
-		st := reserving(file)
-		st.put = func(context.Context, []store.ID, func(context.Context) error) error {
-			self, err := os.FindProcess(os.Getpid())
-			if err == nil {
-				err = self.Kill()
-			}
-			if err == nil {
-				select {} // it takes a moment
-			}
-			return err
-		}
-		p := newPool(t, &pool.Options{Workers: 1}, st)
-		gate := make(chan struct{})
-		fmt.Println("accepted:", submit(t, p, gated(gate, 1)))
-		close(gate)
-		_ = p.Wait(t.Context())
-		return
-	}
-
-	file := filepath.Join(t.TempDir(), "reserved")
-	last := store.ID(0)
-	for range 3 {
-		out, err := inChild(t, env+"="+file)
-		var exit *exec.ExitError
-		require.ErrorAs(t, err, &exit, "%s", out)
-		require.NotContains(t, out, "FAIL")
-		var id store.ID
-		_, err = fmt.Sscanf(out, "accepted: %d\n", &id)
-		require.NoError(t, err, "%s", out)
-		assert.Greater(t, id, last, "given out again after a kill")
-		last = id
-	}
-	p := newPool(t, nil, reserving(file))
-	assert.Greater(t, submit(t, p, value(2)), last)
-	require.NoError(t, p.Stop(t.Context()))
-	assert.Equal(t, 1, holds(t, p))
-}
-
-// inChild runs this test in a process of its own with that environment variable, and
-// returns what it prints.
-func inChild(t *testing.T, env string) (string, error) {
-	t.Helper()
-	exe, err := os.Executable()
-	require.NoError(t, err)
-	cmd := exec.Command(exe, "-test.run=^"+t.Name()+"$", "-test.timeout=1m")
-	cmd.Env = append(os.Environ(), env)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
 }

@@ -51,39 +51,27 @@ func TestStress(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(stores)) {
 		t.Run(name, func(t *testing.T) {
 			checkGoroutines(t)
+			if seed := *stressSeed; seed != 0 {
+				require.NoError(t, newStress(seed).run(t, stores[name]()))
+				return
+			}
+			var sum pool.Stats
 			for range rounds {
-				seed := *stressSeed
-				if seed == 0 {
-					seed = rand.Uint64() | 1
+				s := newStress(rand.Uint64() | 1)
+				if err := s.run(t, stores[name]()); err != nil {
+					t.Fatalf("%v\nagain: go test ./pool -run 'TestStress/%s' -stress.seed=%d", err, name, s.seed)
 				}
-				if err := newStress(seed).run(t, stores[name]()); err != nil {
-					t.Fatalf("%v\nagain: go test ./pool -run 'TestStress/%s' -stress.seed=%d", err, name, seed)
-				}
-				if *stressSeed != 0 {
-					break
-				}
+				st := s.p.Stats()
+				sum.Succeeded += st.Succeeded
+				sum.Failed += st.Failed
+				sum.Panicked += st.Panicked
+				sum.NotRun += st.NotRun
+			}
+			for _, n := range []uint64{sum.Succeeded, sum.Failed, sum.Panicked, sum.NotRun} {
+				assert.NotZero(t, n, "an outcome that does not occur: %+v", sum)
 			}
 		})
 	}
-}
-
-// Every kind of outcome does occur in the stress test.
-func TestStressReachesAll(t *testing.T) {
-	checkGoroutines(t)
-	var sum pool.Stats
-	for seed := range uint64(200) {
-		s := newStress(seed)
-		require.NoError(t, s.run(t, dense.New[int]()))
-		st := s.p.Stats()
-		sum.Succeeded += st.Succeeded
-		sum.Failed += st.Failed
-		sum.Panicked += st.Panicked
-		sum.NotRun += st.NotRun
-	}
-	assert.NotZero(t, sum.Succeeded)
-	assert.NotZero(t, sum.Failed)
-	assert.NotZero(t, sum.Panicked)
-	assert.NotZero(t, sum.NotRun)
 }
 
 // stress is one random pool and all that is done to it.

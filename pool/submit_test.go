@@ -193,19 +193,6 @@ func TestSubmitAllPart(t *testing.T) {
 	}
 }
 
-// SubmitAll has an error exactly if it has not accepted all, whoever closes the pool
-// meanwhile.
-func TestSubmitAllErrsOnlyIfCutShort(t *testing.T) {
-	for range 300 {
-		p := newPool(t, &pool.Options{Workers: 2, Queue: 4})
-		cancelling := func(context.Context) (int, error) { p.cancel(errCause); return 0, nil }
-		ids, err := p.SubmitAll(context.Background(), []task{cancelling, value(1), value(2)})
-		assert.Equal(t, err == nil, len(ids) == 3, "%d accepted: %v", len(ids), err)
-		<-p.Done()
-		assert.Equal(t, len(ids), holds(t, p))
-	}
-}
-
 // Inside a task there is room for as many as the queue takes, also for more than it has
 // memory for yet.
 func TestSubmitAllInTaskFillsTheQueue(t *testing.T) {
@@ -363,35 +350,6 @@ func TestNoTaskStartsAfterCancel(t *testing.T) {
 	}
 }
 
-// conc #107: submitting while others wait is no misuse, and Wait closes nothing.
-func TestSubmitRacesWait(t *testing.T) {
-	p := newPool(t, &pool.Options{Workers: 2, Queue: 4})
-	const submitters, each = 3, 2000
-	var done atomic.Bool
-	var waiters, wg sync.WaitGroup
-	for range 2 {
-		waiters.Go(func() {
-			for !done.Load() {
-				assert.NoError(t, p.Wait(context.Background()))
-			}
-		})
-	}
-	for range submitters {
-		wg.Go(func() {
-			for range each {
-				_, err := p.Submit(context.Background(), value(1))
-				assert.NoError(t, err)
-			}
-		})
-	}
-	wg.Wait()
-	assert.NoError(t, p.Wait(context.Background()))
-	assert.Equal(t, submitters*each, holds(t, p), "results when Wait returned")
-	done.Store(true)
-	waiters.Wait()
-	assert.NoError(t, p.Stop(context.Background()))
-}
-
 // pond #43, workerpool #76 and others: N submitters race Stop, many times. No
 // panic, every accepted task has its result, and Stop comes first or not at all.
 // TestSuite does it too; this one has all ways to submit, and several Stops.
@@ -432,36 +390,6 @@ func TestSubmitRacesStop(t *testing.T) {
 		require.EqualValues(t, accepted.Load(), p.Stats().Submitted)
 	}
 	checkGoroutines(t)
-}
-
-// Inside a task there is room, or there is none, while others wait for it. (For the race
-// detector.)
-func TestSubmitInTaskRaces(t *testing.T) {
-	p := newPool(t, &pool.Options{Workers: 3, Queue: 3})
-	inTask := func(ctx context.Context) (int, error) {
-		for range 50 {
-			if ids, err := p.SubmitAll(ctx, values(2)); err != nil {
-				assert.Equal(t, pool.ErrQueueFull, err)
-				assert.Less(t, len(ids), 2)
-			}
-			if _, err := p.TrySubmit(value(3)); err != nil {
-				assert.Equal(t, pool.ErrQueueFull, err)
-			}
-		}
-		return 0, nil
-	}
-	var wg sync.WaitGroup
-	for range 3 {
-		wg.Go(func() {
-			for range 10 {
-				_, err := p.SubmitAll(context.Background(), append(values(4), inTask))
-				assert.NoError(t, err)
-			}
-		})
-	}
-	wg.Wait()
-	assert.NoError(t, p.Wait(t.Context()))
-	assert.NoError(t, p.Stop(t.Context()))
 }
 
 // A pool hears of its cancel from a goroutine, a moment later. Nothing may get in

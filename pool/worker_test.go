@@ -40,24 +40,6 @@ func TestWorkersStartWhenNeeded(t *testing.T) {
 	})
 }
 
-// A batch that is larger than the queue employs all workers, though only a part of it
-// is in the queue when the first one comes.
-func TestBatchLargerThanQueueUsesAllWorkers(t *testing.T) {
-	for _, queue := range []int{1, 2, 3} {
-		synctest.Test(t, func(t *testing.T) {
-			p := newPool(t, &pool.Options{Workers: 4, Queue: queue})
-			gate := make(chan struct{})
-			submitted := p.submittingAll(repeat(20, gated(gate, 1)))
-			submitted.waits(t)
-			s := p.Stats()
-			assert.EqualValues(t, 4, s.Running, "queue %d", queue)
-			assert.EqualValues(t, queue, s.Queued)
-			close(gate)
-			assert.NoError(t, submitted.returns(t))
-		})
-	}
-}
-
 // A task that blocks never delays one that waits while a worker is idle.
 func TestNoHeadOfLineBlocking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -188,40 +170,6 @@ func TestTaskContext(t *testing.T) {
 		assert.Equal(t, 42, v)
 		assert.NoError(t, p.Stop(t.Context()))
 	})
-}
-
-// pond composite.go, conc #156, #106: an error or a panic loses no result, wherever in
-// a batch it is, the last place included.
-func TestFailuresAtEveryPosition(t *testing.T) {
-	ends := []task{value(5), failingTask, panickingTask}
-	for n, combinations := 1, 3; n <= 4; n, combinations = n+1, 3*combinations {
-		for c := range combinations {
-			synctest.Test(t, func(t *testing.T) {
-				p := newPool(t, &pool.Options{Workers: 1 + c%2})
-				var in []task
-				for rest := c; len(in) < n; rest /= 3 {
-					in = append(in, ends[rest%3])
-				}
-				ids, err := p.SubmitAll(t.Context(), in)
-				require.NoError(t, err)
-				require.NoError(t, p.Stop(t.Context()))
-				require.Equal(t, n, holds(t, p))
-				for rest := c; len(ids) > 0; rest, ids = rest/3, ids[1:] {
-					res := held(t, p, ids[0])
-					var panicked *pool.PanicError
-					switch {
-					case rest%3 == 0:
-						assert.Equal(t, store.Result[int]{ID: ids[0], Value: 5}, res)
-					case rest%3 == 1:
-						assert.Equal(t, store.Result[int]{ID: ids[0], Value: 4, Err: errTask}, res)
-					case assert.ErrorAs(t, res.Err, &panicked):
-						assert.Equal(t, "boom", panicked.Value)
-						assert.Contains(t, string(panicked.Stack), "panickingTask")
-					}
-				}
-			})
-		}
-	}
 }
 
 // panickingNil runs test as programs are now, where recover gives a runtime.PanicNilError
