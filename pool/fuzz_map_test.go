@@ -45,7 +45,7 @@ func mapBytes(t *testing.T, workers, doublings int, does []byte) {
 		defer running.Add(-1)
 		switch does[i%len(does)] % 16 {
 		case 1:
-			return i + 1, errDeed
+			return i + 1, errTask
 		case 2:
 			panic(i)
 		case 3:
@@ -81,7 +81,7 @@ func mapBytes(t *testing.T, workers, doublings int, does []byte) {
 				want = 0
 			}
 		case 1:
-			is = func(err error) bool { return errors.Is(err, errDeed) }
+			is = func(err error) bool { return errors.Is(err, errTask) }
 		case 2:
 			want = 0
 			is = func(err error) bool {

@@ -3,8 +3,6 @@ package pool_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -46,52 +44,12 @@ func FuzzPool(f *testing.F) {
 	})
 }
 
-// A deed is a task: what it does.
-type deed struct {
-	number int // its own; it is the value, too
-	does   int
-	gate   chan struct{}
-}
-
-const (
-	deedSucceeds = iota
-	deedFails
-	deedPanics
-	deedGoexits
-	deedWaits   // for its gate, whatever becomes of its context
-	deedObeys   // waits for its gate or its context
-	deedSubmits // another, from inside
-	deedAsks    // everything of its own pool that could be a deadlock
-	deedStops
-	deeds
-)
-
-var errDeed = errors.New("the deed failed")
-
-// life is one pool, its store, and what is known of both.
+// life is one pool, and what is done to it.
 type life struct {
-	t      *testing.T
-	p      *pool.Pool[deed, int]
-	cancel context.CancelCauseFunc
-	users  sync.WaitGroup // goroutines that use the pool
-	next   atomic.Int64   // numbers of the deeds
-	inner  store.ResultStore[int]
-
-	mode      atomic.Int64 // of the store
-	stopped   atomic.Bool  // Stop was called
-	cancelled atomic.Bool  // the pool was cancelled
-	emptied   atomic.Bool  // the pool was resized to nothing at some time
-	failed    atomic.Bool  // the store has failed or refused at some time
-
-	mu       sync.Mutex
-	gates    [4]chan struct{}               // guarded by mu
-	accepted map[store.ID]deed              // guarded by mu
-	puts     map[store.ID]store.Result[int] // all that were stored; guarded by mu
-	deleted  map[store.ID]bool              // guarded by mu
-	runs     map[int]int                    // by number; guarded by mu
-	running  int                            // guarded by mu
-	most     int                            // workers that there have been allowed; guarded by mu
-	faults   []string                       // guarded by mu
+	account
+	t     *testing.T
+	users sync.WaitGroup // goroutines that use the pool
+	mode  atomic.Int64   // of the store
 }
 
 const (
@@ -103,196 +61,22 @@ const (
 )
 
 func newLife(t *testing.T, workers, room int) *life {
-	l := &life{
-		t: t, inner: dense.New[int](), most: workers,
-		accepted: make(map[store.ID]deed), puts: make(map[store.ID]store.Result[int]),
-		deleted: make(map[store.ID]bool), runs: make(map[int]int),
+	l := &life{t: t}
+	l.put = func(ctx context.Context, _ []store.ID, do func(context.Context) error) error {
+		switch l.mode.Load() {
+		case storeFails:
+			return errDown
+		case storeRejects: // once
+			l.mode.CompareAndSwap(storeRejects, storeWorks)
+			return store.ErrRejected
+		case storePanics: // once
+			l.mode.CompareAndSwap(storePanics, storeWorks)
+			panic("store")
+		}
+		return do(ctx)
 	}
-	for i := range l.gates {
-		l.gates[i] = make(chan struct{})
-	}
-	ctx, cancel := context.WithCancelCause(context.Background())
-	l.cancel = cancel
-	p, err := pool.New(ctx, l.do, &lifeStore{l.inner, l}, &pool.Options{Workers: workers, Queue: room})
-	require.NoError(t, err)
-	l.p = p
+	l.open(t, dense.New[int](), false, &pool.Options{Workers: workers, Queue: room})
 	return l
-}
-
-func (l *life) fault(format string, args ...any) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.faults = append(l.faults, fmt.Sprintf(format, args...))
-}
-
-// lifeStore counts what is stored, and fails as it is told to.
-type lifeStore struct {
-	store.ResultStore[int]
-	l *life
-}
-
-func (s *lifeStore) Put(ctx context.Context, res store.Result[int]) error {
-	l := s.l
-	switch l.mode.Load() {
-	case storeFails:
-		return errDown
-	case storeRejects: // once
-		l.mode.CompareAndSwap(storeRejects, storeWorks)
-		return store.ErrRejected
-	case storePanics: // once
-		l.mode.CompareAndSwap(storePanics, storeWorks)
-		panic("store")
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	err := s.ResultStore.Put(ctx, res)
-	if _, twice := l.puts[res.ID]; twice || err != nil {
-		l.faults = append(l.faults, fmt.Sprintf("result %d was put twice: %v", res.ID, err))
-	}
-	l.puts[res.ID] = res
-	return err
-}
-
-// do is the task function.
-func (l *life) do(ctx context.Context, d deed) (int, error) {
-	l.mu.Lock()
-	l.runs[d.number]++
-	l.running++
-	if l.running > l.most {
-		l.faults = append(l.faults, fmt.Sprintf("%d tasks run at once, and there were never more than %d workers", l.running, l.most))
-	}
-	l.mu.Unlock()
-	defer func() {
-		l.mu.Lock()
-		l.running--
-		l.mu.Unlock()
-	}()
-	switch d.does {
-	case deedFails:
-		return d.number, errDeed
-	case deedPanics:
-		panic(d.number)
-	case deedGoexits:
-		runtime.Goexit()
-	case deedWaits:
-		<-d.gate
-	case deedObeys:
-		select {
-		case <-d.gate:
-		case <-ctx.Done():
-		}
-	case deedSubmits:
-		l.submit(ctx, l.deed(deedSucceeds))
-		l.submitAll(ctx, []deed{l.deed(deedFails), l.deed(deedPanics)})
-	case deedAsks:
-		if err := l.p.Wait(ctx); err != pool.ErrInTask {
-			l.fault("Wait in a task returned %v", err)
-		}
-		l.mu.Lock()
-		ids := make([]store.ID, 0, len(l.accepted))
-		for id := range l.accepted {
-			ids = append(ids, id)
-		}
-		l.mu.Unlock()
-		for _, id := range ids {
-			l.get(ctx, id)
-		}
-	case deedStops:
-		l.stopped.Store(true)
-		if err := l.p.Stop(ctx); err != pool.ErrInTask {
-			l.fault("Stop in a task returned %v", err)
-		}
-	}
-	return d.number, nil
-}
-
-func (l *life) deed(does int) deed {
-	n := int(l.next.Add(1))
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return deed{number: n, does: does, gate: l.gates[n%len(l.gates)]}
-}
-
-func (l *life) accept(id store.ID, d deed) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if _, twice := l.accepted[id]; twice || id == 0 {
-		l.faults = append(l.faults, fmt.Sprintf("ID %d was given out twice", id))
-	}
-	l.accepted[id] = d
-}
-
-func (l *life) submit(ctx context.Context, d deed) {
-	id, err := l.p.Submit(ctx, d)
-	l.submitted(err)
-	if err == nil {
-		l.accept(id, d)
-	} else if id != 0 {
-		l.fault("Submit returned ID %d and %v", id, err)
-	}
-}
-
-func (l *life) submitAll(ctx context.Context, in []deed) {
-	ids, err := l.p.SubmitAll(ctx, in)
-	l.submitted(err)
-	if len(ids) > len(in) || (err == nil) != (len(ids) == len(in)) {
-		l.fault("SubmitAll of %d returned %d IDs and %v", len(in), len(ids), err)
-	}
-	for i, id := range ids {
-		l.accept(id, in[i])
-	}
-}
-
-// submitted looks whether an error has a reason.
-func (l *life) submitted(err error) {
-	switch {
-	case err == nil, errors.Is(err, pool.ErrQueueFull), errors.Is(err, context.DeadlineExceeded):
-	case errors.Is(err, pool.ErrClosed) && (l.stopped.Load() || l.cancelled.Load()):
-	case errors.Is(err, pool.ErrNoWorkers) && l.emptied.Load():
-	default:
-		l.fault("Submit returned %v without a reason", err)
-	}
-}
-
-// get gets a result and looks whether it is that of its task.
-func (l *life) get(ctx context.Context, id store.ID) {
-	l.mu.Lock()
-	d, known := l.accepted[id]
-	l.mu.Unlock()
-	v, err := l.p.Get(ctx, id)
-	l.mu.Lock()
-	deleted := l.deleted[id]
-	l.mu.Unlock()
-	if !known || deleted && errors.Is(err, store.ErrNotFound) || errors.Is(err, pool.ErrInTask) || errors.Is(err, context.DeadlineExceeded) {
-		return
-	}
-	if fault := l.wrong(d, store.Result[int]{ID: id, Value: v, Err: err}); fault != "" {
-		l.fault("Get: %s", fault)
-	}
-}
-
-// wrong says what is wrong with a result of a task, if anything is.
-func (l *life) wrong(d deed, res store.Result[int]) string {
-	var panicked *pool.PanicError
-	var unsaved *pool.UnsavedError[int]
-	isPanic := errors.As(res.Err, &panicked)
-	switch {
-	case errors.As(res.Err, &unsaved) && l.failed.Load():
-		return ""
-	case errors.Is(res.Err, store.ErrRejected) && l.failed.Load():
-		return ""
-	case errors.Is(res.Err, pool.ErrNotRun) && l.over():
-		return ""
-	case d.does == deedFails && res.Err == errDeed && res.Value == d.number:
-		return ""
-	case d.does == deedPanics && isPanic && panicked.Value == d.number:
-		return ""
-	case d.does == deedGoexits && res.Err == pool.ErrGoexit:
-		return ""
-	case d.does != deedFails && d.does != deedPanics && d.does != deedGoexits && res.Err == nil && res.Value == d.number:
-		return ""
-	}
-	return fmt.Sprintf("task %d, %+v, has the result %+v", res.ID, d, res)
 }
 
 // step does one thing.
@@ -300,31 +84,23 @@ func (l *life) step(what, arg int) {
 	ctx := context.Background()
 	switch what {
 	case 0, 1, 2, 3:
-		l.users.Go(func() { l.submit(ctx, l.deed(what)) })
+		l.users.Go(func() { _ = l.submit(ctx, l.deed(behaviour(what))) })
 	case 4, 5:
-		l.users.Go(func() { l.submit(ctx, l.deed(deedWaits+arg%2)) })
+		l.users.Go(func() { _ = l.submit(ctx, l.deed(waits+behaviour(arg%2))) })
 	case 6:
 		l.users.Go(func() {
 			in := make([]deed, 1+arg)
 			for i := range in {
-				in[i] = l.deed((i + arg) % deedStops)
+				in[i] = l.deed(behaviour(i+arg) % stops)
 			}
-			l.submitAll(ctx, in)
+			_ = l.submitAll(ctx, in)
 		})
 	case 7:
 		l.users.Go(func() {
-			d := l.deed(arg % deeds)
-			id, err := l.p.TrySubmit(d)
-			l.submitted(err)
-			if err == nil {
-				l.accept(id, d)
-			}
+			_ = l.trySubmit(l.deed(behaviour(arg) % (stops + 1)))
 		})
 	case 8:
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		close(l.gates[arg%4])
-		l.gates[arg%4] = make(chan struct{})
+		l.openGate(arg % 4)
 	case 9:
 		n := arg % 6
 		if n == 0 {
@@ -352,7 +128,7 @@ func (l *life) step(what, arg int) {
 		time.Sleep(time.Duration(arg) * 100 * time.Millisecond)
 	case 12:
 		if mode := int64(arg % storeModes); mode != storeWorks {
-			l.failed.Store(true)
+			l.storeFailed.Store(true)
 			l.mode.Store(mode)
 		} else {
 			l.mode.Store(storeWorks)
@@ -361,8 +137,8 @@ func (l *life) step(what, arg int) {
 		l.users.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, time.Duration(arg)*50*time.Millisecond)
 			defer cancel()
-			l.submit(ctx, l.deed(deedSubmits))
-			l.submitAll(ctx, []deed{l.deed(deedAsks), l.deed(deedWaits)})
+			_ = l.submit(ctx, l.deed(submits))
+			_ = l.submitAll(ctx, []deed{l.deed(asks), l.deed(waits)})
 		})
 	case 14:
 		if arg > 4 { // seldom: it is the end
@@ -402,7 +178,7 @@ func (l *life) stop(limit time.Duration) {
 		var unsaved *pool.UnsavedError[int]
 		switch {
 		case err == nil, limit > 0 && errors.Is(err, context.DeadlineExceeded):
-		case errors.As(err, &unsaved) && l.failed.Load():
+		case errors.As(err, &unsaved) && l.storeFailed.Load():
 		case (errors.Is(err, errCause) || errors.Is(err, pool.ErrNotRun)) && l.over():
 		default:
 			l.fault("Stop: %v", err)
@@ -427,9 +203,6 @@ func (l *life) check() {
 	}
 }
 
-// over reports whether there may be tasks that are not to run.
-func (l *life) over() bool { return l.cancelled.Load() || l.emptied.Load() }
-
 // end ends the pool, in one of three ways unless it is ended, and settles the account.
 func (l *life) end(how int) {
 	switch how % 4 {
@@ -453,7 +226,7 @@ func (l *life) end(how int) {
 				return
 			case <-time.After(time.Second):
 				for i := range len(l.gates) {
-					l.step(8, i)
+					l.openGate(i)
 				}
 			}
 		}
@@ -462,53 +235,6 @@ func (l *life) end(how int) {
 	l.users.Wait()
 	synctest.Wait()
 
-	s := l.p.Stats()
-	checkStats(l.t, s)
-	var unsaved *pool.UnsavedError[int]
-	results := l.puts
-	if errors.As(l.p.Stop(context.Background()), &unsaved) {
-		for _, res := range unsaved.Results {
-			if _, twice := results[res.ID]; twice {
-				l.fault("result %d is both stored and handed back", res.ID)
-			}
-			results[res.ID] = res
-		}
-	}
-	var want pool.Stats // what became of the tasks, by our account
-	for id, d := range l.accepted {
-		res, ok := results[id]
-		if !ok {
-			l.fault("task %d, %+v, was accepted and has no result", id, d)
-			continue
-		}
-		if fault := l.wrong(d, res); fault != "" {
-			l.fault("%s", fault)
-		}
-		want.Submitted++
-		switch runs := l.runs[d.number]; {
-		case runs > 1 || runs == 1 && errors.Is(res.Err, pool.ErrNotRun):
-			l.fault("task %d ran %d times, and its result is %+v", id, runs, res)
-		case runs == 0:
-			want.NotRun++
-		case d.does == deedPanics:
-			want.Panicked++
-		case d.does == deedFails, d.does == deedGoexits:
-			want.Failed++
-		default:
-			want.Succeeded++
-		}
-	}
-	if want.NotRun > 0 && !l.over() {
-		l.fault("%d tasks did not run", want.NotRun)
-	}
-	if len(results) != len(l.accepted) {
-		l.fault("%d results of %d accepted tasks", len(results), len(l.accepted))
-	}
-	want.Workers, want.Unsaved = s.Workers, s.Unsaved
-	if s != want || s.Unsaved > 0 && (unsaved == nil || len(unsaved.Results) != int(s.Unsaved)) {
-		l.fault("the pool says %+v, want %+v", s, want)
-	}
-	if len(l.faults) > 0 {
-		l.t.Errorf("%q", l.faults)
-	}
+	checkStats(l.t, l.p.Stats())
+	require.NoError(l.t, l.settle())
 }

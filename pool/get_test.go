@@ -3,8 +3,6 @@ package pool_test
 import (
 	"context"
 	"io"
-	"iter"
-	"math/rand/v2"
 	"runtime"
 	"sync"
 	"testing"
@@ -16,17 +14,17 @@ import (
 
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
-	"github.com/resultpool/resultpool/store/rwmutex"
+	"github.com/resultpool/resultpool/store/storetest"
 )
 
 // Get waits for a task that waits or runs, and then for nothing more.
 func TestGetWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, gate, running, queued, queued2 := busyPool(t)
-		var gets []func() (error, bool)
+		var gets []*pending
 		for range 3 { // several for each
 			for i, id := range []store.ID{running, queued, queued2} {
-				gets = append(gets, call(func() error {
+				gets = append(gets, begin(func() error {
 					v, err := p.Get(t.Context(), id)
 					assert.Equal(t, i+1, v)
 					return err
@@ -34,23 +32,16 @@ func TestGetWaits(t *testing.T) {
 			}
 		}
 		ctx, cancel := context.WithCancelCause(t.Context())
-		impatient := call(func() error { _, err := p.Get(ctx, queued); return err })
-		synctest.Wait()
+		impatient := begin(func() error { _, err := p.Get(ctx, queued); return err })
+		impatient.waits(t)
 		cancel(io.EOF)
-		synctest.Wait()
-		err, returned := impatient()
-		assert.True(t, returned)
-		assert.Equal(t, io.EOF, err)
+		assert.Equal(t, io.EOF, impatient.returns(t))
 		for _, get := range gets {
-			_, returned := get()
-			assert.False(t, returned, "Get returned before the task had ended")
+			get.waits(t)
 		}
 		close(gate)
-		synctest.Wait()
 		for _, get := range gets {
-			err, returned := get()
-			assert.True(t, returned)
-			assert.NoError(t, err)
+			assert.NoError(t, get.returns(t))
 		}
 		v, err := p.Get(ctx, queued)
 		assert.NoError(t, err, "Get of what is stored, with a ctx that is done")
@@ -61,7 +52,6 @@ func TestGetWaits(t *testing.T) {
 // A result is written before anything that waits for it wakes, and it is found by
 // every Get that begins after its Submit, at whatever moment.
 func TestGetRacesTask(t *testing.T) {
-	checkGoroutines(t)
 	p := newPool(t, &pool.Options{Workers: 4, Queue: 4})
 	var wg sync.WaitGroup
 	for g := range 4 {
@@ -86,22 +76,100 @@ func TestGetRacesTask(t *testing.T) {
 	assert.Zero(t, holds(t, p))
 }
 
-// What the store says when it cannot be read reaches the caller.
+// What the store says when it cannot be read reaches the caller at once, also while the
+// task runs: only an ID that is not found is waited for.
 func TestGetStoreFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st := &hookStore{ResultStore: rwmutex.New[int]()}
-		st.get = func(context.Context, store.ID) (store.Result[int], error) { return store.Result[int]{}, errDown }
-		st.all = func(context.Context) iter.Seq2[store.Result[int], error] {
-			return func(yield func(store.Result[int], error) bool) { yield(store.Result[int]{}, errDown) }
-		}
-		p := newPool(t, nil, st)
-		id := submit(t, p, value(1))
-		_, err := p.Get(t.Context(), id)
-		assert.Equal(t, errDown, err)
+		st := newTestStore(nil)
+		st.get, st.all = storetest.Fail(errDown), storetest.Fail(errDown)
+		p, _, running, _, _ := busyPool(t, st)
+		assert.Equal(t, errDown, p.getting(running).returns(t))
 		all, err := p.Results(t.Context())
 		assert.Equal(t, errDown, err)
 		assert.Nil(t, all)
-		assert.NoError(t, p.Stop(t.Context()))
+	})
+}
+
+// A Get that was there before the store refused the result has it all the same, also while
+// others are given up.
+func TestGetWaitsForWhatIsGivenUp(t *testing.T) {
+	p := newPool(t, &pool.Options{Workers: 2, Queue: 10}, newTestStore(storetest.Fail(store.ErrRejected)))
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for i := range 300 {
+				id, err := p.Submit(context.Background(), value(i))
+				assert.NoError(t, err)
+				v, err := p.Get(context.Background(), id)
+				assert.Equal(t, i, v)
+				assert.ErrorIs(t, err, store.ErrRejected)
+			}
+		})
+	}
+	wg.Wait()
+	handedBack(t, p.Stop(t.Context()), 900)
+}
+
+// A task that waits is told of as others are while submitters wait for room.
+func TestGetIsToldWhileSubmittersWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 1, Queue: 100})
+		tokens := make(chan struct{})
+		ids, err := p.SubmitAll(t.Context(), repeat(100, gated(tokens, 1)))
+		require.NoError(t, err)
+		synctest.Wait()
+		batch := p.submittingAll(repeat(200, gated(tokens, 1)))
+		batch.waits(t)
+		for i := range 20 {
+			got := p.getting(ids[i])
+			got.waits(t)
+			tokens <- struct{}{}
+			assert.NoError(t, got.returns(t))
+		}
+		batch.waits(t)
+		close(tokens)
+		assert.NoError(t, batch.returns(t))
+	})
+}
+
+// A Get that has given up costs nothing any more, though its task runs on: workers
+// are called to the pool's lock after each task only while somebody waits.
+func TestGetGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 2})
+		gate := make(chan struct{})
+		id := submit(t, p, gated(gate, 7))
+		synctest.Wait()
+		for range 3 {
+			_, err := p.Get(doneContext(), id)
+			assert.ErrorIs(t, err, context.Canceled)
+			assert.False(t, p.CallsWorkers())
+		}
+		waits := p.getting(id)
+		waits.waits(t)
+		_, err := p.Get(doneContext(), id)
+		assert.ErrorIs(t, err, context.Canceled)
+		assert.True(t, p.CallsWorkers(), "one still waits")
+		close(gate)
+		assert.NoError(t, waits.returns(t))
+		assert.False(t, p.CallsWorkers())
+		v, err := p.Get(t.Context(), id)
+		assert.NoError(t, err)
+		assert.Equal(t, 7, v)
+	})
+}
+
+// An idle worker holds no task: one that it has run, and whose result was deleted, is
+// not found.
+func TestIdleWorkerHoldsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 2})
+		for _, in := range []task{value(1), failingTask} {
+			id := submit(t, p, in)
+			synctest.Wait()
+			require.NoError(t, p.st.Delete(t.Context(), id))
+			assert.Equal(t, store.ErrNotFound, p.getting(id).returns(t))
+		}
 	})
 }
 
@@ -125,29 +193,28 @@ func TestResults(t *testing.T) {
 	})
 }
 
-// Wait waits for what waits and runs; intake stays open. conc #107: Submit while
+// Wait waits for all that waits and runs; intake stays open. conc #107: Submit while
 // others Wait is legal.
 func TestWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, gate, _, _, _ := busyPool(t)
-		waits := []func() (error, bool){
-			call(func() error { return p.Wait(t.Context()) }),
-			call(func() error { return p.Wait(context.Background()) }),
+		p := newPool(t, &pool.Options{Workers: 2, Queue: 5})
+		gates := []chan struct{}{make(chan struct{}), make(chan struct{}), make(chan struct{})}
+		for i, gate := range gates {
+			submit(t, p, gated(gate, i))
 		}
+		waits := []*pending{p.waiting(), p.waiting()}
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, io.EOF)
 		defer cancel()
 		assert.Equal(t, io.EOF, p.Wait(ctx))
-		for _, wait := range waits {
-			_, returned := wait()
-			assert.False(t, returned)
-		}
 		late := submit(t, p, value(4)) // waited for as well
-		close(gate)
-		synctest.Wait()
+		for _, gate := range gates {
+			for _, wait := range waits {
+				wait.waits(t)
+			}
+			close(gate)
+		}
 		for _, wait := range waits {
-			err, returned := wait()
-			assert.True(t, returned)
-			assert.NoError(t, err)
+			assert.NoError(t, wait.returns(t))
 		}
 		assert.Equal(t, 4, held(t, p, late).Value)
 		assert.NoError(t, p.Wait(ctx), "of a quiet pool, with a ctx that is done")
@@ -157,96 +224,32 @@ func TestWait(t *testing.T) {
 	})
 }
 
-// pond #79: nothing to do is no special case.
-func TestNoTasks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPool(t, nil)
-		assert.NoError(t, p.Wait(t.Context()))
-		all, err := p.Results(t.Context())
-		assert.NoError(t, err)
-		assert.Empty(t, all)
-		ids, err := p.SubmitAll(t.Context(), nil)
-		assert.NoError(t, err)
-		assert.Empty(t, ids)
-		assert.NoError(t, p.Stop(t.Context()))
-		assert.NoError(t, p.Wait(t.Context()))
-		all, err = p.Results(t.Context())
-		assert.NoError(t, err)
-		assert.Empty(t, all)
-	})
-}
-
 // A cancelled Wait: all that waited and ran has its result by then.
 func TestWaitAfterCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, gate, _, _, _ := busyPool(t)
-		waited := call(func() error { return p.Wait(t.Context()) })
+		waited := p.waiting()
 		p.cancel(errCause)
-		synctest.Wait()
-		_, returned := waited()
-		assert.False(t, returned)
+		waited.waits(t)
 		close(gate)
-		synctest.Wait()
-		err, returned := waited()
-		assert.True(t, returned)
-		assert.NoError(t, err)
+		assert.NoError(t, waited.returns(t))
 		assert.Equal(t, 3, holds(t, p))
 	})
 }
 
-// pond #14, #84, #97, #100: the numbers add up in every snapshot, and none of
-// the counters of what has been done ever goes down.
-func TestStatsAddUp(t *testing.T) {
-	success := value(1)
-	for name, c := range map[string]struct {
-		tasks []task
-		n     int
-	}{
-		"success": {[]task{success}, 50_000}, // most of these pass without the pool's lock
-		"all": {[]task{
-			success,
-			func(context.Context) (int, error) { return 0, io.EOF },
-			func(context.Context) (int, error) { panic("boom") },
-			func(context.Context) (int, error) { runtime.Goexit(); return 0, nil },
-		}, 4000},
-	} {
-		t.Run(name, func(t *testing.T) { statsAddUp(t, c.tasks, c.n) })
-	}
-}
-
-func statsAddUp(t *testing.T, tasks []task, n int) {
-	checkGoroutines(t)
-	p := newPool(t, &pool.Options{Workers: 3, Queue: 10})
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	for range 2 {
-		wg.Go(func() {
-			var last pool.Stats
-			for !isClosed(stop) {
-				s := p.Stats()
-				checkStats(t, s)
-				for _, c := range [][2]uint64{
-					{last.Submitted, s.Submitted}, {last.Succeeded, s.Succeeded},
-					{last.Failed, s.Failed}, {last.Panicked, s.Panicked}, {last.NotRun, s.NotRun},
-				} {
-					assert.LessOrEqual(t, c[0], c[1])
-				}
-				assert.LessOrEqual(t, s.Running, uint64(3))
-				assert.LessOrEqual(t, s.Queued, uint64(10))
-				last = s
-			}
-		})
-	}
-	for range n {
-		submit(t, p, tasks[rand.N(len(tasks))])
-	}
-	p.cancel(errCause)
-	<-p.Done()
-	close(stop)
-	wg.Wait()
-	s := p.Stats()
-	checkStats(t, s)
-	assert.EqualValues(t, n, s.Submitted)
-	assert.Zero(t, s.Queued+s.Running)
-	assert.Equal(t, n, holds(t, p))
+// pond #79: nothing to do is no special case.
+func TestNoTasks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, nil)
+		ids, err := p.SubmitAll(t.Context(), nil)
+		assert.NoError(t, err)
+		assert.Empty(t, ids)
+		for range 2 { // before and after Stop
+			assert.NoError(t, p.Wait(t.Context()))
+			all, err := p.Results(t.Context())
+			assert.NoError(t, err)
+			assert.Empty(t, all)
+			assert.NoError(t, p.Stop(t.Context()))
+		}
+	})
 }

@@ -2,6 +2,7 @@ package pool_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"math"
 	"slices"
@@ -16,34 +17,33 @@ import (
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
 	"github.com/resultpool/resultpool/store/dense"
-	"github.com/resultpool/resultpool/store/rwmutex"
 )
 
-// reservingStore is an IDReserver whose answer can be replaced.
-type reservingStore struct {
-	*hookStore
-	reserve func(ctx context.Context, n uint64) (store.ID, error)
+// reservedAtOnce is how many IDs a pool reserves.
+const reservedAtOnce = 1 << 16
+
+// reserveFunc is a ReserveIDs.
+type reserveFunc = func(context.Context, uint64) (store.ID, error)
+
+func reserveFails(context.Context, uint64) (store.ID, error) { return 0, errDown }
+
+func reserveHangs(ctx context.Context, _ uint64) (store.ID, error) {
+	<-ctx.Done()
+	return 0, ctx.Err()
 }
 
-func (s *reservingStore) ReserveIDs(ctx context.Context, n uint64) (store.ID, error) {
-	return s.reserve(ctx, n)
-}
-
-// newReservingStore hands out ranges from first on.
-func newReservingStore(first store.ID) *reservingStore {
-	st := &reservingStore{hookStore: &hookStore{ResultStore: rwmutex.New[int]()}}
-	var mu sync.Mutex
-	st.reserve = func(_ context.Context, n uint64) (store.ID, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if n > math.MaxUint64-uint64(first) {
-			return 0, io.ErrShortBuffer
-		}
-		id := first
-		first += store.ID(n)
-		return id, nil
-	}
-	return st
+// exhaustedPool is a pool with a worker that has used the IDs of its first range, and
+// whose store has to be asked for the next, by reserve. Its tasks wait for gate.
+func exhaustedPool(t *testing.T, reserve reserveFunc) (p taskPool, gate chan struct{}, st *reserver) {
+	t.Helper()
+	st = newReserver(1, 0)
+	p = newPool(t, &pool.Options{Workers: 1, Queue: 1 << 17}, st)
+	gate = make(chan struct{})
+	opensAtEnd(t, gate)
+	_, err := p.SubmitAll(context.Background(), repeat(reservedAtOnce, gated(gate, 1)))
+	require.NoError(t, err)
+	st.reserve = reserve
+	return p, gate, st
 }
 
 // The IDs are those that the store reserves, also around the numbers at which a
@@ -51,7 +51,7 @@ func newReservingStore(first store.ID) *reservingStore {
 func TestReservedIDs(t *testing.T) {
 	for _, first := range []store.ID{1, 1<<31 - 50, 1<<32 - 50, 1<<63 - 50} {
 		synctest.Test(t, func(t *testing.T) {
-			p := newPool(t, nil, newReservingStore(first))
+			p := newPool(t, nil, newReserver(first, 0))
 			for i := range 100 {
 				assert.Equal(t, first+store.ID(i), submit(t, p, value(i)))
 			}
@@ -68,20 +68,108 @@ func TestReservedIDs(t *testing.T) {
 	}
 }
 
+// While a task runs its ID is known, however many ranges have been reserved since; and
+// an ID in the gap between two is not that of a task.
+func TestRangesWithGaps(t *testing.T) {
+	for _, gap := range []store.ID{0, 1, 1000} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPool(t, &pool.Options{Workers: 2, Queue: 1 << 18}, newReserver(5, gap))
+			open := make(chan struct{})
+			long := submit(t, p, gated(open, 42))
+			assert.EqualValues(t, 5, long)
+			synctest.Wait()
+			var ids []store.ID
+			for range 7 {
+				more, err := p.SubmitAll(t.Context(), repeat(30_000, value(1)))
+				require.NoError(t, err)
+				ids = append(ids, more...)
+			}
+			assert.True(t, slices.IsSorted(ids))
+			gaps := 0
+			for i := range len(ids) - 1 {
+				if ids[i+1] == ids[i]+1 {
+					continue
+				}
+				gaps++
+				require.Equal(t, ids[i]+gap+1, ids[i+1])
+				_, err := p.Get(t.Context(), ids[i]+1)
+				assert.Equal(t, store.ErrNotFound, err, "an ID in a gap")
+			}
+			assert.Equal(t, gap > 0, gaps > 1)
+			for _, id := range ids[len(ids)-3:] {
+				v, err := p.Get(t.Context(), id)
+				assert.NoError(t, err)
+				assert.Equal(t, 1, v)
+			}
+			get := p.getting(long)
+			get.waits(t)
+			close(open)
+			assert.NoError(t, get.returns(t))
+			// With the first task the old ranges can be forgotten, when there are new ones.
+			for range 3 {
+				_, err := p.SubmitAll(t.Context(), repeat(reservedAtOnce, value(1)))
+				require.NoError(t, err)
+				require.NoError(t, p.Wait(t.Context()))
+			}
+			assert.Equal(t, 42, held(t, p, long).Value)
+			assert.LessOrEqual(t, p.IDBlocks(), 3)
+		})
+	}
+}
+
+// Get waits for a result that was handed over, while the range of its ID is long forgotten.
+func TestBatchPendingInForgottenBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		st := reservingBatches{newReserver(1, 1000)}
+		p := newPool(t, &pool.Options{Workers: 2, Queue: 1 << 17}, st)
+		_, err := p.SubmitAll(t.Context(), repeat(reservedAtOnce-500, value(1)))
+		require.NoError(t, err)
+		require.NoError(t, p.Wait(t.Context()))
+		st.put = after(gate)
+		var gets []*pending
+		var ids []store.ID
+		for range 2 { // the last of the first range, and the first of the next
+			for range 500 {
+				ids = append(ids, submit(t, p, value(1)))
+			}
+			synctest.Wait()
+		}
+		require.EqualValues(t, 1000, p.Stats().Running)
+		for _, id := range ids {
+			gets = append(gets, p.getting(id))
+		}
+		synctest.Wait()
+		for _, get := range gets {
+			require.False(t, isClosed(get.done))
+		}
+		_, err = p.Get(t.Context(), reservedAtOnce+5) // in the gap
+		assert.ErrorIs(t, err, store.ErrNotFound)
+		close(gate)
+		synctest.Wait()
+		for _, get := range gets {
+			require.NoError(t, get.returns(t))
+		}
+	})
+}
+
 // The largest ID is used, and then Submit says that there are no more, whether the
 // store does so as well or begins again at the lowest.
 func TestIDsRunOut(t *testing.T) {
 	const first store.ID = math.MaxUint64 - reservedAtOnce + 1
-	once := func(next func() (store.ID, error)) store.ResultStore[int] {
-		st, asked := newReservingStore(1), false
-		st.reserve = func(context.Context, uint64) (store.ID, error) {
+	once := func(then reserveFunc) store.ResultStore[int] {
+		st, asked := newReserver(1, 0), false
+		st.reserve = func(ctx context.Context, n uint64) (store.ID, error) {
 			if asked {
-				return next()
+				return then(ctx, n)
 			}
 			asked = true
 			return first, nil
 		}
 		return st
+	}
+	from := func(id store.ID) reserveFunc {
+		return func(context.Context, uint64) (store.ID, error) { return id, nil }
 	}
 	almostUsedUp := dense.New[int]()
 	_, err := almostUsedUp.ReserveIDs(t.Context(), uint64(first)-1)
@@ -90,67 +178,54 @@ func TestIDsRunOut(t *testing.T) {
 		st   store.ResultStore[int]
 		want string
 	}{
-		"error":        {once(func() (store.ID, error) { return 0, errDown }), "pool: reserving IDs: " + errDown.Error()},
-		"from 0":       {once(func() (store.ID, error) { return 0, nil }), "IDs from 0, want a range above 18446744073709551615"},
-		"from 1":       {once(func() (store.ID, error) { return 1, nil }), "IDs from 1, want a range above 18446744073709551615"},
-		"from the end": {once(func() (store.ID, error) { return math.MaxUint64, nil }), "want a range above 18446744073709551615"},
+		"error":        {once(reserveFails), "pool: reserving IDs: " + errDown.Error()},
+		"from 0":       {once(from(0)), "IDs from 0, want a range above 18446744073709551615"},
+		"from 1":       {once(from(1)), "IDs from 1, want a range above 18446744073709551615"},
+		"from the end": {once(from(math.MaxUint64)), "want a range above 18446744073709551615"},
 		"dense":        {almostUsedUp, "pool: reserving IDs: store: 0 IDs are left"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p := newPool(t, nil, c.st)
-				ids, err := p.SubmitAll(t.Context(), slices.Repeat([]task{value(1)}, reservedAtOnce-2))
-				require.NoError(t, err)
-				assert.Equal(t, first, ids[0])
-				ids, err = p.SubmitAll(t.Context(), slices.Repeat([]task{value(1)}, 3))
-				assert.ErrorContains(t, err, c.want, "two IDs for three tasks")
-				assert.Empty(t, ids)
-				submit(t, p, value(1))
-				last := submit(t, p, value(2))
-				assert.EqualValues(t, uint64(math.MaxUint64), last)
-				for range 3 {
-					_, err = p.Submit(t.Context(), value(3))
-					assert.ErrorContains(t, err, c.want)
-					_, err = p.TrySubmit(value(3))
-					assert.ErrorContains(t, err, c.want)
-					_, err = p.SubmitAll(t.Context(), []task{value(3)})
+		bubble(t, name, func(t *testing.T) {
+			p := newPool(t, nil, c.st)
+			ids, err := p.SubmitAll(t.Context(), repeat(reservedAtOnce-2, value(1)))
+			require.NoError(t, err)
+			assert.Equal(t, first, ids[0])
+			ids, err = p.SubmitAll(t.Context(), repeat(3, value(1)))
+			assert.ErrorContains(t, err, c.want, "two IDs for three tasks")
+			assert.Empty(t, ids)
+			submit(t, p, value(1))
+			last := submit(t, p, value(2))
+			assert.EqualValues(t, uint64(math.MaxUint64), last)
+			for range 3 {
+				for _, err := range submitEachWay(p, value(3)) {
 					assert.ErrorContains(t, err, c.want)
 				}
-				v, err := p.Get(t.Context(), last)
-				assert.NoError(t, err)
-				assert.Equal(t, 2, v)
-				_, err = p.Get(t.Context(), 1)
-				assert.Equal(t, store.ErrNotFound, err)
-				require.NoError(t, p.Stop(t.Context()))
-				assert.EqualValues(t, reservedAtOnce, p.Stats().Submitted)
-				assert.Equal(t, reservedAtOnce, holds(t, p))
-			})
+			}
+			v, err := p.Get(t.Context(), last)
+			assert.NoError(t, err)
+			assert.Equal(t, 2, v)
+			_, err = p.Get(t.Context(), 1)
+			assert.Equal(t, store.ErrNotFound, err)
+			require.NoError(t, p.Stop(t.Context()))
+			assert.EqualValues(t, reservedAtOnce, p.Stats().Submitted)
+			assert.Equal(t, reservedAtOnce, holds(t, p))
 		})
 	}
 }
 
-// reservedAtOnce is how many IDs a pool reserves.
-const reservedAtOnce = 1 << 16
-
 // Two pools on one store, at once, with more tasks than are reserved in one go,
 // from many submitters: every ID is used once.
 func TestReservedIDsOfTwoPools(t *testing.T) {
-	checkGoroutines(t)
-	st := newReservingStore(1)
+	st := newReserver(1, 0)
 	pools := []taskPool{newPool(t, nil, st), newPool(t, nil, st)}
 	const each = 40_000
 	var wg sync.WaitGroup
 	for i, p := range pools {
 		for range 2 {
 			wg.Go(func() {
-				many := make([]task, 100)
-				for j := range many {
-					many[j] = value(i)
-				}
-				for range each / len(many) {
-					ids, err := p.SubmitAll(t.Context(), many)
+				for range each / 100 {
+					ids, err := p.SubmitAll(t.Context(), repeat(100, value(i)))
 					assert.NoError(t, err)
-					assert.Len(t, ids, len(many))
+					assert.Len(t, ids, 100)
 				}
 			})
 		}
@@ -171,24 +246,22 @@ func TestReservedIDsOfTwoPools(t *testing.T) {
 // pools at the same time.
 func TestStoresAreShared(t *testing.T) {
 	for name, newStore := range stores {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				st := newStore()
-				first := newPool(t, nil, st)
-				id1 := submit(t, first, value(1))
-				require.NoError(t, first.Stop(t.Context()))
-				second, third := newPool(t, nil, st), newPool(t, nil, st)
-				id2, id3 := submit(t, second, value(2)), submit(t, third, value(3))
-				require.NoError(t, second.Stop(t.Context()))
-				require.NoError(t, third.Stop(t.Context()))
-				assert.EqualValues(t, 1, id1)
-				for i, id := range []store.ID{id1, id2, id3} {
-					v, err := second.Get(t.Context(), id) // any of them answers
-					assert.NoError(t, err)
-					assert.Equal(t, i+1, v)
-				}
-				assert.Equal(t, 3, holds(t, first))
-			})
+		bubble(t, name, func(t *testing.T) {
+			st := newStore()
+			first := newPool(t, nil, st)
+			ids := []store.ID{submit(t, first, value(1))}
+			require.NoError(t, first.Stop(t.Context()))
+			second, third := newPool(t, nil, st), newPool(t, nil, st)
+			ids = append(ids, submit(t, second, value(2)), submit(t, third, value(3)))
+			require.NoError(t, second.Stop(t.Context()))
+			require.NoError(t, third.Stop(t.Context()))
+			assert.EqualValues(t, 1, ids[0])
+			for i, id := range ids {
+				v, err := second.Get(t.Context(), id) // any of them answers
+				assert.NoError(t, err)
+				assert.Equal(t, i+1, v)
+			}
+			assert.Equal(t, 3, holds(t, first))
 		})
 	}
 }
@@ -197,17 +270,16 @@ func TestStoresAreShared(t *testing.T) {
 // more; the tasks before it are none the worse, and the next Submit tries again.
 func TestReserveFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st := newReservingStore(1)
+		st := newReserver(1, 0)
 		good := st.reserve
-		bad := func(context.Context, uint64) (store.ID, error) { return 0, errDown }
-		st.reserve = bad
+		st.reserve = reserveFails
 		_, err := pool.New(t.Context(), pool.Call[int], st, nil)
 		assert.ErrorIs(t, err, errDown)
 		assert.ErrorContains(t, err, "pool: reserving IDs")
 
 		st.reserve = good
 		p := newPool(t, nil, st)
-		st.reserve = bad
+		st.reserve = reserveFails
 		accepted := 0
 		for {
 			if _, err = p.Submit(t.Context(), value(1)); err != nil {
@@ -217,10 +289,9 @@ func TestReserveFails(t *testing.T) {
 		}
 		assert.ErrorIs(t, err, errDown)
 		assert.Positive(t, accepted)
-		_, err = p.TrySubmit(value(1))
-		assert.ErrorIs(t, err, errDown)
-		_, err = p.SubmitAll(t.Context(), []task{value(1)})
-		assert.ErrorIs(t, err, errDown)
+		for _, err := range submitEachWay(p, value(1)) {
+			assert.ErrorIs(t, err, errDown)
+		}
 		st.reserve = good
 		submit(t, p, value(2))
 		assert.NoError(t, p.Stop(t.Context()))
@@ -233,178 +304,202 @@ func TestReserveFails(t *testing.T) {
 	})
 }
 
-// A store that reserves what was given out already is caught: an ID that is used
-// twice would cost a result.
+// A store that reserves what was given out already is caught, as often as it comes: an ID
+// that is used twice would cost a result.
 func TestReserveRepeats(t *testing.T) {
-	for _, again := range []store.ID{0, 1, 7, math.MaxUint64 - 7} {
+	for _, again := range []store.ID{0, 1, 10, 10 + reservedAtOnce - 1, math.MaxUint64 - 7} {
 		synctest.Test(t, func(t *testing.T) {
-			st := newReservingStore(10)
+			st := newReserver(10, 0)
+			repeats := func(context.Context, uint64) (store.ID, error) { return again, nil }
 			if again == 0 {
-				st.reserve = func(context.Context, uint64) (store.ID, error) { return again, nil }
+				st.reserve = repeats
 				_, err := pool.New(t.Context(), pool.Call[int], st, nil)
 				assert.ErrorContains(t, err, "IDs from 0, want a range above 0")
 				return
 			}
 			p := newPool(t, nil, st)
-			st.reserve = func(context.Context, uint64) (store.ID, error) { return again, nil }
-			ids, err := p.SubmitAll(t.Context(), slices.Repeat([]task{value(1)}, 70_000))
-			assert.ErrorContains(t, err, "the store reserved 70000 IDs from")
-			assert.Empty(t, ids)
+			st.reserve = repeats
+			for range 2 {
+				ids, err := p.SubmitAll(t.Context(), repeat(70_000, value(1)))
+				assert.ErrorContains(t, err, "the store reserved 70000 IDs from")
+				assert.ErrorContains(t, err, "want a range above 65545")
+				assert.Empty(t, ids)
+			}
 			assert.NoError(t, p.Stop(t.Context()))
 		})
 	}
 }
 
 // While one submitter waits for the store to reserve IDs, others do not ask too,
-// and each stops waiting when its ctx ends.
+// and each stops waiting when its ctx ends, with the cause.
 func TestReserveBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st := newReservingStore(1)
-		p := newPool(t, &pool.Options{Queue: 100_000}, st)
-		good, gate, asked := st.reserve, make(chan struct{}), 0
+		p, gate, st := exhaustedPool(t, nil)
+		good, reserved, asked := newReserver(reservedAtOnce+1, 0).reserve, make(chan struct{}), 0
 		st.reserve = func(ctx context.Context, n uint64) (store.ID, error) {
 			asked++
 			select {
-			case <-gate:
+			case <-reserved:
 				return good(ctx, n)
 			case <-ctx.Done():
 				return 0, context.Cause(ctx)
 			}
 		}
-		many := slices.Repeat([]task{value(1)}, 60_000)
-		_, err := p.SubmitAll(t.Context(), many)
-		require.NoError(t, err)
-		ctx, cancel := context.WithCancelCause(t.Context())
-		impatient := call(func() error { _, err := p.SubmitAll(ctx, many[:10_000]); return err })
-		synctest.Wait()
-		var patient []func() (error, bool)
-		for range 3 {
-			patient = append(patient, call(func() error { _, err := p.SubmitAll(t.Context(), many[:10_000]); return err }))
+		impatient := func() (*pending, context.CancelCauseFunc) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			c := begin(func() error { _, err := p.Submit(ctx, value(1)); return err })
+			c.waits(t)
+			return c, cancel
 		}
-		synctest.Wait()
+		asking, cancelAsking := impatient()
+		queueing, cancelQueueing := impatient()
+		var patient []*pending
+		for range 3 {
+			patient = append(patient, p.submittingAll(repeat(10_000, value(1))))
+		}
+		cancelQueueing(io.ErrNoProgress)
+		assert.Equal(t, io.ErrNoProgress, queueing.returns(t))
+		asking.waits(t)
 		assert.Equal(t, 1, asked)
-		cancel(io.EOF)
-		synctest.Wait()
-		err, returned := impatient()
-		assert.True(t, returned)
-		assert.ErrorIs(t, err, io.EOF)
+		cancelAsking(io.EOF)
+		assert.Equal(t, io.EOF, asking.returns(t))
+		assert.Equal(t, 2, asked)
+		close(reserved)
+		for _, c := range patient {
+			assert.NoError(t, c.returns(t))
+		}
 		assert.Equal(t, 2, asked)
 		close(gate)
-		synctest.Wait()
-		for _, c := range patient {
-			err, returned := c()
-			assert.True(t, returned)
-			assert.NoError(t, err)
-		}
-		assert.Equal(t, 2, asked)
 		assert.NoError(t, p.Stop(t.Context()))
-		assert.Equal(t, 90_000, holds(t, p))
+		assert.Equal(t, reservedAtOnce+30_000, holds(t, p))
 	})
 }
 
 // A submitter that waits for the store to reserve IDs wakes as one does that waits
 // for room, also TrySubmit, which has no context of its own.
 func TestReserveRefused(t *testing.T) {
-	ends := map[string]struct {
-		end  func(p taskPool)
-		want error
-	}{
-		"Stop":      {func(p taskPool) { _ = p.Stop(doneContext()) }, pool.ErrClosed},
-		"cancel":    {func(p taskPool) { p.cancel(errCause) }, errCause},
-		"Resize(0)": {func(p taskPool) { _ = p.Resize(0) }, pool.ErrNoWorkers},
-	}
-	for name, c := range ends {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				st := newReservingStore(1)
-				p := newPool(t, &pool.Options{Queue: 100_000}, st)
-				good := st.reserve
-				gate := make(chan struct{})
-				defer close(gate) // until then the pool cannot end
-				_, err := p.SubmitAll(t.Context(), append(slices.Repeat([]task{value(1)}, 1<<16-1), gated(gate, 1)))
-				require.NoError(t, err)
-				st.reserve = func(ctx context.Context, _ uint64) (store.ID, error) {
-					<-ctx.Done()
-					return 0, ctx.Err()
+	for name, c := range endings {
+		if name == "its own ctx" {
+			continue // TrySubmit has none; see TestReserveBlocks
+		}
+		bubble(t, name, func(t *testing.T) {
+			p, _, st := exhaustedPool(t, reserveHangs)
+			asking := begin(func() error { _, err := p.TrySubmit(value(1)); return err })
+			asking.waits(t)
+			queueing := p.submitting(value(1))
+			queueing.waits(t)
+			c.end(p, nil)
+			matchesAll(t, asking.returns(t), c.want...)
+			matchesAll(t, queueing.returns(t), c.want...)
+			if errors.Is(c.want[0], pool.ErrNoWorkers) {
+				good := newReserver(reservedAtOnce+1, 0).reserve
+				st.reserve = func(ctx context.Context, n uint64) (store.ID, error) {
+					time.Sleep(time.Second)
+					id, _ := good(ctx, n)
+					return id, ctx.Err()
 				}
-				asking := call(func() error { _, err := p.TrySubmit(value(1)); return err })
-				synctest.Wait()
-				queueing := call(func() error { _, err := p.Submit(context.Background(), value(1)); return err })
-				synctest.Wait()
-				_, returned := asking()
-				assert.False(t, returned)
-				c.end(p)
-				synctest.Wait()
-				for _, submitted := range []func() (error, bool){asking, queueing} {
-					err, returned := submitted()
-					assert.True(t, returned, "still waits for the store")
-					assert.ErrorIs(t, err, c.want)
-				}
-				if name == "Resize(0)" {
-					st.reserve = func(ctx context.Context, n uint64) (store.ID, error) {
-						time.Sleep(time.Second)
-						return must(good(ctx, n)), ctx.Err()
-					}
-					require.NoError(t, p.Resize(1))
-					submit(t, p, value(1))
-				}
-			})
+				require.NoError(t, p.Resize(1))
+				submit(t, p, value(1))
+			}
 		})
 	}
-}
-
-func must[V any](v V, err error) V {
-	if err != nil {
-		panic(err)
-	}
-	return v
 }
 
 // The IDs that a submitter has claimed and does not use are there for others.
 func TestReserveNoMoreThanNeeded(t *testing.T) {
-	ends := map[string]func(ctx, inTask context.Context, p taskPool, many []task){
-		"ctx": func(ctx, _ context.Context, p taskPool, many []task) {
-			ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ends := map[string]func(t *testing.T, inTask context.Context, p taskPool, in []task){
+		"ctx": func(t *testing.T, _ context.Context, p taskPool, in []task) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			_, err := p.SubmitAll(ctx, many)
+			_, err := p.SubmitAll(ctx, in)
 			assert.Equal(t, context.DeadlineExceeded, err)
 		},
-		"Resize(0)": func(ctx, _ context.Context, p taskPool, many []task) {
-			submitted := call(func() error { _, err := p.SubmitAll(ctx, many); return err })
+		"Resize(0)": func(t *testing.T, _ context.Context, p taskPool, in []task) {
+			submitted := p.submittingAll(in)
 			synctest.Wait()
 			assert.NoError(t, p.Resize(0))
-			synctest.Wait()
-			err, _ := submitted()
-			assert.Equal(t, pool.ErrNoWorkers, err)
+			assert.Equal(t, pool.ErrNoWorkers, submitted.returns(t))
 			assert.NoError(t, p.Resize(1))
 		},
-		"in a task": func(_, inTask context.Context, p taskPool, many []task) {
-			_, err := p.SubmitAll(inTask, many)
+		"in a task": func(t *testing.T, inTask context.Context, p taskPool, in []task) {
+			_, err := p.SubmitAll(inTask, in)
 			assert.Equal(t, pool.ErrQueueFull, err)
 		},
 	}
 	for name, refused := range ends {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				st := newReservingStore(1)
-				p := newPool(t, &pool.Options{Workers: 1, Queue: 1}, st)
-				gate := make(chan struct{})
-				defer close(gate)
-				asked, good := 0, st.reserve
-				st.reserve = func(ctx context.Context, n uint64) (store.ID, error) { asked++; return good(ctx, n) }
-				var inTask context.Context
-				submit(t, p, func(ctx context.Context) (int, error) {
-					inTask = ctx
-					<-gate
-					return 0, nil
-				})
-				synctest.Wait()
-				submit(t, p, value(1)) // fills the queue
-				for range 10 {
-					refused(t.Context(), inTask, p, slices.Repeat([]task{value(1)}, 50_000))
-				}
-				assert.Zero(t, asked, "the store was asked for more IDs")
-			})
+		bubble(t, name, func(t *testing.T) {
+			st := newReserver(1, 0)
+			p := newPool(t, &pool.Options{Workers: 1, Queue: 1}, st)
+			gate := make(chan struct{})
+			defer close(gate)
+			st.reserve = func(context.Context, uint64) (store.ID, error) { panic("the store was asked for more IDs") }
+			var inTask context.Context
+			submit(t, p, func(ctx context.Context) (int, error) { inTask = ctx; <-gate; return 0, nil })
+			synctest.Wait()
+			submit(t, p, value(1)) // fills the queue
+			for range 10 {
+				refused(t, inTask, p, repeat(50_000, value(1)))
+			}
 		})
 	}
+}
+
+// A store may go on reserving after the cancel, while the tasks that were not run are
+// settled: what it reserves is not needed, and disturbs nobody.
+func TestReserveEndsAfterCancel(t *testing.T) {
+	for range 2 {
+		p, gate, st := exhaustedPool(t, nil)
+		good, asked := newReserver(reservedAtOnce+1, 0).reserve, make(chan struct{})
+		st.reserve = func(ctx context.Context, n uint64) (store.ID, error) {
+			close(asked)
+			<-ctx.Done()
+			return good(ctx, n)
+		}
+		submitted := p.submitting(value(1))
+		<-asked
+		p.cancel(errCause)
+		close(gate)
+		assert.Equal(t, errCause, p.Stop(t.Context()))
+		require.Equal(t, reservedAtOnce, holds(t, p))
+		<-submitted.done
+		assert.ErrorIs(t, submitted.err, pool.ErrClosed)
+	}
+}
+
+// Submitters that need IDs, others that wait for room, and Resize do not disturb each
+// other. (For the race detector.)
+func TestReserveRacesResize(t *testing.T) {
+	st := newReserver(1, 0)
+	p := newPool(t, &pool.Options{Workers: 1, Queue: 1}, st)
+	st.reserve = reserveFails
+	in := repeat(reservedAtOnce+1, value(1))
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for range 50 {
+				_, err := p.SubmitAll(context.Background(), in)
+				assert.Error(t, err)
+			}
+		})
+	}
+	wg.Go(func() {
+		for range 300 {
+			if _, err := p.SubmitAll(context.Background(), in[:3]); err != nil {
+				assert.True(t, errors.Is(err, pool.ErrNoWorkers) || errors.Is(err, pool.ErrClosed), "%v", err)
+			}
+		}
+	})
+	wg.Go(func() {
+		for range 300 {
+			assert.NoError(t, p.Resize(0))
+			assert.NoError(t, p.Resize(1))
+		}
+		assert.NoError(t, p.Stop(context.Background()))
+	})
+	wg.Go(func() {
+		for range 300 {
+			_ = p.Resize(1)
+		}
+	})
+	wg.Wait()
 }

@@ -21,30 +21,6 @@ import (
 // The tests in this file go through the life-cycle table of docs/design.md, row
 // by row. The comment of each test gives the row, and its subtests the cells.
 
-// errCause is why the tests cancel a pool.
-var errCause = errors.New("cause of the cancel")
-
-// busyPool returns a pool whose one worker runs a task that waits for gate, with
-// two tasks waiting in the queue and room for a third. It must be called in a
-// bubble.
-func busyPool(t *testing.T, st ...store.ResultStore[int]) (p taskPool, gate chan struct{}, running, queued, queued2 store.ID) {
-	t.Helper()
-	p = newPool(t, &pool.Options{Workers: 1, Queue: 3}, st...)
-	gate = make(chan struct{})
-	running = submit(t, p, gated(gate, 1))
-	synctest.Wait()
-	queued = submit(t, p, value(2))
-	queued2 = submit(t, p, value(3))
-	t.Cleanup(func() { // before newPool's
-		select {
-		case <-gate:
-		default:
-			close(gate)
-		}
-	})
-	return p, gate, running, queued, queued2
-}
-
 // normal: queued tasks run, running ones run, Submit is accepted and returns id,
 // nil; the store has the value, or the task's error and the value beside it.
 func TestNormal(t *testing.T) {
@@ -498,7 +474,7 @@ func TestResizeIdle(t *testing.T) {
 		together(5)
 		require.NoError(t, p.Resize(1))
 		synctest.Wait()
-		assert.Equal(t, 1, workerCount(), "goroutines after Resize(1)")
+		assert.Equal(t, 1, countGoroutines(), "goroutines after Resize(1)")
 		together(1)
 		require.NoError(t, p.Resize(3))
 		together(3)
@@ -675,19 +651,4 @@ func TestGetNotFound(t *testing.T) {
 		assert.Equal(t, store.ErrNotFound, err)
 		assert.Zero(t, time.Since(begun))
 	})
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
-}
-
-func doneContext() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
 }

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
-	"os/exec"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,27 +20,12 @@ import (
 	"github.com/resultpool/resultpool/pool"
 )
 
-func TestMap(t *testing.T) {
-	for _, n := range []int{0, 1, 2, 3, 1000} {
-		for _, workers := range []int{0, 1, 2, 7, 5000} {
-			t.Run(fmt.Sprintf("n=%d,workers=%d", n, workers), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					in := make([]int, n)
-					for i := range in {
-						in[i] = i
-					}
-					out, err := pool.Map(t.Context(), in, func(_ context.Context, i int) (string, error) {
-						return fmt.Sprint(i), nil
-					}, &pool.Options{Workers: workers})
-					require.NoError(t, err)
-					require.Len(t, out, n)
-					for i := range out {
-						require.Equal(t, fmt.Sprint(i), out[i])
-					}
-				})
-			})
-		}
+// joined returns the errors that Map has joined.
+func joined(err error) []error {
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		return all.Unwrap()
 	}
+	return nil
 }
 
 // rill #72, #86, #90; pond, conc #156: no error is lost, wherever it is, and no
@@ -49,43 +35,67 @@ func TestMapErrors(t *testing.T) {
 		for failing := range 1 << n { // the set of inputs that fail
 			synctest.Test(t, func(t *testing.T) {
 				errs := make([]error, n)
-				in := make([]int, n)
-				for i := range in {
-					in[i] = i
+				var texts []error
+				for i := range errs {
 					if failing>>i&1 == 1 {
 						errs[i] = fmt.Errorf("error of %d", i)
+						texts = append(texts, fmt.Errorf("pool: input %d: error of %d", i, i))
 					}
 				}
-				out, err := pool.Map(t.Context(), in, func(_ context.Context, i int) (int, error) {
+				out, err := pool.Map(t.Context(), numbers(n), func(_ context.Context, i int) (int, error) {
 					return i + 100, errs[i]
 				}, &pool.Options{Workers: 2})
 				require.Len(t, out, n)
-				text := ""
-				for i := range in {
+				for i := range out {
 					assert.Equal(t, i+100, out[i])
-					if errs[i] == nil {
-						continue
+					if errs[i] != nil {
+						assert.ErrorIs(t, err, errs[i])
 					}
-					assert.ErrorIs(t, err, errs[i])
-					if text != "" {
-						text += "\n"
-					}
-					text += fmt.Sprintf("pool: input %d: error of %d", i, i)
 				}
-				if text == "" {
+				if len(texts) == 0 {
 					assert.NoError(t, err)
 				} else {
-					assert.EqualError(t, err, text)
+					assert.EqualError(t, err, errors.Join(texts...).Error())
 				}
 			})
 		}
 	}
 }
 
+// Errors are in the order of the inputs, whichever came first, and that of the inputs
+// that were not run is behind them.
+func TestMapErrorsAreInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		var meeting sync.WaitGroup
+		meeting.Add(3)
+		_, err := pool.Map(ctx, numbers(5), func(_ context.Context, i int) (int, error) {
+			meeting.Done()
+			meeting.Wait()
+			cancel(errCause)
+			time.Sleep(time.Duration(3-i) * time.Second) // the last comes first
+			return 0, fmt.Errorf("error of %d", i)
+		}, &pool.Options{Workers: 3})
+		assert.EqualError(t, err, "pool: input 0: error of 0\npool: input 1: error of 1\npool: input 2: error of 2\n"+
+			"2 of 5 inputs: pool: task not run: cause of the cancel")
+	})
+}
+
+// All errors are noted, however many come at once.
+func TestMapFailuresRace(t *testing.T) {
+	const n = 20_000
+	_, err := pool.Map(t.Context(), numbers(n), func(context.Context, int) (int, error) { return 0, errTask }, &pool.Options{Workers: 4})
+	errs := joined(err)
+	require.Len(t, errs, n)
+	for i, err := range errs {
+		require.EqualError(t, err, fmt.Sprintf("pool: input %d: %v", i, errTask))
+	}
+}
+
 // conc #106: a panic loses no result.
 func TestMapPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		out, err := pool.Map(t.Context(), []int{0, 1, 2, 3, 4, 5}, func(_ context.Context, i int) (int, error) {
+		out, err := pool.Map(t.Context(), numbers(6), func(_ context.Context, i int) (int, error) {
 			switch i {
 			case 1, 2, 5:
 				panic(io.ErrClosedPipe)
@@ -98,16 +108,46 @@ func TestMapPanics(t *testing.T) {
 		var panicked *pool.PanicError
 		require.ErrorAs(t, err, &panicked)
 		assert.Contains(t, string(panicked.Stack), "TestMapPanics")
-		assert.ErrorIs(t, err, io.ErrClosedPipe)
-		assert.ErrorIs(t, err, pool.ErrGoexit)
-		assert.Len(t, err.(interface{ Unwrap() []error }).Unwrap(), 4)
+		matchesAll(t, err, io.ErrClosedPipe, pool.ErrGoexit)
+		assert.Len(t, joined(err), 4)
 	})
+}
+
+// An input that is left in another's block is mapped like any other: a panic in it is
+// an error, a Goexit too.
+func TestMapPanicsInAnothersBlock(t *testing.T) {
+	for want, end := range map[error]func(){
+		io.ErrNoProgress: func() { panic(io.ErrNoProgress) },
+		pool.ErrGoexit:   runtime.Goexit,
+	} {
+		bubble(t, want.Error(), func(t *testing.T) {
+			const n = 64 // four inputs to a block
+			var others sync.WaitGroup
+			others.Add(n - 1)
+			_, err := pool.Map(t.Context(), numbers(n), func(_ context.Context, i int) (int, error) {
+				if i == 0 {
+					others.Wait()
+					return 0, nil
+				}
+				others.Done()
+				if i <= 3 {
+					end()
+				}
+				return 0, nil
+			}, &pool.Options{Workers: 2})
+			require.ErrorIs(t, err, want)
+			require.Len(t, joined(err), 3)
+			for i, err := range joined(err) {
+				assert.ErrorContains(t, err, fmt.Sprintf("input %d:", i+1))
+			}
+		})
+	}
 }
 
 // A worker that a Goexit ends is replaced, also if it is the only one.
 func TestMapGoexits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		out, err := pool.Map(t.Context(), []int{0, 1, 2, 3, 4}, func(_ context.Context, i int) (int, error) {
+		out, err := pool.Map(t.Context(), numbers(5), func(_ context.Context, i int) (int, error) {
 			if 0 < i && i < 4 {
 				runtime.Goexit()
 			}
@@ -119,24 +159,28 @@ func TestMapGoexits(t *testing.T) {
 	})
 }
 
+func TestMapPanicNil(t *testing.T) {
+	panickingNil(t, func(t *testing.T) {
+		out, err := pool.Map(t.Context(), []task{value(1), panicsNil, value(3)}, pool.Call[int], nil)
+		assert.Equal(t, []int{1, 0, 3}, out)
+		var panicked *pool.PanicError
+		assert.ErrorAs(t, err, &panicked)
+		assert.ErrorContains(t, err, "input 1: ")
+	})
+}
+
 // A panic of the context is not one of a call: it ends the program, as it would
 // without Map, and is neither recovered from nor met again and again.
 func TestMapContextPanics(t *testing.T) {
 	const env = "RESULTPOOL_CHECK_MAP"
 	if os.Getenv(env) != "" {
-		_, _ = pool.Map(&panickingCtx{Context: context.Background()}, make([]int, 10), func(context.Context, int) (int, error) {
-			return 0, nil
-		}, &pool.Options{Workers: 1})
+		_, _ = pool.Map(&panickingCtx{Context: context.Background()}, numbers(10), doubled, &pool.Options{Workers: 1})
 		return
 	}
-	exe, err := os.Executable()
-	require.NoError(t, err)
-	cmd := exec.Command(exe, "-test.run=^TestMapContextPanics$", "-test.timeout=1m")
-	cmd.Env = append(os.Environ(), env+"=1")
-	out, err := cmd.CombinedOutput()
+	out, err := inChild(t, env+"=1")
 	assert.Error(t, err)
-	assert.Contains(t, string(out), "panic: the context's own")
-	assert.NotContains(t, string(out), "test timed out")
+	assert.Contains(t, out, "panic: the context's own")
+	assert.NotContains(t, out, "test timed out")
 }
 
 // panickingCtx panics the third time that it is asked, and every time after.
@@ -152,26 +196,61 @@ func (c *panickingCtx) Err() error {
 	return nil
 }
 
-// A function may return ErrGoexit as an error, for example that of a result.
+// A function may return ErrGoexit as an error, for example that of a result: its worker is
+// not replaced.
 func TestMapReturnsErrGoexit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var running, most atomic.Int64
-		_, err := pool.Map(t.Context(), make([]int, 50), func(context.Context, int) (int, error) {
-			most.Store(max(most.Load(), running.Add(1)))
-			defer running.Add(-1)
+		var calls gauge
+		_, err := pool.Map(t.Context(), numbers(50), func(context.Context, int) (int, error) {
+			defer calls.enter()()
 			runtime.Gosched()
 			return 0, pool.ErrGoexit
 		}, &pool.Options{Workers: 1})
 		assert.ErrorIs(t, err, pool.ErrGoexit)
-		assert.EqualValues(t, 1, most.Load(), "workers")
+		assert.EqualValues(t, 1, calls.most.Load(), "workers")
 	})
+}
+
+// Map returns all values and all errors, whatever becomes of an error's text.
+func TestMapTextPanics(t *testing.T) {
+	bad := &endless{}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	out, err := pool.Map(ctx, numbers(5), func(_ context.Context, i int) (int, error) {
+		switch i {
+		case 0:
+			return 10, bad
+		case 1:
+			panic(bad)
+		case 2:
+			return 30, errTask
+		case 3:
+			cancel(bad)
+		}
+		return 40, nil
+	}, &pool.Options{Workers: 1})
+	assert.Equal(t, []int{10, 0, 30, 40, 0}, out)
+	matchesAll(t, err, bad, pool.ErrNotRun)
+	assert.EqualError(t, err, "pool: input 0: "+noText+"\n"+
+		"pool: input 1: pool: recovered panic: "+noText+"\n"+
+		"pool: input 2: the task failed\n"+
+		"1 of 5 inputs: pool: task not run: "+noText)
+}
+
+// Map makes no text of an error that nobody asks for.
+func TestMapMakesNoText(t *testing.T) {
+	asked := 0
+	_, err := pool.Map(t.Context(), numbers(1), func(context.Context, int) (int, error) {
+		return 0, errorFunc(func() string { asked++; return "text" })
+	}, nil)
+	assert.Zero(t, asked)
+	assert.EqualError(t, err, "pool: input 0: text")
 }
 
 func TestMapCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		var started atomic.Int64
-		out, err := pool.Map(ctx, make([]int, 100), func(ctx context.Context, _ int) (int, error) {
+		out, err := pool.Map(ctx, numbers(100), func(ctx context.Context, _ int) (int, error) {
 			if started.Add(1) == 10 {
 				cancel(errCause)
 			}
@@ -179,8 +258,7 @@ func TestMapCancel(t *testing.T) {
 			return 7, nil
 		}, &pool.Options{Workers: 10})
 		assert.EqualValues(t, 10, started.Load(), "calls started")
-		assert.ErrorIs(t, err, pool.ErrNotRun)
-		assert.ErrorIs(t, err, errCause)
+		matchesAll(t, err, pool.ErrNotRun, errCause)
 		assert.ErrorContains(t, err, "90 of 100 inputs")
 		sum := 0
 		for _, v := range out {
@@ -194,43 +272,67 @@ func TestMapCancel(t *testing.T) {
 func TestMapCancelTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		_, err := pool.Map(ctx, make([]int, 3), func(context.Context, int) (int, error) {
-			cancel()
-			return 0, nil
-		}, &pool.Options{Workers: 3})
+		_, err := pool.Map(ctx, numbers(3), func(context.Context, int) (int, error) { cancel(); return 0, nil }, &pool.Options{Workers: 3})
 		if err != nil { // unless one had not started
 			assert.ErrorIs(t, err, pool.ErrNotRun)
 		}
-		_, err = pool.Map(ctx, []int{1}, func(context.Context, int) (int, error) {
-			return 0, errors.New("a call was started after the cancel")
-		}, nil)
+		started := func(context.Context, int) (int, error) { return 0, errors.New("a call was started after the cancel") }
+		_, err = pool.Map(ctx, numbers(1), started, nil)
 		assert.EqualError(t, err, "1 of 1 inputs: pool: task not run: context canceled")
-		_, err = pool.Map(ctx, []int{}, func(context.Context, int) (int, error) { return 0, nil }, nil)
+		_, err = pool.Map(ctx, numbers(0), started, nil)
 		assert.NoError(t, err, "nothing to do, and nothing left undone")
 	})
 }
 
-// Every input is mapped exactly once, whatever the numbers.
+// Every input is mapped exactly once, whatever the numbers, and its value is in its place.
 func TestMapEachOnce(t *testing.T) {
-	for _, n := range []int{1, 2, 7, 9, 1000, 1025, 5000} {
-		for _, workers := range []int{1, 2, 3, 100} {
-			in := make([]int, n)
-			for i := range in {
-				in[i] = i
-			}
+	for _, n := range []int{0, 1, 2, 3, 7, 9, 1000, 1025, 5000} {
+		for _, workers := range []int{0, 1, 2, 3, 7, 100, 5000} {
 			calls := make([]atomic.Int32, n)
-			got, err := pool.Map(t.Context(), in, func(_ context.Context, i int) (int, error) {
+			out, err := pool.Map(t.Context(), numbers(n), func(_ context.Context, i int) (string, error) {
 				if calls[i].Add(1); i%977 == 5 {
 					runtime.Gosched()
 				}
-				return i + 1, nil
+				return fmt.Sprint(i), nil
 			}, &pool.Options{Workers: workers})
 			require.NoError(t, err)
-			for i := range in {
+			require.Len(t, out, n)
+			for i := range out {
 				require.EqualValues(t, 1, calls[i].Load(), "input %d of %d with %d workers", i, n, workers)
-				require.Equal(t, i+1, got[i])
+				require.Equal(t, fmt.Sprint(i), out[i])
 			}
 		}
+	}
+}
+
+// A gauge counts the calls that are under way.
+type gauge struct{ now, most atomic.Int64 }
+
+// enter counts one more, until the function that it returns is called.
+func (g *gauge) enter() (leave func()) {
+	n := g.now.Add(1)
+	for m := g.most.Load(); n > m && !g.most.CompareAndSwap(m, n); m = g.most.Load() {
+	}
+	return func() { g.now.Add(-1) }
+}
+
+// Map has as many calls under way as it has workers, never more, and none is left
+// when it returns.
+func TestMapNeverMoreThanWorkers(t *testing.T) {
+	for _, workers := range []int{1, 2, 3, 16} {
+		synctest.Test(t, func(t *testing.T) {
+			var calls gauge
+			_, err := pool.Map(t.Context(), numbers(200), func(context.Context, int) (int, error) {
+				defer calls.enter()()
+				time.Sleep(time.Millisecond) // for the others to come
+				return 0, nil
+			}, &pool.Options{Workers: workers})
+			assert.NoError(t, err)
+			assert.EqualValues(t, workers, calls.most.Load(), "calls at once")
+			assert.Zero(t, calls.now.Load())
+			synctest.Wait() // for the last steps of goroutines that have nothing to do
+			assert.Empty(t, poolGoroutines())
+		})
 	}
 }
 
@@ -240,13 +342,9 @@ func TestMapNoHeadOfLineBlocking(t *testing.T) {
 	const n, workers = 5000, 4
 	for _, first := range []int{0, 1, 600, 1022, 1024, 2047, n - workers} {
 		synctest.Test(t, func(t *testing.T) {
-			in := make([]int, n)
-			for i := range in {
-				in[i] = i
-			}
 			var meeting sync.WaitGroup
 			meeting.Add(workers)
-			_, err := pool.Map(t.Context(), in, func(_ context.Context, i int) (int, error) {
+			_, err := pool.Map(t.Context(), numbers(n), func(_ context.Context, i int) (int, error) {
 				if i >= first && i < first+workers {
 					meeting.Done()
 					meeting.Wait()
@@ -256,4 +354,77 @@ func TestMapNoHeadOfLineBlocking(t *testing.T) {
 			assert.NoError(t, err)
 		})
 	}
+}
+
+// Workers is how many calls may run at once, and costs nothing: there are as many
+// goroutines as there are calls that wait, and a few.
+func TestMapHugeWorkers(t *testing.T) {
+	var most atomic.Int64
+	goroutines := runtime.NumGoroutine() // those that other tests have left, too
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := pool.Map(t.Context(), make([]int, 1_000_000), func(context.Context, int) (struct{}, error) {
+		if n := int64(runtime.NumGoroutine() - goroutines); n > most.Load() {
+			most.Store(n)
+		}
+		return struct{}{}, nil
+	}, &pool.Options{Workers: huge})
+	runtime.ReadMemStats(&after)
+	require.NoError(t, err)
+	assert.Less(t, most.Load(), int64(10_000), "goroutines")
+	// The memory for the input may have been there before, or not.
+	assert.Less(t, after.Sys-before.Sys, uint64(64<<20), "bytes from the operating system")
+}
+
+// As many calls run at once as Workers says, if they wait for each other.
+func TestMapAllMeet(t *testing.T) {
+	for _, workers := range []int{1, 2, 3, 100, 20_000, huge} {
+		n := min(workers, 20_000)
+		if raceEnabled {
+			n = min(n, 5000) // the race detector does not take as many goroutines
+		}
+		var meeting sync.WaitGroup
+		meeting.Add(n)
+		_, err := pool.Map(t.Context(), numbers(2*n), func(_ context.Context, i int) (int, error) {
+			if i%2 == 0 {
+				meeting.Done()
+				meeting.Wait()
+			}
+			return i, nil
+		}, &pool.Options{Workers: workers})
+		assert.NoError(t, err)
+	}
+}
+
+// Map takes no memory for inputs that take none, nor time for those that it does not run.
+func TestMapHugeInput(t *testing.T) {
+	for name, workers := range map[string]int{"few workers": 2, "many workers": huge} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			var runs atomic.Int64
+			out, err := pool.Map(ctx, make([]struct{}, huge), func(context.Context, struct{}) (struct{}, error) {
+				if runs.Add(1) == 10_000 {
+					cancel(errCause)
+				}
+				return struct{}{}, nil
+			}, &pool.Options{Workers: workers})
+			assert.Len(t, out, huge)
+			assert.ErrorIs(t, err, pool.ErrNotRun)
+			assert.EqualError(t, err, fmt.Sprintf("%d of %d inputs: pool: task not run: cause of the cancel", huge-runs.Load(), huge))
+		})
+	}
+}
+
+// The price of Map grows with the inputs, not with their square, when each has a
+// worker of its own. (It took more than a minute.)
+func TestMapManyWorkers(t *testing.T) {
+	n := 80_000
+	if raceEnabled {
+		n = 5000 // the race detector does not take as many goroutines
+	}
+	_ = soon(t, 30*time.Second, func() error {
+		_, err := pool.Map(t.Context(), make([]int, n), doubled, &pool.Options{Workers: math.MaxInt})
+		assert.NoError(t, err)
+		return err
+	})
 }

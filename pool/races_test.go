@@ -3,15 +3,12 @@ package pool_test
 import (
 	"context"
 	"errors"
-	"math"
 	"math/rand/v2"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/pool"
@@ -135,81 +132,4 @@ func TestCancelRefusesWhoWaits(t *testing.T) {
 		require.EqualValues(t, 2, p.Stats().Submitted)
 		<-p.Done()
 	}
-}
-
-// A pool that was cancelled keeps no task reachable, also if its submitter had a place
-// in the queue and put the task there when all was over.
-func TestCancelledPoolKeepsNothing(t *testing.T) {
-	checkGoroutines(t)
-	type thing struct{ _ [64]byte }
-	for range raceRounds / 10 {
-		ctx, cancel := context.WithCancel(context.Background())
-		var made, collected sync.WaitGroup
-		fn := func(context.Context, *thing) (int, error) { return 0, nil }
-		p, err := pool.New(ctx, fn, dense.New[int](), &pool.Options{Workers: 1, Queue: 40})
-		require.NoError(t, err)
-		for range 8 {
-			made.Go(func() {
-				for range 3 {
-					in := new(thing)
-					collected.Add(1)
-					runtime.AddCleanup(in, func(wg *sync.WaitGroup) { wg.Done() }, &collected)
-					_, _ = p.Submit(context.Background(), in)
-				}
-			})
-		}
-		runtime.Gosched()
-		cancel()
-		<-p.Done()
-		made.Wait()
-		all := make(chan struct{})
-		go func() { collected.Wait(); close(all) }()
-		for deadline := time.Now().Add(10 * time.Second); !isClosed(all); {
-			require.False(t, time.Now().After(deadline), "a task is still reachable")
-			runtime.GC()
-			runtime.Gosched()
-		}
-		runtime.KeepAlive(p)
-	}
-}
-
-// A Get that has given up costs nothing any more, though its task runs on: workers
-// are called to the pool's lock after each task only while somebody waits.
-func TestGetGivesUp(t *testing.T) {
-	p := newPool(t, &pool.Options{Workers: 2}, dense.New[int]())
-	gate := make(chan struct{})
-	id := submit(t, p, gated(gate, 7))
-	for range 3 {
-		_, err := p.Get(doneContext(), id)
-		assert.ErrorIs(t, err, context.Canceled)
-		assert.False(t, p.CallsWorkers())
-	}
-	waits := call(func() error { _, err := p.Get(t.Context(), id); return err })
-	_, err := p.Get(doneContext(), id)
-	assert.ErrorIs(t, err, context.Canceled)
-	assert.Eventually(t, p.CallsWorkers, 10*time.Second, time.Millisecond, "one still waits")
-	close(gate)
-	assert.Eventually(t, func() bool { _, returned := waits(); return returned }, 10*time.Second, time.Millisecond)
-	err, _ = waits()
-	assert.NoError(t, err)
-	assert.False(t, p.CallsWorkers())
-	v, err := p.Get(t.Context(), id)
-	assert.NoError(t, err)
-	assert.Equal(t, 7, v)
-}
-
-// The price of Map grows with the inputs, not with their square, when each has a
-// worker of its own. (It took more than a minute.)
-func TestMapManyWorkers(t *testing.T) {
-	n := 80_000
-	if raceEnabled {
-		n = 5000 // the race detector does not take as many goroutines
-	}
-	done := call(func() error {
-		_, err := pool.Map(t.Context(), make([]int, n), func(context.Context, int) (int, error) { return 1, nil }, &pool.Options{Workers: math.MaxInt})
-		return err
-	})
-	assert.Eventually(t, func() bool { _, returned := done(); return returned }, 30*time.Second, time.Millisecond)
-	err, _ := done()
-	assert.NoError(t, err)
 }

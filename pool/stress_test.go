@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"runtime"
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -20,6 +20,7 @@ import (
 	"github.com/resultpool/resultpool/store"
 	"github.com/resultpool/resultpool/store/dense"
 	"github.com/resultpool/resultpool/store/rwmutex"
+	"github.com/resultpool/resultpool/store/storetest"
 	"github.com/resultpool/resultpool/store/syncmap"
 	"github.com/resultpool/resultpool/store/xsync"
 )
@@ -50,18 +51,24 @@ func TestStress(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(stores)) {
 		t.Run(name, func(t *testing.T) {
 			checkGoroutines(t)
+			if seed := *stressSeed; seed != 0 {
+				require.NoError(t, newStress(seed).run(t, stores[name]()))
+				return
+			}
+			var sum pool.Stats
 			for range rounds {
-				seed := *stressSeed
-				if seed == 0 {
-					seed = rand.Uint64() | 1
+				s := newStress(rand.Uint64() | 1)
+				if err := s.run(t, stores[name]()); err != nil {
+					t.Fatalf("%v\nagain: go test ./pool -run 'TestStress/%s' -stress.seed=%d", err, name, s.seed)
 				}
-				s := &stress{seed: seed, rng: rand.New(rand.NewPCG(seed, 0)), st: stores[name]()}
-				if err := s.run(); err != nil {
-					t.Fatalf("%v\nagain: go test ./pool -run 'TestStress/%s' -stress.seed=%d", err, name, seed)
-				}
-				if *stressSeed != 0 {
-					break
-				}
+				st := s.p.Stats()
+				sum.Succeeded += st.Succeeded
+				sum.Failed += st.Failed
+				sum.Panicked += st.Panicked
+				sum.NotRun += st.NotRun
+			}
+			for _, n := range []uint64{sum.Succeeded, sum.Failed, sum.Panicked, sum.NotRun} {
+				assert.NotZero(t, n, "an outcome that does not occur: %+v", sum)
 			}
 		})
 	}
@@ -69,142 +76,63 @@ func TestStress(t *testing.T) {
 
 // stress is one random pool and all that is done to it.
 type stress struct {
+	account
 	seed uint64
 	rng  *rand.Rand // of the goroutine that calls run
-	st   store.ResultStore[int]
-	p    *pool.Pool[chaos, int]
-
-	mu       sync.Mutex
-	accepted map[store.ID]chaos // by the callers' account; guarded by mu
-	puts     map[store.ID]int   // calls of Put that returned nil; guarded by mu
-	ran      map[int]int        // how often each task ran, by its value; guarded by mu
-	faults   []error            // guarded by mu
 }
 
-// chaos is a task: its value, unique in its pool, and what it does.
-type chaos struct {
-	value int
-	does  behaviour
+func newStress(seed uint64) *stress {
+	s := &stress{seed: seed, rng: rand.New(rand.NewPCG(seed, 0))}
+	s.put = storetest.Chain(s.seldom(storetest.Fail(errDown)), s.seldom(storetest.Lose(errDown)))
+	return s
 }
 
-type behaviour int
-
-const (
-	succeeds behaviour = iota
-	fails
-	panics
-	goexits
-	yields
-	sleeps
-	submits // another task, from inside
-	behaviours
-)
-
-var errTask = errors.New("the task failed")
-
-// Put counts what is stored, and fails now and then before or after storing.
-func (s *stress) Put(ctx context.Context, res store.Result[int]) error {
-	if s.lucky(res.ID, 1) {
-		return errDown
-	}
-	err := s.st.Put(ctx, res)
-	if err == nil {
-		s.mu.Lock()
-		s.puts[res.ID]++
-		s.mu.Unlock()
-		if s.lucky(res.ID, 2) {
-			return errDown // although it was stored
+// seldom is f for one call in a few hundred, so that another try will do.
+func (s *stress) seldom(f storetest.Fault) storetest.Fault {
+	return func(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
+		if rand.Uint64()%500 == 0 {
+			return f(ctx, ids, do)
 		}
+		return do(ctx)
 	}
-	return err
 }
 
-// lucky is true for one call in a hundred, so that another try will do.
-func (s *stress) lucky(id store.ID, what uint64) bool {
-	return rand.Uint64()%100 == 0 && (uint64(id)*7+what+s.seed)%5 == 0
-}
-
-func (s *stress) fn(ctx context.Context, in chaos) (int, error) {
-	s.mu.Lock()
-	s.ran[in.value]++
-	s.mu.Unlock()
-	switch in.does {
-	case fails:
-		return in.value, errTask
-	case panics:
-		panic(in.value)
-	case goexits:
-		runtime.Goexit()
-	case yields:
-		runtime.Gosched()
-	case sleeps:
-		select {
-		case <-ctx.Done():
-		case <-time.After(50 * time.Microsecond):
-		}
-	case submits:
-		child := chaos{value: -in.value, does: succeeds}
-		if id, err := s.p.Submit(ctx, child); err == nil {
-			s.accept(id, child)
-		}
+func (s *stress) run(t *testing.T, st store.ResultStore[int]) error {
+	for _, reason := range []interface{ Store(bool) }{&s.stopped, &s.cancelled, &s.emptied, &s.storeFailed} {
+		reason.Store(true)
 	}
-	return in.value, nil
-}
-
-func (s *stress) accept(id store.ID, in chaos) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, twice := s.accepted[id]; twice {
-		s.faults = append(s.faults, fmt.Errorf("ID %d was given out twice", id))
-	}
-	s.accepted[id] = in
-}
-
-func (s *stress) run() error {
-	s.accepted, s.puts, s.ran = make(map[store.ID]chaos), make(map[store.ID]int), make(map[int]int)
-	ctx, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
-	var err error
-	var st store.ResultStore[int] = &stressStore{s.st, s}
-	if s.rng.IntN(2) == 0 {
-		st = &batchStressStore{stressStore: stressStore{s.st, s}}
-	}
-	s.p, err = pool.New(ctx, s.fn, st, &pool.Options{
-		Workers: 1 + s.rng.IntN(8),
-		Queue:   1 + s.rng.IntN(1<<s.rng.IntN(8)),
-	})
-	if err != nil {
-		return err
-	}
-
+	s.open(t, st, s.rng.IntN(2) == 0, &pool.Options{Workers: 1 + s.rng.IntN(8), Queue: 1 + s.rng.IntN(1<<s.rng.IntN(8))})
+	defer s.cancel(nil)
+	s.most = 8
 	var wg sync.WaitGroup
 	each := 1 + s.rng.IntN(200)
 	for submitter := range 1 + s.rng.IntN(6) {
 		rng := rand.New(rand.NewPCG(s.seed, uint64(submitter+1)))
-		wg.Go(func() { s.submit(rng, 1+submitter*1_000_000, each) })
+		wg.Go(func() { s.submitSome(rng, each) })
 	}
 	wg.Go(func() { // everything else that a user may do
+		briefly := func() context.Context {
+			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Microsecond)
+			context.AfterFunc(ctx, cancel)
+			return ctx
+		}
 		for s.p.Stats().Submitted < uint64(s.rng.IntN(2*each)) && s.rng.IntN(500) > 0 {
 			switch s.rng.IntN(6) {
 			case 0:
 				_ = s.p.Resize(s.rng.IntN(6))
 			case 1:
-				ctx, cancel := context.WithTimeout(ctx, 100*time.Microsecond)
-				_ = s.p.Wait(ctx)
-				cancel()
+				_ = s.p.Wait(briefly())
 			case 2:
-				_, _ = s.p.Results(ctx)
+				_, _ = s.p.Results(context.Background())
 			case 3:
-				ctx, cancel := context.WithTimeout(ctx, 100*time.Microsecond)
-				_, _ = s.p.Get(ctx, store.ID(1+s.rng.IntN(each)))
-				cancel()
+				s.get(briefly(), store.ID(1+s.rng.IntN(each)))
 			default:
 				runtime.Gosched()
 			}
 		}
 		switch s.rng.IntN(4) {
 		case 0:
-			cancel(errCause)
+			s.cancel(errCause)
 		case 1:
 			_ = s.p.Resize(0)
 		default:
@@ -218,36 +146,28 @@ func (s *stress) run() error {
 	select {
 	case <-s.p.Done():
 	case <-time.After(time.Minute):
-		return fmt.Errorf("the pool has not ended: %+v", s.p.Stats())
+		t.Fatalf("the pool has not ended: %+v", s.p.Stats())
 	}
-	return s.verify()
+	return s.settle()
 }
 
-func (s *stress) submit(rng *rand.Rand, next, n int) {
+func (s *stress) submitSome(rng *rand.Rand, n int) {
+	kinds := []behaviour{succeeds, fails, panics, goexits, yields, sleeps, submits}
 	for range n {
-		in := make([]chaos, 1+rng.IntN(4))
+		in := make([]deed, 1+rng.IntN(4))
 		for i := range in {
-			in[i] = chaos{next, behaviour(rng.IntN(int(behaviours)))}
-			next++
+			in[i] = s.deed(kinds[rng.IntN(len(kinds))])
 		}
-		var ids []store.ID
 		var err error
 		switch rng.IntN(3) {
 		case 0:
-			ids = make([]store.ID, 1)
-			ids[0], err = s.p.Submit(context.Background(), in[0])
+			err = s.submit(context.Background(), in[0])
 		case 1:
-			ids = make([]store.ID, 1)
-			ids[0], err = s.p.TrySubmit(in[0])
+			err = s.trySubmit(in[0])
 		case 2:
 			ctx, cancel := context.WithTimeout(context.Background(), time.Duration(rng.IntN(1000))*time.Microsecond)
-			ids, err = s.p.SubmitAll(ctx, in)
+			err = s.submitAll(ctx, in)
 			cancel()
-		}
-		for i, id := range ids {
-			if id != 0 {
-				s.accept(id, in[i])
-			}
 		}
 		if errors.Is(err, pool.ErrClosed) {
 			return
@@ -255,125 +175,95 @@ func (s *stress) submit(rng *rand.Rand, next, n int) {
 	}
 }
 
-// verify compares the callers' account with the store's.
-func (s *stress) verify() error {
-	ctx := context.Background()
-	stored, err := store.Snapshot(ctx, s.st)
-	if err != nil {
-		return err
+// Whatever a store of batches does, within the contract, each result is stored or handed
+// back, once, and the numbers add up all the time.
+func TestBatchChaos(t *testing.T) {
+	seeds := 30
+	if testing.Short() {
+		seeds = 10
 	}
-	var unsaved *pool.UnsavedError[int]
-	if errors.As(s.p.Stop(ctx), &unsaved) { // handed back is as good as stored
-		for _, res := range unsaved.Results {
-			if _, twice := stored[res.ID]; twice && s.puts[res.ID] == 0 {
-				s.faults = append(s.faults, fmt.Errorf("result %d is both stored and handed back", res.ID))
+	for seed := range seeds {
+		synctest.Test(t, func(t *testing.T) { batchChaos(t, uint64(seed)) })
+		require.False(t, t.Failed(), "seed %d", seed)
+	}
+}
+
+func batchChaos(t *testing.T, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 77))
+	var mu sync.Mutex
+	roll := func(n int) int { mu.Lock(); defer mu.Unlock(); return rng.IntN(n) }
+	oneIn := func(n int, of ...storetest.Fault) storetest.Fault {
+		return func(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
+			if roll(n) == 0 {
+				return of[roll(len(of))](ctx, ids, do)
 			}
-			stored[res.ID] = res
+			return do(ctx)
 		}
 	}
-	for id := range s.accepted {
-		if _, ok := stored[id]; !ok {
-			s.faults = append(s.faults, fmt.Errorf("task %d was accepted and has no result", id))
+	down, boom := storetest.Fail(errDown), storetest.Panic("boom")
+	pause := func(ctx context.Context, _ []store.ID, do func(context.Context) error) error {
+		time.Sleep(time.Duration(roll(20)) * time.Millisecond)
+		return do(ctx)
+	}
+	trouble := 1 + roll(6)
+	var a account
+	a.storeFailed.Store(true)
+	a.put = storetest.Chain(oneIn(2, pause),
+		oneIn(3*trouble, down, storetest.Fail(store.ErrRejected), boom, goexit, storetest.Slow(time.Second)),
+		inBatches(oneIn(4*trouble, loses(down), loses(boom), loses(goexit))))
+	a.open(t, rwmutex.New[int](), true, &pool.Options{Workers: 1 + roll(8), Queue: 1 + roll(200)})
+	a.most = 8
+	n, resizes, ends := 1+roll(3000), roll(2) == 0, roll(2) == 0
+	for _, reason := range []interface{ Store(bool) }{&a.stopped, &a.cancelled, &a.emptied} {
+		reason.Store(resizes || ends)
+	}
+	a.stopped.Store(true)
+	stop := make(chan struct{})
+	var looking, wg sync.WaitGroup
+	looking.Go(func() {
+		for !isClosed(stop) {
+			s := a.p.Stats()
+			checkStats(t, s)
+			assert.LessOrEqual(t, s.Unsaved, s.Submitted)
+			time.Sleep(3 * time.Millisecond)
 		}
+	})
+	for g := range 3 {
+		wg.Go(func() {
+			for i := range n / 3 {
+				does := behaviour((i*7 + g) % 23)
+				if does != panics && does != goexits && does != submits {
+					does = succeeds
+				}
+				if err := a.submit(context.Background(), a.deed(does)); errors.Is(err, pool.ErrNoWorkers) {
+					time.Sleep(time.Millisecond)
+				} else if err != nil {
+					return
+				}
+				if i%50 == 0 {
+					wg.Go(func() { a.get(context.Background(), store.ID(i)) })
+				}
+			}
+		})
 	}
-	for id, res := range stored {
-		in, ok := s.accepted[id]
-		if !ok {
-			s.faults = append(s.faults, fmt.Errorf("result %d of a task that was not accepted", id))
-			continue
-		}
-		if err := s.verifyResult(in, res); err != nil {
-			s.faults = append(s.faults, fmt.Errorf("task %d, %+v: %w", id, in, err))
-		}
+	if resizes {
+		wg.Go(func() {
+			for i := range 20 {
+				time.Sleep(7 * time.Millisecond)
+				_ = a.p.Resize(i % 4)
+			}
+			_ = a.p.Resize(2)
+		})
 	}
-	for id, n := range s.puts {
-		if n > 1 {
-			s.faults = append(s.faults, fmt.Errorf("result %d was stored %d times", id, n))
-		}
+	time.Sleep(time.Duration(roll(3000)) * time.Millisecond)
+	if ends {
+		a.cancel(errCause)
 	}
-	st := s.p.Stats()
-	if st.Submitted != uint64(len(s.accepted)) || st.Queued+st.Running != 0 ||
-		st.Submitted != st.Succeeded+st.Failed+st.Panicked+st.NotRun {
-		s.faults = append(s.faults, fmt.Errorf("%d tasks accepted, %+v", len(s.accepted), st))
-	}
-	return errors.Join(s.faults...)
-}
-
-func (s *stress) verifyResult(in chaos, res store.Result[int]) error {
-	wantRuns := 1
-	var panicked *pool.PanicError
-	switch {
-	case errors.Is(res.Err, pool.ErrNotRun):
-		wantRuns = 0
-	case in.does == fails && res.Err == errTask && res.Value == in.value:
-	case in.does == panics && errors.As(res.Err, &panicked) && panicked.Value == in.value:
-	case in.does == goexits && res.Err == pool.ErrGoexit:
-	case in.does != fails && in.does != panics && in.does != goexits && res.Err == nil && res.Value == in.value:
-	default:
-		return fmt.Errorf("stored was %+v", res)
-	}
-	if got := s.ran[in.value]; got != wantRuns {
-		return fmt.Errorf("the task ran %d times, want %d", got, wantRuns)
-	}
-	return nil
-}
-
-// stressStore is a stress's store, with its own Put.
-type stressStore struct {
-	store.ResultStore[int]
-	s *stress
-}
-
-func (st *stressStore) Put(ctx context.Context, res store.Result[int]) error {
-	return st.s.Put(ctx, res)
-}
-
-// batchStressStore takes batches as well, and fails before or after storing them.
-type batchStressStore struct {
-	stressStore
-	mu sync.Mutex // held in PutBatch: all or nothing
-}
-
-func (st *batchStressStore) PutBatch(ctx context.Context, res []store.Result[int]) error {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	for _, r := range res {
-		if _, err := st.s.st.Get(ctx, r.ID); err == nil {
-			return store.ErrExists
-		}
-	}
-	if st.s.lucky(res[0].ID, 3) {
-		return errDown
-	}
-	for _, r := range res {
-		if err := st.s.st.Put(ctx, r); err != nil {
-			return err
-		}
-		st.s.mu.Lock()
-		st.s.puts[r.ID]++
-		st.s.mu.Unlock()
-	}
-	if st.s.lucky(res[0].ID, 4) {
-		return errDown // although they were stored
-	}
-	return nil
-}
-
-// Every kind of outcome does occur in the stress test.
-func TestStressReachesAll(t *testing.T) {
-	checkGoroutines(t)
-	var sum pool.Stats
-	for seed := range uint64(200) {
-		s := &stress{seed: seed, rng: rand.New(rand.NewPCG(seed, 0)), st: dense.New[int]()}
-		require.NoError(t, s.run())
-		st := s.p.Stats()
-		sum.Succeeded += st.Succeeded
-		sum.Failed += st.Failed
-		sum.Panicked += st.Panicked
-		sum.NotRun += st.NotRun
-	}
-	assert.NotZero(t, sum.Succeeded)
-	assert.NotZero(t, sum.Failed)
-	assert.NotZero(t, sum.Panicked)
-	assert.NotZero(t, sum.NotRun)
+	_ = a.p.Stop(t.Context())
+	synctest.Wait()
+	assert.Empty(t, poolGoroutines())
+	close(stop)
+	wg.Wait()
+	looking.Wait()
+	require.NoError(t, a.settle(), "seed %d", seed)
 }

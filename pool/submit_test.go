@@ -2,14 +2,16 @@ package pool_test
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"math"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -18,6 +20,7 @@ import (
 	"github.com/resultpool/resultpool/store"
 	"github.com/resultpool/resultpool/store/dense"
 	"github.com/resultpool/resultpool/store/rwmutex"
+	"github.com/resultpool/resultpool/store/storetest"
 )
 
 func TestTrySubmitQueueFull(t *testing.T) {
@@ -34,50 +37,6 @@ func TestTrySubmitQueueFull(t *testing.T) {
 		id, err = p.TrySubmit(value(5))
 		assert.NoError(t, err)
 		assert.EqualValues(t, 5, id, "the refused task took an ID")
-	})
-}
-
-// New starts no goroutine, and a pool only as many as there is work for.
-func TestWorkersStartWhenNeeded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPool(t, &pool.Options{Workers: 100})
-		assert.Empty(t, poolGoroutines(), "after New")
-		for range 50 {
-			submit(t, p, value(1))
-			synctest.Wait()
-		}
-		assert.Equal(t, 1, workerCount(), "after tasks one by one")
-		gate := make(chan struct{})
-		for range 7 {
-			submit(t, p, gated(gate, 1))
-		}
-		synctest.Wait()
-		assert.Equal(t, 7, workerCount(), "with seven tasks that run")
-		close(gate)
-		require.NoError(t, p.Stop(t.Context()))
-		synctest.Wait()
-		assert.Empty(t, poolGoroutines(), "after Stop")
-	})
-}
-
-// A task that blocks never delays one that waits while a worker is idle.
-func TestNoHeadOfLineBlocking(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPool(t, &pool.Options{Workers: 4})
-		gate := make(chan struct{})
-		defer close(gate)
-		var ids []store.ID
-		for i := range 99 {
-			if i%33 == 0 {
-				submit(t, p, gated(gate, 0))
-			}
-			ids = append(ids, submit(t, p, value(i)))
-		}
-		synctest.Wait()
-		for i, id := range ids {
-			assert.Equal(t, i, held(t, p, id).Value)
-		}
-		assert.EqualValues(t, 3, p.Stats().Running)
 	})
 }
 
@@ -121,36 +80,82 @@ func TestSubmitterGivesUp(t *testing.T) {
 		p, gate, _, _, _ := busyPool(t)
 		submit(t, p, value(4))
 		ctx, cancel := context.WithCancelCause(t.Context())
-		first := call(func() error { _, err := p.Submit(t.Context(), value(5)); return err })
-		synctest.Wait()
-		second := call(func() error { _, err := p.Submit(ctx, value(6)); return err })
-		synctest.Wait()
-		third := call(func() error { _, err := p.Submit(t.Context(), value(7)); return err })
-		synctest.Wait()
+		first := p.submitting(value(5))
+		first.waits(t)
+		second := begin(func() error { _, err := p.Submit(ctx, value(6)); return err })
+		second.waits(t)
+		third := p.submitting(value(7))
+		third.waits(t)
 		cancel(io.EOF)
-		synctest.Wait()
-		err, returned := second()
-		assert.True(t, returned)
-		assert.Equal(t, io.EOF, err)
+		assert.Equal(t, io.EOF, second.returns(t))
 		close(gate)
-		synctest.Wait()
-		for _, c := range []func() (error, bool){first, third} {
-			err, returned := c()
-			assert.True(t, returned)
-			assert.NoError(t, err)
-		}
+		assert.NoError(t, first.returns(t))
+		assert.NoError(t, third.returns(t))
 		assert.Equal(t, pool.Stats{Submitted: 6, Succeeded: 6, Workers: 1}, p.Stats())
 	})
+}
+
+// A submitter whose context ends at the moment at which it is served, or refused, is
+// not refused a second time, and what it was counted for is counted once.
+func TestSubmitterGivesUpTooLate(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that the submitter runs last
+	const rounds, enough = 1000, 10
+	for name, c := range map[string]struct {
+		end  func(p taskPool, gate chan struct{})
+		want error
+	}{
+		"served":  {func(_ taskPool, gate chan struct{}) { close(gate) }, nil},
+		"refused": {func(p taskPool, gate chan struct{}) { _ = p.Resize(0) }, pool.ErrNoWorkers},
+	} {
+		t.Run(name, func(t *testing.T) {
+			late := 0
+			for round := 0; round < rounds && late < enough; round++ {
+				p, gate := fullPool(t, context.Background())
+				ctx, cancel := context.WithCancelCause(context.Background())
+				var ids []store.ID
+				submitted := begin(func() (err error) { ids, err = p.SubmitAll(ctx, values(1)); return err })
+				for p.Waiting() != 1 {
+					runtime.Gosched()
+				}
+				for range 20 {
+					runtime.Gosched() // it goes to sleep
+				}
+				cancel(io.EOF)
+				c.end(p, gate)
+				<-submitted.done
+				assert.Equal(t, submitted.err == nil, len(ids) == 1, "accepted, and an error")
+				if submitted.err == c.want { //nolint:errorlint // it is returned as it is
+					late++
+				}
+				assert.Zero(t, p.Waiting())
+				if c.want != nil {
+					close(gate)
+				}
+				_ = p.Stop(context.Background())
+			}
+			assert.Equal(t, enough, late, "the submitter came too late only so often")
+		})
+	}
+}
+
+// fullPool returns a pool with a worker that runs a task, which waits for gate, and a queue
+// with room for one, in which another waits.
+func fullPool(t *testing.T, ctx context.Context) (p taskPool, gate chan struct{}) { //nolint:revive // t comes first in helpers
+	t.Helper()
+	p = newPoolIn(t, ctx, &pool.Options{Workers: 1, Queue: 1})
+	gate = make(chan struct{})
+	started := make(chan struct{})
+	submit(t, p, func(context.Context) (int, error) { close(started); <-gate; return 1, nil })
+	<-started
+	submit(t, p, value(1))
+	return p, gate
 }
 
 func TestSubmitAll(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 3, 4, 100, 5000} {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPool(t, &pool.Options{Workers: 2, Queue: 3})
-			in := make([]task, n)
-			for i := range in {
-				in[i] = value(i)
-			}
+			in := values(n)
 			ids, err := p.SubmitAll(t.Context(), in)
 			require.NoError(t, err)
 			require.Len(t, ids, n)
@@ -167,51 +172,101 @@ func TestSubmitAll(t *testing.T) {
 
 // SubmitAll that ends early says exactly what was accepted.
 func TestSubmitAllPart(t *testing.T) {
-	ends := map[string]struct {
-		end  func(p taskPool, cancel context.CancelCauseFunc)
-		want error
-	}{
-		"its ctx":   {func(_ taskPool, cancel context.CancelCauseFunc) { cancel(io.EOF) }, io.EOF},
-		"Stop":      {func(p taskPool, _ context.CancelCauseFunc) { _ = p.Stop(doneContext()) }, pool.ErrClosed},
-		"cancel":    {func(p taskPool, _ context.CancelCauseFunc) { p.cancel(errCause) }, errCause},
-		"Resize(0)": {func(p taskPool, _ context.CancelCauseFunc) { _ = p.Resize(0) }, pool.ErrNoWorkers},
-	}
-	for name, c := range ends {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p := newPool(t, &pool.Options{Workers: 1, Queue: 3})
-				gate := make(chan struct{})
-				defer close(gate)
-				in := make([]task, 10)
-				for i := range in {
-					in[i] = gated(gate, i)
-				}
-				ctx, cancel := context.WithCancelCause(t.Context())
-				defer cancel(nil)
-				var ids []store.ID
-				submitted := call(func() (err error) { ids, err = p.SubmitAll(ctx, in); return err })
-				synctest.Wait()
-				gate <- struct{}{}
-				gate <- struct{}{}
-				synctest.Wait()
-				_, returned := submitted()
-				assert.False(t, returned)
-				c.end(p, cancel)
-				synctest.Wait()
-				err, returned := submitted()
-				assert.True(t, returned)
-				assert.ErrorIs(t, err, c.want)
-				assert.Equal(t, []store.ID{1, 2, 3, 4, 5, 6}, ids)
-				assert.EqualValues(t, 6, p.Stats().Submitted)
-			})
+	for name, c := range endings {
+		bubble(t, name, func(t *testing.T) {
+			p := newPool(t, &pool.Options{Workers: 1, Queue: 3})
+			gate := make(chan struct{})
+			defer close(gate)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			var ids []store.ID
+			submitted := begin(func() (err error) { ids, err = p.SubmitAll(ctx, repeat(10, gated(gate, 1))); return err })
+			submitted.waits(t)
+			gate <- struct{}{}
+			gate <- struct{}{}
+			submitted.waits(t)
+			c.end(p, cancel)
+			matchesAll(t, submitted.returns(t), c.want...)
+			assert.Equal(t, []store.ID{1, 2, 3, 4, 5, 6}, ids)
+			assert.EqualValues(t, 6, p.Stats().Submitted)
 		})
 	}
+}
+
+// Inside a task there is room for as many as the queue takes, also for more than it has
+// memory for yet.
+func TestSubmitAllInTaskFillsTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 1, Queue: 100})
+		submit(t, p, func(ctx context.Context) (int, error) {
+			ids, err := p.SubmitAll(ctx, repeat(100, value(1)))
+			assert.NoError(t, err)
+			assert.Len(t, ids, 100)
+			_, err = p.SubmitAll(ctx, values(1))
+			assert.Equal(t, pool.ErrQueueFull, err)
+			return 0, nil
+		})
+		synctest.Wait()
+		assert.NoError(t, p.Stop(t.Context()))
+		assert.Equal(t, 101, holds(t, p))
+	})
+}
+
+// huge is more tasks than any memory has IDs for. They take no room themselves.
+const huge = min(1<<40, math.MaxInt)
+
+// SubmitAll takes memory for what is accepted, and not for what it is given.
+func TestSubmitAllHuge(t *testing.T) {
+	for name, st := range map[string]store.ResultStore[int]{"counting": newTestStore(nil), "IDReserver": dense.New[int]()} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			var runs atomic.Int64
+			p, err := pool.New(t.Context(), func(context.Context, struct{}) (int, error) {
+				if runs.Add(1) == 10_000 {
+					cancel(errCause)
+				}
+				return 0, nil
+			}, st, &pool.Options{Workers: 2})
+			require.NoError(t, err)
+			ids, err := p.SubmitAll(ctx, make([]struct{}, huge))
+			assert.Equal(t, errCause, err)
+			assert.GreaterOrEqual(t, len(ids), 10_000)
+			require.NoError(t, p.Stop(t.Context()))
+			s := p.Stats()
+			assert.EqualValues(t, len(ids), s.Submitted)
+			assert.EqualValues(t, len(ids), s.Succeeded)
+			for i, id := range ids {
+				require.EqualValues(t, i+1, id)
+			}
+		})
+	}
+}
+
+// As many tasks as there can be in a slice use up the numbers of a pool that counts, but
+// not for others.
+func TestSubmitAllLeavesIDs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		p, err := pool.New(t.Context(), func(context.Context, struct{}) (int, error) { <-gate; return 0, nil },
+			newTestStore(nil), &pool.Options{Workers: 1, Queue: 2})
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		all := begin(func() error { _, err := p.SubmitAll(ctx, make([]struct{}, math.MaxInt)); return err })
+		all.waits(t)
+		one := begin(func() error { _, err := p.Submit(t.Context(), struct{}{}); return err })
+		one.waits(t)
+		cancel(errCause)
+		assert.Equal(t, errCause, all.returns(t))
+		close(gate)
+		assert.NoError(t, one.returns(t))
+		require.NoError(t, p.Stop(t.Context()))
+		assert.EqualValues(t, 4, p.Stats().Succeeded)
+	})
 }
 
 // An id is given at submission: increasing in the order in which a goroutine
 // submits, and never twice.
 func TestIDsIncrease(t *testing.T) {
-	checkGoroutines(t)
 	p := newPool(t, &pool.Options{Workers: 2, Queue: 7})
 	const submitters, each = 8, 1000
 	got := make([][]store.ID, submitters)
@@ -219,22 +274,12 @@ func TestIDsIncrease(t *testing.T) {
 	for s := range submitters {
 		wg.Go(func() {
 			for len(got[s]) < each {
-				switch len(got[s]) % 3 {
-				case 0:
-					if id, err := p.TrySubmit(value(1)); err == nil {
-						got[s] = append(got[s], id)
-						continue
-					}
-					fallthrough
-				case 1:
-					id, err := p.Submit(t.Context(), value(1))
-					assert.NoError(t, err)
-					got[s] = append(got[s], id)
-				case 2:
-					ids, err := p.SubmitAll(t.Context(), []task{value(1), value(2), value(3)})
-					assert.NoError(t, err)
-					got[s] = append(got[s], ids...)
+				ids, err := submitSomehow(p, len(got[s])%3, value(1))
+				if err != nil {
+					assert.Equal(t, pool.ErrQueueFull, err)
+					runtime.Gosched()
 				}
+				got[s] = append(got[s], ids...)
 			}
 		})
 	}
@@ -252,68 +297,56 @@ func TestIDsIncrease(t *testing.T) {
 	assert.Equal(t, len(all), holds(t, p))
 }
 
-// ants #26, #70, #154, #336, #374: never more tasks at once than workers, also
-// while their number changes. Counted inside the tasks.
-func TestNeverMoreThanWorkers(t *testing.T) {
-	checkGoroutines(t)
-	p := newPool(t, &pool.Options{Workers: 1})
-	var running, limit atomic.Int64
-	limit.Store(1)
-	var over atomic.Int64
-	busy := func(context.Context) (int, error) {
-		if running.Add(1) > limit.Load() {
-			over.Add(1)
+// submitSomehow submits in, in one of three ways, and returns the IDs of what was accepted.
+func submitSomehow(p taskPool, how int, in task) ([]store.ID, error) {
+	switch how {
+	case 0:
+		id, err := p.TrySubmit(in)
+		if err != nil {
+			return nil, err
 		}
-		runtime.Gosched()
-		running.Add(-1)
-		return 0, nil
-	}
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			for range 2000 {
-				_, err := p.Submit(t.Context(), busy)
-				assert.NoError(t, err)
-			}
-		})
-	}
-	for i := range 50 {
-		more := int64(2 + i%7)
-		limit.Store(more)
-		require.NoError(t, p.Resize(int(more)))
-		runtime.Gosched()
-		require.NoError(t, p.Resize(1)) // those that run may finish, so limit stays
-		for p.Stats().Running > 1 {
-			runtime.Gosched()
+		return []store.ID{id}, nil
+	case 1:
+		id, err := p.Submit(context.Background(), in)
+		if err != nil {
+			return nil, err
 		}
+		return []store.ID{id}, nil
+	default:
+		return p.SubmitAll(context.Background(), repeat(3, in))
 	}
-	wg.Wait()
-	require.NoError(t, p.Stop(t.Context()))
-	assert.Zero(t, over.Load(), "tasks that found too many running")
 }
 
-// pond #543ed3a, #74, #86: many tiny tasks on few workers, none missed.
-func TestManyTinyTasks(t *testing.T) {
-	for _, workers := range []int{1, 2} {
-		checkGoroutines(t)
-		st := dense.New[int]()
-		p, err := pool.New(t.Context(), func(_ context.Context, i int) (int, error) { return i, nil }, st, &pool.Options{Workers: workers})
-		require.NoError(t, err)
-		const n = 100_000
-		for i := range n {
-			_, err := p.Submit(t.Context(), i)
-			require.NoError(t, err)
+// pond's Go ignored the context, one path of several: no task starts after the cancel,
+// however it came in, and none comes in.
+func TestNoTaskStartsAfterCancel(t *testing.T) {
+	for how := range 3 {
+		for _, workers := range []int{1, 3} {
+			bubble(t, fmt.Sprintf("how=%d,workers=%d", how, workers), func(t *testing.T) {
+				p := newPool(t, &pool.Options{Workers: workers, Queue: 4})
+				gate := make(chan struct{})
+				for range workers {
+					submit(t, p, gated(gate, 1))
+				}
+				synctest.Wait()
+				var started atomic.Int64
+				start := func(context.Context) (int, error) { started.Add(1); return 0, nil }
+				for range 3 { // in the queue, or waiting for room
+					begin(func() error { _, err := submitSomehow(p, how, start); return err })
+				}
+				synctest.Wait()
+				assert.Positive(t, p.Stats().Queued)
+				p.cancel(errCause)
+				for range 100 { // no worker has seen the cancel yet, perhaps
+					_, err := submitSomehow(p, how, start)
+					assert.ErrorIs(t, err, pool.ErrClosed)
+				}
+				close(gate)
+				<-p.Done()
+				assert.Zero(t, started.Load(), "tasks started after the cancel")
+				assert.EqualValues(t, p.Stats().Submitted, holds(t, p))
+			})
 		}
-		require.NoError(t, p.Stop(t.Context()))
-		next := 0
-		for res, err := range st.All(t.Context()) {
-			require.NoError(t, err)
-			if res.Value != next || res.ID != store.ID(next+1) {
-				t.Fatalf("result %d is %+v", next, res)
-			}
-			next++
-		}
-		assert.Equal(t, n, next)
 	}
 }
 
@@ -321,39 +354,27 @@ func TestManyTinyTasks(t *testing.T) {
 // panic, every accepted task has its result, and Stop comes first or not at all.
 // TestSuite does it too; this one has all ways to submit, and several Stops.
 func TestSubmitRacesStop(t *testing.T) {
-	checkGoroutines(t)
 	rounds := 10_000
 	if raceEnabled {
 		rounds = 500
 	}
 	for range rounds {
-		st := rwmutex.New[int]()
-		p, err := pool.New(context.Background(), pool.Call[int], st, &pool.Options{Workers: 2, Queue: 2})
+		p, err := pool.New(context.Background(), pool.Call[int], rwmutex.New[int](), &pool.Options{Workers: 2, Queue: 2})
 		require.NoError(t, err)
 		var accepted atomic.Int64
 		var wg sync.WaitGroup
-		for i := range 3 {
+		for how := range 3 {
 			wg.Go(func() {
-				var err error
-				for err == nil || err == pool.ErrQueueFull {
-					var ids []store.ID
-					switch i {
-					case 0:
-						_, err = p.Submit(context.Background(), value(1))
-					case 1:
-						if _, err = p.TrySubmit(value(1)); err == pool.ErrQueueFull {
-							runtime.Gosched()
-						}
-					case 2:
-						ids, err = p.SubmitAll(context.Background(), []task{value(1), value(2), value(3)})
-						accepted.Add(int64(len(ids)))
-						continue
-					}
-					if err == nil {
-						accepted.Add(1)
+				for {
+					ids, err := submitSomehow(taskPool{Pool: p}, how, value(1))
+					accepted.Add(int64(len(ids)))
+					if err == pool.ErrQueueFull { //nolint:errorlint // it is returned as it is
+						runtime.Gosched()
+					} else if err != nil {
+						assert.Equal(t, pool.ErrClosed, err)
+						return
 					}
 				}
-				assert.Equal(t, pool.ErrClosed, err)
 			})
 		}
 		for range 2 {
@@ -368,50 +389,142 @@ func TestSubmitRacesStop(t *testing.T) {
 		require.Len(t, all, int(accepted.Load()))
 		require.EqualValues(t, accepted.Load(), p.Stats().Submitted)
 	}
-}
-
-// Submit, run and Put allocate nothing in the steady state, with dense.
-func TestNoAllocations(t *testing.T) {
-	if raceEnabled {
-		t.Skip("the race detector allocates")
-	}
 	checkGoroutines(t)
-	const n = 10_000 // also the queue: a Submit that has to wait does allocate
-	st := dense.New[int]()
-	p, err := pool.New(t.Context(), func(_ context.Context, i int) (int, error) { return i, nil }, st, &pool.Options{Workers: 1, Queue: n})
-	require.NoError(t, err)
-	defer func() { assert.NoError(t, p.Stop(context.Background())) }()
-	run := func() {
-		for i := range n {
-			_, err := p.Submit(t.Context(), i)
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := p.Wait(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	run()
-	perTask := testing.AllocsPerRun(5, run) / n
-	// A segment of dense is one allocation for 1,024 results, each Wait is a few.
-	assert.Less(t, perTask, 0.01)
 }
 
-// Time passes in a pool only for what waits: nothing polls.
-func TestIdlePoolSleeps(t *testing.T) {
+// A pool hears of its cancel from a goroutine, a moment later. Nothing may get in
+// meanwhile: a submitter that waited for room was accepted when a worker had made
+// some in that moment, for a task that was never to run.
+
+// refusedLate requires that p refuses calls because of errCause, and has accepted n tasks.
+func refusedLate(t *testing.T, p taskPool, n int, calls ...*pending) {
+	t.Helper()
+	for _, c := range calls {
+		matchesAll(t, c.returns(t), pool.ErrClosed, errCause)
+	}
+	assert.EqualValues(t, n, p.Stats().Submitted)
+}
+
+// The cancel comes from a task, whose worker makes room as soon as it returns.
+func TestCancelInTaskAcceptsNothing(t *testing.T) {
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPool(t, &pool.Options{Workers: 1, Queue: 1})
+			gate := make(chan struct{})
+			submit(t, p, func(context.Context) (int, error) { <-gate; p.cancel(errCause); return 1, nil })
+			synctest.Wait()
+			queued := submit(t, p, value(2))
+			blocked := p.submitting(value(3))
+			blocked.waits(t)
+			close(gate)
+			<-p.Done()
+			refusedLate(t, p, 2, blocked)
+			assert.ErrorIs(t, held(t, p, queued).Err, pool.ErrNotRun)
+		})
+	}
+}
+
+// The context is not the standard library's, and takes its time to close its channel.
+func TestLateCancelAcceptsNothing(t *testing.T) {
+	for name, outcome := range map[string]error{"success": nil, "failure": errTask} {
+		bubble(t, name, func(t *testing.T) {
+			ctx := newCustomCtx()
+			p := newPoolIn(t, ctx, &pool.Options{Workers: 1, Queue: 1})
+			gate := make(chan struct{})
+			submit(t, p, func(context.Context) (int, error) { <-gate; return 1, outcome })
+			synctest.Wait()
+			queued := submit(t, p, value(2))
+			blocked := p.submitting(value(3))
+			blocked.waits(t)
+
+			ctx.err.Store(&errCause)
+			close(gate)
+			refusedLate(t, p, 2, blocked)
+			assert.ErrorIs(t, held(t, p, queued).Err, pool.ErrNotRun)
+			close(ctx.done)
+			assert.Equal(t, errCause, p.Stop(t.Context()))
+		})
+	}
+}
+
+// A batch waits for half of the queue, so the first room calls nobody; whoever takes the
+// pool's lock next must not give it away, even if only a worker has seen the cancel.
+func TestLateCancelAcceptsNoBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPool(t, &pool.Options{Workers: 3})
-		for range 10 {
-			submit(t, p, value(1))
+		ctx := newCustomCtx()
+		hold := make(chan struct{})
+		p := newPoolIn(t, ctx, &pool.Options{Workers: 1, Queue: 4}, newTestStore(storetest.Only(after(hold), 2, 3, 4, 5)))
+		gate := make(chan struct{})
+		_, err := p.SubmitAll(t.Context(), append([]task{gated(gate, 1)}, values(3)...))
+		require.NoError(t, err)
+		synctest.Wait()
+		submit(t, p, value(1))
+		batch := p.submittingAll(values(4))
+		batch.waits(t)
+
+		ctx.err.Store(&errCause)
+		close(gate)
+		synctest.Wait() // the next task is not run, and the store holds up its result
+		assert.EqualValues(t, 5, p.Stats().Submitted)
+		close(ctx.done)
+		close(hold)
+		assert.Equal(t, errCause, p.Stop(context.Background()))
+		refusedLate(t, p, 5, batch)
+	})
+}
+
+// A submitter comes back from the store with IDs, in that moment.
+func TestReservedTooLateAcceptsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := newCustomCtx()
+		st := newReserver(1, 0)
+		p := newPoolIn(t, ctx, &pool.Options{Workers: 1, Queue: 1 << 17}, st)
+		_, err := p.SubmitAll(t.Context(), repeat(reservedAtOnce, value(1)))
+		require.NoError(t, err)
+		gate, good := make(chan struct{}), st.reserve
+		st.reserve = func(ctx context.Context, n uint64) (store.ID, error) {
+			<-gate
+			return good(ctx, n)
+		}
+		var submits []*pending
+		for how := range 3 {
+			submits = append(submits, begin(func() error { _, err := submitSomehow(p, how, value(2)); return err }))
 		}
 		synctest.Wait()
-		// In a bubble, time passes at once while all goroutines are blocked. With a
-		// poll each millisecond this would take 360 billion steps, and not end.
-		begun := time.Now()
-		time.Sleep(100_000 * time.Hour)
-		assert.Equal(t, 100_000*time.Hour, time.Since(begun))
-		submit(t, p, value(1))
-		require.NoError(t, p.Stop(t.Context()))
+		ctx.err.Store(&errCause)
+		close(gate)
+		refusedLate(t, p, reservedAtOnce, submits...)
+		close(ctx.done)
+		assert.Equal(t, errCause, p.Stop(t.Context()))
 	})
+}
+
+// The cancel comes from outside, at any moment, while submitters that wait get in
+// one by one. Once it has returned, no more do.
+func TestCancelRacesRoom(t *testing.T) {
+	const submitters = 300
+	rounds := 300
+	if raceEnabled {
+		rounds = 50
+	}
+	for range rounds {
+		ctx, cancel := context.WithCancel(context.Background())
+		p, gate := fullPool(t, ctx)
+		var wg sync.WaitGroup
+		for range submitters {
+			wg.Go(func() { _, _ = p.Submit(context.Background(), value(1)) })
+		}
+		for p.Waiting() < submitters {
+			runtime.Gosched()
+		}
+		close(gate)
+		for range rand.IntN(submitters) {
+			runtime.Gosched()
+		}
+		cancel()
+		accepted := p.Stats().Submitted
+		<-p.Done()
+		wg.Wait()
+		require.Equal(t, accepted, p.Stats().Submitted, "tasks accepted after the cancel")
+	}
 }

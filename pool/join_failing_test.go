@@ -17,7 +17,6 @@ import (
 	"github.com/resultpool/resultpool/engine/enginetest"
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
-	"github.com/resultpool/resultpool/store/rwmutex"
 )
 
 var errNotPermitted = errors.New("not permitted")
@@ -235,6 +234,7 @@ func TestJoinEngineCallsGoexit(t *testing.T) {
 }
 
 // Goexit meets a result that was set aside, since the first attempt to save it failed.
+// (TestBatchGoexitOfAResultSetAside is the same without an engine.)
 func TestGoexitOfAResultSetAside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var saves atomic.Int64
@@ -253,145 +253,6 @@ func TestGoexitOfAResultSetAside(t *testing.T) {
 		cancel(errors.New("enough"))
 		_ = soon(t, time.Minute, func() error { return p.Stop(t.Context()) })
 		<-p.Done()
-	})
-	synctest.Test(t, func(t *testing.T) { // the same without an engine
-		var puts atomic.Int64
-		st := newRecordingStore(func([]store.ID) error {
-			if puts.Add(1) == 1 {
-				return errDown
-			}
-			runtime.Goexit()
-			return nil
-		})
-		p := newPool(t, nil, st)
-		submit(t, p, value(1))
-		time.Sleep(time.Minute)
-		var unsaved *pool.UnsavedError[int]
-		require.ErrorAs(t, soon(t, time.Minute, func() error { return p.Stop(t.Context()) }), &unsaved)
-		require.Len(t, unsaved.Results, 1)
-	})
-}
-
-// closedStore says that it is closed, from a moment on.
-type closedStore struct {
-	store.ResultStore[int]
-	closed atomic.Bool
-}
-
-func (s *closedStore) err() error {
-	if s.closed.Load() {
-		return fmt.Errorf("my store: %w", store.ErrClosed)
-	}
-	return nil
-}
-
-func (s *closedStore) Put(ctx context.Context, res store.Result[int]) error {
-	if err := s.err(); err != nil {
-		return err
-	}
-	return s.ResultStore.Put(ctx, res)
-}
-
-type closedBatchStore struct{ *closedStore }
-
-func (s closedBatchStore) PutBatch(_ context.Context, res []store.Result[int]) error {
-	if err := s.err(); err != nil {
-		return err
-	}
-	return putAllOrNone(s.ResultStore, res)
-}
-
-type closedReserver struct{ *closedStore }
-
-func (s closedReserver) ReserveIDs(_ context.Context, n uint64) (store.ID, error) {
-	return 1, s.err()
-}
-
-// A store that is closed before Stop takes no result any more: Stop hands back what there is.
-func TestStoreIsClosed(t *testing.T) {
-	for name, wrap := range map[string]func(*closedStore) store.ResultStore[int]{
-		"one by one":          func(s *closedStore) store.ResultStore[int] { return s },
-		"BatchPutter":         func(s *closedStore) store.ResultStore[int] { return closedBatchStore{s} },
-		"with IDs of its own": func(s *closedStore) store.ResultStore[int] { return closedReserver{s} },
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				st := &closedStore{ResultStore: rwmutex.New[int]()}
-				p := newPool(t, &pool.Options{Workers: 2, Queue: 10}, wrap(st))
-				stored := submit(t, p, value(1))
-				require.NoError(t, p.Wait(t.Context()))
-				gate := make(chan struct{})
-				var ids []store.ID
-				for i := range 12 {
-					ids = append(ids, submit(t, p, gated(gate, i)))
-				}
-				var last store.ID
-				blocked := call(func() (err error) { last, err = p.Submit(t.Context(), value(1)); return err })
-				synctest.Wait()
-				st.closed.Store(true)
-				close(gate)
-				err := soon(t, time.Minute, func() error { return p.Stop(t.Context()) })
-				require.ErrorIs(t, err, store.ErrClosed)
-				var unsaved *pool.UnsavedError[int]
-				require.ErrorAs(t, err, &unsaved)
-				synctest.Wait()
-				err, returned := blocked()
-				require.True(t, returned)
-				if err == nil { // there was room before the store was asked
-					ids = append(ids, last)
-				} else {
-					require.ErrorIs(t, err, pool.ErrClosed)
-				}
-				var got []store.ID
-				for _, res := range unsaved.Results {
-					got = append(got, res.ID)
-				}
-				require.ElementsMatch(t, ids, got)
-				<-p.Done()
-				_, err = p.Submit(t.Context(), value(1))
-				require.ErrorIs(t, err, pool.ErrClosed)
-				require.ErrorIs(t, err, store.ErrClosed)
-				require.ErrorIs(t, p.Wait(t.Context()), store.ErrClosed)
-				require.ErrorIs(t, p.Stats().Failing.Err, store.ErrClosed)
-				v, err := p.Get(t.Context(), stored)
-				require.NoError(t, err)
-				require.Equal(t, 1, v)
-				_, err = p.Get(t.Context(), ids[0])
-				require.ErrorAs(t, err, &unsaved)
-			})
-		})
-	}
-}
-
-// A pool whose store was closed when there was nothing left to store has lost nothing.
-func TestStoreIsClosedAfterTheWork(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		st := &closedStore{ResultStore: rwmutex.New[int]()}
-		p := newPool(t, nil, st)
-		submit(t, p, value(1))
-		require.NoError(t, p.Wait(t.Context()))
-		st.closed.Store(true)
-		require.NoError(t, p.Stop(t.Context()))
-	})
-}
-
-// Failing is since the first of the attempts that go on failing, and over with a success.
-func TestStatsFailing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		st := newDownStore()
-		p := newPool(t, &pool.Options{Workers: 2}, st)
-		assert.Zero(t, p.Stats().Failing)
-		begun := time.Now()
-		submit(t, p, value(1))
-		time.Sleep(time.Minute)
-		submit(t, p, value(2))
-		time.Sleep(time.Minute)
-		f := p.Stats().Failing
-		assert.Equal(t, begun, f.Since)
-		assert.Equal(t, errDown, f.Err)
-		st.down.Store(false)
-		require.NoError(t, p.Wait(t.Context()))
-		assert.Zero(t, p.Stats().Failing)
 	})
 }
 
@@ -447,8 +308,8 @@ func TestJoinStatsFailing(t *testing.T) {
 	}
 }
 
-// An error at a deadline says what the engine has refused. Over a store it is the very cause,
-// and Stats says the rest.
+// An error at a deadline says what the engine has refused. (Over a store it is the cause alone,
+// and Stats says the rest: see TestStatsFailing.)
 func TestDeadlineSaysWhatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fail := enginetest.Fail(errEngineDown)
@@ -474,15 +335,6 @@ func TestDeadlineSaysWhatFails(t *testing.T) {
 			require.ErrorIs(t, err, errEngineDown, c.name)
 			require.ErrorContains(t, err, errEngineDown.Error(), c.name)
 		}
-	})
-	synctest.Test(t, func(t *testing.T) {
-		p := newPool(t, nil, newDownStore())
-		submit(t, p, value(1))
-		why := errors.New("enough")
-		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, why)
-		defer cancel()
-		require.Equal(t, why, p.Stop(ctx))
-		require.Equal(t, errDown, p.Stats().Failing.Err)
 	})
 }
 
@@ -529,6 +381,7 @@ func TestJoinWaitSaysWhatIsLeft(t *testing.T) {
 type circle struct{}
 
 func (c *circle) Error() string { return "circle" }
+
 func (c *circle) Unwrap() error { return c }
 
 // The pool looks for the cancel's error in one that a task has made, however that is made.
@@ -548,4 +401,219 @@ func TestJoinErrorWrapsItself(t *testing.T) {
 		_, err = reader.Get(t.Context(), id)
 		require.EqualError(t, err, "circle")
 	})
+}
+
+// Goexit in a Load loses none of the tasks that the same Pull has brought.
+func TestJoinGoexitBetweenLoads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := newMemory(0)
+		submitter, _ := join(t, memory, nil, nil)
+		ids, err := submitter.SubmitAll(t.Context(), numbers(4))
+		require.NoError(t, err)
+		_, err = memory.Open().Pull(t.Context(), 4) // by a process that dies
+		require.NoError(t, err)
+		eng := strict{enginetest.WithFaults(memory.Open(), enginetest.Faults{
+			Load: enginetest.After(2, enginetest.First(1, enginetest.Goexit())),
+		})}
+		p, _ := join(t, eng, doubled, &pool.Options{Workers: 4})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		for i, id := range ids {
+			v, err := submitter.Get(ctx, id)
+			require.NoError(t, err)
+			require.Equal(t, 2*i, v)
+		}
+		require.NoError(t, soon(t, time.Hour, func() error { return p.Stop(t.Context()) }))
+	})
+}
+
+// Goexit in the call that counts starts is a failure of that call: it is no outcome of the
+// task, and those that wait for their turn get it.
+func TestJoinMarkStartCallsGoexit(t *testing.T) {
+	for name, nth := range map[string]int{"first count": 0, "second count": 2, "when it is taken back": 1} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				memory := newMemory(0)
+				submitter, _ := join(t, memory, nil, nil)
+				ids, err := submitter.SubmitAll(t.Context(), numbers(3))
+				require.NoError(t, err)
+				dead := memory.Open()
+				for range 3 {
+					ds, err := dead.Pull(t.Context(), 3)
+					require.NoError(t, err)
+					for _, d := range ds {
+						require.NoError(t, dead.Nack(t.Context(), []engine.Delivery{d}))
+					}
+				}
+				for _, id := range ids { // somebody has died at each
+					_, err := dead.MarkStart(t.Context(), uint64(id), 1)
+					require.NoError(t, err)
+				}
+				eng := strict{enginetest.WithFaults(memory.Open(), enginetest.Faults{
+					MarkStart: enginetest.After(nth, enginetest.First(1, enginetest.Goexit())),
+				})}
+				p, _ := join(t, eng, doubled, &pool.Options{Workers: 1})
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				for i, id := range ids {
+					v, err := submitter.Get(ctx, id)
+					require.NoError(t, err)
+					require.Equal(t, 2*i, v)
+				}
+				require.NoError(t, p.Stop(ctx))
+			})
+		})
+	}
+}
+
+// A queue that is gone says nothing of a call before, which was lost: its task may have run.
+func TestJoinGoneAfterALostAnswer(t *testing.T) {
+	for name, gone := range map[string]error{
+		"gone":         fmt.Errorf("my engine: %w", engine.ErrGone),
+		"and not sent": fmt.Errorf("my engine: %w: %w", engine.ErrRefused, engine.ErrGone),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				eng := newStrict(enginetest.Faults{Push: enginetest.Chain(
+					enginetest.First(1, enginetest.Lose(errEngineDown)), enginetest.After(1, enginetest.Fail(gone)))})
+				p, _ := join(t, eng, nil, nil)
+				_, err := p.Submit(t.Context(), 1)
+				require.ErrorIs(t, err, engine.ErrGone)
+				require.ErrorIs(t, err, pool.ErrUnconfirmed)
+			})
+		})
+	}
+}
+
+// Resize is no success of the engine.
+func TestFailingAcrossResize(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := newStrict(enginetest.Faults{Pull: enginetest.Fail(errEngineDown)})
+		begun := time.Now()
+		p, _ := join(t, eng, doubled, nil)
+		for n := range 10 {
+			time.Sleep(time.Minute)
+			require.NoError(t, p.Resize(n+1))
+			synctest.Wait()
+			require.Equal(t, begun, p.Stats().Failing.Since)
+		}
+	})
+}
+
+// A Get that waits for a task, after the engine has failed for a moment, is no trouble.
+func TestFailingWhileGetWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := newStrict(enginetest.Faults{Wait: enginetest.First(3, enginetest.Fail(errEngineDown))})
+		p, _ := join(t, eng, nil, nil)
+		id, err := p.Submit(t.Context(), 1)
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		got := call(func() error { _, err := p.Get(ctx, id); return err })
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		assert.Zero(t, p.Stats().Failing)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		err, returned := got()
+		require.True(t, returned)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NotErrorIs(t, err, errEngineDown)
+	})
+}
+
+// impatient takes an error that it does not know for one that cannot pass.
+type impatient struct{ *enginetest.Faulty }
+
+func (impatient) Retryable(error) bool { return false }
+
+// A call that the pool itself has cut short says nothing of the engine.
+func TestJoinOwnCancelIsNotFinal(t *testing.T) {
+	for name, returns := range map[string]func(context.Context) error{"Err": context.Context.Err, "Cause": context.Cause} {
+		t.Run("Ack/"+name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				called := make(chan struct{})
+				memory := newMemory(0)
+				old, _ := join(t, enginetest.WithFaults(memory.Open(), enginetest.Faults{Ack: enginetest.Drop()}), doubled, nil)
+				id, err := old.Submit(t.Context(), 1)
+				require.NoError(t, err)
+				_, err = old.Get(t.Context(), id)
+				require.NoError(t, err)
+				require.NoError(t, old.Stop(t.Context()))
+				p, _ := join(t, impatient{enginetest.WithFaults(memory.Open(), enginetest.Faults{
+					Ack: func(ctx context.Context, _ []uint64, _ func(context.Context) error) error {
+						close(called)
+						<-ctx.Done()
+						return returns(ctx)
+					},
+				})}, doubled, nil)
+				<-called
+				require.NoError(t, p.Stop(t.Context()))
+			})
+		})
+		t.Run("Extend/"+name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				called := make(chan struct{})
+				p, _ := join(t, impatient{enginetest.WithFaults(newMemory(0), enginetest.Faults{
+					Extend: func(ctx context.Context, _ []uint64, _ func(context.Context) error) error {
+						close(called)
+						<-ctx.Done()
+						return returns(ctx)
+					},
+				})}, func(context.Context, int) (int, error) { <-called; return 0, nil }, nil)
+				_, err := p.Submit(t.Context(), 1)
+				require.NoError(t, err)
+				<-called
+				require.NoError(t, p.Stop(t.Context()))
+			})
+		})
+	}
+}
+
+// A panic of the engine's Wait is an error like those of its other methods.
+func TestJoinWaitPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := newStrict(enginetest.Faults{Wait: enginetest.First(2, enginetest.Panic("in Wait"))})
+		p, _ := join(t, eng, func(_ context.Context, in int) (int, error) { time.Sleep(time.Minute); return in, nil }, nil)
+		id, err := p.Submit(t.Context(), 1)
+		require.NoError(t, err)
+		v, err := p.Get(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, 1, v)
+	})
+}
+
+// A task that may have killed processes is not started uncounted, since the engine is gone.
+func TestJoinGoneWhenAStartIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := newMemory(0)
+		id := pulled(t, memory, 1, 3)
+		eng := strict{enginetest.WithFaults(memory.Open(), enginetest.Faults{MarkStart: enginetest.Fail(engine.ErrGone)})}
+		var runs atomic.Int64
+		p, _ := join(t, eng, func(context.Context, int) (int, error) { runs.Add(1); return 0, nil }, nil)
+		require.NoError(t, soon(t, time.Hour, func() error { <-p.Done(); return nil }))
+		hasFailed(t, p, id, engine.ErrGone)
+		require.Zero(t, runs.Load())
+	})
+}
+
+// endsAtOnce cancels the pool in its first Pull, and delivers a task nevertheless.
+type endsAtOnce struct {
+	engine.Engine
+	cancel context.CancelFunc
+}
+
+func (e endsAtOnce) Pull(context.Context, int) ([]engine.Delivery, error) {
+	e.cancel()
+	return []engine.Delivery{{ID: 1, Attempt: 1}}, nil
+}
+
+// A pool may end before Join has returned it.
+func TestJoinEndsAtOnce(t *testing.T) {
+	for range 20_000 {
+		ctx, cancel := context.WithCancel(context.Background())
+		p, err := pool.Join(ctx, doubled, endsAtOnce{newMemory(0), cancel}, nil)
+		require.NoError(t, err)
+		<-p.Done()
+	}
 }

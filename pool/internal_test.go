@@ -1,5 +1,7 @@
 package pool
 
+// What the tests look at that users cannot see.
+
 // CallsWorkers reports whether workers are called to the pool's lock on their way to
 // the next task.
 func (p *Pool[T, R]) CallsWorkers() bool { return p.gates.CallsAny() }

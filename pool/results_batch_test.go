@@ -1,0 +1,429 @@
+package pool_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/storetest"
+)
+
+// Results that workers hand to the writer, since the store is a BatchPutter.
+
+// submitN submits n tasks, whose values are 0, 1, 2, … The first of them is in the hands
+// of the store, or stored, before the others are submitted.
+func submitN(t *testing.T, p taskPool, n int) []store.ID {
+	t.Helper()
+	in := values(n)
+	first := submit(t, p, in[0])
+	synctest.Wait()
+	ids, err := p.SubmitAll(context.Background(), in[1:])
+	require.NoError(t, err)
+	return append([]store.ID{first}, ids...)
+}
+
+// What gathers while a batch is written is the next batch, whole; the first result
+// waits for nobody. The writer's goroutine is there only while there is something to write.
+func TestBatchGathers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		st := newTestStore(after(gate))
+		p := newPool(t, &pool.Options{Workers: 2}, batches{st})
+		submitN(t, p, 10)
+		synctest.Wait()
+		assert.Equal(t, []int{1}, st.sizes(), "the first result was not written at once, or not alone")
+		assert.EqualValues(t, 10, p.Stats().Running, "tasks that have run or run")
+		checkStats(t, p.Stats())
+		close(gate)
+		require.NoError(t, p.Wait(t.Context()))
+		assert.Equal(t, []int{1, 9}, st.sizes())
+		submitN(t, p, 5)
+		synctest.Wait()
+		require.NoError(t, p.Resize(0))
+		synctest.Wait()
+		assert.Empty(t, poolGoroutines())
+		require.NoError(t, p.Stop(t.Context()))
+		assert.Equal(t, 15, holds(t, p))
+		assert.EqualValues(t, 15, p.Stats().Succeeded)
+	})
+}
+
+// Workers hand their results over and go on, until a batch has gathered; then they hold
+// theirs, the queue fills, and Submit blocks. No result waits in vain.
+func TestBatchIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const workers, queue, batch = 8, 16, 1024
+		gate := make(chan struct{})
+		st := newTestStore(after(gate))
+		p := newPool(t, &pool.Options{Workers: workers, Queue: queue}, batches{st})
+		const most = 1 + batch + workers + queue
+		submit(t, p, value(0)) // in the hands of the store
+		synctest.Wait()
+		submitted := p.submittingAll(values(most))
+		synctest.Wait()
+		s := p.Stats()
+		checkStats(t, s)
+		assert.EqualValues(t, most, s.Submitted)
+		assert.EqualValues(t, 1+batch+workers, s.Running)
+		assert.EqualValues(t, queue, s.Queued)
+		assert.Zero(t, s.Unsaved, "a store that is slow has refused nothing")
+		_, err := p.TrySubmit(value(0))
+		assert.ErrorIs(t, err, pool.ErrQueueFull)
+
+		close(gate)
+		assert.NoError(t, submitted.returns(t))
+		assert.Equal(t, most+1, holds(t, p))
+		assert.Equal(t, batch, slices.Max(st.sizes()))
+	})
+}
+
+// A result is there for nobody before it is saved, and Get, Wait and Stop wait for that,
+// unless they give up.
+func TestBatchIsSeenWhenSaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		p := newPool(t, &pool.Options{Workers: 1}, batches{newTestStore(after(gate))})
+		ids := submitN(t, p, 3)
+		synctest.Wait() // 1 is being written, 2 and 3 wait for it
+		var calls []*pending
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for i, id := range ids {
+			_, err := p.Get(ctx, id)
+			assert.ErrorIs(t, err, context.DeadlineExceeded, "result %d", id)
+			calls = append(calls, begin(func() error {
+				v, err := p.Get(context.Background(), id)
+				assert.Equal(t, i, v)
+				return err
+			}))
+		}
+		calls = append(calls, p.waiting(), p.stopping())
+		for _, c := range calls {
+			c.waits(t)
+		}
+		assert.Zero(t, holds(t, p))
+		gate <- struct{}{}
+		assert.NoError(t, calls[0].returns(t))
+		for _, c := range calls[1:] {
+			c.waits(t)
+		}
+		close(gate)
+		for _, c := range calls {
+			assert.NoError(t, c.returns(t))
+		}
+	})
+}
+
+// A pool whose workers have left still saves what they have handed over.
+func TestBatchWithoutWorkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		p := newPool(t, &pool.Options{Workers: 3}, batches{newTestStore(after(gate))})
+		submitN(t, p, 10)
+		synctest.Wait()
+		require.NoError(t, p.Resize(0))
+		synctest.Wait()
+		assert.Equal(t, 1, countGoroutines(), "the writer")
+		stopped := p.stopping()
+		stopped.waits(t)
+		close(gate)
+		assert.NoError(t, stopped.returns(t))
+		assert.Equal(t, 10, holds(t, p))
+	})
+}
+
+// One result that is refused costs the others of its batch nothing but a few calls.
+func TestBatchWithOneRefused(t *testing.T) {
+	const bad store.ID = 500
+	for name, c := range map[string]struct {
+		fault storetest.Fault
+		// What becomes of it.
+		stored  error
+		unsaved bool
+	}{
+		"rejected":           {untilAlone(storetest.Fail(store.ErrRejected)), store.ErrRejected, false},
+		"held by others":     {untilAlone(storetest.Fail(store.ErrExists)), nil, true},
+		"panic":              {untilAlone(storetest.Panic("boom")), store.ErrRejected, false},
+		"Goexit":             {untilAlone(goexit), nil, true},
+		"too large together": {inBatches(storetest.Fail(store.ErrRejected)), nil, false},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			gate := make(chan struct{})
+			st := newTestStore(storetest.Chain(after(gate), storetest.Only(c.fault, bad)))
+			p := newPool(t, &pool.Options{Workers: 1}, batches{st})
+			submitN(t, p, 1000)
+			synctest.Wait()
+			close(gate)
+			err := p.Stop(t.Context())
+			want := 1000
+			if c.unsaved {
+				want--
+				assert.Equal(t, []store.Result[int]{{ID: bad, Value: int(bad) - 1}}, handedBack(t, err, 1))
+			} else {
+				require.NoError(t, err)
+				assert.ErrorIs(t, held(t, p, bad).Err, c.stored)
+			}
+			assert.Equal(t, want, holds(t, p))
+			assert.LessOrEqual(t, len(st.sizes()), 1+2*10+2, "calls of the store")
+			s := p.Stats()
+			checkStats(t, s)
+			assert.EqualValues(t, 1000, s.Succeeded, "what became of the tasks, not of their results")
+			assert.Equal(t, c.unsaved, s.Unsaved == 1)
+		})
+	}
+}
+
+// While the store is down, all that it was asked for and has not taken counts as unsaved;
+// the pauses grow and are capped; it is asked for less and less, so that what it takes
+// first is small; and when it is back, everything is stored.
+func TestBatchStoreIsDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var down breakdown
+		st := newTestStore(func(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
+			if !down.Load() {
+				time.Sleep(time.Millisecond)
+				return do(ctx)
+			}
+			return errDown
+		})
+		p := newPool(t, &pool.Options{Workers: 4, Queue: 100}, batches{st})
+		submitN(t, p, 513)
+		down.Store(true) // while the first is being stored, and the rest gathers
+		time.Sleep(time.Minute)
+		s := p.Stats()
+		checkStats(t, s)
+		assert.EqualValues(t, 512, s.Unsaved)
+		assert.EqualValues(t, 512, s.Running)
+		assert.EqualValues(t, 1, s.Succeeded)
+		assert.Equal(t, []int{1, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1, 1}, st.sizes()[:12])
+		pauses := st.pauses()[1:]
+		for i, pause := range []time.Duration{10, 20, 40, 80, 160, 320, 640, 1000, 1000, 1000} {
+			assert.Equal(t, pause*time.Millisecond, pauses[i], "pause %d", i)
+		}
+
+		down.Store(false)
+		require.NoError(t, p.Wait(t.Context()))
+		assert.Zero(t, p.Stats().Unsaved)
+		assert.Equal(t, 513, holds(t, p))
+		sizes := slices.DeleteFunc(st.sizes(), func(n int) bool { return n == 1 }) // some of which were set aside
+		assert.Equal(t, []int{8, 16, 32, 64, 128, 256}, sizes[len(sizes)-6:])
+
+		down.Store(true) // a new outage begins with short pauses
+		synctest.Wait()
+		n := len(st.sizes())
+		submitN(t, p, 1)
+		time.Sleep(11 * time.Millisecond)
+		assert.Len(t, st.sizes(), n+2)
+		down.Store(false)
+	})
+}
+
+// Results that the store fails to take, for whatever reason, hold up nobody else, also
+// those that come much later, as long as there are no more of them than workers. Each is
+// stored when the store takes it.
+func TestBatchFailingResultsAreTriedBeside(t *testing.T) {
+	for name, bad := range map[string]func(id store.ID) bool{
+		"the first":  func(id store.ID) bool { return id == 1 },
+		"neighbours": func(id store.ID) bool { return id >= 10 && id < 20 },
+		"apart":      func(id store.ID) bool { return id%300 == 0 },
+	} {
+		bubble(t, name, func(t *testing.T) {
+			var down breakdown
+			down.Store(true)
+			st := newTestStore(func(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
+				time.Sleep(time.Millisecond)
+				if slices.ContainsFunc(ids, bad) {
+					return down.fault(ctx, ids, do)
+				}
+				return do(ctx)
+			})
+			p := newPool(t, &pool.Options{Workers: 16}, batches{st})
+			n := 0
+			for _, batch := range []int{1, 100, 1, 3000, 1} { // with an hour between them
+				for range batch {
+					submit(t, p, value(n))
+					n++
+				}
+				time.Sleep(time.Hour)
+			}
+			failing := 0
+			for id := range store.ID(n) {
+				if bad(id + 1) {
+					failing++
+					continue
+				}
+				assert.Equal(t, int(id), held(t, p, id+1).Value)
+			}
+			s := p.Stats()
+			checkStats(t, s)
+			assert.EqualValues(t, failing, s.Unsaved)
+			assert.EqualValues(t, failing, s.Running)
+			down.Store(false)
+			require.NoError(t, p.Stop(t.Context()))
+			assert.Equal(t, n, holds(t, p))
+			assert.Zero(t, p.Stats().Unsaved)
+		})
+	}
+}
+
+// One result that the store fails to take, and does not reject, does not hold up the
+// others: doc.go and docs/design.md say so. Over a store without batches it holds one
+// worker's slot, and the others go on.
+func TestBatchFailingResultHoldsUpNobody(t *testing.T) {
+	const tasks, bad = 5000, 10
+	for _, batch := range []bool{false, true} {
+		bubble(t, fmt.Sprintf("batch %v", batch), func(t *testing.T) {
+			p := newPool(t, &pool.Options{Workers: 4}, newTestStore(storetest.Only(storetest.Fail(errDown), bad)).as(batch))
+			submitted := p.submittingAll(values(tasks))
+			time.Sleep(time.Hour)
+			assert.NoError(t, submitted.returns(t))
+			assert.Equal(t, tasks-1, holds(t, p), "results stored after an hour")
+			s := p.Stats()
+			checkStats(t, s)
+			assert.EqualValues(t, 1, s.Unsaved)
+			assert.EqualValues(t, 1, s.Running)
+			get := p.getting(bad)
+			get.waits(t)
+			p.cancel(errCause)
+			err := p.Stop(t.Context())
+			assert.Equal(t, []store.Result[int]{{ID: bad, Value: bad - 1}}, handedBack(t, err, 1))
+			assert.ErrorIs(t, get.returns(t), errDown)
+			assert.Empty(t, poolGoroutines())
+		})
+	}
+}
+
+// But a store that is down does not have everything set aside: no more than there are
+// workers are tried beside the writer.
+func TestBatchSetAsideIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls, most atomic.Int64
+		p := newPool(t, &pool.Options{Workers: 3, Queue: 10}, batches{newTestStore(func(context.Context, []store.ID, func(context.Context) error) error {
+			most.Store(max(most.Load(), calls.Add(1)))
+			time.Sleep(time.Minute)
+			calls.Add(-1)
+			return errDown
+		})})
+		submitN(t, p, 13)
+		time.Sleep(24 * time.Hour)
+		assert.EqualValues(t, 1+3, most.Load())
+		checkStats(t, p.Stats())
+		assert.EqualValues(t, 13, p.Stats().Unsaved)
+		require.NoError(t, p.Resize(0))
+		p.cancel(errCause)
+		handedBack(t, p.Stop(t.Context()), 13)
+	})
+}
+
+// Goexit meets a result that was set aside, since the first attempt to save it failed.
+func TestBatchGoexitOfAResultSetAside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, nil, batches{newTestStore(script(storetest.Fail(errDown), goexit))})
+		submit(t, p, value(1))
+		time.Sleep(time.Minute)
+		handedBack(t, soon(t, time.Minute, func() error { return p.Stop(t.Context()) }), 1)
+	})
+}
+
+// A result of somebody else is not taken for the pool's own because a batch with its
+// ID in it has failed once, and has stored nothing, as a PutBatch that fails does.
+func TestBatchForeignResult(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const foreign = 7
+		st := newTestStore(storetest.Chain(storetest.Slow(time.Millisecond), inBatches(script(storetest.Fail(errDown)))))
+		require.NoError(t, st.ResultStore.Put(t.Context(), store.Result[int]{ID: foreign, Value: 42}))
+		p := newPool(t, &pool.Options{Workers: 1}, batches{st})
+		submitN(t, p, 10)
+		err := p.Stop(t.Context())
+		assert.Equal(t, []store.Result[int]{{ID: foreign, Value: foreign - 1}}, handedBack(t, err, 1))
+		assert.Equal(t, 10, holds(t, p))
+	})
+}
+
+// A changingStore changes the slices that it is given, although it should not.
+type changingStore struct {
+	batches
+	change func([]store.Result[int])
+}
+
+func (s changingStore) PutBatch(ctx context.Context, res []store.Result[int]) error {
+	defer s.change(res)
+	return s.save(ctx, slices.Clone(res))
+}
+
+// A store that changes what it is given, or says that it failed when it has stored all,
+// loses nothing, and no result is taken for another's.
+func TestBatchStoreLies(t *testing.T) {
+	fails := storetest.Fail(errDown)
+	reverse := slices.Reverse[[]store.Result[int]]
+	empty := func(res []store.Result[int]) { clear(res) }
+	keep := func([]store.Result[int]) {}
+	for name, c := range map[string]struct {
+		fault  storetest.Fault
+		change func([]store.Result[int])
+	}{
+		"fails three times, having stored": {script(loses(fails), loses(fails), loses(fails)), keep},
+		"panics once, having stored":       {script(loses(storetest.Panic("after storing"))), keep},
+		"reverses and fails":               {script(fails), reverse},
+		"clears and fails":                 {script(fails), empty},
+		"clears":                           {nil, empty},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			st := newTestStore(storetest.Chain(storetest.Slow(time.Millisecond), inBatches(c.fault)))
+			p := newPool(t, &pool.Options{Workers: 1}, changingStore{batches{st}, c.change})
+			for i, id := range submitN(t, p, 500) {
+				v, err := p.Get(t.Context(), id)
+				require.NoError(t, err)
+				require.Equal(t, i, v)
+			}
+			require.NoError(t, p.Stop(t.Context()))
+			assert.Equal(t, 500, holds(t, p))
+		})
+	}
+}
+
+// A cancel while the store is down: each result is tried once more and handed back, with
+// the store's reason. None is lost, none is there twice.
+func TestBatchCancelWhileDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 3, Queue: 50}, batches{newTestStore(storetest.Fail(errDown))})
+		n := 0
+		for ; ; n++ {
+			synctest.Wait()
+			if _, err := p.TrySubmit(value(n)); err != nil {
+				require.ErrorIs(t, err, pool.ErrQueueFull)
+				break
+			}
+		}
+		p.cancel(errCause)
+		err := p.Stop(t.Context())
+		assert.ErrorIs(t, err, errCause)
+		assert.ErrorIs(t, err, errDown)
+		unsaved := handedBack(t, err, n)
+		slices.SortFunc(unsaved, func(a, b store.Result[int]) int { return int(a.ID) - int(b.ID) })
+		notRun := 0
+		for i, res := range unsaved {
+			require.EqualValues(t, i+1, res.ID)
+			if errors.Is(res.Err, pool.ErrNotRun) {
+				notRun++
+				continue
+			}
+			require.Equal(t, i, res.Value)
+		}
+		assert.Equal(t, 50, notRun)
+		s := p.Stats()
+		assert.EqualValues(t, n, s.Unsaved)
+		assert.EqualValues(t, 50, s.NotRun)
+		assert.EqualValues(t, n-50, s.Succeeded)
+	})
+}

@@ -1,0 +1,258 @@
+package pool_test
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/dense"
+)
+
+// New starts no goroutine, and a pool only as many as there is work for.
+func TestWorkersStartWhenNeeded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 100})
+		assert.Empty(t, poolGoroutines(), "after New")
+		for range 50 {
+			submit(t, p, value(1))
+			synctest.Wait()
+		}
+		assert.Equal(t, 1, countGoroutines(), "after tasks one by one")
+		gate := make(chan struct{})
+		for range 7 {
+			submit(t, p, gated(gate, 1))
+		}
+		synctest.Wait()
+		assert.Equal(t, 7, countGoroutines(), "with seven tasks that run")
+		close(gate)
+		require.NoError(t, p.Stop(t.Context()))
+		synctest.Wait()
+		assert.Empty(t, poolGoroutines(), "after Stop")
+	})
+}
+
+// A task that blocks never delays one that waits while a worker is idle.
+func TestNoHeadOfLineBlocking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 4})
+		gate := make(chan struct{})
+		defer close(gate)
+		var ids []store.ID
+		for i := range 99 {
+			if i%33 == 0 {
+				submit(t, p, gated(gate, 0))
+			}
+			ids = append(ids, submit(t, p, value(i)))
+		}
+		synctest.Wait()
+		for i, id := range ids {
+			assert.Equal(t, i, held(t, p, id).Value)
+		}
+		assert.EqualValues(t, 3, p.Stats().Running)
+	})
+}
+
+// Workers take tasks in the order of their IDs, whichever way these came in.
+func TestTasksStartInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 1, Queue: 3})
+		var started []store.ID // by the only worker
+		next := store.ID(0)
+		note := func() task {
+			next++
+			id := next
+			return func(context.Context) (int, error) { started = append(started, id); return 0, nil }
+		}
+		for range 300 {
+			submit(t, p, note())
+			_, err := p.SubmitAll(t.Context(), []task{note(), note(), note(), note(), note(), note(), note()})
+			require.NoError(t, err)
+			require.NoError(t, p.Wait(t.Context()))
+			_, err = p.TrySubmit(note())
+			require.NoError(t, err)
+		}
+		require.NoError(t, p.Stop(t.Context()))
+		assert.Equal(t, idsFromTo(1, next), started)
+	})
+}
+
+// ants #26, #70, #154, #336, #374: never more tasks at once than workers, also
+// while their number changes. Counted inside the tasks.
+func TestNeverMoreThanWorkers(t *testing.T) {
+	p := newPool(t, &pool.Options{Workers: 1})
+	var running, limit, over atomic.Int64
+	limit.Store(1)
+	busy := func(context.Context) (int, error) {
+		if running.Add(1) > limit.Load() {
+			over.Add(1)
+		}
+		runtime.Gosched()
+		running.Add(-1)
+		return 0, nil
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 2000 {
+				_, err := p.Submit(t.Context(), busy)
+				assert.NoError(t, err)
+			}
+		})
+	}
+	for i := range 50 {
+		more := int64(2 + i%7)
+		limit.Store(more)
+		require.NoError(t, p.Resize(int(more)))
+		runtime.Gosched()
+		require.NoError(t, p.Resize(1)) // those that run may finish, so limit stays
+		for p.Stats().Running > 1 {
+			runtime.Gosched()
+		}
+	}
+	wg.Wait()
+	require.NoError(t, p.Stop(t.Context()))
+	assert.Zero(t, over.Load(), "tasks that found too many running")
+}
+
+// pond #543ed3a, #74, #86: many tiny tasks on few workers, none missed.
+func TestManyTinyTasks(t *testing.T) {
+	const n = 100_000
+	for _, workers := range []int{1, 2} {
+		st := dense.New[int]()
+		p := newPool(t, &pool.Options{Workers: workers}, st)
+		for i := range n {
+			submit(t, p, value(i))
+		}
+		require.NoError(t, p.Stop(t.Context()))
+		next := 0
+		for res, err := range st.All(t.Context()) {
+			require.NoError(t, err)
+			if res.Value != next || res.ID != store.ID(next+1) {
+				t.Fatalf("result %d is %+v", next, res)
+			}
+			next++
+		}
+		assert.Equal(t, n, next)
+	}
+}
+
+// A task runs under the pool's context: it sees the values of New's, and its
+// submitter's ends the wait for room and nothing else.
+func TestTaskContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type key string
+		ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key("of"), 42))
+		defer cancel()
+		p := newPoolIn(t, ctx, &pool.Options{Workers: 1})
+		submitter, leave := context.WithTimeout(context.WithValue(t.Context(), key("by"), "Submit"), time.Second)
+		gate := make(chan struct{})
+		id, err := p.Submit(submitter, func(ctx context.Context) (int, error) {
+			<-gate
+			assert.Nil(t, ctx.Value(key("by")))
+			_, bounded := ctx.Deadline()
+			assert.False(t, bounded)
+			return ctx.Value(key("of")).(int), ctx.Err()
+		})
+		require.NoError(t, err)
+		leave()
+		close(gate)
+		v, err := p.Get(t.Context(), id)
+		assert.NoError(t, err)
+		assert.Equal(t, 42, v)
+		assert.NoError(t, p.Stop(t.Context()))
+	})
+}
+
+// panickingNil runs test as programs are now, where recover gives a runtime.PanicNilError
+// for a panic(nil), and as they were before Go 1.21, and are on demand: there it looks
+// like no panic at all.
+func panickingNil(t *testing.T, test func(t *testing.T)) {
+	for _, godebug := range []string{"panicnil=0", "panicnil=1"} {
+		t.Run(godebug, func(t *testing.T) {
+			t.Setenv("GODEBUG", godebug)
+			test(t)
+		})
+	}
+}
+
+func panicsNil(context.Context) (int, error) { panic(nil) }
+
+func TestPanicNil(t *testing.T) {
+	panickingNil(t, func(t *testing.T) {
+		p := newPool(t, nil)
+		id := submit(t, p, panicsNil)
+		_, err := p.Get(t.Context(), id)
+		var panicked *pool.PanicError
+		assert.ErrorAs(t, err, &panicked)
+		require.NoError(t, p.Stop(t.Context()))
+		assert.EqualValues(t, 1, p.Stats().Panicked)
+	})
+}
+
+// A store that panics has not stored a result.
+func TestPutPanicNil(t *testing.T) {
+	panickingNil(t, func(t *testing.T) {
+		for _, batch := range []bool{false, true} {
+			st := newTestStore(func(context.Context, []store.ID, func(context.Context) error) error { panic(nil) })
+			p := newPool(t, nil, st.as(batch))
+			id := submit(t, p, value(7))
+			err := p.Stop(t.Context())
+			assert.Equal(t, []store.Result[int]{{ID: id, Value: 7}}, handedBack(t, err, 1))
+			assert.ErrorIs(t, err, store.ErrRejected)
+			var panicked *pool.PanicError
+			assert.ErrorAs(t, err, &panicked)
+		}
+	})
+}
+
+// Submit, run and Put allocate nothing in the steady state, with dense.
+func TestNoAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	const n = 10_000 // also the queue: a Submit that has to wait does allocate
+	p, err := pool.New(t.Context(), func(_ context.Context, i int) (int, error) { return i, nil }, dense.New[int](), &pool.Options{Workers: 1, Queue: n})
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, p.Stop(context.Background())) }()
+	run := func() {
+		for i := range n {
+			if _, err := p.Submit(t.Context(), i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := p.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run()
+	perTask := testing.AllocsPerRun(5, run) / n
+	// A segment of dense is one allocation for 1,024 results, each Wait is a few.
+	assert.Less(t, perTask, 0.01)
+}
+
+// Time passes in a pool only for what waits: nothing polls.
+func TestIdlePoolSleeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 3})
+		for range 10 {
+			submit(t, p, value(1))
+		}
+		synctest.Wait()
+		// In a bubble, time passes at once while all goroutines are blocked. With a
+		// poll each millisecond this would take 360 billion steps, and not end.
+		begun := time.Now()
+		time.Sleep(100_000 * time.Hour)
+		assert.Equal(t, 100_000*time.Hour, time.Since(begun))
+		submit(t, p, value(1))
+		require.NoError(t, p.Stop(t.Context()))
+	})
+}
