@@ -39,7 +39,7 @@ const (
 	Everybody = 0
 )
 
-// NewGates returns open gates.
+// NewGates returns open gates. The owner sets them when it first frees its lock.
 func NewGates() *Gates {
 	g := &Gates{}
 	g.callFrom.Store(Nobody)
@@ -74,5 +74,6 @@ func (g *Gates) Calls(mark uint64) bool {
 	return mark >= from && (from == Everybody || g.callFrom.CompareAndSwap(from, Nobody))
 }
 
-// CallsAny reports whether any worker is called.
+// CallsAny reports whether any worker is called, for tests: a call that nobody needs any more costs
+// every worker the lock after every task.
 func (g *Gates) CallsAny() bool { return g.callFrom.Load() != Nobody }

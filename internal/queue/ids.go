@@ -78,7 +78,8 @@ func (d *IDs) Advance(ticket uint64) Range {
 	return r
 }
 
-// Forget forgets the blocks whose tickets are all below oldest.
+// Forget forgets the blocks whose tickets are all below oldest, so that the table does not grow with
+// the number of tasks. The owner knows the oldest ticket that somebody may still ask for.
 func (d *IDs) Forget(oldest uint64) {
 	d.blocks = slices.DeleteFunc(d.blocks, func(b block) bool { return b.end() <= oldest })
 }
@@ -86,17 +87,19 @@ func (d *IDs) Forget(oldest uint64) {
 // End returns how many tickets have been given an ID by Add.
 func (d *IDs) End() uint64 { return d.end }
 
-// Len returns how many blocks are remembered.
+// Len returns how many blocks are remembered. Blocks that follow each other without a gap are one.
 func (d *IDs) Len() int { return len(d.blocks) }
 
-// ID returns the ID of a ticket that is not forgotten.
+// ID returns the ID of a ticket that is not forgotten. Of one that is, the answer is wrong: only the
+// reaper asks, for tickets that wait in the queue.
 func (d *IDs) ID(ticket uint64) uint64 {
 	b := d.blockOf(ticket)
 	return b.id + (ticket - b.ticket)
 }
 
 // Ticket returns the ticket that has that ID, if there is one that is not forgotten. It may not
-// have been given to a task yet.
+// have been given to a task yet. There are few blocks: those that were reserved while the oldest
+// task runs.
 func (d *IDs) Ticket(id uint64) (ticket uint64, ok bool) {
 	for _, b := range d.blocks {
 		if i := id - b.id; i < b.n {

@@ -34,7 +34,7 @@ type Start struct {
 }
 
 // Begin returns the bytes of a task that is held, for the worker that has taken it from the
-// host's queue. With an error, the task is not to be run, and the error is its Err: it may be a
+// host's queue. It is quick, except for tasks that were delivered three times or more. With an error, the task is not to be run, and the error is its Err: it may be a
 // [HandBack]. End is to be called in either case.
 func (s *Share) Begin(id uint64) (task []byte, start Start, err error) {
 	s.begun.Add(1)
@@ -47,7 +47,7 @@ func (s *Share) Begin(id uint64) (task []byte, start Start, err error) {
 	return d.Task, start, err
 }
 
-// End says that the task has ended. One that was interrupted, and is handed back, has not killed
+// End says that the task has ended, and lets feed take over another. One that was interrupted, and is handed back, has not killed
 // its process: that start is taken back.
 func (t *Start) End(interrupted bool) {
 	if t.counted && interrupted {
@@ -90,7 +90,8 @@ func (t *Start) countSuspect(deliveries int) error {
 	if starts == 1 {
 		return nil
 	}
-	t.takeBack() // it has to wait, and others may kill the process meanwhile
+	// It has to wait, and others may kill the process meanwhile: that would not be its doing.
+	t.takeBack()
 	t.counted = false
 	select {
 	case t.share.suspect <- struct{}{}:
@@ -146,6 +147,8 @@ func (s *Share) closed() error { return &HandBack{backoff.Cause(s.intake)} }
 // takeBack takes a start back, also when the host is closing. If the engine does not do so, one start too many condemns no task.
 func (t *Start) takeBack() { _, _ = t.mark(t.share.calls, -1) }
 
+// mark is one MarkStart, within patience. It is made on a goroutine of its own, so that a Goexit of the
+// engine does not look like one of the task.
 func (t *Start) mark(ctx context.Context, n int) (starts int, err error) {
 	m, ok := t.share.eng.(engine.StartMarker)
 	if !ok {

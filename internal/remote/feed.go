@@ -11,7 +11,9 @@ import (
 	"github.com/resultpool/resultpool/internal/text"
 )
 
-// MaxHeldBytes is how many bytes of tasks are held, at most, beyond those that the workers need.
+// MaxHeldBytes is how many bytes of tasks are held, at most, beyond those that the workers need: with
+// more, feed takes over only what idle workers begin at once. A task without a worker does nothing
+// here but take memory, and another machine might run it.
 const MaxHeldBytes = 8 << 20
 
 // longestLook is for how long feed looks out for more tasks than the idle workers can begin:
@@ -22,7 +24,11 @@ const longestLook = 100 * time.Millisecond
 //
 // It is one loop of attempts, each a Pull for as many tasks as can be begun soon. A Pull that was
 // successful is followed by the next at once; there is no timer, since Pull waits while there is
-// nothing. What feed has pulled is held before it does anything else with it, so whatever becomes of
+// nothing. Decided against: a Pull by each worker for itself, which costs a round trip for each task,
+// and batches of a fixed size, which are too small for tasks of microseconds and keep tasks of minutes
+// from other machines.
+//
+// What feed has pulled is held before it does anything else with it, so whatever becomes of
 // feed, the leases are kept or the task is given back.
 func (s *Share) feed() {
 	loop := s.failures.Loop()
@@ -98,6 +104,7 @@ func (s *Share) noteChange() {
 	}
 }
 
+// wakeFeed has feed look for workers that could begin more, now or before it next sleeps.
 func (s *Share) wakeFeed() {
 	select {
 	case s.look <- struct{}{}:
@@ -126,6 +133,7 @@ func (s *Share) pullContext(loop *backoff.Loop, more int) (context.Context, cont
 	}
 }
 
+// timeout is context.WithTimeout, with a function that cancels ctx, by outer, as well.
 func timeout(ctx context.Context, outer context.CancelFunc, d time.Duration) (context.Context, context.CancelFunc) {
 	ctx, inner := context.WithTimeout(ctx, d)
 	return ctx, func() {
@@ -134,6 +142,8 @@ func timeout(ctx context.Context, outer context.CancelFunc, d time.Duration) (co
 	}
 }
 
+// pull is the engine's Pull. What it returns with an error is taken over as well: the engine counts
+// it as delivered.
 func (s *Share) pull(ctx context.Context, limit int) (ds []engine.Delivery, err error) {
 	err = guard.Apart(func() (err error) {
 		ds, err = s.eng.Pull(ctx, limit)
@@ -194,7 +204,8 @@ func (s *Share) isUnsaved(id uint64) bool {
 	return !saved
 }
 
-// enqueue puts tasks that are held into the host's queue, or gives them back if it takes none.
+// enqueue puts tasks that are held into the host's queue, or gives them back if it takes none. The
+// host's workers own what is in its queue; until a worker begins one, the share only extends its lease.
 func (s *Share) enqueue(ids []uint64) {
 	n := 0
 	if len(ids) > 0 {

@@ -32,7 +32,9 @@ func (s *Share) Finish(ctx context.Context, recs []engine.Record) error {
 			saved, save = append(saved, r.ID), append(save, r)
 		}
 	}
-	s.giveBack(back) // first, since the others may fail for as long as the host is there
+	// First, since the others may fail for as long as the host is there: other machines
+	// can run these meanwhile.
+	s.giveBack(back)
 	if len(save) == 0 {
 		return nil
 	}
@@ -61,7 +63,7 @@ func (s *Share) ack(ctx context.Context, ids ...uint64) {
 	}
 }
 
-// giveBack lets another process have tasks, now. If the engine is not told, they are delivered
+// giveBack lets another process have tasks, now, and ends their holding here. If the engine is not told, they are delivered
 // when their leases end. An engine that hangs is waited for once: the host ends.
 func (s *Share) giveBack(ids []uint64) {
 	ds := s.drop(ids)

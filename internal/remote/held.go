@@ -12,6 +12,9 @@ import (
 // held is the tasks that are held, with all their deliveries. The engine is never called with
 // its lock held.
 //
+// The table is the only place that knows what is held. Decided against: to look for the tasks in the
+// host's queue, marks and batches, which are three places that a task moves through without a lock.
+//
 // A task has more than one delivery if it was delivered again while it is held. All of them are
 // acknowledged or given back together: an engine may know a task by its delivery. The latest is the
 // one whose lease counts.
@@ -25,7 +28,7 @@ type held struct {
 	closed bool
 }
 
-// add holds a task. It returns false if the task is held already: then the delivery is added.
+// add holds a task, which must not be lost from here on. It returns false if the task is held already: then the delivery is added.
 func (h *held) add(d engine.Delivery) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -35,7 +38,8 @@ func (h *held) add(d engine.Delivery) bool {
 	return len(ds) == 0
 }
 
-// close says that no task is added any more, and returns whether none is held.
+// close says that no task is added any more, and returns whether none is held. Either this or the
+// last remove finds that the share is done with its tasks, since both look under the lock.
 func (h *held) close() (empty bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -77,6 +81,7 @@ func (h *held) latest() []engine.Delivery {
 	return ds
 }
 
+// count returns how many tasks are held.
 func (h *held) count() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -137,7 +142,8 @@ func (s *Share) keepLeases() {
 	}
 }
 
-// extend returns nil if the engine has extended the leases.
+// extend extends the leases of all tasks that are held now, in one call. Tasks that are dropped
+// meanwhile do no harm: an engine ignores deliveries whose tasks it does not know any more.
 func (s *Share) extend(limit time.Duration) error {
 	ds := s.held.latest()
 	if len(ds) == 0 {

@@ -13,7 +13,8 @@ import (
 )
 
 const (
-	// MaxPush is how many tasks one Push takes. More would gain little.
+	// MaxPush is how many tasks one Push takes, and so how many are in doubt together if the
+	// engine does not answer. More would gain little: a round trip costs little by then.
 	MaxPush = 256
 
 	// MaxPushBytes is how many bytes of tasks one Push takes, if they are more than one task.
@@ -28,7 +29,8 @@ const (
 // it waits or returns ErrQueueFull. A queue that is full is no failure: it is asked again and again,
 // with pauses that stay short.
 //
-// An attempt that got no answer may have succeeded. It is repeated under the same key with the same
+// An attempt that got no answer may have succeeded. Decided against: to say so to the caller at once.
+// It could only submit again, and the task might run twice. The attempt is repeated under the same key with the same
 // tasks, so the engine tells which it has. Only if nothing is repeated any more is ErrUnconfirmed
 // needed.
 func (s *Share) Push(ctx context.Context, tasks [][]byte, wait bool) (ids []uint64, err error) {
@@ -72,6 +74,7 @@ func (s *Share) Push(ctx context.Context, tasks [][]byte, wait bool) (ids []uint
 	return ids, err
 }
 
+// pushOnce is one attempt, within patience.
 func (s *Share) pushOnce(ctx context.Context, p *push) (ids []uint64, err error) {
 	err = s.ask(ctx, func(ctx context.Context) (err error) {
 		ids, err = s.eng.Push(ctx, p.key(), p.left)
@@ -80,7 +83,7 @@ func (s *Share) pushOnce(ctx context.Context, p *push) (ids []uint64, err error)
 	return ids, err
 }
 
-// A push is tasks on their way into the engine.
+// A push is tasks on their way into the engine. It belongs to the goroutine that submits them.
 //
 // Until the engine has answered for each task, the same tasks are pushed under the same key, by
 // which the engine knows them. Those that it has certainly not accepted get another key.
@@ -99,6 +102,7 @@ type push struct {
 	unsure bool
 }
 
+// newPush returns a push that has not been tried.
 func newPush(tasks [][]byte) *push {
 	p := &push{
 		// 128 random bits. They need not be secret, and package crypto/rand would be linked
@@ -114,6 +118,7 @@ func newPush(tasks [][]byte) *push {
 	return p
 }
 
+// key returns the present key: letters, digits and a hyphen, as engines take them.
 func (p *push) key() string { return fmt.Sprintf("%s-%d", p.keys, p.attempt) }
 
 // answered notes what the engine has answered.

@@ -25,7 +25,9 @@ import (
 //	not there, it cannot               Load again, after a short pause
 //	the engine has failed              the same call again, after a pause that grows
 func (s *Share) Load(ctx context.Context, id uint64, wait bool) (data []byte, err error) {
-	if s.alive.Err() != nil { // what is stored can be read all the same
+	if s.alive.Err() != nil {
+		// Nothing will be added any more, but what is stored may be read all the same: an
+		// engine that takes no results need not have lost those that it has.
 		data, err := s.loadOnce(ctx, id)
 		if err != nil {
 			err = s.notWaited(ctx, nil)
@@ -74,7 +76,8 @@ func (s *Share) Load(ctx context.Context, id uint64, wait bool) (data []byte, er
 	return data, err
 }
 
-// notWaited returns why a call that has waited is over, given the engine's last refusal.
+// notWaited returns why a call that has waited is over, given the engine's last refusal. The caller's
+// own context comes first: whoever set it knows what it means.
 func (s *Share) notWaited(ctx context.Context, refusal error) error {
 	if ctx.Err() != nil {
 		return deadline(ctx, refusal)
@@ -82,6 +85,7 @@ func (s *Share) notWaited(ctx context.Context, refusal error) error {
 	return context.Cause(s.alive)
 }
 
+// loadOnce is one attempt to load a result, within patience.
 func (s *Share) loadOnce(ctx context.Context, id uint64) (data []byte, err error) {
 	err = s.ask(ctx, func(ctx context.Context) (err error) {
 		data, err = s.eng.Load(ctx, id)
@@ -142,7 +146,8 @@ func (s *Share) Wait(ctx context.Context) error {
 	return err
 }
 
-// A leftError says what Wait has waited for.
+// A leftError says what Wait has waited for: whoever set the deadline wants to know whether the
+// tasks are here, elsewhere, or with a process that has died.
 type leftError struct {
 	queued uint64
 	here   int

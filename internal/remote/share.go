@@ -62,14 +62,19 @@ import (
 	"github.com/resultpool/resultpool/internal/text"
 )
 
-// Errors that package pool exports.
+// Errors that package pool exports under its own names. They are here since this package returns
+// them, and nothing here may import the pool.
 var (
 	ErrQueueFull   = errors.New("pool: queue is full")
 	ErrUnconfirmed = errors.New("pool: nobody knows whether the task was accepted")
 	ErrPoisoned    = errors.New("pool: the process dies at this task")
 )
 
-// A Host is the pool that runs the tasks of a share.
+// A Host is the pool that runs the tasks of a share. Its methods may be called from any goroutine, and
+// the share holds no lock of its own while it calls them.
+//
+// A channel of tasks in place of Enqueue would be shorter, but then the pool could neither look
+// through what waits nor count it, and Stop could not give it back.
 type Host interface {
 	// Refusal returns why no task is accepted at this moment, or nil.
 	Refusal() error
@@ -244,6 +249,10 @@ func deadline(ctx context.Context, refusal error) error {
 
 // HandBack is the Err of a task that is to be returned to the engine, for another process. It
 // is never stored: its record is empty, and Finish turns that into a Nack.
+//
+// So a task that is given back takes the same way as one that has a result, by the worker or the
+// reaper to the writer, and is counted, waited for and retried like it. A way of its own for such
+// tasks was decided against: Stop, the cancel, the reaper and Stats would each need a second case.
 type HandBack struct{ Cause error }
 
 func (e *HandBack) Error() string { return "pool: given back to the engine: " + text.Of(e.Cause) }

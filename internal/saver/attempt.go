@@ -30,6 +30,8 @@ type attempt struct {
 	err  error
 }
 
+// attempted returns what the store has said. An error that matches none of the three means "not
+// now", so a store need know of no error but its own.
 func attempted(err error) attempt {
 	switch {
 	case err == nil:
@@ -61,7 +63,10 @@ func (e *putPanicked) Error() string {
 }
 func (e *putPanicked) Unwrap() []error { return []error{store.ErrRejected, e.panic} }
 
-// try makes one attempt to store es. It does not return if the store calls Goexit.
+// try makes one attempt to store es. It does not return if the store calls Goexit: Run finds that
+// out, since only Run's deferred function still runs then.
+//
+// A panic is found by the fate, which put has not set, and not by what recover returns.
 func (j *Job[R]) try(es []Entry[R]) (a attempt) {
 	ctx, cancel := j.saver.context()
 	var begun time.Time
@@ -97,6 +102,7 @@ func (j *Job[R]) noteTime(ctx context.Context, begun time.Time, f fate) {
 // put calls the store. What the store is given is a copy: a PutBatch that sorts it and fails
 // must not mix up ours.
 func (s *Saver[R]) put(ctx context.Context, es []Entry[R]) attempt {
+	// A single result goes as a record as well, so that its bytes are made once, by its worker.
 	if s.records != nil {
 		if recs, all := recordsOf(es); all {
 			return attempted(s.records.PutRecords(ctx, recs))

@@ -7,7 +7,7 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// An Entry is a result on its way to the store.
+// An Entry is a result on its way to the store. It is a value: whoever has it owns the result.
 type Entry[R any] struct {
 	res store.Result[R]
 	// data is the bytes of res. It is nil if res is not encoded, as always unless the store is a
@@ -61,7 +61,9 @@ func (s *Saver[R]) fill(e *Entry[R]) (err error) {
 	return err
 }
 
-// replacement returns the entry that says that the store can never take the result of e.
+// replacement returns the entry that says that the store can never take the result of e. It has no
+// bytes, since encoding it is the store's own code again, and carries the task's own result: if the
+// store refuses the replacement as well, that is handed back.
 func replacement[R any](e Entry[R], why error) Entry[R] {
 	return Entry[R]{
 		res:     store.Result[R]{ID: e.res.ID, Err: &NotStored{e.res.Err, why}},
@@ -78,7 +80,8 @@ func (e *Entry[R]) original(why error) dropped[R] {
 	return dropped[R]{e.res, why}
 }
 
-// recordsOf returns the records of es, and whether each of them has one.
+// recordsOf returns the records of es, and whether each of them has one. If one has not, since its
+// encoding has failed twice, all of them are put as results, and the store says which is to blame.
 func recordsOf[R any](es []Entry[R]) (recs []store.Record, all bool) {
 	for i := range es {
 		if es[i].data == nil {
@@ -92,6 +95,7 @@ func recordsOf[R any](es []Entry[R]) (recs []store.Record, all bool) {
 	return recs, true
 }
 
+// resultsOf returns the results of es, in a slice that is the store's.
 func resultsOf[R any](es []Entry[R]) []store.Result[R] {
 	res := make([]store.Result[R], len(es))
 	for i := range es {

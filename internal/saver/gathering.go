@@ -55,7 +55,8 @@ func (g *Gathering[R]) takes(size int) bool {
 }
 
 // Take returns the batch, or nothing if there is none, and begins the next one in the array of an
-// older batch, which is saved.
+// older batch, which is saved. So two arrays go back and forth, and a pool that is busy allocates
+// none. All who wait for space are woken: the new batch takes as many as there are workers.
 func (g *Gathering[R]) Take(older []Entry[R]) []Entry[R] {
 	batch := g.entries
 	g.entries, g.bytes = older[:0], 0

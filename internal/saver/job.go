@@ -49,10 +49,11 @@ func (s *Saver[R]) NewJob(settled func([]Entry[R]), aside func(*Job[R]) bool) *J
 	return &Job[R]{saver: s, loop: s.failures.Loop(), settled: settled, aside: aside}
 }
 
-// Add adds results, which belong to the job from now on.
+// Add adds results. They, and the array that they are in, belong to the job until all are settled.
 func (j *Job[R]) Add(es []Entry[R]) { j.parts = append(j.parts, part[R]{es: es}) }
 
-// Save returns when a result is stored or given up. The caller, a worker, waits meanwhile: a
+// Save returns when a result is stored or given up. In the usual case that is one call of the store
+// and no allocation. The caller, a worker, waits meanwhile: a
 // store that is slow or down slows the pool and in the end its submitters, and nothing piles up.
 func (j *Job[R]) Save(res store.Result[R]) {
 	j.one[0].res = res
@@ -60,7 +61,8 @@ func (j *Job[R]) Save(res store.Result[R]) {
 	j.Run()
 }
 
-// RunAll is Run for one batch after the other, until next returns an empty one.
+// RunAll is Run for one batch after the other, until next returns an empty one. It is called again
+// after a Goexit, and so begins with what is left.
 func (j *Job[R]) RunAll(next func() []Entry[R]) {
 	j.Run() // what a Goexit of the store has left
 	for batch := next(); len(batch) > 0; batch = next() {
@@ -70,6 +72,9 @@ func (j *Job[R]) RunAll(next func() []Entry[R]) {
 }
 
 // Run returns when all results of the job are stored or given up.
+//
+// It does not return if the store calls runtime.Goexit. The part that was being stored is dealt
+// with then, and the caller's next goroutine calls Run again for the rest.
 func (j *Job[R]) Run() {
 	defer func() {
 		if j.calling { // in a Goexit of the store: try turns a panic into an error
@@ -137,7 +142,11 @@ func (j *Job[R]) follow(a attempt) {
 	}
 }
 
-// retry waits for the time to try the next part again.
+// retry waits for the time to try the next part again. The pause ends with the pool's cancel: the
+// attempt that follows is the last one.
+//
+// A single result that is set aside is tried in a job of its own, with pauses of its own, and this
+// job goes on with the others.
 func (j *Job[R]) retry(err error) {
 	p := j.next()
 	single := len(p.es) == 1
@@ -153,6 +162,8 @@ func (j *Job[R]) retry(err error) {
 	if !single || j.aside == nil {
 		return
 	}
+	// The part moves to the other job with what is known of it: that an attempt may have stored
+	// it, and that it is counted.
 	alone := j.saver.NewJob(j.settled, nil)
 	alone.parts = []part[R]{*j.next()}
 	alone.parts[0].es = slices.Clone(alone.parts[0].es) // the array is that of a batch
@@ -183,7 +194,7 @@ func (j *Job[R]) settle(why error) {
 	j.drop()
 }
 
-// drop removes the next part. With the last one the loop is over, however that has ended:
+// drop removes the next part, and forgets its results, which are the store's or the user's now. With the last one the loop is over, however that has ended:
 // after a Goexit nobody need call Run again.
 func (j *Job[R]) drop() {
 	p := j.next()
@@ -194,7 +205,7 @@ func (j *Job[R]) drop() {
 	}
 }
 
-// next returns the part that is next.
+// next returns the part that is next. There is one.
 func (j *Job[R]) next() *part[R] { return &j.parts[len(j.parts)-1] }
 
 // noteAllUnstored notes that no attempt that failed has stored any of the parts that are left:
@@ -205,7 +216,8 @@ func (j *Job[R]) noteAllUnstored() {
 	}
 }
 
-// split splits the next part after n results.
+// split splits the next part after n results. Both halves stay in the array of the part, so nothing
+// is copied, and what is known of the part is known of each half.
 func (j *Job[R]) split(n int) {
 	head := *j.next()
 	j.next().es = head.es[n:]

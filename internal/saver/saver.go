@@ -3,6 +3,24 @@
 //
 // A [Saver] stands for the store. A [Job] is results on their way into it, and belongs to one
 // goroutine: a worker has one for its own results, the writer of a BatchPutter has another.
+//
+// The way of one result, with "(mu)" where the saver's lock is held; on most ways it is not:
+//
+//	Saver.Encode   its worker makes its bytes, if the store is a RecordPutter
+//	Gathering.Add  its worker leaves it for the writer, if the store is a BatchPutter
+//	Gathering.Take the writer takes it with the rest of the batch
+//	Job.Add        it belongs to a job now, in a part of its own or with others
+//	Job.try        one call of the store: Put, PutBatch or PutRecords
+//	Job.follow     what comes next: the table there has all cases
+//	  retry        (mu) count it; a pause; then try again, or hand it to a job of its own
+//	  split        its part is halved
+//	  replacement  the store can never take it: an error that says so takes its place
+//	Job.settle     (mu) only if it was counted, or is given up: then it is among the dropped
+//	  settled      the pool is told: whoever waits for the task may look for its result now
+//	Dropped        (mu) the pool hands back what was given up
+//
+// What is promised to the store is in its own contract: a result is put again only after an error,
+// never after a nil, and by one goroutine at a time.
 package saver
 
 import (
@@ -29,7 +47,11 @@ type Hooks[R any] struct {
 	Dropped func(res store.Result[R]) bool
 }
 
-// A Saver hands results to a store.
+// A Saver hands results to a store. Its methods may be called from any goroutine.
+//
+// It retries for ever while the pool runs. To give up after some time would lose results in an
+// outage that is longer, and how long that may be nobody knows but the user, who can cancel the
+// pool. After the cancel there is a limit, so that the pool ends.
 type Saver[R any] struct {
 	store store.ResultStore[R]
 	// batches is the store, or nil if it is no BatchPutter.
@@ -84,7 +106,7 @@ func New[R any](ctx context.Context, st store.ResultStore[R], failures *backoff.
 	return s
 }
 
-// Store returns the store.
+// Store returns the store, for those who read results.
 func (s *Saver[R]) Store() store.ResultStore[R] { return s.store }
 
 // TakesBatches reports whether results are to be gathered and saved by one writer.
@@ -97,7 +119,8 @@ func (s *Saver[R]) Cancelled() {
 	s.expires = time.AfterFunc(grace, s.expire)
 }
 
-// Close frees the contexts. No call of the store may be under way.
+// Close frees the contexts. No call of the store may be under way, and none follows: the pool has
+// ended.
 func (s *Saver[R]) Close() {
 	if s.expires != nil {
 		s.expires.Stop()
@@ -105,7 +128,8 @@ func (s *Saver[R]) Close() {
 	s.expire()
 }
 
-// context is that of one call of the store, with a function to be called afterwards.
+// context is that of one call of the store, with a function to be called afterwards, if that is not
+// nil.
 //
 // After the cancel it ends in time, and for a call that begins after one that has hung it is
 // done from the start: a store that is quick does its work all the same, and one that hangs
@@ -129,7 +153,8 @@ func (s *Saver[R]) addRetrying(n int) {
 }
 
 // settle takes results off the count of those that are tried again, and keeps those that are
-// given up.
+// given up. The hook is called without mu, and before a result is among the dropped: once Dropped
+// has it, its pool may end.
 func (s *Saver[R]) settle(retried int, givenUp []dropped[R]) {
 	if s.hooks.Dropped != nil {
 		kept := givenUp[:0]
@@ -149,7 +174,7 @@ func (s *Saver[R]) settle(retried int, givenUp []dropped[R]) {
 	}
 }
 
-// Unsaved returns how many results the store was asked to take and has not: those that are
+// Unsaved returns, for Stats, how many results the store was asked to take and has not: those that are
 // tried again, and those that were given up.
 func (s *Saver[R]) Unsaved() uint64 {
 	s.mu.Lock()
