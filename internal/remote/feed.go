@@ -32,41 +32,56 @@ const longestLook = 100 * time.Millisecond
 // feed, the leases are kept or the task is given back.
 func (s *Share) feed() {
 	loop := s.failures.Loop()
-	pace := pace{since: time.Now()}
-	_, _ = loop.Do(s.intake, func() (backoff.Verdict, error) {
-		idle, more := s.wanted(pace.measure(time.Now(), s.ended.Load()))
-		if idle+more == 0 {
-			select {
-			case <-s.look:
-			case <-s.intake.Done():
-			}
-			return backoff.Again, nil
-		}
-		ctx, cancel := s.pullContext(loop, more)
-		defer cancel()
-		if ctx == nil {
-			return backoff.Again, nil
-		}
-		ds, err := s.pull(ctx, idle+more)
-		passed := errors.Is(ctx.Err(), context.DeadlineExceeded) // time enough to say what fails
-		if len(ds) > 0 && err == nil || passed {
-			loop.Succeeded()
-		}
-		s.takeOver(ds)
-		switch {
-		case len(ds) > 0 && err == nil, passed, ctx.Err() != nil: // the latter by Resized, or the host is closed
-			return backoff.Again, nil
-		case err == nil:
-			return backoff.Failed, errors.New("pool: the engine's Pull has returned nothing")
-		case s.isFinal(s.intake, err):
-			s.host.Fail(text.Wrap("pool: taking over tasks", err))
-			return backoff.Done, nil
-		default:
-			return backoff.Failed, err
-		}
-	})
-	if s.held.close() { // no task is pulled any more
+	pace := &pace{since: time.Now()}
+	_, _ = loop.Do(s.intake, func() (backoff.Verdict, error) { return s.feedOnce(loop, pace) })
+	if s.held.close() {
 		s.release()
+	}
+}
+
+// feedOnce takes over tasks for the workers that there are now, or waits until there may be some. What
+// follows from a Pull:
+//
+//	tasks, no error          take them over, and pull again
+//	tasks and an error       take them over, and go on as with the error alone
+//	the context has ended    pull again: for another number of workers, or with another view of
+//	                         how many they can begin
+//	no task and no error     a bug of the engine, which is treated as a failure: to pull again at
+//	                         once would spin
+//	a final error            the host ends: its workers would wait for ever
+//	any other error          pull again after a pause that grows
+//
+// A Pull that has waited for some time before its context ended has shown that the engine works.
+func (s *Share) feedOnce(loop *backoff.Loop, pace *pace) (backoff.Verdict, error) {
+	idle, more := s.wanted(pace.measure(time.Now(), s.ended.Load()))
+	if idle+more == 0 {
+		select {
+		case <-s.look:
+		case <-s.intake.Done():
+		}
+		return backoff.Again, nil
+	}
+	ctx, cancel := s.pullContext(loop, more)
+	defer cancel()
+	if s.resized.Swap(false) {
+		return backoff.Again, nil
+	}
+	ds, err := s.pull(ctx, idle+more)
+	waited := errors.Is(ctx.Err(), context.DeadlineExceeded)
+	if len(ds) > 0 && err == nil || waited {
+		loop.Succeeded()
+	}
+	s.takeOver(ds)
+	switch {
+	case len(ds) > 0 && err == nil, ctx.Err() != nil:
+		return backoff.Again, nil
+	case err == nil:
+		return backoff.Failed, errors.New("pool: the engine's Pull has returned nothing")
+	case s.isFinal(s.intake, err):
+		s.host.Fail(text.Wrap("pool: taking over tasks", err))
+		return backoff.Done, nil
+	default:
+		return backoff.Failed, err
 	}
 }
 
@@ -112,34 +127,28 @@ func (s *Share) wakeFeed() {
 	}
 }
 
-// pullContext returns the context of the next Pull, which ends when it is time to think again
-// about how many tasks to pull; or nil if it is that time already.
-func (s *Share) pullContext(loop *backoff.Loop, more int) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(s.intake)
+// pullContext returns the context of the next Pull. It ends when it is time to think again about how
+// many tasks to pull:
+//
+//	Resized is called          at once
+//	the engine has failed      after twice the patience: one that works again, and has no task, would
+//	                           not say so
+//	more than idle workers     after longestLook: their pace may be another by then
+//	can begin are pulled
+//	otherwise                  not at all: idle workers stay idle until there are tasks
+func (s *Share) pullContext(loop *backoff.Loop, more int) (ctx context.Context, cancel context.CancelFunc) {
+	switch {
+	case loop.IsFailing():
+		ctx, cancel = context.WithTimeout(s.intake, 2*patience)
+	case more > 0:
+		ctx, cancel = context.WithTimeout(s.intake, longestLook)
+	default:
+		ctx, cancel = context.WithCancel(s.intake)
+	}
 	s.mu.Lock()
 	s.cancelPull = cancel
-	resized := s.resized
-	s.resized = false
 	s.mu.Unlock()
-	switch {
-	case resized:
-		return nil, cancel
-	case loop.IsFailing(): // an engine that works again and has no task would not say so
-		return timeout(ctx, cancel, 2*patience)
-	case more > 0:
-		return timeout(ctx, cancel, longestLook)
-	default:
-		return ctx, cancel
-	}
-}
-
-// timeout is context.WithTimeout, with a function that cancels ctx, by outer, as well.
-func timeout(ctx context.Context, outer context.CancelFunc, d time.Duration) (context.Context, context.CancelFunc) {
-	ctx, inner := context.WithTimeout(ctx, d)
-	return ctx, func() {
-		inner()
-		outer()
-	}
+	return ctx, cancel
 }
 
 // pull is the engine's Pull. What it returns with an error is taken over as well: the engine counts

@@ -30,9 +30,9 @@ const (
 // with pauses that stay short.
 //
 // An attempt that got no answer may have succeeded. Decided against: to say so to the caller at once.
-// It could only submit again, and the task might run twice. The attempt is repeated under the same key with the same
-// tasks, so the engine tells which it has. Only if nothing is repeated any more is ErrUnconfirmed
-// needed.
+// It could only submit again, and the task might run twice. The attempt is repeated under the same
+// key with the same tasks, so the engine tells which it has. Only if nothing is repeated any more is
+// ErrUnconfirmed needed.
 func (s *Share) Push(ctx context.Context, tasks [][]byte, wait bool) (ids []uint64, err error) {
 	p := newPush(tasks)
 	pushing, cancel := backoff.Both(ctx, s.intake)

@@ -139,10 +139,14 @@ type Share struct {
 
 	held held
 
+	// resized is true if the number of workers has changed since feed has last thought of it. Resized
+	// sets it first and then cancels the Pull under way; feed says first how the Pull is cancelled and
+	// then looks at resized. So one of them sees the other.
+	resized atomic.Bool
+
 	mu sync.Mutex
-	// resized is true if the number of workers has changed since feed has last thought of it. It is
-	// guarded by mu, and so is cancelPull, which ends the Pull under way; it is nil before the first.
-	resized    bool
+	// cancelPull ends the Pull under way, or the last one. It is nil before the first, and guarded
+	// by mu.
 	cancelPull context.CancelFunc
 }
 
@@ -173,8 +177,8 @@ func (s *Share) Start() {
 // how many tasks the old ones can begin, so it ends: with fewer workers, tasks would be held here
 // that another machine could run.
 func (s *Share) Resized() {
+	s.resized.Store(true)
 	s.mu.Lock()
-	s.resized = true
 	cancel := s.cancelPull
 	s.mu.Unlock()
 	if cancel != nil {
