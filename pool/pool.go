@@ -35,9 +35,11 @@ type Pool[T, R any] struct {
 	reserver  store.IDReserver    // nil: the pool counts
 	reserving *semaphore.Weighted // held around ReserveIDs: one call at a time
 
-	gates    *queue.Gates
-	canceled atomic.Bool           // somebody has seen that parent is done, perhaps before ctx is
-	broken   atomic.Pointer[error] // the final failure, if it has ended the pool; set once, by fail
+	gates *queue.Gates
+	// canceled is true once somebody has seen that parent is done, perhaps before ctx is.
+	canceled atomic.Bool
+	// broken is the final failure, if it has ended the pool. It is set once, by fail.
+	broken   atomic.Pointer[error]
 	failures *backoff.Failures
 
 	done chan struct{} // closed when the pool has ended

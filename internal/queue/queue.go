@@ -29,16 +29,21 @@ import (
 // The methods say who may call them and when.
 type Queue[T any] struct {
 	capacity uint64
-	ring     atomic.Pointer[ring[T]] // that of the next ticket; see grow
 
-	dropped uint64 // the first ticket that Drop has passed over, or never; the owner's
+	// ring is that of the next ticket. The owner changes it, with the tail shut; see grow.
+	ring atomic.Pointer[ring[T]]
+
+	// dropped is the first ticket that Drop has passed over, or never. It is the owner's.
+	dropped uint64
 
 	// What follows is written for each item, the tail by those who push and the
 	// head by those who pop. They must not share a cache line with each other
 	// or with what is only read.
-	_        cacheLinePad
-	tail     atomic.Uint64 // with the bit shut
-	headSeen atomic.Uint64 // the head as of some time ago, kept out of the workers' way
+	_    cacheLinePad
+	tail atomic.Uint64 // with the bit shut
+	// headSeen is the head as of some time ago. Those who push read it in place of the head, whose
+	// cache line the workers write to for each task.
+	headSeen atomic.Uint64
 	_        cacheLinePad
 	head     atomic.Uint64 // with the bit shut
 	_        cacheLinePad

@@ -121,7 +121,8 @@ func (t *Start) countSuspect(deliveries int) error {
 // this process, and a HandBack if the host is closed.
 func (t *Start) count() (starts int, err error) {
 	s := t.share
-	unanswered := 0 // these may be counted, and have not happened
+	// Starts that may be counted, since the engine has not answered, and have not happened.
+	unanswered := 0
 	done, err := s.failures.Loop().Do(s.intake, func() (backoff.Verdict, error) {
 		n, err := t.mark(s.intake, 1)
 		s.failIfGone(err)
@@ -141,7 +142,7 @@ func (t *Start) count() (starts int, err error) {
 	return starts, err
 }
 
-// closed is the Err of a task that is not run since the host is closed.
+// closed is the Err of a task that is not run since the host is closed: another process is to run it.
 func (s *Share) closed() error { return &HandBack{backoff.Cause(s.intake)} }
 
 // takeBack takes a start back, also when the host is closing. If the engine does not do so, one start too many condemns no task.

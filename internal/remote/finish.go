@@ -44,6 +44,8 @@ func (s *Share) Finish(ctx context.Context, recs []engine.Record) error {
 		s.ack(ctx, saved...)
 		return nil
 	case !errors.Is(err, engine.ErrTooLarge) && s.isFinal(ctx, err):
+		// The results go back to the saver, which hands them to the user; their tasks are
+		// run by others when the leases end.
 		err = &FinalError{text.Wrap("pool: saving results", err)}
 		s.host.Fail(err)
 		return err

@@ -119,6 +119,7 @@ func (s *Share) Forget(id uint64) { s.drop([]uint64{id}) }
 func (s *Share) keepLeases() {
 	loop := s.failures.Loop()
 	defer loop.Succeeded()
+	// A third, so that two attempts may fail before a lease ends.
 	every := max(s.eng.Lease()/3, time.Millisecond)
 	timer := time.NewTimer(every)
 	defer timer.Stop()

@@ -62,6 +62,7 @@ func (s *Share) Push(ctx context.Context, tasks [][]byte, wait bool) (ids []uint
 		}
 	})
 	if !done {
+		// Of several reasons why it has ended the first that counts is the pool's own.
 		refusal := err
 		if err = s.host.Refusal(); err == nil {
 			err = deadline(ctx, refusal)

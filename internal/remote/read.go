@@ -38,7 +38,8 @@ func (s *Share) Load(ctx context.Context, id uint64, wait bool) (data []byte, er
 	waiting, cancel := s.whileAlive(ctx)
 	defer cancel()
 	loop := s.failures.Loop()
-	missing := false // the engine has said that there is no result
+	// missing is true once the engine has said that there is no result: then it is asked to wait.
+	missing := false
 	done, err := loop.Do(waiting, func() (backoff.Verdict, error) {
 		var err error
 		waited := missing && canWait
@@ -116,7 +117,8 @@ func (s *Share) Wait(ctx context.Context) error {
 	}
 	waiting, cancel := s.whileAlive(ctx)
 	defer cancel()
-	var left error // what it waits for
+	// left says what it waits for, as of the last answer.
+	var left error
 	done, err := s.failures.Loop().Do(waiting, func() (backoff.Verdict, error) {
 		var n uint64
 		err := s.ask(waiting, func(ctx context.Context) (err error) {

@@ -271,7 +271,7 @@ func IsHandBack(err error) bool {
 // Peek returns the result of a task that has one. It does not wait, nor try again.
 func (s *Share) Peek(ctx context.Context, id uint64) ([]byte, error) { return s.eng.Load(ctx, id) }
 
-// Delete deletes results.
+// Delete deletes results. Their tasks are done with, so nobody makes them anew.
 func (s *Share) Delete(ctx context.Context, ids ...uint64) error { return s.eng.Delete(ctx, ids) }
 
 // All returns the results that are stored, as the engine does. An error that says that the engine is
@@ -301,7 +301,8 @@ type pace struct {
 	tasks int
 }
 
-// measure returns how many that are, given how many have ended since New.
+// measure returns how many that are, given how many have ended since New. The count is taken anew
+// every 5 ms: more often it would be noise.
 func (p *pace) measure(now time.Time, ended uint64) int {
 	if passed := now.Sub(p.since); passed >= ahead/10 {
 		p.tasks = int(min(float64(ended-p.ended)*float64(ahead)/float64(passed), math.MaxInt32))

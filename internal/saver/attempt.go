@@ -14,17 +14,26 @@ import (
 type fate int
 
 const (
+	// untried is the fate of a call that has not returned.
 	untried fate = iota
+	// stored: all of them are.
 	stored
-	failing // the store says "not now"
-	refused // the store can never take one of them
-	taken   // an ID is held: by somebody else's result, or by ours from before
-	closed  // the store is closed for good
-	broken  // the store has panicked
-	gone    // the store has called runtime.Goexit
+	// failing: the store says "not now". Some of them may be stored, if it lies.
+	failing
+	// refused: the store can never take one of them.
+	refused
+	// taken: an ID is held, by somebody else's result or by ours from an attempt before.
+	taken
+	// closed: the store is closed for good.
+	closed
+	// broken: the store has panicked, and may have stored some of them.
+	broken
+	// gone: the store has called runtime.Goexit, and may have stored some of them.
+	gone
 )
 
-// An attempt is one call of the store, and why it failed, if it did.
+// An attempt is one call of the store, and why it failed, if it did. The error is the store's own: it
+// is what the user is told.
 type attempt struct {
 	fate fate
 	err  error

@@ -41,11 +41,13 @@ func (s *Saver[R]) Encode(res store.Result[R]) Entry[R] {
 	return e
 }
 
-// EncodeGoexited returns the entry of a result whose encoding has called runtime.Goexit.
+// EncodeGoexited returns the entry of a result whose encoding has called runtime.Goexit, for the
+// worker's next goroutine.
 func (s *Saver[R]) EncodeGoexited(res store.Result[R]) Entry[R] {
 	return replacement(NewEntry(res), errGoexit)
 }
 
+// fill makes the bytes of an entry. It is user code, so a panic is an error of the result.
 func (s *Saver[R]) fill(e *Entry[R]) (err error) {
 	returned := false
 	defer func() {

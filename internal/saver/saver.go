@@ -96,7 +96,10 @@ type dropped[R any] struct {
 }
 
 // New returns a saver for the pool whose context ctx is. ctx's values are those of the contexts
-// that the store is given.
+// that the store is given, which are not cancelled with it: what has run is to be saved.
+//
+// The optional interfaces of the store are looked for here, once. A store that wraps another hides
+// those of the inner one.
 func New[R any](ctx context.Context, st store.ResultStore[R], failures *backoff.Failures, hooks Hooks[R]) *Saver[R] {
 	s := &Saver[R]{store: st, ctx: ctx, failures: failures, hooks: hooks, index: make(map[store.ID]int)}
 	s.batches, _ = st.(store.BatchPutter[R])
@@ -113,7 +116,7 @@ func (s *Saver[R]) Store() store.ResultStore[R] { return s.store }
 func (s *Saver[R]) TakesBatches() bool { return s.batches != nil }
 
 // Cancelled starts the grace of the calls under way. The pool calls it once, at most, when its
-// context is done and before Close.
+// context is done and before Close. Calls that begin later have a grace of their own, in all.
 func (s *Saver[R]) Cancelled() {
 	s.cancelled.Store(true)
 	s.expires = time.AfterFunc(grace, s.expire)
