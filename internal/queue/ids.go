@@ -109,7 +109,8 @@ func (d *IDs) Ticket(id uint64) (ticket uint64, ok bool) {
 	return 0, false
 }
 
-// blockOf returns the block of a ticket, or the last one if the ticket has none yet.
+// blockOf returns the block of a ticket, or the last one if the ticket has none yet. It looks from
+// the end: the tickets that are asked for are new.
 func (d *IDs) blockOf(ticket uint64) block {
 	i := len(d.blocks) - 1
 	for i > 0 && ticket < d.blocks[i].ticket {

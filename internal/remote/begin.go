@@ -40,6 +40,7 @@ func (s *Share) Begin(id uint64) (task []byte, start Start, err error) {
 	s.begun.Add(1)
 	s.noteChange()
 	start = Start{share: s, id: id}
+	// It is held until Finish or Forget, which come after its worker is done with it.
 	d := s.held.first(id)
 	if d.Attempt >= suspectFrom {
 		err = start.countSuspect(d.Attempt)

@@ -154,7 +154,8 @@ func (p *push) answered(ids []uint64, err error) {
 }
 
 // accepted returns the IDs of the tasks that were accepted, from the first task on, and whether
-// some of the others may have been.
+// some of the others may have been. A task that was accepted behind one that was not counts as such:
+// its ID cannot be returned, since ids[i] is that of tasks[i].
 func (p *push) accepted() (ids []uint64, unsure bool) {
 	n := slices.Index(p.ids, 0)
 	if n < 0 {

@@ -111,6 +111,7 @@ func (s *Share) waitFor(ctx context.Context, loop *backoff.Loop, w engine.Waiter
 // Wait waits until the engine's queue is empty: until no task of any process waits or runs. It asks again and again, also while the engine
 // fails, until that has failed for good.
 func (s *Share) Wait(ctx context.Context) error {
+	// Without a Sizer nobody knows of the tasks that other processes have.
 	sizer, ok := s.eng.(engine.Sizer)
 	if !ok {
 		return fmt.Errorf("pool: Wait: the engine cannot say how many tasks it has: %w", errors.ErrUnsupported)

@@ -125,7 +125,7 @@ type Share struct {
 	// suspect is full while a task runs that somebody may have died at.
 	suspect chan struct{}
 
-	// A task is entered, begun and ended. That is counted here and not taken from the
+	// A task is entered by feed, begun and ended by a worker. That is counted here and not taken from the
 	// host's queue and marks: a task is in neither while a worker takes it.
 	entered atomic.Uint64
 	begun   atomic.Uint64
@@ -187,7 +187,8 @@ func (s *Share) Resized() {
 	s.wakeFeed()
 }
 
-// Close wakes all that wait for the engine, with that error: the engine has failed for good.
+// Close wakes all that wait for the engine, with that error: the engine has failed for good. What is
+// held is still given back, if the engine takes that.
 func (s *Share) Close(err error) { s.die(err) }
 
 // patience is how long the engine may take for a call that should return promptly. After it
@@ -262,7 +263,8 @@ type HandBack struct{ Cause error }
 func (e *HandBack) Error() string { return "pool: given back to the engine: " + text.Of(e.Cause) }
 func (e *HandBack) Unwrap() error { return e.Cause }
 
-// IsHandBack reports whether err itself is a HandBack, and not what a task has wrapped.
+// IsHandBack reports whether err itself is a HandBack, and not what a task has wrapped: a task may
+// return the error of another pool's.
 func IsHandBack(err error) bool {
 	_, ok := err.(*HandBack) //nolint:errorlint // see above
 	return ok
@@ -274,7 +276,7 @@ func (s *Share) Peek(ctx context.Context, id uint64) ([]byte, error) { return s.
 // Delete deletes results. Their tasks are done with, so nobody makes them anew.
 func (s *Share) Delete(ctx context.Context, ids ...uint64) error { return s.eng.Delete(ctx, ids) }
 
-// All returns the results that are stored, as the engine does. An error that says that the engine is
+// All returns the results that are stored, by whichever process, as the engine does. An error that says that the engine is
 // gone ends the host here as well, wherever it is met.
 func (s *Share) All(ctx context.Context) iter.Seq2[engine.Record, error] {
 	return func(yield func(engine.Record, error) bool) {

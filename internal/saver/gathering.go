@@ -30,7 +30,8 @@ type Gathering[R any] struct {
 	large bool
 }
 
-// Add adds a result, or waits while the batch is full, and frees the lock meanwhile. Others let a
+// Add adds a result, or waits while the batch is full, and frees the lock meanwhile: so the worker
+// holds its slot, and a store that is down stops the workers. Others let a
 // large result pass that waits, or there might always be smaller ones that are faster.
 func (g *Gathering[R]) Add(e Entry[R]) {
 	passed := false // others let this result pass
@@ -48,7 +49,8 @@ func (g *Gathering[R]) Add(e Entry[R]) {
 	g.bytes += e.Size()
 }
 
-// takes reports whether the batch takes another result of so many bytes. It takes at least one,
+// takes reports whether the batch takes another result of so many bytes. Without bytes, if the store
+// encodes for itself, only their number counts. It takes at least one,
 // however large that is.
 func (g *Gathering[R]) takes(size int) bool {
 	return len(g.entries) == 0 || len(g.entries) < MaxBatch && g.bytes+size <= MaxBatchBytes

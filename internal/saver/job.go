@@ -172,7 +172,8 @@ func (j *Job[R]) retry(err error) {
 	}
 }
 
-// settle removes the next part, whose results are stored, or given up if there is a reason why.
+// settle removes the next part, whose results are stored, or given up if there is a reason why. The
+// pool is told last, so whoever wakes then finds the result in the store or among the dropped.
 func (j *Job[R]) settle(why error) {
 	p := *j.next()
 	var givenUp []dropped[R]

@@ -186,7 +186,8 @@ func (s *Saver[R]) Unsaved() uint64 {
 }
 
 // Dropped returns the results that were given up, and the reason for the first; the reason is
-// nil if there are none.
+// nil if there are none. The slice is the caller's. The pool asks when it ends, and no result can be
+// given up any more.
 func (s *Saver[R]) Dropped() (all []store.Result[R], why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
