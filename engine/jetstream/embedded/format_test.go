@@ -59,7 +59,7 @@ func TestFormat(t *testing.T) {
 	streams, err := streamsIn(dir)
 	require.NoError(t, err)
 	require.Len(t, streams, 3)
-	states, err := recovered(e.server.srv)
+	states, err := streamStates(e.server.srv)
 	require.NoError(t, err)
 	for _, st := range streams {
 		_, problem, err := readMeta(st.dir, st.name)
