@@ -10,7 +10,7 @@ import (
 	"github.com/resultpool/resultpool/engine"
 )
 
-// getRequest asks for a message, or several.
+// A getRequest asks for a message, or several.
 type getRequest struct {
 	Seq      uint64 `json:"seq,omitempty"`
 	LastFor  string `json:"last_by_subj,omitempty"`
@@ -25,8 +25,8 @@ type storedMsg struct {
 	Data    []byte `json:"data"`
 }
 
-// ask gets a message from the leader of a stream: what it says is so. The client's own
-// way asks any replica if the stream allows that, and a replica may lag.
+// ask gets a message from the leader of a stream, which knows. The client's own methods ask any
+// replica if the stream allows that, and a replica may lag.
 func (e *Engine) ask(ctx context.Context, stream string, req getRequest) (*storedMsg, error) {
 	data, err := json.Marshal(req)
 	if err != nil {

@@ -12,10 +12,9 @@ import (
 	"github.com/resultpool/resultpool/engine"
 )
 
-// A server that finds a message damaged on its disk passes over it, and says that there is
-// none; but it counts it, and lists it. That is how such a message can be told from one that
-// was never there: else a result would be missing without a word, and an empty queue would
-// never be empty.
+// A server that finds a message damaged on its disk passes over it, and says that there is none.
+// But it counts the message, and lists it. This distinguishes it from a message that was never
+// there. Without that, a result would be missing without a word, and a queue never be empty.
 
 // errUnreadable is in the error of a task or a result that is damaged on the server's disk.
 var errUnreadable = errors.New("its files are damaged")
@@ -27,7 +26,7 @@ func unreadable(what string, id uint64) error {
 // lastOrUnreadable gets a record from the leader.
 func (e *Engine) lastOrUnreadable(ctx context.Context, id uint64) ([]byte, error) {
 	data, err := e.last(ctx, id)
-	for range 2 { // it may just have been saved, and then it is found
+	for range 2 { // a result that was saved just now is found the second time
 		if !errors.Is(err, engine.ErrNotFound) {
 			return data, err
 		}
@@ -46,12 +45,11 @@ func (e *Engine) lastOrUnreadable(ctx context.Context, id uint64) ([]byte, error
 	return data, err
 }
 
-// stays reports, now and then, that a task has been the first in the queue for a while.
+// stays reports, now and then, whether a task has been the first in the queue for a while.
 func (e *Engine) stays(first uint64) bool {
-	const while = 5 * time.Second
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	stays := e.first == first && time.Since(e.firstAt) > while
+	stays := e.first == first && time.Since(e.firstAt) > 5*time.Second
 	if stays || e.first != first {
 		e.first, e.firstAt = first, time.Now()
 	}

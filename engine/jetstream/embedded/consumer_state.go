@@ -2,21 +2,22 @@ package embedded
 
 import (
 	"encoding/binary"
+	"maps"
 	"slices"
 	"time"
 )
 
-// consumerState is what a server remembers of a consumer, in "o.dat". It has no checksum,
-// and a server believes it: it would skip tasks that were never delivered. Without it, the
-// server delivers again what is in the queue, which is always right.
+// A consumerState is what a server remembers of a consumer, in "o.dat". It has no checksum, and a
+// server trusts it: with a damaged one it would skip tasks that were never delivered. Without
+// it, the server delivers everything in the queue again, which is always right.
 type consumerState struct {
 	floor, delivered pair
-	pending          map[uint64]uint64 // by the task's sequence: that of the delivery
+	pending          map[uint64]uint64 // by the sequence of the task: the sequence of its delivery
 }
 
 type pair struct{ consumer, stream uint64 }
 
-// parseConsumerState returns false if no server has written this.
+// parseConsumerState returns false if buf is not what a server writes.
 func parseConsumerState(buf []byte, now time.Time) (*consumerState, bool) {
 	r := uvarints{buf: buf}
 	if r.byte() != 22 || r.byte() != 2 {
@@ -39,7 +40,7 @@ func parseConsumerState(buf []byte, now time.Time) (*consumerState, bool) {
 	for range n {
 		seq, delivery := s.floor.stream+r.next(), s.floor.consumer+r.next()
 		if when := base - r.signed(); when < 0 || when > latest {
-			return nil, false // it would be delivered again when that has come
+			return nil, false // the task would not be delivered again before that time
 		}
 		s.pending[seq] = delivery
 	}
@@ -58,19 +59,14 @@ func parseConsumerState(buf []byte, now time.Time) (*consumerState, bool) {
 	return s, !r.bad && len(r.buf) == 0 && s.sensible()
 }
 
-// sensible tells that what is pending was delivered in the order of the tasks, after the
-// floor: the server relies on it when it raises that.
+// sensible reports whether what is pending was delivered in the order of the tasks, and after the
+// floor. The server relies on that when it raises the floor.
 func (s *consumerState) sensible() bool {
 	if s.floor.consumer > s.delivered.consumer || s.floor.stream > s.delivered.stream {
 		return false
 	}
-	seqs := make([]uint64, 0, len(s.pending))
-	for seq := range s.pending {
-		seqs = append(seqs, seq)
-	}
-	slices.Sort(seqs)
 	last := s.floor
-	for _, seq := range seqs {
+	for _, seq := range slices.Sorted(maps.Keys(s.pending)) {
 		at := pair{s.pending[seq], seq}
 		if at.stream <= last.stream || at.consumer <= last.consumer {
 			return false
@@ -80,8 +76,7 @@ func (s *consumerState) sensible() bool {
 	return last.stream <= s.delivered.stream && last.consumer <= s.delivered.consumer
 }
 
-// acknowledged returns which of these tasks it says are acknowledged. They are ascending,
-// and all that are in the queue.
+// acknowledged returns which of the tasks in the queue were acknowledged, by this state.
 func (s *consumerState) acknowledged(tasks []uint64) []uint64 {
 	var acked []uint64
 	for _, seq := range tasks {
@@ -92,7 +87,7 @@ func (s *consumerState) acknowledged(tasks []uint64) []uint64 {
 	return acked
 }
 
-// uvarints reads numbers from buf, until one is bad.
+// uvarints reads numbers from buf up to the first bad one.
 type uvarints struct {
 	buf []byte
 	bad bool

@@ -3,6 +3,7 @@ package embedded
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,7 +12,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// A marker keeps the marks of a server that runs.
+// A marker writes the marks of a server that runs.
 type marker struct {
 	dir  string
 	srv  *server.Server
@@ -49,8 +50,8 @@ func (k *marker) run() {
 	}
 }
 
-// next returns what is certain now. A sequence that the server tells is synced. If it tells
-// nothing, since it has stopped storing, the last marks hold.
+// next returns what is certain now. A sequence that the server reports is synced. If it reports
+// nothing, because it has stopped storing, the last marks hold.
 func (k *marker) next(last map[string]mark) map[string]mark {
 	streams, err := streamsIn(k.dir)
 	if err != nil {
@@ -62,14 +63,14 @@ func (k *marker) next(last map[string]mark) map[string]mark {
 			next[st.key()] = m
 		}
 	}
-	states, _ := recovered(k.srv)
+	states, _ := streamStates(k.srv)
 	for _, st := range streams {
 		key := st.key()
 		m, isNext := next[key]
 		state, ok := states[key]
 		switch {
 		case !isNext:
-		case ok && sumIn(st.dir) == m.Meta: // else it is a new stream
+		case ok && sumIn(st.dir) == m.Meta: // else it is another stream with the same name
 			m.Last, m.Msgs, m.Oldest = state.LastSeq, state.Msgs, state.FirstTime.Unix()
 			next[key] = m
 		case last[key].Meta == m.Meta:
@@ -103,7 +104,7 @@ func markFiles(st streamDir, last mark) (mark, error) {
 		}
 		info, err := os.Stat(blockPath(msgs, block))
 		switch {
-		case os.IsNotExist(err): // all in it was removed just now
+		case os.IsNotExist(err): // everything in it was removed just now
 		case err != nil:
 			return m, err
 		case isNewest:
@@ -121,40 +122,38 @@ func (k *marker) stop() {
 	<-k.done
 }
 
-// closed is called when the server is shut down. If it fails, then the marks that are there
-// hold: they say less.
-func (k *marker) closed() {
+// closed is called after the server was shut down. If it fails, the last marks hold, which say
+// less.
+func (k *marker) closed() error {
 	m, err := loadMarks(k.dir)
 	if err != nil {
-		return
+		return err
 	}
 	m.Closed, m.Blocks, m.States = true, make(map[string]int64), make(map[string]string)
 	streams, err := streamsIn(k.dir)
 	if err != nil {
-		return
+		return err
 	}
-	for key := range m.Streams { // one may have been deleted since
-		if !slices.ContainsFunc(streams, func(st streamDir) bool { return st.key() == key }) {
-			delete(m.Streams, key)
-		}
-	}
+	maps.DeleteFunc(m.Streams, func(key string, _ mark) bool { // streams that were deleted since
+		return !slices.ContainsFunc(streams, func(st streamDir) bool { return st.key() == key })
+	})
 	for _, st := range streams {
 		msgs := filepath.Join(st.dir, "msgs")
 		blocks, err := blocksIn(msgs)
 		if err != nil {
-			return
+			return err
 		}
 		for _, block := range blocks {
 			path := blockPath(msgs, block)
 			info, err := os.Stat(path)
 			if err != nil {
-				return
+				return err
 			}
 			m.Blocks[relative(k.dir, path)] = info.Size()
 		}
 		consumers, err := st.consumers()
 		if err != nil {
-			return
+			return err
 		}
 		for _, consumer := range consumers {
 			path := filepath.Join(st.consumerDir(consumer), stateFile)
@@ -163,5 +162,5 @@ func (k *marker) closed() {
 			}
 		}
 	}
-	_ = m.save(k.dir, true)
+	return m.save(k.dir, true)
 }

@@ -5,23 +5,22 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 )
 
-// marks are what was there for certain, in the file "marks" beside the server's folder. A
-// file that was cut off where a record ends looks like one that has always been so: only
-// marks can tell.
+// marks are what was there for certain, in the file "marks" beside the server's folder. Without
+// them, a file that was cut off where a record ends would look as if it had always been so.
 //
-// They are written once a second while there is something new, and when the server is
-// closed, never for a task or a result. They are behind what they mark, which is synced
-// when they are made: so they need no sync of their own. A file of marks that cannot be
-// read says nothing.
+// They are written once a second while there is something new, and when the server is closed,
+// never for a single task or result. What they mark was synced before they are made, so
+// they need no sync of their own. A file of marks that cannot be read means no marks.
 type marks struct {
 	Streams map[string]mark // by account and name: "$G/resultpool_thumbs_tasks"
 
-	// Of a server that was closed, and has not been started again.
+	// Set while the server is closed.
 	Closed bool
 	Blocks map[string]int64  `json:",omitempty"` // bytes of the files of messages, by path
 	States map[string]string `json:",omitempty"` // checksums of the consumers' states, by path
@@ -29,7 +28,7 @@ type marks struct {
 
 // A mark is of one stream.
 type mark struct {
-	Meta      string            // its meta.sum: another one is that of another stream
+	Meta      string            // its meta.sum: another stream with this name has another one
 	Consumers map[string]string `json:",omitempty"` // their meta.sum, by name
 
 	// The state at one moment.
@@ -37,8 +36,8 @@ type mark struct {
 	Msgs   uint64 // how many messages there were
 	Oldest int64  // when the first of them came, in Unix seconds
 
-	// The files of messages, a moment before: when those that are full were written last,
-	// in Unix seconds, and which one was being written, and how many bytes it had.
+	// The files of messages, a moment before: when the full ones were last written, in Unix
+	// seconds, and which one was being written, and how many bytes it had.
 	Full   map[int]int64 `json:",omitempty"`
 	Newest int
 	Size   int64
@@ -46,7 +45,7 @@ type mark struct {
 
 func marksPath(dir string) string { return filepath.Join(dir, "marks") }
 
-// loadMarks returns no marks if there is no file of them, or a damaged one.
+// loadMarks returns empty marks if there is no file of them, or a damaged one.
 func loadMarks(dir string) (*marks, error) {
 	m := &marks{}
 	buf, err := os.ReadFile(marksPath(dir))
@@ -75,20 +74,17 @@ func (m *marks) save(dir string, sync bool) error {
 	if err == nil && sync {
 		err = file.Sync()
 	}
-	if e := file.Close(); err == nil {
-		err = e
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
 	}
-	if err == nil {
-		err = os.Rename(path+".tmp", path)
+	if err := os.Rename(path+".tmp", path); err != nil || !sync {
+		return err
 	}
-	if err == nil && sync {
-		err = syncDir(dir)
-	}
-	return err
+	return syncDir(dir)
 }
 
-// begin says that a server is at work from now on: what was true of the files when it was
-// closed is so no more. That has to be on the disk before.
+// begin notes that a server is at work from now on, and that its files are no longer as they were
+// when it was closed. This has to be on the disk before the server writes.
 func (m *marks) begin(dir string) error {
 	m.Closed, m.Blocks, m.States = false, nil, nil
 	err := m.save(dir, true)
@@ -98,8 +94,8 @@ func (m *marks) begin(dir string) error {
 	return err
 }
 
-// syncDir makes sure that what was renamed in a directory is on the disk. Where it is not
-// possible the system does it on its own.
+// syncDir makes sure that a rename in a directory is on the disk. Systems on which a directory
+// cannot be synced do so on their own.
 func syncDir(dir string) error {
 	file, err := os.Open(dir)
 	if err != nil {
@@ -115,7 +111,7 @@ func sha256Of(buf []byte) string {
 }
 
 func sumIn(dir string) string {
-	buf, _ := os.ReadFile(filepath.Join(dir, sumFile)) // "" is one that is not there
+	buf, _ := os.ReadFile(filepath.Join(dir, sumFile)) // "" if there is none
 	return string(buf)
 }
 
