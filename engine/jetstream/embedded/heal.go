@@ -73,11 +73,11 @@ func (s *Server) watch() {
 func (s *Server) fails() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch text := s.heard.writeError(); {
+	switch _, unwrote := s.heard.said(); {
 	case s.srv == nil: // it could not be started again
 		return true
-	case text != "":
-		s.failed = &failure{s.dir, errors.New(text)}
+	case unwrote != "":
+		s.failed = &failure{s.dir, errors.New(unwrote)}
 	case !s.srv.JetStreamEnabled():
 		s.failed = &failure{s.dir, errors.New("JetStream has been disabled")}
 	default:

@@ -99,7 +99,7 @@ func (s *Server) run(so *server.Options) (*server.Server, *lastWords, error) {
 	heard := &lastWords{alarm: s.alarm}
 	srv.SetLogger(heard, false, false) // no debug, no trace
 	srv.Start()
-	switch text := heard.get(); {
+	switch text, _ := heard.said(); {
 	case text != "":
 		err = fmt.Errorf("the server says: %s", text)
 	case !srv.JetStreamEnabled():

@@ -25,12 +25,6 @@ func (l *lastWords) Fatalf(format string, v ...any) {
 	}
 }
 
-func (l *lastWords) get() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text
-}
-
 // Errorf hears that a stream stores nothing more. The server reports that only here: its own
 // health check looks at what happened to the last message.
 func (l *lastWords) Errorf(format string, v ...any) {
@@ -49,10 +43,11 @@ func (l *lastWords) Errorf(format string, v ...any) {
 	}
 }
 
-func (l *lastWords) writeError() string {
+// said returns why the server cannot go on, and why it stores nothing more.
+func (l *lastWords) said() (text, unwrote string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.unwrote
+	return l.text, l.unwrote
 }
 
 // These are dropped.

@@ -36,17 +36,12 @@ type mix struct {
 	end      time.Time
 	poisoned time.Time // when the last poison was submitted
 
-	events []func()   // what can happen
-	ends   []ending   // of events that are not over
-	leaves []*process // workers that were asked to stop
-	down   bool       // a server is down
-	whole  int        // how many tasks were accepted when the last server had come up again
-}
-
-// An ending is called at its time.
-type ending struct {
-	at time.Time
-	do func()
+	events []func()    // what can happen
+	begun  int         // events that are not over
+	ends   chan func() // of those events, when it is their time
+	leaves []*process  // workers that were asked to stop
+	down   bool        // a server is down
+	whole  int         // how many tasks were accepted when the last server had come up again
 }
 
 func newMix(t *testing.T) *mix {
@@ -54,7 +49,7 @@ func newMix(t *testing.T) *mix {
 	t.Parallel()
 	seed := cmp.Or(*outageSeed, rand.Uint64())
 	t.Logf("-outage.seed=%d", seed)
-	m := &mix{s: newSite(t, time.Second), rand: rand.New(rand.NewPCG(seed, 0)), next: 1}
+	m := &mix{s: newSite(t, time.Second), rand: rand.New(rand.NewPCG(seed, 0)), next: 1, ends: make(chan func(), 1000)}
 	m.events = []func(){
 		m.killWorker, m.stopWorker, m.pauseWorker, m.killSubmitter, m.killServer, m.pauseServer, m.addPoison,
 	}
@@ -75,7 +70,7 @@ func (m *mix) goOn(d time.Duration) {
 		m.pass(m.upTo(400 * time.Millisecond))
 		m.events[m.rand.IntN(len(m.events))]()
 	}
-	for len(m.ends) > 0 {
+	for m.begun > 0 {
 		m.pass(askAgain)
 	}
 	for _, sub := range m.subs {
@@ -93,26 +88,23 @@ func (m *mix) upTo(most time.Duration) time.Duration {
 	return time.Duration(m.rand.Int64N(int64(most)))
 }
 
-// later calls do after a while. Until then the event is not over.
-func (m *mix) later(most time.Duration, do func()) {
-	m.ends = append(m.ends, ending{time.Now().Add(m.upTo(most)), do})
+// later ends an event after a while.
+func (m *mix) later(most time.Duration, end func()) {
+	m.begun++
+	time.AfterFunc(m.upTo(most), func() { m.ends <- end })
 }
 
-// pass lets time pass, and calls the endings whose time has come.
+// pass lets time pass, and ends the events whose time has come.
 func (m *mix) pass(d time.Duration) {
-	for end := time.Now().Add(d); ; {
+	for over := time.After(d); ; {
 		m.s.tend()
-		slices.SortFunc(m.ends, func(a, b ending) int { return a.at.Compare(b.at) })
-		now := time.Now()
-		switch {
-		case len(m.ends) > 0 && !m.ends[0].at.After(now):
-			do := m.ends[0].do
-			m.ends = m.ends[1:]
-			do()
-		case !now.Before(end):
+		select {
+		case end := <-m.ends:
+			m.begun--
+			end()
+		case <-time.After(10 * time.Millisecond): // any moment will do
+		case <-over:
 			return
-		default:
-			time.Sleep(min(end.Sub(now), 10*time.Millisecond)) // any moment will do
 		}
 	}
 }
