@@ -130,7 +130,7 @@ func TestAnotherUser(t *testing.T) {
 		dir := filepath.Join(public, "folder")
 		require.NoError(t, os.Mkdir(dir, mode))
 		e := openOn(t, dir, serverOptions{})
-		out, err := child(t, "EMBEDDED_TEST_INTRUDE", e.URL()+" "+dir).CombinedOutput()
+		out, err := child(t, "EMBEDDED_TEST_INTRUDE", e.URL()+" "+dir).Output()
 		require.NoError(t, err)
 		assert.Equal(t, "true true true true true\njetstream: folder "+dir+": "+dir+" belongs to the user with ID 0, "+
 			"and this process is 65534's: want a folder of its own user\nright\n", string(out))

@@ -27,27 +27,35 @@ import (
 
 type serverOptions = embedded.ServerOptions
 
+// TestOpenAgain opens a pool twice, on a server with the least MaxPayload.
 func TestOpenAgain(t *testing.T) {
 	dir := newDir(t)
-	e := openOn(t, dir, serverOptions{})
+	e := openOn(t, dir, serverOptions{MaxPayload: 4 << 10})
+	_, err := e.Describe(t.Context(), "kind")
+	require.NoError(t, err)
 	ids := push(t, e, "a", 2)
 	d := pull(t, e, 1)
-	require.NoError(t, e.Save(t.Context(), record(d[0].ID)))
+	result := make([]byte, 3<<10)
+	require.NoError(t, e.Save(t.Context(), []engine.Record{{ID: d[0].ID, Data: result}}))
 	require.NoError(t, e.Ack(t.Context(), d))
 	require.NoError(t, e.Close())
 	require.NoError(t, e.Close())
-	_, err := e.Size(t.Context())
+	_, err = e.Size(t.Context())
 	require.ErrorIs(t, err, engine.ErrClosed)
 
 	e = openOn(t, dir, serverOptions{})
-	assert.Equal(t, "r", load(t, e, d[0].ID))
+	assert.Equal(t, string(result), load(t, e, d[0].ID))
 	assert.Equal(t, ids[1], pull(t, e, 1)[0].ID)
 	assert.Greater(t, push(t, e, "b", 1)[0], ids[1])
 }
 
-// TestBadServerOptions gives options, and directories, that are refused.
+// TestBadServerOptions gives options, and directories, that are refused. The directory is free
+// after that.
 func TestBadServerOptions(t *testing.T) {
 	cert, _ := certificate(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = listener.Close() }()
 	verify := &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAndVerifyClientCert}
 	const hash = "$2a$11$Mkd/ZFp4vFxbvhXgvrVOQuXoXnLKD4UjhmzrMeNhHLHCRc5YYmyFa"
 	for want, opts := range map[string][]serverOptions{
@@ -59,12 +67,15 @@ func TestBadServerOptions(t *testing.T) {
 		"ClientCAs":                {{Addr: "0.0.0.0:0", TLS: verify}},
 		"MaxPayload is":            {{MaxPayload: 1}, {MaxPayload: 100}, {MaxPayload: 1000}},
 		"want none with":           {{DontListen: true, Addr: "127.0.0.1:0"}},
+		"address already in use":   {{Addr: listener.Addr().String()}},
 	} {
 		for _, opts := range opts {
-			_, err := embedded.Start(t.Context(), newDir(t), &opts)
+			dir := newDir(t)
+			_, err := embedded.Start(t.Context(), dir, &opts)
 			if assert.ErrorContains(t, err, want, "%+v", opts) {
 				assert.NotContains(t, err.Error(), "Mkd", "the error shows the password")
 			}
+			startOn(t, dir, fast).Close()
 		}
 	}
 
@@ -73,29 +84,9 @@ func TestBadServerOptions(t *testing.T) {
 	file := filepath.Join(dir, "jetstream")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	for dir, want := range map[string]string{"": "dir is empty", file: file, dir: "directory " + dir + ": the server says: Can't start JetStream: storage directory is not a directory"} {
-		_, err := embedded.Start(t.Context(), dir, nil)
+		_, err = embedded.Start(t.Context(), dir, nil)
 		assert.ErrorContains(t, err, want)
 	}
-}
-
-func TestPortInUse(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = listener.Close() }()
-	dir := newDir(t)
-	_, err = embedded.Start(t.Context(), dir, &serverOptions{Addr: listener.Addr().String()})
-	require.ErrorContains(t, err, "address already in use")
-	startOn(t, dir, serverOptions{}) // the directory is free
-}
-
-func TestLeastMaxPayload(t *testing.T) {
-	e := openOn(t, newDir(t), serverOptions{MaxPayload: 4 << 10})
-	ids := push(t, e, "a", 3)
-	_, err := e.Describe(t.Context(), "kind")
-	require.NoError(t, err)
-	ds := pull(t, e, 3)
-	require.NoError(t, e.Save(t.Context(), []engine.Record{{ID: ids[0], Data: make([]byte, 3<<10)}}))
-	require.NoError(t, e.Ack(t.Context(), ds))
 }
 
 func TestSpecialCharacters(t *testing.T) {
