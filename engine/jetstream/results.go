@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/resultpool/resultpool/engine"
 )
@@ -109,21 +109,32 @@ func (e *Engine) Delete(ctx context.Context, ids []uint64) error {
 		return err
 	}
 	defer end()
-	group, ctx := errgroup.WithContext(call)
-	group.SetLimit(16)
+	ctx, cancel := context.WithCancelCause(call)
+	defer cancel(nil)
+	failed := make(chan error, len(ids)+1)
+	room := make(chan struct{}, 16)
+	var wg sync.WaitGroup
 	for _, id := range ids {
+		room <- struct{}{}
 		if ctx.Err() != nil {
+			failed <- context.Cause(ctx)
 			break
 		}
-		group.Go(func() error { return e.purgeResult(ctx, id) })
+		wg.Go(func() {
+			defer func() { <-room }()
+			if err := e.purgeResult(ctx, id); err != nil {
+				failed <- err
+				cancel(err)
+			}
+		})
 	}
-	if err = group.Wait(); err == nil && call.Err() != nil {
-		err = context.Cause(call)
-	}
-	if err != nil {
+	wg.Wait()
+	select {
+	case err := <-failed:
 		return e.failAt(call, "delete", e.names.results, err)
+	default:
+		return nil
 	}
-	return nil
 }
 
 func (e *Engine) purgeResult(ctx context.Context, id uint64) error {

@@ -65,9 +65,10 @@ func readMessages(ctx context.Context, st streamDir, unsynced, wantIDs bool) (*m
 		r := newRecords(fmt.Sprintf("%s-%d", st.name, block), st.ours())
 		end := r.each(buf, func(at int, rec record) { m.add(rec, block, at) })
 		isLast := i == len(m.blocks)-1
-		if end < len(buf) && !(unsynced && unwritten(buf, end)) && !((unsynced || isLast) && r.torn(buf[end:])) {
-			m.damage = append(m.damage, blockDamage{block, end, isLast})
+		if end == len(buf) || unsynced && unwritten(buf, end) || (unsynced || isLast) && r.torn(buf[end:]) {
+			continue
 		}
+		m.damage = append(m.damage, blockDamage{block, end, isLast})
 	}
 	removed := make(map[uint64]bool, len(m.removed))
 	for _, r := range m.removed {

@@ -50,9 +50,14 @@ func (l *lastWords) said() (text, unwrote string) {
 	return l.text, l.unwrote
 }
 
-// These are dropped.
-
+// Noticef does nothing.
 func (*lastWords) Noticef(string, ...any) {}
-func (*lastWords) Warnf(string, ...any)   {}
-func (*lastWords) Debugf(string, ...any)  {}
-func (*lastWords) Tracef(string, ...any)  {}
+
+// Warnf does nothing.
+func (*lastWords) Warnf(string, ...any) {}
+
+// Debugf does nothing.
+func (*lastWords) Debugf(string, ...any) {}
+
+// Tracef does nothing.
+func (*lastWords) Tracef(string, ...any) {}

@@ -228,6 +228,7 @@ func TestPartOfPoolMissing(t *testing.T) {
 		{3, []string{"results"}, "results"},
 		{3, []string{"results", "starts", "kind"}, "results"},
 		{3, []string{"tasks", "results"}, "tasks"},
+		{3, []string{"tasks", "starts", "kind"}, "tasks"},
 		{3, []string{"starts"}, ""},
 		{3, []string{"kind"}, ""},
 		{3, []string{"tasks", "results", "starts"}, ""},
