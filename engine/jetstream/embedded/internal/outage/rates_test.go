@@ -22,7 +22,7 @@ import (
 // synced: tasks per second from SubmitAll until their results are saved and they are
 // acknowledged, beside messages of the same size that the client library publishes and
 // acknowledges. It measures as well how long it takes from Submit to Get when there is nothing
-// else to do. It is here to notice if one of them breaks.
+// else to do, and both with a sync for each message. It is here to notice if one of them breaks.
 func TestRates(t *testing.T) {
 	if !*outageRates {
 		t.Skip("without -outage.rates")
@@ -44,6 +44,10 @@ func TestRates(t *testing.T) {
 	t.Logf("tasks/s: %.0f published and acknowledged alone, %.0f through pools, results and all: %.2f",
 		median(bare), median(through), median(through)/median(bare))
 	t.Logf("from Submit to Get: %v at the median, %v at the 99th percentile", median(idle), idle[len(idle)*99/100])
+	synced := newSite(t, 30*time.Second)
+	synced.embedded()
+	t.Logf("with a sync for each message: %.0f tasks/s, %v from Submit to Get",
+		poolRate(t, synced, tasks/10), median(idleTimes(t, synced, 100)))
 	assert.Greater(t, 5*median(through), median(bare), "a pool is to reach a fifth")
 	assert.Less(t, median(idle), time.Millisecond)
 }
