@@ -2,7 +2,6 @@ package jetstream
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -10,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/resultpool/resultpool/engine"
@@ -174,20 +172,12 @@ func (e *Engine) page(ctx context.Context, seq uint64) ([]storedMsg, uint64, err
 }
 
 func (e *Engine) directPage(ctx context.Context, seq uint64) ([]storedMsg, error) {
-	data, err := json.Marshal(getRequest{Seq: seq, NextFor: e.names.result + "*", Batch: pageRecords, MaxBytes: pageBytes})
-	if err != nil {
-		return nil, err
-	}
-	msgs := make(chan *nats.Msg, pageRecords+16)
-	inbox := e.nc.NewInbox()
-	sub, err := e.nc.ChanSubscribe(inbox, msgs)
+	req := getRequest{Seq: seq, NextFor: e.names.result + "*", Batch: pageRecords, MaxBytes: pageBytes}
+	sub, msgs, err := e.request(e.names.direct, req, pageRecords)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	if err := e.nc.PublishRequest(e.names.direct, inbox, data); err != nil {
-		return nil, err
-	}
 	var page []storedMsg
 	for {
 		select {

@@ -255,15 +255,20 @@ func (e *Engine) lost() error {
 	return fmt.Errorf("jetstream: %w for good: %w", nats.ErrConnectionClosed, engine.ErrClosed)
 }
 
-// fail is the error that a method returns for err. ctx is that of begin.
-func (e *Engine) fail(ctx context.Context, what string, err error) error {
+// cause is the reason for err, of a call with this context.
+func cause(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
-		err = context.Cause(ctx)
+		return context.Cause(ctx)
 	case errors.Is(err, context.DeadlineExceeded):
-		err = errNoAnswer
+		return errNoAnswer
 	}
-	switch {
+	return err
+}
+
+// fail is the error that a method returns for err. ctx is that of begin.
+func (e *Engine) fail(ctx context.Context, what string, err error) error {
+	switch err = cause(ctx, err); {
 	case errors.Is(err, engine.ErrClosed) && !errors.Is(err, nats.ErrConnectionClosed):
 		return engine.ErrClosed
 	case errors.Is(err, nats.ErrConnectionClosed):

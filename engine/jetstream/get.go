@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/resultpool/resultpool/engine"
@@ -20,6 +21,26 @@ type getRequest struct {
 	NextFor  string `json:"next_by_subj,omitempty"`
 	Batch    int    `json:"batch,omitempty"`
 	MaxBytes int    `json:"max_bytes,omitempty"`
+}
+
+// request publishes a request that is answered with up to most messages, and returns where they
+// come. There is room for heartbeats, too, while nobody reads.
+func (e *Engine) request(subject string, req any, most int) (*nats.Subscription, <-chan *nats.Msg, error) {
+	data, err := json.Marshal(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	msgs := make(chan *nats.Msg, most+16)
+	inbox := e.nc.NewInbox()
+	sub, err := e.nc.ChanSubscribe(inbox, msgs)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := e.nc.PublishRequest(subject, inbox, data); err != nil {
+		_ = sub.Unsubscribe()
+		return nil, nil, err
+	}
+	return sub, msgs, nil
 }
 
 type storedMsg struct {

@@ -89,8 +89,5 @@ func (e *Engine) remake(ctx context.Context, what string, create func(context.Co
 	if err = create(call); err == nil {
 		return nil
 	}
-	if call.Err() != nil {
-		err = context.Cause(call)
-	}
-	return fmt.Errorf("the %s does not answer, and is not made anew: %w", what, err)
+	return fmt.Errorf("the %s does not answer, and is not made anew: %w", what, cause(call, err))
 }

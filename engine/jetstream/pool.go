@@ -33,13 +33,10 @@ func (e *Engine) openPool(ctx context.Context, opts *Options) error {
 	if err = e.checkParts(ctx); err == nil {
 		err = e.openStreams(ctx, opts)
 	}
-	switch {
-	case err != nil && ctx.Err() != nil:
-		err = context.Cause(ctx)
-	case errors.Is(err, context.DeadlineExceeded):
-		err = errNoAnswer
+	if err == nil {
+		return nil
 	}
-	if errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, nats.ErrNoResponders) {
+	if err = cause(ctx, err); isAny(err, jetstream.ErrJetStreamNotEnabled, nats.ErrNoResponders) {
 		return fmt.Errorf("JetStream is not enabled in this server: %w", err)
 	}
 	return err

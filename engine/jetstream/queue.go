@@ -3,7 +3,6 @@ package jetstream
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -157,14 +156,7 @@ func (e *Engine) pull(ctx context.Context, most int, poll time.Duration, single 
 	if single {
 		req.Batch, req.NoWait = 1, false
 	}
-	data, err := json.Marshal(req)
-	if err != nil {
-		return nil, false, err
-	}
-	// Room for all tasks that can come, and for heartbeats while nobody reads.
-	msgs := make(chan *nats.Msg, most+16)
-	inbox := e.nc.NewInbox()
-	sub, err := e.nc.ChanSubscribe(inbox, msgs)
+	sub, msgs, err := e.request(e.names.next, req, req.Batch)
 	if err != nil {
 		return nil, false, err
 	}
@@ -175,9 +167,6 @@ func (e *Engine) pull(ctx context.Context, most int, poll time.Duration, single 
 			_ = sub.Unsubscribe()
 		}
 	}()
-	if err := e.nc.PublishRequest(e.names.next, inbox, data); err != nil {
-		return nil, false, err
-	}
 	const silence = 2*heartbeat + time.Second
 	timer := time.NewTimer(silence)
 	defer timer.Stop()
