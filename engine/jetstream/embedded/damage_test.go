@@ -138,7 +138,7 @@ func refuses(t *testing.T, folder, path string, opts serverOptions, ways ...dama
 		before := contents(t, folder)
 		_, err = embedded.Start(t.Context(), folder, &opts)
 		require.ErrorContains(t, err, filepath.Dir(full), "%v", d)
-		assert.ErrorContains(t, err, "restore it from a backup", "%v", d)
+		assert.ErrorContains(t, err, "from a backup", "%v", d)
 		assert.Equal(t, before, contents(t, folder), "%v: something was changed", d)
 		require.NoError(t, os.WriteFile(full, right, 0o600))
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/resultpool/resultpool/engine"
 )
 
-// TestFormat reads what a server has written. If it fails after an update of nats-server,
-// then every folder would be refused.
+// TestFormat reads what a server has written. If it fails after an update of nats-server, every
+// folder would be refused.
 func TestFormat(t *testing.T) {
 	const n, held, saved = 60, 20, 15
 	dir := t.TempDir()
@@ -89,8 +89,8 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// TestEveryBit flips each bit of a file of messages, and cuts it off at each byte. A file
-// that is cut off within a record is as one that was being written.
+// TestEveryBit flips each bit of a file of messages, and cuts the file off at each byte. A file
+// that is cut off within a record looks like one that was being written.
 func TestEveryBit(t *testing.T) {
 	dir := t.TempDir()
 	e, err := Open(t.Context(), dir, "x", &Options{ServerOptions: ServerOptions{LosesOnPowerCut: true}})
@@ -128,8 +128,8 @@ func TestEveryBit(t *testing.T) {
 	}
 }
 
-// TestUnwrittenPage finds a page of zeros, which is one that has never come to the disk, in
-// the record where reading ends only.
+// TestUnwrittenPage finds a page of zeros, which has never come to the disk, but only in the
+// record where reading ends.
 func TestUnwrittenPage(t *testing.T) {
 	buf := make([]byte, 4*page)
 	for i := range buf {
@@ -146,7 +146,8 @@ func TestUnwrittenPage(t *testing.T) {
 	assert.True(t, unwritten(buf, 100+2*page))
 }
 
-// TestLostFile has files of a stream vanish, for reasons and for none.
+// TestLostFile has files of a stream vanish: because their messages were removed or have expired,
+// or for no reason.
 func TestLostFile(t *testing.T) {
 	now, hour := time.Now().Unix(), int64(3600)
 	marked := func(oldest int64) mark {
