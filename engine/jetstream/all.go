@@ -2,7 +2,6 @@ package jetstream
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -10,22 +9,21 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/resultpool/resultpool/engine"
 )
 
-// A page of All holds so many records, or so many bytes and one record.
+// A page of All has at most so many records, and so many bytes unless it is one record.
 const (
 	pageRecords = 256
 	pageBytes   = 4 << 20
 )
 
-// All returns the records that are stored. Each step asks for some hundred records: there
-// is nothing in the server that a loop which is left, or takes its time, would hold. It
-// passes over what is stored under something that is no ID. A record that the server cannot
-// read is a pair with its ID and an error.
+// All returns the records that are stored. It asks for some hundred at a time, so a loop that
+// is slow, or that is left, holds nothing in the server. It passes over what is stored under
+// something other than an ID. A record that the server cannot read is a pair of its ID and an
+// error.
 func (e *Engine) All(ctx context.Context) iter.Seq2[engine.Record, error] {
 	return func(yield func(engine.Record, error) bool) {
 		r := reading{e: e, yield: yield}
@@ -42,13 +40,8 @@ type reading struct {
 	left  bool // the loop was left
 
 	upTo     uint64   // the last message when the loop began
-	messages uint64   // that were read, up to that one
-	seen     []uint64 // the IDs of the records that were yielded: 8 bytes for each
-}
-
-func (r *reading) give(rec engine.Record, err error) {
-	r.seen = append(r.seen, rec.ID)
-	r.left = !r.yield(rec, err)
+	messages uint64   // how many were read, up to that one
+	seen     []uint64 // the IDs of the records that were yielded, 8 bytes each
 }
 
 func (r *reading) run(ctx context.Context) error {
@@ -61,32 +54,28 @@ func (r *reading) run(ctx context.Context) error {
 	if err != nil || r.left {
 		return err
 	}
-	// The server passes over what it cannot read. So if it has counted more than have come,
-	// they were deleted meanwhile, or they are damaged. Where it has found that a file is
-	// damaged, it does not count the messages behind that place, but knows their subjects.
+	// The server passes over what it cannot read. So if it has counted more messages than have
+	// come, they were deleted meanwhile, or they are damaged. Where it has found a damaged
+	// file, it does not count the messages behind that place, but it knows their subjects.
 	if r.messages >= max(state.Msgs, state.NumSubjects) {
 		return nil
 	}
 	return r.rest(ctx, next)
 }
 
-// rest yields those of the records that the server lists which have not come.
+// rest yields the records that the server lists and that have not come.
 func (r *reading) rest(ctx context.Context, next uint64) error {
 	state, err := r.state(ctx, jetstream.WithSubjectFilter(r.e.names.result+"*"))
 	if err != nil {
 		return err
 	}
-	if _, err := r.pages(ctx, next, state.LastSeq); err != nil || r.left { // what has come meanwhile
+	if _, err := r.pages(ctx, next, state.LastSeq); err != nil || r.left { // saved meanwhile
 		return err
 	}
 	slices.Sort(r.seen)
-	seen := r.seen
 	for subject := range state.Subjects {
 		id, ok := r.e.idOf(subject)
-		if !ok {
-			continue
-		}
-		if _, ok := slices.BinarySearch(seen, id); ok {
+		if _, seen := slices.BinarySearch(r.seen, id); seen || !ok {
 			continue
 		}
 		data, err := r.e.Load(ctx, id)
@@ -97,7 +86,7 @@ func (r *reading) rest(ctx context.Context, next uint64) error {
 			return err
 		}
 		if r.left = !r.yield(engine.Record{ID: id, Data: data}, err); r.left {
-			return nil
+			break
 		}
 	}
 	return nil
@@ -117,8 +106,8 @@ func (r *reading) state(ctx context.Context, opts ...jetstream.StreamInfoOpt) (j
 	return info.State, nil
 }
 
-// pages yields the records from one place in the stream to another, and those that come
-// with them, and returns where to go on.
+// pages yields the records from one place in the stream to another, and those that come with
+// them. It returns where to go on.
 func (r *reading) pages(ctx context.Context, from, to uint64) (uint64, error) {
 	for from <= to && !r.left {
 		msgs, next, err := r.e.page(ctx, from)
@@ -130,7 +119,8 @@ func (r *reading) pages(ctx context.Context, from, to uint64) (uint64, error) {
 			if !ok {
 				continue
 			}
-			if r.give(engine.Record{ID: id, Data: m.Data}, nil); r.left {
+			r.seen = append(r.seen, id)
+			if r.left = !r.yield(engine.Record{ID: id, Data: m.Data}, nil); r.left {
 				return next, nil
 			}
 		}
@@ -145,15 +135,15 @@ func (r *reading) pages(ctx context.Context, from, to uint64) (uint64, error) {
 	return from, nil
 }
 
-// idOf returns the ID of the record that is stored on a subject. Somebody may have stored
-// something on another that begins like one of those: that is the result of no task.
+// idOf returns the ID of the record that is stored on a subject. It is false for what others
+// have stored on subjects with the same prefix, which is the result of no task.
 func (e *Engine) idOf(subject string) (uint64, bool) {
 	id, err := strconv.ParseUint(strings.TrimPrefix(subject, e.names.result), 10, 64)
 	return id, err == nil && id > 0 && subject == e.resultSubject(id)
 }
 
-// page returns messages from a place in the stream on, and where to go on. There are none
-// only if there is none that can be read.
+// page returns messages from a place in the stream on, and where to go on. It returns no
+// messages only if there are none that can be read.
 func (e *Engine) page(ctx context.Context, seq uint64) ([]storedMsg, uint64, error) {
 	call, end, err := e.begin(ctx, askTimeout, e.names.direct, e.names.get)
 	if err != nil {
@@ -162,7 +152,7 @@ func (e *Engine) page(ctx context.Context, seq uint64) ([]storedMsg, uint64, err
 	defer end()
 	msgs, err := e.directPage(call, seq)
 	if err == nil && len(msgs) == 0 {
-		// A replica that lags may say so, too soon. The leader knows.
+		// A replica that lags may say so too soon. The leader knows.
 		var m *storedMsg
 		m, err = e.ask(call, e.names.results, getRequest{Seq: seq, NextFor: e.names.result + "*"})
 		switch {
@@ -182,20 +172,12 @@ func (e *Engine) page(ctx context.Context, seq uint64) ([]storedMsg, uint64, err
 }
 
 func (e *Engine) directPage(ctx context.Context, seq uint64) ([]storedMsg, error) {
-	data, err := json.Marshal(getRequest{Seq: seq, NextFor: e.names.result + "*", Batch: pageRecords, MaxBytes: pageBytes})
-	if err != nil {
-		return nil, err
-	}
-	msgs := make(chan *nats.Msg, pageRecords+16)
-	inbox := e.nc.NewInbox()
-	sub, err := e.nc.ChanSubscribe(inbox, msgs)
+	req := getRequest{Seq: seq, NextFor: e.names.result + "*", Batch: pageRecords, MaxBytes: pageBytes}
+	sub, msgs, err := e.request(e.names.direct, req, pageRecords)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	if err := e.nc.PublishRequest(e.names.direct, inbox, data); err != nil {
-		return nil, err
-	}
 	var page []storedMsg
 	for {
 		select {

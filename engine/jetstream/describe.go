@@ -6,14 +6,14 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// kindKey is where the kind is in the metadata of a stream.
+// kindKey is the key of the kind in the metadata of a stream.
 const kindKey = "kind"
 
 // Describe stores kind if nothing is stored yet, and returns what is stored.
 //
-// It is stored as an empty stream that says so: that two make streams of one name and
-// different configurations cannot be. A message that never expires beside the
-// results would be shorter, but a server that was killed forgets that it never does.
+// The kind is stored as the metadata of an empty stream: two processes cannot make streams of
+// one name with different configurations. A message beside the results that never expires
+// would be simpler, but a server that was killed forgets that it never expires.
 func (e *Engine) Describe(ctx context.Context, kind string) (string, error) {
 	call, end, err := e.begin(ctx, askTimeout, e.names.info, "$JS.API.STREAM.CREATE.")
 	if err != nil {

@@ -27,30 +27,30 @@ type Engine struct {
 	workers                jetstream.ConsumerConfig // to make the consumer anew
 	lease                  time.Duration
 
-	// window bounds the messages that are published and not acknowledged. A server
-	// refuses them if too many wait to be stored (100,000 or 128 MiB for a stream): this
-	// leaves room for 200 others, with messages of up to 1 KiB, or for eight.
+	// window bounds the messages that are published and not acknowledged. A server refuses
+	// messages if too many wait to be stored, 100,000 or 128 MiB for a stream: this leaves
+	// room for 200 other engines with messages of up to 1 KiB, or for eight with large ones.
 	window *semaphore.Weighted
 
-	// looks has an element for each look of a Wait that is under way. A server that has
-	// 10,000 requests waiting, by default and of all clients together, drops them.
+	// looks has an element for each Wait that is asking the server. A server that has 10,000
+	// requests waiting, by default and of all clients together, drops them.
 	looks chan struct{}
 
 	mu     sync.Mutex
 	calls  map[*call]struct{} // guarded by mu; none is added when closed
 	closed bool               // guarded by mu
 
-	// unheard is why an acknowledgement was refused: nobody was waiting for it. Guarded
+	// unheard is why an acknowledgement was refused, for which nobody was waiting. Guarded
 	// by mu.
 	unheard error
 
-	// said is what the client has said last of its own accord, as that the server lets it
-	// have no more subscriptions, and when. Guarded by mu.
+	// said is what the client has last said of its own accord, for example that the server
+	// allows it no more subscriptions, and when. Guarded by mu.
 	said   error
 	saidAt time.Time
 
-	// first is the first task in the queue, as Size has seen it, since firstAt; or it was read
-	// then. Guarded by mu.
+	// first is the first task in the queue, as Size has seen it, and firstAt is since when, or
+	// when it was last read. Guarded by mu.
 	first   uint64
 	firstAt time.Time
 
@@ -77,7 +77,7 @@ const (
 	bytesPerUnit = 32 << 10 // so there are 16 MiB under way at most
 
 	askTimeout   = 10 * time.Second // for an answer that comes at once, if it comes
-	openTimeout  = time.Minute      // for all that Open asks of servers that answer
+	openTimeout  = time.Minute      // for everything that Open asks of servers that answer
 	closeTimeout = 2 * time.Second
 )
 
@@ -88,7 +88,7 @@ type names struct {
 	task, kindSubject            string // subjects
 	result, saved, start         string // subjects, without the ID at the end
 
-	// Subjects of the servers, or what they begin with.
+	// Subjects of the servers, or prefixes of them.
 	next, info, consumerInfo, purgeTasks, purge, get, direct string
 	makeConsumer, makeStarts                                 string
 }
@@ -120,15 +120,15 @@ func namesOf(pool string) names {
 	return n
 }
 
-// A call is a method that runs: what ends it before its time.
+// A call is a method that runs.
 type call struct {
-	subjects []string // what it publishes and subscribes to begins like one of these
+	subjects []string // prefixes of the subjects that it uses
 	cancel   context.CancelCauseFunc
 }
 
-// begin starts a method that uses subjects that begin like one of these. Its context ends
-// with ctx, with Close, when the connection breaks, when the server says that one of the
-// subjects is not permitted, and after timeout, if that is not 0.
+// begin starts a method that uses subjects with these prefixes. Its context ends with ctx, with
+// Close, when the connection breaks, when the server says that one of the subjects is not
+// permitted, and after timeout, unless that is 0.
 func (e *Engine) begin(ctx context.Context, timeout time.Duration, subjects ...string) (context.Context, func(), error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	c := &call{subjects: subjects, cancel: cancel}
@@ -153,25 +153,24 @@ func (e *Engine) begin(ctx context.Context, timeout time.Duration, subjects ...s
 		e.mu.Unlock()
 		cancel(nil)
 	}
-	// After it is in calls: a connection that breaks now ends it.
+	// Look after it is in calls: a connection that breaks from now on ends it.
 	switch {
 	case e.nc.IsClosed():
 		end()
-		return nil, nil, e.lost()
+		return nil, nil, e.explain(e.lost())
 	case !e.nc.IsConnected():
 		end()
-		return nil, nil, e.disconnected()
+		return nil, nil, e.explain(e.disconnected())
 	}
-	if timeout > 0 {
-		timer := time.AfterFunc(timeout, func() { cancel(errNoAnswer) })
-		cancelCall := end
-		end = func() { timer.Stop(); cancelCall() }
+	if timeout == 0 {
+		return ctx, end, nil
 	}
-	return ctx, end, nil
+	timer := time.AfterFunc(timeout, func() { cancel(errNoAnswer) })
+	return ctx, func() { timer.Stop(); end() }, nil
 }
 
-// errNoAnswer is also for the client's own timeouts: who gave a context with no deadline is
-// not told that it has passed.
+// errNoAnswer replaces the client's own timeouts, too: a caller whose context has no deadline
+// is not told that one has passed.
 var errNoAnswer = fmt.Errorf("no answer from the server in time: %w", nats.ErrTimeout)
 
 // endCalls ends all methods that run.
@@ -193,8 +192,8 @@ func (e *Engine) broken(err error) {
 	e.endCalls(err)
 }
 
-// refused is called by the client when the server says that something is not permitted.
-// It says so apart from the message that it refers to, which gets no answer.
+// refused is called by the client when the server says that something is not permitted. The
+// message that was refused gets no answer of its own.
 func (e *Engine) refused(err error) {
 	_, subject, _ := strings.Cut(err.Error(), `"`)
 	e.mu.Lock()
@@ -204,22 +203,22 @@ func (e *Engine) refused(err error) {
 		return
 	}
 	for c := range e.calls {
-		// Without the subject for answers nothing works.
+		// Any other subject is the one for answers, without which nothing works.
 		if c.uses(subject) || !strings.HasPrefix(subject, "resultpool.") && !strings.HasPrefix(subject, "$JS.") {
 			c.cancel(err)
 		}
 	}
 }
 
-// heard is called by the client when something has failed, it does not say for whom.
+// heard is called by the client when something has failed; it does not say for which call.
 func (e *Engine) heard(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.said, e.saidAt = err, time.Now()
 }
 
-// silent is the error of a call that has got no answer, with what the client has said while
-// it waited, or a little before: that may be why.
+// silent is the error of a call that got no answer, with what the client has said meanwhile or
+// shortly before, which may be the reason.
 func (e *Engine) silent(err error) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -233,8 +232,8 @@ func (c *call) uses(subject string) bool {
 	return slices.ContainsFunc(c.subjects, func(prefix string) bool { return strings.HasPrefix(subject, prefix) })
 }
 
-// disconnected is the error while the client reconnects, with what the server says if it
-// refuses that. Any other last error of the client is one of the connection that was.
+// disconnected is the error while the client reconnects, with the server's reason if it refuses
+// that. Any other last error of the client belongs to the connection before.
 func (e *Engine) disconnected() error {
 	last := e.nc.LastError()
 	for _, refusal := range []error{
@@ -256,15 +255,20 @@ func (e *Engine) lost() error {
 	return fmt.Errorf("jetstream: %w for good: %w", nats.ErrConnectionClosed, engine.ErrClosed)
 }
 
-// fail is the error that a method returns for err. ctx is that of begin.
-func (e *Engine) fail(ctx context.Context, what string, err error) error {
+// cause is the reason for err, of a call with this context.
+func cause(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
-		err = context.Cause(ctx)
+		return context.Cause(ctx)
 	case errors.Is(err, context.DeadlineExceeded):
-		err = errNoAnswer
+		return errNoAnswer
 	}
-	switch {
+	return err
+}
+
+// fail is the error that a method returns for err. ctx is that of begin.
+func (e *Engine) fail(ctx context.Context, what string, err error) error {
+	switch err = cause(ctx, err); {
 	case errors.Is(err, engine.ErrClosed) && !errors.Is(err, nats.ErrConnectionClosed):
 		return engine.ErrClosed
 	case errors.Is(err, nats.ErrConnectionClosed):
@@ -282,48 +286,36 @@ func (e *Engine) fail(ctx context.Context, what string, err error) error {
 	case errors.Is(err, nats.ErrMaxPayload), hasCode(err, jetstream.JSErrCodeStreamMessageExceedsMaximum):
 		err = fmt.Errorf("%w: %w", engine.ErrTooLarge, err)
 	}
-	return fmt.Errorf("jetstream: %s: %w", what, err)
+	return e.explain(fmt.Errorf("jetstream: %s: %w", what, err))
 }
 
-// Close gives up the connection. Methods that run return, and those that wait give back
-// what has just come. Tasks that were pulled are delivered again when their lease ends.
-// Close waits for both, and until what was published is sent, for some seconds at most.
+// Close gives up the connection. Methods that run return, and those that wait give back what has
+// come just now. Tasks that were pulled are delivered again when their leases end. Close waits
+// for the methods, and until what was published is sent, for some seconds at most.
 func (e *Engine) Close() error {
 	e.mu.Lock()
-	if e.closed {
-		e.mu.Unlock()
-		e.awaitGone()
-		return nil
-	}
+	first := !e.closed
 	e.closed = true
-	for c := range e.calls {
-		c.cancel(engine.ErrClosed)
-	}
-	if len(e.calls) == 0 {
+	if first && len(e.calls) == 0 {
 		close(e.idle)
 	}
 	e.mu.Unlock()
-	timer := time.NewTimer(closeTimeout)
-	defer timer.Stop()
-	select {
-	case <-e.idle:
-	case <-timer.C:
+	if first {
+		e.endCalls(engine.ErrClosed)
+		awaitForClose(e.idle)
+		if e.nc.IsConnected() {
+			_ = e.nc.FlushTimeout(closeTimeout)
+		}
+		e.nc.Close()
 	}
-	if e.nc.IsConnected() {
-		_ = e.nc.FlushTimeout(closeTimeout)
-	}
-	e.nc.Close()
-	e.awaitGone()
+	// The user's callback that calls Close is the one that would be waited for in vain.
+	awaitForClose(e.gone)
 	return nil
 }
 
-// awaitGone waits for the client's last callback, and not for ever: one of the user's that
-// calls Close is waited for in vain.
-func (e *Engine) awaitGone() {
-	timer := time.NewTimer(closeTimeout)
-	defer timer.Stop()
+func awaitForClose(done <-chan struct{}) {
 	select {
-	case <-e.gone:
-	case <-timer.C:
+	case <-done:
+	case <-time.After(closeTimeout):
 	}
 }

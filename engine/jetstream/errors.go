@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -12,10 +13,11 @@ import (
 
 // Codes that have no name in the client.
 const (
-	codeStoreFailed jetstream.ErrorCode = 10077 // also for a stream that is full
+	codeStoreFailed jetstream.ErrorCode = 10077 // for a stream that is full, too
 	codeUnderWay    jetstream.ErrorCode = 10158 // a message with this ID is being stored
 )
 
+// apiError returns the answer of the server in err, or nil.
 func apiError(err error) *jetstream.APIError {
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
@@ -30,45 +32,49 @@ func apiError(err error) *jetstream.APIError {
 
 func hasCode(err error, codes ...jetstream.ErrorCode) bool {
 	api := apiError(err)
-	if api == nil {
-		return false
-	}
-	for _, code := range codes {
-		if api.ErrorCode == code {
-			return true
-		}
-	}
-	return false
+	return api != nil && slices.Contains(codes, api.ErrorCode)
 }
 
-// isFull tells the one of several failures with this code that says that there is no
-// room. The text is the server's constant.
+func isAny(err error, targets ...error) bool {
+	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
+}
+
+// isFull reports whether a stream has no room: one of several failures with this code. The
+// text is a constant of the server.
 func isFull(err error) bool {
 	return hasCode(err, codeStoreFailed) && strings.Contains(apiError(err).Description, "maximum")
 }
 
 func isUnderWay(err error) bool { return hasCode(err, codeUnderWay) }
 
-// isThere tells that a message on this subject is there already.
+// isThere reports whether there is a message on this subject already.
 func isThere(err error) bool { return hasCode(err, jetstream.JSErrCodeStreamWrongLastSequence) }
 
-// isSaving tells that replicas are storing a message on this subject, which may fail.
+// isSaving reports whether replicas are storing a message on this subject, which may fail.
 func isSaving(err error) bool {
 	return hasCode(err, jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
-// Retryable reports whether a call that has returned err may succeed another time. It
-// may not if the server permits too little, if tasks or results are gone with their stream,
-// if the client has given up for good or the engine is closed, if a result is damaged, and
-// if a task or a result is too large. Whoever refuses the credentials, or has no JetStream, may do otherwise
-// tomorrow.
-func (e *Engine) Retryable(err error) bool {
-	for _, never := range []error{
-		engine.ErrTooLarge, engine.ErrGone, engine.ErrClosed, nats.ErrPermissionViolation, nats.ErrConnectionClosed, errUnreadable,
-	} {
-		if errors.Is(err, never) {
-			return false
-		}
+// An explainer is the way of a client to a server in this process. It adds to an error why the
+// server stores nothing, while it does not: package embedded starts such a server again.
+type explainer interface {
+	Explain(err error) error
+}
+
+// explain adds to the error of a call what the server in this process says.
+func (e *Engine) explain(err error) error {
+	if server, ok := e.nc.Opts.InProcessServer.(explainer); ok && err != nil {
+		return server.Explain(err)
 	}
-	return true
+	return err
+}
+
+// Retryable reports whether a call that has returned err may succeed another time. It may not
+// if the server permits too little, if tasks or results are gone with their stream, if the
+// client has given up for good or the engine is closed, if a result is damaged, and if a task
+// or a result is too large. A server that refuses the credentials, or that has no JetStream,
+// may do otherwise tomorrow.
+func (e *Engine) Retryable(err error) bool {
+	return !isAny(err, engine.ErrTooLarge, engine.ErrGone, engine.ErrClosed, nats.ErrPermissionViolation,
+		nats.ErrConnectionClosed, errUnreadable)
 }

@@ -19,18 +19,17 @@ import (
 	"github.com/resultpool/resultpool/engine/jetstream/internal/folder"
 )
 
-// OpenFolder opens the pool of that name in the embedded server that another process of this
-// user runs on a folder, and is else like [Open]. The folder says where the server listens and
-// what it wants to be shown. So a process that is to join needs no more than the folder's
-// name, as an argument for example. When the server is started again, on another port
-// perhaps, the engine finds it.
+// OpenFolder is [Open] for the embedded server that another process of this user runs on a
+// folder. The folder says where the server listens and which credentials it wants. So a
+// process needs only the folder's name to join, as an argument for example. The engine finds
+// the server again when it is started again, even on another port.
 //
-// The credentials in the folder are those that the server has made. Those that its program
-// has given are not written down: they have to be in Options.NATS, which goes before the
-// folder.
+// The credentials in the folder are those that the server has made. Credentials that its
+// program has given are not written down: they have to be in Options.NATS, which takes
+// precedence over the folder.
 //
-// OpenFolder does not wait for a server: if none runs on the folder, that is an error, as it
-// is with Open. So is a folder that belongs to another user, or to which others may write.
+// OpenFolder does not wait for a server: it returns an error if none runs on the folder. It
+// refuses a folder that belongs to another user, or to which others may write.
 func OpenFolder(ctx context.Context, dir, name string, opts *Options) (*Engine, error) {
 	if opts == nil {
 		opts = &Options{}
@@ -53,7 +52,8 @@ func OpenFolder(ctx context.Context, dir, name string, opts *Options) (*Engine, 
 	return e, err
 }
 
-// inFolder is a client's way to the server of a folder: it looks there whenever it connects.
+// inFolder is the way of a client to the server of a folder. It reads the folder whenever it
+// connects.
 type inFolder struct {
 	dir  string
 	last atomic.Pointer[folder.Server]
@@ -75,7 +75,7 @@ func (f *inFolder) read() (*folder.Server, error) {
 	return &s, nil
 }
 
-// options are the client's, as far as the user has not given them.
+// options sets the client's options that the user has not given.
 func (f *inFolder) options(o *nats.Options) error {
 	if o.CustomDialer == nil {
 		o.CustomDialer = f
@@ -102,19 +102,16 @@ func (f *inFolder) Dial(network, _ string) (net.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: folder %s: no address in its file", f.dir)
 	}
-	return net.DialTimeout(network, at.Host, dialTimeout)
+	return net.DialTimeout(network, at.Host, 5*time.Second) // it is on this machine
 }
-
-// dialTimeout is how long a server on this machine may take.
-const dialTimeout = 5 * time.Second
 
 func (f *inFolder) user() (name, password string) {
 	s := f.last.Load()
 	return s.User, s.Password
 }
 
-// roots trusts the server's certificate alone. A program of another user that listens where
-// the server did has not the key to it: it is shown no password, and no task.
+// roots trusts only the server's certificate. A program of another user that listens where the
+// server did does not have its key: it is shown no password and no task.
 func (f *inFolder) roots() (*x509.CertPool, error) {
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM([]byte(f.last.Load().Certificate)) {

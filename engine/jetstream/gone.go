@@ -12,25 +12,25 @@ import (
 	"github.com/resultpool/resultpool/engine"
 )
 
-// Somebody may delete what the engine works with. What can be made anew without a loss is
-// made anew by the next method that needs it: the consumer, since a task stays in its
-// stream until it is acknowledged; the counts of starts, which say only how often suspects
-// were started; and the description. With the other two streams tasks or results are gone:
-// that is an error that matches engine.ErrGone.
+// Others may delete what the engine works with. What can be made anew without a loss is made
+// anew by the next method that needs it: the consumer, since a task stays in its stream until
+// it is acknowledged; the counts of starts, which say only how often suspects were started;
+// and the description. With the other two streams tasks or results are gone, which is an
+// error that matches engine.ErrGone.
 
-// confirmAfter is between the two answers that say that a stream is not there.
+// confirmAfter is the time between the two answers which say that there is no such stream.
 const confirmAfter = time.Second
 
-// isMissing tells that nothing listens where a stream or a consumer should, or that the
-// server does not know it. A server says the same for a moment when it has just been
-// started, or has lost its cluster.
+// isMissing reports whether nothing listens where a stream or a consumer should, or the server
+// does not know it. A server answers the same for a moment when it has just been started, or
+// has lost its cluster.
 func isMissing(err error) bool {
-	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
-		errors.Is(err, errConsumerDeleted) || hasCode(err, jetstream.JSErrCodeStreamNotFound)
+	return isAny(err, nats.ErrNoResponders, jetstream.ErrNoStreamResponse, errConsumerDeleted) ||
+		hasCode(err, jetstream.JSErrCodeStreamNotFound)
 }
 
-// failAt is fail for a request that needs a stream: it tells a stream that is gone from one
-// that does not answer now.
+// failAt is fail for a request that needs a stream. It distinguishes a stream that is gone from
+// one that does not answer now.
 func (e *Engine) failAt(ctx context.Context, what, stream string, err error) error {
 	if isMissing(err) && e.isGone(ctx, stream) {
 		kept := "tasks"
@@ -43,13 +43,10 @@ func (e *Engine) failAt(ctx context.Context, what, stream string, err error) err
 	return e.fail(ctx, what, err)
 }
 
-// isGone reports whether the servers say that there is no such stream, and say it again
-// after a while. Who may not ask does not know.
+// isGone reports whether the servers say twice that there is no such stream. It is false for a
+// client that may not ask.
 func (e *Engine) isGone(ctx context.Context, stream string) bool {
-	if !e.isUnknown(ctx, stream) {
-		return false
-	}
-	return pause(ctx, confirmAfter) == nil && e.isUnknown(ctx, stream)
+	return e.isUnknown(ctx, stream) && pause(ctx, confirmAfter) == nil && e.isUnknown(ctx, stream)
 }
 
 func (e *Engine) isUnknown(ctx context.Context, stream string) bool {
@@ -62,36 +59,35 @@ func (e *Engine) isUnknown(ctx context.Context, stream string) bool {
 	return errors.Is(err, jetstream.ErrStreamNotFound)
 }
 
-// remakeConsumer makes the consumer anew if it is not there. What was delivered and not
+// remakeConsumer makes the consumer anew if there is none. What was delivered and not
 // acknowledged is delivered again, with Attempt 1.
 func (e *Engine) remakeConsumer(ctx context.Context) error {
-	call, end, err := e.begin(ctx, askTimeout, e.names.consumerInfo, e.names.makeConsumer)
-	if err != nil {
+	n := e.names
+	return e.remake(ctx, "consumer "+n.consumer+" of stream "+n.tasks, func(ctx context.Context) error {
+		_, err := e.consumer(ctx, e.workers)
 		return err
-	}
-	defer end()
-	if _, err := e.consumer(call, e.workers); err != nil {
-		if call.Err() != nil {
-			err = context.Cause(call)
-		}
-		return fmt.Errorf("the consumer %s of stream %s does not answer, and is not made anew: %w", e.names.consumer, e.names.tasks, err)
-	}
-	return nil
+	}, n.consumerInfo, n.makeConsumer)
 }
 
-// remakeStarts makes the stream of the counts anew if it is not there.
+// remakeStarts makes the stream of the counts anew if there is none.
 func (e *Engine) remakeStarts(ctx context.Context) error {
-	call, end, err := e.begin(ctx, askTimeout, e.names.makeStarts)
+	return e.remake(ctx, "stream "+e.names.starts, func(ctx context.Context) error {
+		_, err := e.js.CreateStream(ctx, e.starts.CachedInfo().Config)
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			err = nil
+		}
+		return err
+	}, e.names.makeStarts)
+}
+
+func (e *Engine) remake(ctx context.Context, what string, create func(context.Context) error, subjects ...string) error {
+	call, end, err := e.begin(ctx, askTimeout, subjects...)
 	if err != nil {
 		return err
 	}
 	defer end()
-	_, err = e.js.CreateStream(call, e.starts.CachedInfo().Config)
-	if err == nil || errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+	if err = create(call); err == nil {
 		return nil
 	}
-	if call.Err() != nil {
-		err = context.Cause(call)
-	}
-	return fmt.Errorf("the stream %s does not answer, and is not made anew: %w", e.names.starts, err)
+	return fmt.Errorf("the %s does not answer, and is not made anew: %w", what, cause(call, err))
 }

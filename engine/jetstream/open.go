@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Open connects to the servers at url and opens the pool of that name, making it if there
-// is none. The name is letters, digits, - and _. url is as for nats.Connect: one address or
+// Open connects to the servers at url and opens the pool of that name. If there is none, it
+// makes it. The name has letters, digits, - and _. url is as for nats.Connect: one address or
 // several with commas between them, "nats://10.0.0.7:4222".
 //
-// Open waits for the servers until ctx is done, and a minute at most, and does not try
-// again: no server at url is an error, and so is one that refuses the credentials. Later
-// the engine reconnects for ever, and is refused as often as need be: passwords change.
+// Open waits for the servers until ctx is done, and a minute at most, and does not try again:
+// it returns an error if there is no server at url, or if it refuses the credentials. Later
+// the engine reconnects for ever, even if it is refused: passwords change.
 func Open(ctx context.Context, url, name string, opts *Options) (*Engine, error) {
 	if opts == nil {
 		opts = &Options{}
@@ -57,7 +57,7 @@ func Open(ctx context.Context, url, name string, opts *Options) (*Engine, error)
 func (e *Engine) connect(ctx context.Context, url, name string, opts []nats.Option) error {
 	all := append([]nats.Option{
 		nats.Name("resultpool " + name),
-		nats.PingInterval(3 * time.Second), // a link that is cut silently is noticed after 6 to 9 s
+		nats.PingInterval(3 * time.Second), // notices a link that was cut silently after 6 to 9 s
 		nats.ReconnectWait(250 * time.Millisecond),
 		nats.FlusherTimeout(10 * time.Second),
 	}, opts...)
@@ -65,7 +65,7 @@ func (e *Engine) connect(ctx context.Context, url, name string, opts []nats.Opti
 		nats.RetryOnFailedConnect(false),
 		nats.IgnoreAuthErrorAbort(),
 		nats.MaxReconnects(-1),
-		nats.ReconnectBufSize(-1), // what cannot be sent is an error, and not sent much later
+		nats.ReconnectBufSize(-1), // what cannot be sent now is an error, and is not sent later
 		e.hook,
 	)
 	type outcome struct {
@@ -100,11 +100,11 @@ func (e *Engine) connect(ctx context.Context, url, name string, opts []nats.Opti
 	return nil
 }
 
-// hook is the last of the client's options: the engine hears what it has to, and the
-// user's callbacks are called as well.
+// hook is the last of the client's options. It has the client call the engine, and then the
+// callbacks of the user.
 func (e *Engine) hook(o *nats.Options) error {
 	disconnected, failed, closed := o.DisconnectedErrCB, o.AsyncErrorCB, o.ClosedCB
-	if old := o.DisconnectedCB; disconnected == nil && old != nil { // deprecated, and else not called
+	if old := o.DisconnectedCB; disconnected == nil && old != nil { // deprecated, and not called if there is a newer one
 		disconnected = func(nc *nats.Conn, _ error) { old(nc) }
 	}
 	if o.NoCallbacksAfterClientClose {
@@ -129,7 +129,7 @@ func (e *Engine) hook(o *nats.Options) error {
 	}
 	o.ClosedCB = func(nc *nats.Conn) {
 		e.endCalls(nats.ErrConnectionClosed)
-		close(e.gone) // first: the user's may call Close
+		close(e.gone) // first: the user's callback may call Close
 		if closed != nil {
 			closed(nc)
 		}
@@ -137,8 +137,8 @@ func (e *Engine) hook(o *nats.Options) error {
 	return nil
 }
 
-// checkServers refuses what the client would take for a server on this machine, and
-// passwords that it would take for a host, and name in its error.
+// checkServers refuses an empty address, which the client would take for a server on this
+// machine, and passwords that the client would take for a host and show in its error.
 func checkServers(servers string) error {
 	empty := true
 	for part := range strings.SplitSeq(servers, ",") {
@@ -160,8 +160,8 @@ func checkServers(servers string) error {
 	return nil
 }
 
-// badAddress is the error for what is no address, with what the parser says about it if
-// that has no part of a password.
+// badAddress is the error for a wrong address, with the words of the parser unless they may show
+// a part of a password.
 func badAddress(servers string, err error) error {
 	at := withoutPasswords(servers)
 	if bad := (*url.Error)(nil); errors.As(err, &bad) && !strings.Contains(servers, "@") {
@@ -175,7 +175,7 @@ func connectError(servers string, err error) error {
 	at := withoutPasswords(servers)
 	var bad *url.Error
 	switch {
-	case errors.As(err, &bad): // of Options.NATS; its text has the address as it was given
+	case errors.As(err, &bad): // an address in Options.NATS, which the text of bad shows as it is
 		return errors.New("jetstream: a server in Options.NATS is no address of a NATS server, want nats://HOST:PORT")
 	case errors.Is(err, nats.ErrAuthorization):
 		return fmt.Errorf("jetstream: the server at %s refuses the credentials, or wants some: give them in Options.NATS: %w", at, err)
@@ -185,8 +185,8 @@ func connectError(servers string, err error) error {
 	return fmt.Errorf("jetstream: connecting to %s: %w", at, err)
 }
 
-// withoutPasswords is the servers' addresses as they may be shown. In a password there may
-// be whatever an address has, but for "://": rather too much is hidden.
+// withoutPasswords is the servers' addresses as they may be shown. A password may have any
+// character of an address, so this hides rather too much, but never more than up to "://".
 func withoutPasswords(servers string) string {
 	parts := strings.SplitAfter(servers, "://")
 	for i, part := range parts {

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -9,28 +10,28 @@ import (
 
 // Options are how a pool's queue and results are kept. A nil *Options is the zero value.
 //
-// The pool's settings live in the servers. Who opens a pool that exists gets what it was
-// made with where a field is zero, and an error where a field says something else.
+// The servers keep the settings of a pool. For a pool that exists, a zero field means the
+// setting that the pool was made with, and any other value has to be the same.
 type Options struct {
-	// NATS is passed to the client as it is: credentials, TLS, more servers' addresses,
-	// callbacks. What the engine relies on it sets itself: reconnecting for ever, also to
-	// servers that refuse the credentials, and not retrying the first connection.
+	// NATS is passed to the client: credentials, TLS, more servers' addresses, callbacks.
+	// The engine itself sets what it relies on: reconnecting for ever, even to servers that
+	// refuse the credentials, and not retrying the first connection.
 	NATS []nats.Option
 
 	// Replicas is how many servers of a cluster keep each task and result: 1, 3 or 5.
 	// 0 is 1, or what the pool has.
 	Replicas int
 
-	// Retention is for how long a result is kept. 0 is seven days, or what the pool
-	// has. The servers need about 131 bytes of memory for each result.
+	// Retention is how long a result is kept. 0 is seven days, or what the pool has. The
+	// servers need about 131 bytes of memory for each result.
 	Retention time.Duration
 
 	// QueueBound is how many tasks may be in the queue, those being worked on
 	// included. 0 is 1<<20, or what the pool has.
 	QueueBound int
 
-	// Lease is for how long a task is held without a heartbeat before another machine
-	// gets it. 0 is 30 s, or what the pool has.
+	// Lease is how long a task is held without a heartbeat before another machine gets it.
+	// 0 is 30 s, or what the pool has.
 	Lease time.Duration
 }
 
@@ -58,22 +59,12 @@ func (o *Options) check() error {
 	return nil
 }
 
-// maxName keeps the names of streams and the files that servers make of them short.
-const maxName = 128
+// goodName keeps the names of streams, and of the files that servers make of them, short.
+var goodName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}$`)
 
 func checkName(name string) error {
-	if name == "" {
-		return fmt.Errorf("jetstream: the name of the pool is empty, want letters, digits, - and _")
-	}
-	if len(name) > maxName {
-		return fmt.Errorf("jetstream: the name of the pool has %d bytes, want %d at most", len(name), maxName)
-	}
-	for _, r := range name {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
-		default:
-			return fmt.Errorf("jetstream: the name of the pool is %q, want letters, digits, - and _ and not %q", name, r)
-		}
+	if !goodName.MatchString(name) {
+		return fmt.Errorf("jetstream: the name of the pool is %.200q, want 1 to 128 letters, digits, - and _", name)
 	}
 	return nil
 }

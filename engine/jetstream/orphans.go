@@ -6,20 +6,20 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// removeOrphans removes tasks that are acknowledged, and still in the queue. They are there
-// if a server has died after it has written that the acknowledgement came, and before it has
-// written that the task is gone. Started again, it delivers such a task to nobody, as it is
-// acknowledged, and removes it neither: for work queues, unlike streams by interest, that is
-// not looked for in a server without replicas (nats-server 2.15). Without this, Wait would
-// wait for it for ever, and it would keep its place in a full queue.
+// removeOrphans removes tasks from the queue that are acknowledged. A server leaves them there if
+// it dies after it has written that the acknowledgement came, and before it has written that
+// the task is gone. When it is started again it does not deliver such a task, which is
+// acknowledged, and does not remove it either: a server without replicas looks for them in
+// streams by interest, and not in work queues (nats-server 2.15). Without removeOrphans, Wait
+// would wait for the task for ever, and it would keep its place in a full queue.
 //
-// Everything up to the consumer's floor is acknowledged, and only what has its result is. So
-// it does not matter what others do meanwhile. What is above the floor, since somebody holds
-// an older task, is removed the next time.
+// Everything up to the consumer's floor is acknowledged, and only a task that has its result
+// is. So it does not matter what others do meanwhile. Tasks above the floor, which somebody
+// keeps down by holding an older task, are removed the next time.
 //
-// But a task that is damaged on the server's disk was delivered to nobody, and so may be
-// below the floor. So they are removed one by one, as long as they can be read: where one
-// cannot be read, Wait and Size say so.
+// A task that is damaged on the server's disk was delivered to nobody, and so may be below the
+// floor, too. So tasks are removed one by one, as long as they can be read. Wait and Size
+// report a task that cannot be read.
 func (e *Engine) removeOrphans(ctx context.Context) error {
 	n := e.names
 	call, end, err := e.begin(ctx, askTimeout, n.info, n.consumerInfo, n.get, n.purgeTasks)
@@ -37,8 +37,8 @@ func (e *Engine) removeOrphans(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		// A floor above the last task is one of tasks that the server has lost with its power.
-		// It says nothing of those that have their IDs now.
+		// A floor above the last task is that of tasks that the server has lost with its power.
+		// It says nothing about the tasks that have their IDs now.
 		has := info.State
 		if has.Msgs == 0 || has.FirstSeq > floor || floor > has.LastSeq {
 			return nil

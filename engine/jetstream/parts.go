@@ -17,14 +17,14 @@ const (
 	partsPause = 100 * time.Millisecond
 )
 
-// checkParts refuses a pool of which a part is missing that had something in it. A server
-// that finds the files of a stream damaged starts without it, and deletes what is left of
-// it when it is made anew.
+// checkParts refuses a pool if a part is missing that had something in it. A server that finds
+// the files of a stream damaged starts without the stream, and deletes what is left of it when
+// it is made anew.
 //
-// Those that open a new pool make the tasks first, then the results, then the starts. So
-// where one is there, those before it were there when it was seen; and tasks are pushed
-// when all are there. The starts and the consumer are made anew: tasks are delivered again
-// then, and their starts counted from 0. So is the kind.
+// Open makes the tasks first, then the results, then the starts, and tasks are pushed when all
+// three are there. So when one of them was seen, those before it were there. The starts, the
+// consumer and the kind are made anew: tasks are delivered again then, and their starts are
+// counted from 0.
 func (e *Engine) checkParts(ctx context.Context) error {
 	var err error
 	for range partsTries { // in a cluster it takes a moment until all see what was made
@@ -40,18 +40,14 @@ func (e *Engine) checkParts(ctx context.Context) error {
 
 func (e *Engine) lookParts(ctx context.Context) error {
 	n := e.names
-	starts, err := e.lookStream(ctx, n.starts)
-	if err != nil {
-		return err
+	var parts [3]*jetstream.StreamInfo
+	for i, name := range []string{n.starts, n.results, n.tasks} { // the latest first
+		var err error
+		if parts[i], err = e.lookStream(ctx, name); err != nil {
+			return err
+		}
 	}
-	results, err := e.lookStream(ctx, n.results)
-	if err != nil {
-		return err
-	}
-	tasks, err := e.lookStream(ctx, n.tasks)
-	if err != nil {
-		return err
-	}
+	starts, results, tasks := parts[0], parts[1], parts[2]
 	switch {
 	case tasks == nil && results != nil:
 		return partGone(n.tasks, n.results, n.starts, n.kind)
@@ -60,14 +56,14 @@ func (e *Engine) lookParts(ctx context.Context) error {
 	case tasks == nil || results != nil || pristine(tasks):
 		return nil
 	}
-	// They may have been made since, and the tasks pushed.
-	if results, err = e.lookStream(ctx, n.results); err != nil || results != nil {
+	// The results may have been made since, and then the tasks pushed.
+	if results, err := e.lookStream(ctx, n.results); err != nil || results != nil {
 		return err
 	}
 	return partGone(n.results, n.tasks, n.starts, n.kind)
 }
 
-// pristine tells that nothing was ever stored in a stream.
+// pristine reports whether nothing was ever stored in a stream.
 func pristine(st *jetstream.StreamInfo) bool {
 	return st.State.Msgs == 0 && st.State.LastSeq < max(st.Config.FirstSeq, 1)
 }

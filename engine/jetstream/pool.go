@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,13 +13,13 @@ import (
 )
 
 const (
-	// The servers need 111 bytes for each task that was pushed within this time. The
-	// contract asks for 10 s.
+	// dedupe is how long the servers remember the key of a task, which takes them 111 bytes
+	// for each. The contract asks for 10 s.
 	dedupe    = 15 * time.Second
 	minDedupe = 10 * time.Second
 
-	// A task that kills its processes is started again after its lease each time: far
-	// more often than once in this time.
+	// startsAge is how long the starts of a task are counted. A task that kills its processes
+	// is started again after each lease, far more often.
 	startsAge = 7 * 24 * time.Hour
 )
 
@@ -32,13 +33,10 @@ func (e *Engine) openPool(ctx context.Context, opts *Options) error {
 	if err = e.checkParts(ctx); err == nil {
 		err = e.openStreams(ctx, opts)
 	}
-	switch {
-	case err != nil && ctx.Err() != nil:
-		err = context.Cause(ctx)
-	case errors.Is(err, context.DeadlineExceeded):
-		err = errNoAnswer
+	if err == nil {
+		return nil
 	}
-	if errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, nats.ErrNoResponders) {
+	if err = cause(ctx, err); isAny(err, jetstream.ErrJetStreamNotEnabled, nats.ErrNoResponders) {
 		return fmt.Errorf("JetStream is not enabled in this server: %w", err)
 	}
 	return err
@@ -46,18 +44,18 @@ func (e *Engine) openPool(ctx context.Context, opts *Options) error {
 
 func (e *Engine) openStreams(ctx context.Context, opts *Options) (err error) {
 	n := e.names
-	replicas := or(opts.Replicas, defaultReplicas)
+	replicas := cmp.Or(opts.Replicas, defaultReplicas)
 	e.tasks, err = e.stream(ctx, jetstream.StreamConfig{
 		Name:        n.tasks,
 		Description: "tasks of a resultpool",
 		Subjects:    []string{n.task},
 		Retention:   jetstream.WorkQueuePolicy,
 		Discard:     jetstream.DiscardNew,
-		MaxMsgs:     int64(or(opts.QueueBound, defaultQueueBound)),
+		MaxMsgs:     int64(cmp.Or(opts.QueueBound, defaultQueueBound)),
 		Duplicates:  dedupe,
 		Replicas:    replicas,
-		// No ID is given twice, also not if the stream is deleted and made again: the
-		// clock is ahead of the IDs as long as less than a million are given a second.
+		// No ID is given twice, even if the stream is deleted and made again: the clock is
+		// ahead of the IDs as long as fewer than a million are given in a second.
 		FirstSeq: uint64(time.Now().UnixMicro()),
 	}, func(has jetstream.StreamConfig) error {
 		return errors.Join(
@@ -80,7 +78,7 @@ func (e *Engine) openStreams(ctx context.Context, opts *Options) (err error) {
 		Name:        n.results,
 		Description: "results of a resultpool",
 		Subjects:    []string{n.result + "*"},
-		MaxAge:      or(opts.Retention, defaultRetention),
+		MaxAge:      cmp.Or(opts.Retention, defaultRetention),
 		Replicas:    replicas,
 		AllowDirect: true,
 		RePublish:   &republish,
@@ -119,93 +117,86 @@ func (e *Engine) openStreams(ctx context.Context, opts *Options) (err error) {
 	return e.openConsumer(ctx, opts)
 }
 
-// stream makes a stream, or joins the one that is there if that is as it has to be.
+// stream makes a stream, or joins the existing one if it is as it has to be.
 func (e *Engine) stream(ctx context.Context, want jetstream.StreamConfig, check func(has jetstream.StreamConfig) error) (jetstream.Stream, error) {
 	st, err := e.madeOrThere(ctx, want)
-	if err != nil {
-		return nil, fmt.Errorf("stream %s: %w", want.Name, err)
+	if err == nil {
+		has := st.CachedInfo().Config
+		err = errors.Join(
+			unless(slices.Equal(has.Subjects, want.Subjects), fmt.Sprintf("its subjects are %q, want %q", has.Subjects, want.Subjects)),
+			unless(!has.NoAck, "it does not acknowledge"),
+			check(has),
+		)
 	}
-	has := st.CachedInfo().Config
-	err = errors.Join(
-		unless(slices.Equal(has.Subjects, want.Subjects), fmt.Sprintf("its subjects are %q, want %q", has.Subjects, want.Subjects)),
-		unless(!has.NoAck, "it does not acknowledge"),
-		check(has),
-	)
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", want.Name, err)
 	}
 	return st, nil
 }
 
-// madeOrThere returns the stream of that name, made as want if there is none. Of several
-// processes that want one at once, one makes it. In a cluster it takes a moment until the
-// others see it.
+// madeOrThere returns the stream of that name, and makes it if there is none.
 func (e *Engine) madeOrThere(ctx context.Context, want jetstream.StreamConfig) (jetstream.Stream, error) {
-	for {
+	return getOrCreate(ctx, func() (jetstream.Stream, error) {
 		st, err := e.js.Stream(ctx, want.Name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			st, err = e.js.CreateStream(ctx, want)
 		}
-		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			return st, err
+		return st, err
+	})
+}
+
+// consumer returns the consumer of that name, and makes it if there is none.
+func (e *Engine) consumer(ctx context.Context, want jetstream.ConsumerConfig) (jetstream.Consumer, error) {
+	return getOrCreate(ctx, func() (jetstream.Consumer, error) {
+		c, err := e.tasks.Consumer(ctx, want.Durable)
+		if errors.Is(err, jetstream.ErrConsumerNotFound) {
+			c, err = e.tasks.CreateConsumer(ctx, want)
+		}
+		return c, err
+	})
+}
+
+// getOrCreate repeats try while it has created nothing because another process has. In a cluster
+// it takes a moment until others see what was made.
+func getOrCreate[T any](ctx context.Context, try func() (T, error)) (T, error) {
+	for {
+		got, err := try()
+		if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) &&
+			!hasCode(err, jetstream.JSErrCodeConsumerExists, jetstream.JSErrCodeConsumerAlreadyExists, jetstream.JSErrCodeConsumerNameExists) {
+			return got, err
 		}
 		if err := pause(ctx, 10*time.Millisecond); err != nil {
-			return nil, err
+			return got, err
 		}
 	}
 }
 
 func (e *Engine) openConsumer(ctx context.Context, opts *Options) error {
+	n := e.names
 	c, err := e.consumer(ctx, jetstream.ConsumerConfig{
-		Durable:       e.names.consumer,
+		Durable:       n.consumer,
 		AckPolicy:     jetstream.AckExplicitPolicy,
-		AckWait:       or(opts.Lease, defaultLease),
-		MaxDeliver:    -1, // else a task that was delivered so often has no result, ever
+		AckWait:       cmp.Or(opts.Lease, defaultLease),
+		MaxDeliver:    -1, // a task that the server no longer delivers would never have a result
 		MaxAckPending: -1,
 		MaxWaiting:    4096,
-		FilterSubject: e.names.task,
+		FilterSubject: n.task,
 	})
-	if err != nil {
-		return fmt.Errorf("consumer %s of stream %s: %w", e.names.consumer, e.names.tasks, err)
+	if err == nil {
+		has := c.CachedInfo().Config
+		e.workers, e.lease = has, has.AckWait
+		err = errors.Join(
+			differs("Lease", opts.Lease, has.AckWait),
+			unless(has.AckPolicy == jetstream.AckExplicitPolicy, "it does not wait for acknowledgements"),
+			unless(has.MaxDeliver == -1, "it limits how often a task is delivered"),
+			unless(has.MaxAckPending == -1, "it limits how many tasks are worked on"),
+			unless(!has.HeadersOnly, "it delivers headers and no tasks"),
+		)
 	}
-	has := c.CachedInfo().Config
-	e.workers, e.lease = has, has.AckWait
-	err = errors.Join(
-		differs("Lease", opts.Lease, has.AckWait),
-		unless(has.AckPolicy == jetstream.AckExplicitPolicy, "it does not wait for acknowledgements"),
-		unless(has.MaxDeliver == -1, "it limits how often a task is delivered"),
-		unless(has.MaxAckPending == -1, "it limits how many tasks are worked on"),
-		unless(!has.HeadersOnly, "it delivers headers and no tasks"),
-	)
 	if err != nil {
-		return fmt.Errorf("consumer %s of stream %s: %w", e.names.consumer, e.names.tasks, err)
+		return fmt.Errorf("consumer %s of stream %s: %w", n.consumer, n.tasks, err)
 	}
 	return nil
-}
-
-// consumer returns the consumer of that name, made as want if there is none.
-func (e *Engine) consumer(ctx context.Context, want jetstream.ConsumerConfig) (jetstream.Consumer, error) {
-	for {
-		c, err := e.tasks.Consumer(ctx, want.Durable)
-		if errors.Is(err, jetstream.ErrConsumerNotFound) {
-			c, err = e.tasks.CreateConsumer(ctx, want)
-		}
-		if !hasCode(err, jetstream.JSErrCodeConsumerExists, jetstream.JSErrCodeConsumerAlreadyExists, jetstream.JSErrCodeConsumerNameExists) {
-			return c, err
-		}
-		if err := pause(ctx, 10*time.Millisecond); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// or is the value that the user has given, or else the default.
-func or[T comparable](given, otherwise T) T {
-	var zero T
-	if given != zero {
-		return given
-	}
-	return otherwise
 }
 
 func differs[T comparable](field string, given, has T) error {

@@ -2,7 +2,7 @@ package jetstream
 
 import (
 	"context"
-	"errors"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -10,55 +10,34 @@ import (
 	"github.com/resultpool/resultpool/engine"
 )
 
-// publishAll publishes n messages in their order, many of them before the first is
-// acknowledged, and tells done of each that was published what came of it, in their order.
-// It publishes no more when done has returned false or ctx is done, and then tells done of
-// those that are on their way.
-func (e *Engine) publishAll(ctx context.Context, n int, message func(i int) *nats.Msg, done func(i int, ack *jetstream.PubAck, err error) bool) {
-	p := publishing{e: e, ctx: ctx, done: done, sent: make([]sent, 0, n)}
-	for i := 0; i < n && !p.over; i++ {
-		p.publish(message(i))
-	}
-	for p.settled < len(p.sent) {
-		p.settle()
-	}
-}
+// A fate is what follows from the server's answer to a message.
+type fate int
 
-// isRefusal tells that a message that was published with err is certainly not stored. A
-// server answers with an error only where it has not stored a message: when it cannot say
-// whether it has, as after a disk has failed, it does not answer at all. It looks whether
-// it has the message already before it looks whether there is room for it. With one of
-// those errors an earlier message with the same ID is not there either, then; but with
-// another it may be.
-func isRefusal(err error) bool {
-	if api := apiError(err); api != nil {
-		return !isUnderWay(err)
-	}
-	for _, unsent := range []error{
-		nats.ErrReconnectBufExceeded, nats.ErrConnectionClosed, nats.ErrConnectionDraining, nats.ErrMaxPayload,
-		jetstream.ErrNoStreamResponse,
-	} {
-		if errors.Is(err, unsent) {
-			return true
-		}
-	}
-	return false
-}
+const (
+	settled  fate = iota // the answer is known
+	underWay             // replicas are storing the same message of another call: ask again
+	over                 // publish no more
+)
 
-// A refusedError is an error that matches engine.ErrRefused and reads as its reason.
-type refusedError struct{ reason error }
+const (
+	underWayPause = 20 * time.Millisecond
+	maxUnderWay   = 50
+)
 
-func refusal(reason error) error { return &refusedError{reason} }
-
-func (e *refusedError) Error() string   { return e.reason.Error() }
-func (e *refusedError) Unwrap() []error { return []error{engine.ErrRefused, e.reason} }
-
+// A publishing publishes messages, many of them before the first is acknowledged.
 type publishing struct {
 	e       *Engine
 	ctx     context.Context
-	done    func(i int, ack *jetstream.PubAck, err error) bool
+	message func(i int) *nats.Msg
+
+	// done is called once for each message that was published, in their order.
+	done func(i int, ack *jetstream.PubAck, err error) fate
+
+	todo    []int // the messages of this round
 	sent    []sent
-	settled int // how many of sent done was told of
+	settled int   // how many of sent done was called for
+	again   []int // those under way, for the next round
+	last    error // of one that is under way
 	over    bool
 }
 
@@ -68,32 +47,63 @@ type sent struct {
 	units  int64 // of the window
 }
 
-func (p *publishing) publish(m *nats.Msg) {
+// run publishes n messages in their order. It publishes no more when done has returned over or
+// ctx is done, and calls done then for those that were published.
+//
+// Messages that are under way are published again, in rounds, until their fate is known: the
+// replicas store them in a moment, or lose them with their leader. The error is nil unless
+// some are still under way in the end.
+func (p *publishing) run(n int) error {
+	p.todo = make([]int, n)
+	for i := range p.todo {
+		p.todo[i] = i
+	}
+	for tries := 0; ; tries++ {
+		p.sent, p.settled, p.again = make([]sent, 0, len(p.todo)), 0, nil
+		for _, i := range p.todo {
+			if !p.publish(p.message(i)) {
+				break
+			}
+		}
+		for p.settled < len(p.sent) {
+			p.settle()
+		}
+		if p.over || len(p.again) == 0 {
+			return nil
+		}
+		if tries == maxUnderWay || pause(p.ctx, underWayPause) != nil {
+			return p.last
+		}
+		p.todo = p.again
+	}
+}
+
+// publish reports whether the next message may be published.
+func (p *publishing) publish(m *nats.Msg) bool {
 	units := min(inFlight, 1+int64(len(m.Data))/bytesPerUnit)
 	for !p.e.window.TryAcquire(units) {
-		if p.over {
-			return
-		}
 		if p.settled < len(p.sent) {
-			p.settle() // gives some back: nobody waits for the window and holds some of it
+			p.settle() // gives units back: no call waits for the window and holds a part of it
+			if p.over {
+				return false
+			}
 			continue
 		}
 		if p.e.window.Acquire(p.ctx, units) != nil {
-			p.over = true
-			return
+			return false
 		}
 		break
 	}
-	if p.over = p.over || p.ctx.Err() != nil; p.over {
+	if p.ctx.Err() != nil {
 		p.e.window.Release(units)
-		return
+		return false
 	}
-	future, err := p.e.js.PublishMsgAsync(m, jetstream.WithRetryAttempts(0)) // it would keep the data
+	future, err := p.e.js.PublishMsgAsync(m, jetstream.WithRetryAttempts(0)) // a retry would keep the data
 	p.sent = append(p.sent, sent{future, err, units})
-	p.over = err != nil
+	return err == nil
 }
 
-// settle waits for what comes of the first message that is on its way.
+// settle waits for the answer to the first message that has none.
 func (p *publishing) settle() {
 	s := &p.sent[p.settled]
 	ack, err := (*jetstream.PubAck)(nil), s.err
@@ -102,14 +112,18 @@ func (p *publishing) settle() {
 	}
 	p.e.window.Release(s.units)
 	s.future = nil
-	if !p.done(p.settled, ack, err) {
+	i := p.todo[p.settled]
+	p.settled++
+	switch p.done(i, ack, err) {
+	case underWay:
+		p.again, p.last = append(p.again, i), err
+	case over:
 		p.over = true
 	}
-	p.settled++
 }
 
-// outcome waits for what comes of a message. What is known already counts, also if ctx
-// is done.
+// outcome waits for the answer to a message. An answer that has come counts even if ctx is
+// done.
 func outcome(ctx context.Context, future jetstream.PubAckFuture) (*jetstream.PubAck, error) {
 	select {
 	case ack := <-future.Ok():
@@ -127,3 +141,24 @@ func outcome(ctx context.Context, future jetstream.PubAckFuture) (*jetstream.Pub
 		return nil, context.Cause(ctx)
 	}
 }
+
+// isRefusal reports whether a message that was published with err is certainly not stored. A
+// server answers with an error only if it has not stored the message: when it cannot know, as
+// after a disk has failed, it does not answer. It looks for an earlier message with the same
+// ID before it looks for room. So with one of these errors there is no earlier message either,
+// but with another error there may be one.
+func isRefusal(err error) bool {
+	if apiError(err) != nil {
+		return !isUnderWay(err)
+	}
+	return isAny(err, nats.ErrReconnectBufExceeded, nats.ErrConnectionClosed, nats.ErrConnectionDraining, nats.ErrMaxPayload,
+		jetstream.ErrNoStreamResponse)
+}
+
+// A refusedError is an error that matches engine.ErrRefused and reads as its reason.
+type refusedError struct{ reason error }
+
+func refusal(reason error) error { return &refusedError{reason} }
+
+func (e *refusedError) Error() string   { return e.reason.Error() }
+func (e *refusedError) Unwrap() []error { return []error{engine.ErrRefused, e.reason} }

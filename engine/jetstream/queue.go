@@ -1,8 +1,8 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -14,7 +14,7 @@ import (
 	"github.com/resultpool/resultpool/engine"
 )
 
-// overhead is what a message may have besides its data.
+// overhead is how many bytes a message may have besides its data.
 const overhead = 512
 
 func (e *Engine) tooLarge(data []byte) bool { return int64(len(data)) > e.nc.MaxPayload()-overhead }
@@ -33,34 +33,15 @@ func (e *Engine) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64
 		}
 	}
 	p := pushing{ids: make([]uint64, len(tasks))}
-	todo := make([]int, len(tasks))
-	for i := range todo {
-		todo[i] = i
-	}
-	for tries := 0; len(todo) > 0; tries++ {
-		p.underWay = nil
-		e.publishAll(call, len(todo),
-			func(i int) *nats.Msg {
-				i = todo[i]
-				return &nats.Msg{Subject: e.names.task, Data: tasks[i], Header: nats.Header{nats.MsgIdHdr: {key + "-" + strconv.Itoa(i)}}}
-			},
-			func(i int, ack *jetstream.PubAck, err error) bool { return p.done(todo[i], ack, err) })
-		if p.failed != nil || p.full || len(p.underWay) == 0 {
-			break
-		}
-		// Replicas are storing the same task of another call with this key: what its ID is
-		// is known in a moment, if they do.
-		if tries == maxUnderWay || pause(call, underWayPause) != nil {
-			p.failed = p.lastUnderWay
-			break
-		}
-		todo = p.underWay
-	}
+	publishing := publishing{e: e, ctx: call, done: p.done, message: func(i int) *nats.Msg {
+		return &nats.Msg{Subject: e.names.task, Data: tasks[i], Header: nats.Header{nats.MsgIdHdr: {key + "-" + strconv.Itoa(i)}}}
+	}}
+	p.failed = cmp.Or(publishing.run(len(tasks)), p.failed)
 	switch {
 	case p.failed != nil:
 		err = e.failAt(call, "push", e.names.tasks, p.failed)
-	case p.full && p.lastUnderWay != nil: // those may be in the queue
-		err = e.fail(call, "push", p.lastUnderWay)
+	case p.full && p.underWay != nil: // those may be in the queue
+		err = e.fail(call, "push", p.underWay)
 	case p.full:
 		return p.ids, fmt.Errorf("jetstream: %w", engine.ErrFull)
 	case p.known < len(tasks):
@@ -68,54 +49,44 @@ func (e *Engine) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64
 	default:
 		return p.ids, nil
 	}
-	if !p.unsure && p.lastUnderWay == nil {
+	if !p.unsure && p.underWay == nil {
 		err = refusal(err)
 	}
 	return p.ids, err
 }
 
-const (
-	underWayPause = 20 * time.Millisecond
-	maxUnderWay   = 50
-)
-
-// pushing is what has come of the tasks of a Push.
+// pushing is what is known of the tasks of a Push.
 type pushing struct {
-	ids          []uint64
-	known        int // of ids
-	full         bool
-	failed       error
-	unsure       bool // some that failed may be in the queue
-	underWay     []int
-	lastUnderWay error
+	ids      []uint64
+	known    int // of ids
+	full     bool
+	failed   error
+	unsure   bool  // a task that failed may be in the queue
+	underWay error // of the last task that was pushed by another call at the same time
 }
 
-func (p *pushing) done(i int, ack *jetstream.PubAck, err error) bool {
+func (p *pushing) done(i int, ack *jetstream.PubAck, err error) fate {
 	switch {
 	case err == nil:
 		p.ids[i] = ack.Sequence
 		p.known++
-		return true
+		return settled
 	case isUnderWay(err):
-		p.underWay, p.lastUnderWay = append(p.underWay, i), err
-		return true
+		p.underWay = err
+		return underWay
 	case isFull(err):
 		p.full = true
 	default:
 		p.unsure = p.unsure || !isRefusal(err)
-		if p.failed == nil {
-			p.failed = err
-		}
+		p.failed = cmp.Or(p.failed, err)
 	}
-	return false
+	return over
 }
 
 // pause waits, or returns the cause if ctx is done.
 func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(d):
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -123,20 +94,20 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 const (
-	firstPoll = 5 * time.Second  // a request for tasks is given up after this, and made again
-	pollFor   = 30 * time.Second // the same, for all later ones
-	heartbeat = 2 * time.Second  // and the server shows that it knows of it
+	firstPoll = 5 * time.Second  // the first request for tasks ends after this
+	pollFor   = 30 * time.Second // every later one
+	heartbeat = 2 * time.Second  // how often the server shows that it knows of the request
 	maxPull   = 4096
 
-	// A server that has to hold more than 64 MiB for a client closes its connection, and
-	// all that was on its way is delivered again.
+	// A server that has to hold more than 64 MiB for a client closes the connection, and
+	// delivers everything that was on its way again.
 	maxPullBytes = 16 << 20
 )
 
-// Pull takes over up to most tasks, and up to 4,096, of 16 MiB together if they are more
-// than one. While it finds none it removes what a server that has died has left in the
-// queue of tasks that are acknowledged: after 5 s, and then each 30 s. If somebody has
-// deleted the consumer, Pull makes it anew.
+// Pull takes over up to most tasks, and at most 4,096, of together 16 MiB if they are more than
+// one. While there are none it removes acknowledged tasks that a server has left in the queue
+// when it died: after 5 s, and then every 30 s. If somebody has deleted the consumer, Pull
+// makes it anew.
 func (e *Engine) Pull(ctx context.Context, most int) ([]engine.Delivery, error) {
 	call, end, err := e.begin(ctx, 0, e.names.next)
 	if err != nil {
@@ -160,15 +131,15 @@ func (e *Engine) Pull(ctx context.Context, most int) ([]engine.Delivery, error) 
 			remade = true
 		case err != nil:
 			return nil, e.failAt(call, "pull", e.names.tasks, err)
-		case !single: // nothing has come for so long
-			_ = e.removeOrphans(call) // else the next time
+		case !single: // nothing has come for as long as poll
+			_ = e.removeOrphans(call) // if it fails, the next time
 			poll, remade = pollFor, false
 		}
 	}
 }
 
-// pullRequest is what a server is asked for: with NoWait and Expires it answers with what
-// is there, and waits only while there is none.
+// A pullRequest asks a server for tasks. With NoWait and Expires the server sends the tasks that
+// there are, and waits only while there are none.
 type pullRequest struct {
 	Batch     int           `json:"batch"`
 	MaxBytes  int64         `json:"max_bytes"`
@@ -177,22 +148,15 @@ type pullRequest struct {
 	Heartbeat time.Duration `json:"idle_heartbeat"`
 }
 
-// pull asks once. The server refuses with "requests pending" if others have asked for
-// more than there is: one asks for a single task then, and waits for its turn.
+// pull asks once. The server refuses with "requests pending" if others have asked for more tasks
+// than there are. Then the next request has to be for a single task, which waits for its turn.
 func (e *Engine) pull(ctx context.Context, most int, poll time.Duration, single bool) (ds []engine.Delivery, refused bool, err error) {
-	maxBytes := max(maxPullBytes, e.nc.MaxPayload()+1024) // 1024 for its subjects: the largest task has to fit
+	maxBytes := max(maxPullBytes, e.nc.MaxPayload()+1024) // the largest task has to fit, and 1024 for its subjects
 	req := pullRequest{Batch: most, MaxBytes: maxBytes, Expires: poll, NoWait: true, Heartbeat: heartbeat}
 	if single {
 		req.Batch, req.NoWait = 1, false
 	}
-	data, err := json.Marshal(req)
-	if err != nil {
-		return nil, false, err
-	}
-	// As many as can come, and heartbeats while nobody reads.
-	msgs := make(chan *nats.Msg, most+16)
-	inbox := e.nc.NewInbox()
-	sub, err := e.nc.ChanSubscribe(inbox, msgs)
+	sub, msgs, err := e.request(e.names.next, req, req.Batch)
 	if err != nil {
 		return nil, false, err
 	}
@@ -203,9 +167,6 @@ func (e *Engine) pull(ctx context.Context, most int, poll time.Duration, single 
 			_ = sub.Unsubscribe()
 		}
 	}()
-	if err := e.nc.PublishRequest(e.names.next, inbox, data); err != nil {
-		return nil, false, err
-	}
 	const silence = 2*heartbeat + time.Second
 	timer := time.NewTimer(silence)
 	defer timer.Stop()
@@ -226,8 +187,8 @@ func (e *Engine) pull(ctx context.Context, most int, poll time.Duration, single 
 				continue
 			}
 			switch status, text := m.Header.Get("Status"), m.Header.Get("Description"); status {
-			case "100": // the server knows of the request still
-			case "404", "408": // that was all there is
+			case "100": // the server still knows of the request
+			case "404", "408": // there are no more
 				return ds, text == "Requests Pending", nil
 			case "503":
 				return ds, false, jetstream.ErrNoStreamResponse
@@ -239,7 +200,7 @@ func (e *Engine) pull(ctx context.Context, most int, poll time.Duration, single 
 				if err != nil || left >= want || text != batchComplete && text != bytesComplete {
 					return ds, false, fmt.Errorf("the server says %s %s", status, text)
 				}
-				// With replicas it says so before it sends the tasks.
+				// With replicas the server says so before it sends the tasks.
 				if want -= left; len(ds) >= want {
 					return ds, false, nil
 				}
@@ -252,14 +213,12 @@ func (e *Engine) pull(ctx context.Context, most int, poll time.Duration, single 
 	}
 }
 
-// What a server says when it has taken all tasks for a request, or all that MaxBytes allows.
+// The server's words.
 const (
-	batchComplete = "Batch Completed"
-	bytesComplete = "Message Size Exceeds MaxBytes"
+	batchComplete   = "Batch Completed"               // it has sent as many tasks as the request was for
+	bytesComplete   = "Message Size Exceeds MaxBytes" // it has sent as many bytes
+	consumerDeleted = "Consumer Deleted"              // or its stream was
 )
-
-// What a server says to those who wait, when somebody deletes the consumer or its stream.
-const consumerDeleted = "Consumer Deleted"
 
 var errConsumerDeleted = errors.New("the consumer was deleted")
 
@@ -276,8 +235,8 @@ func delivery(m *nats.Msg) (engine.Delivery, error) {
 	}, nil
 }
 
-// giveBack ends a request that has not had its answer, and gives back the tasks that
-// come in the meantime: nobody would get them until the lease ends.
+// giveBack ends a request that was not answered, and gives back the tasks that come in the
+// meantime: nobody would get them until their leases end.
 func (e *Engine) giveBack(sub *nats.Subscription, msgs <-chan *nats.Msg) {
 	if !e.nc.IsConnected() || sub.Drain() != nil {
 		_ = sub.Unsubscribe()
@@ -304,8 +263,8 @@ var (
 	progress = []byte("+WPI")
 )
 
-// Ack says that the results of these tasks are saved. The servers are not waited for:
-// an acknowledgement that is lost is a task delivered again, whose result is there.
+// Ack tells the servers that the results of these tasks are saved. It does not wait for them: a
+// task whose acknowledgement is lost is delivered again, and its result is there.
 func (e *Engine) Ack(ctx context.Context, ds []engine.Delivery) error {
 	return e.answer(ctx, "ack", ds, ack)
 }
@@ -341,8 +300,8 @@ func (e *Engine) answer(ctx context.Context, what string, ds []engine.Delivery, 
 	return nil
 }
 
-// takeUnheard returns why an earlier answer was refused, once: the caller answers again,
-// and perhaps it is permitted by then.
+// takeUnheard returns why an earlier answer was refused, once: the next answer may be
+// permitted.
 func (e *Engine) takeUnheard() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -351,11 +310,11 @@ func (e *Engine) takeUnheard() error {
 	return err
 }
 
-// Lease is for how long a task is held without an Extend.
+// Lease is how long a task is held without an Extend.
 func (e *Engine) Lease() time.Duration { return e.lease }
 
-// Size returns how many tasks are in the queue, held or not. If the first of them stays and
-// is damaged on the server's disk, which delivers it to nobody, that is an error.
+// Size returns how many tasks are in the queue, held or not. It returns an error if the first of
+// them stays there because it is damaged on the server's disk and so delivered to nobody.
 func (e *Engine) Size(ctx context.Context) (uint64, error) {
 	call, end, err := e.begin(ctx, askTimeout, e.names.info, e.names.get)
 	if err != nil {
@@ -364,7 +323,7 @@ func (e *Engine) Size(ctx context.Context) (uint64, error) {
 	defer end()
 	info, err := e.tasks.Info(call)
 	if err == nil && info.State.Msgs > 0 && e.stays(info.State.FirstSeq) {
-		if err = e.hasTask(call, info.State.FirstSeq); errors.Is(err, engine.ErrNotFound) { // it has just been done
+		if err = e.hasTask(call, info.State.FirstSeq); errors.Is(err, engine.ErrNotFound) { // it was done just now
 			info, err = e.tasks.Info(call)
 		}
 	}

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,38 +33,24 @@ func (e *Engine) Save(ctx context.Context, recs []engine.Record) error {
 	}
 	saved := 0
 	var failed error
-	todo := recs
-	for tries := 0; len(todo) > 0; tries++ {
-		var saving []engine.Record
-		var lastSaving error
-		e.publishAll(call, len(todo),
-			func(i int) *nats.Msg {
-				return &nats.Msg{Subject: e.resultSubject(todo[i].ID), Data: todo[i].Data, Header: nats.Header{nats.ExpectedLastSubjSeqHdr: {"0"}}}
-			},
-			func(i int, _ *jetstream.PubAck, err error) bool {
-				switch {
-				case err == nil, isThere(err):
-					saved++
-					return true
-				case isSaving(err):
-					saving, lastSaving = append(saving, todo[i]), err
-					return true
-				case failed == nil:
-					failed = err
-				}
-				return false
-			})
-		if failed != nil || len(saving) == 0 {
-			break
-		}
-		// Replicas are storing what another call has saved under this ID: it is there in a
-		// moment, or it is lost with their leader.
-		if tries == maxUnderWay || pause(call, underWayPause) != nil {
-			failed = lastSaving
-			break
-		}
-		todo = saving
+	publishing := publishing{
+		e: e, ctx: call,
+		message: func(i int) *nats.Msg {
+			return &nats.Msg{Subject: e.resultSubject(recs[i].ID), Data: recs[i].Data, Header: nats.Header{nats.ExpectedLastSubjSeqHdr: {"0"}}}
+		},
+		done: func(_ int, _ *jetstream.PubAck, err error) fate {
+			switch {
+			case err == nil, isThere(err):
+				saved++
+				return settled
+			case isSaving(err):
+				return underWay
+			}
+			failed = cmp.Or(failed, err)
+			return over
+		},
 	}
+	failed = cmp.Or(publishing.run(len(recs)), failed)
 	switch {
 	case failed != nil:
 		return e.failAt(call, "save", e.names.results, failed)
@@ -94,7 +81,7 @@ func (e *Engine) Load(ctx context.Context, id uint64) ([]byte, error) {
 	return nil, e.failAt(call, "load", e.names.results, err)
 }
 
-// direct gets a record from any replica. One that lags does not find it.
+// direct gets a record from any replica. A replica that lags does not find it.
 func (e *Engine) direct(ctx context.Context, id uint64) ([]byte, error) {
 	m, err := e.results.GetLastMsgForSubject(ctx, e.resultSubject(id))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -122,35 +109,32 @@ func (e *Engine) Delete(ctx context.Context, ids []uint64) error {
 		return err
 	}
 	defer end()
-	const several = 16
+	ctx, cancel := context.WithCancelCause(call)
+	defer cancel(nil)
+	failed := make(chan error, len(ids)+1)
+	room := make(chan struct{}, 16)
 	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var failed error
-	next := 0
-	for range min(several, len(ids)) {
+	for _, id := range ids {
+		room <- struct{}{}
+		if ctx.Err() != nil {
+			failed <- context.Cause(ctx)
+			break
+		}
 		wg.Go(func() {
-			for {
-				mu.Lock()
-				if next == len(ids) || failed != nil {
-					mu.Unlock()
-					return
-				}
-				id := ids[next]
-				next++
-				mu.Unlock()
-				if err := e.purgeResult(call, id); err != nil {
-					mu.Lock()
-					failed = err
-					mu.Unlock()
-				}
+			defer func() { <-room }()
+			if err := e.purgeResult(ctx, id); err != nil {
+				failed <- err
+				cancel(err)
 			}
 		})
 	}
 	wg.Wait()
-	if failed != nil {
-		return e.failAt(call, "delete", e.names.results, failed)
+	select {
+	case err := <-failed:
+		return e.failAt(call, "delete", e.names.results, err)
+	default:
+		return nil
 	}
-	return nil
 }
 
 func (e *Engine) purgeResult(ctx context.Context, id uint64) error {

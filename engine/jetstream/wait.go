@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// A server that has too many requests waiting drops them without a word. So a look is
-	// given up after a while and repeated, with more time and after a longer pause. The
-	// answer is seldom needed: what is saved meanwhile is heard.
+	// A server that has too many requests waiting drops them without a word. So Wait gives up
+	// a look after a while and repeats it, with more time and after a longer pause. It seldom
+	// needs the answer: it hears what is saved meanwhile.
 	firstLook, lastLook   = 3 * time.Second, askTimeout
 	firstPause, lastPause = time.Second, 30 * time.Second
 )
@@ -35,8 +35,8 @@ func (e *Engine) Wait(ctx context.Context, id uint64) ([]byte, error) {
 		return nil, e.fail(call, "wait", err)
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	// In a cluster what was said may be missed, and a task may vanish without a result:
-	// look again, now and then.
+	// In a cluster the message about a result may be missed, and a task may vanish without a
+	// result: look again now and then.
 	var unanswered error
 	limit, rest := firstLook, firstPause
 	for {
@@ -54,14 +54,11 @@ func (e *Engine) Wait(ctx context.Context, id uint64) ([]byte, error) {
 		default:
 			return nil, err
 		}
-		timer := time.NewTimer(rest/2 + rand.N(rest)) // not all that were dropped at once
 		select {
 		case m := <-saved:
-			timer.Stop()
 			return m.Data, nil
-		case <-timer.C:
+		case <-time.After(rest/2 + rand.N(rest)): // not at the same time as all others that were dropped
 		case <-call.Done():
-			timer.Stop()
 			err := e.fail(call, "wait", context.Cause(call))
 			if unanswered != nil {
 				err = fmt.Errorf("%w; when it last looked: %w", err, unanswered)
@@ -72,8 +69,8 @@ func (e *Engine) Wait(ctx context.Context, id uint64) ([]byte, error) {
 	}
 }
 
-// lookAndListen returns what look finds within a time from when it is its turn, or what is
-// said meanwhile.
+// lookAndListen returns what look finds, or the result that is saved meanwhile. limit is the time
+// for the look, once it is its turn.
 func (e *Engine) lookAndListen(call context.Context, id uint64, limit time.Duration, saved <-chan *nats.Msg) ([]byte, error) {
 	select {
 	case e.looks <- struct{}{}:
@@ -105,8 +102,8 @@ func (e *Engine) lookAndListen(call context.Context, id uint64, limit time.Durat
 var errPending = errors.New("not done")
 
 // look returns the record with that ID, errPending if its task is in the queue, or else
-// ErrNotFound. A task leaves the queue after its result was saved: so a result that is
-// not there, then no task, and then still no result, never comes.
+// ErrNotFound. A task leaves the queue after its result was saved. So if there is no result,
+// then no task, and then still no result, there will never be one.
 func (e *Engine) look(ctx context.Context, id uint64) ([]byte, error) {
 	if id == 0 {
 		return nil, engine.ErrNotFound

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,11 +16,11 @@ type messages struct {
 	dir     string
 	blocks  []int         // the numbers of the files, ascending
 	sizes   map[int]int64 // of the files, in bytes
-	damage  []blockDamage // files with something else in them
-	last    uint64        // the highest sequence
-	live    []uint64      // sequences that are not removed, ascending
+	damage  []blockDamage
+	last    uint64   // the highest sequence
+	live    []uint64 // sequences that are not removed, ascending
 	removed []removal
-	ids     map[uint64]bool // last words of subjects, if wanted
+	ids     map[uint64]bool // the last words of subjects, if wanted
 }
 
 // A removal is a tombstone.
@@ -31,20 +29,20 @@ type removal struct {
 	block, at int
 }
 
+// A blockDamage is a file that holds something other than records.
 type blockDamage struct {
-	path string
-	at   int
-	last bool // it is the last file
+	block, at int
+	last      bool // it is the last file
 }
 
 // readMessages reads the files of a stream. If unsynced is true, the power may have been cut
-// when nothing was synced: pages that were never written are no damage then.
+// while nothing was synced. Then pages that were never written are no damage.
 func readMessages(ctx context.Context, st streamDir, unsynced, wantIDs bool) (*messages, error) {
 	m := &messages{sizes: make(map[int]int64)}
 	if wantIDs {
 		m.ids = make(map[uint64]bool)
 	}
-	// All messages are removed by a rename of a folder that is ready.
+	// A server removes all messages by renaming a new folder.
 	for _, sub := range []string{"__new_msgs__", "msgs"} {
 		m.dir = filepath.Join(st.dir, sub)
 		var err error
@@ -55,14 +53,12 @@ func readMessages(ctx context.Context, st streamDir, unsynced, wantIDs bool) (*m
 			break
 		}
 	}
-	var buf []byte
 	for i, block := range m.blocks {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		path := blockPath(m.dir, block)
-		var err error
-		if buf, err = readInto(buf, path); err != nil {
+		buf, err := os.ReadFile(m.path(block))
+		if err != nil {
 			return nil, err
 		}
 		m.sizes[block] = int64(len(buf))
@@ -72,7 +68,7 @@ func readMessages(ctx context.Context, st streamDir, unsynced, wantIDs bool) (*m
 		if end == len(buf) || unsynced && unwritten(buf, end) || (unsynced || isLast) && r.torn(buf[end:]) {
 			continue
 		}
-		m.damage = append(m.damage, blockDamage{path, end, isLast})
+		m.damage = append(m.damage, blockDamage{block, end, isLast})
 	}
 	removed := make(map[uint64]bool, len(m.removed))
 	for _, r := range m.removed {
@@ -101,6 +97,20 @@ func (m *messages) add(rec record, block, at int) {
 	}
 }
 
+// path is that of a file of messages.
+func (m *messages) path(block int) string { return blockPath(m.dir, block) }
+
+func blockPath(dir string, block int) string { return filepath.Join(dir, strconv.Itoa(block)+".blk") }
+
+// blockNumber is the inverse of the last element of blockPath.
+func blockNumber(name string) (block int, ok bool) {
+	number, ok := strings.CutSuffix(name, ".blk")
+	block, err := strconv.Atoi(number)
+	return block, ok && err == nil
+}
+
+// blocksIn returns the numbers of the files of messages in a directory, ascending, and none if
+// there is no such directory.
 func blocksIn(dir string) ([]int, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !os.IsNotExist(err) {
@@ -108,31 +118,10 @@ func blocksIn(dir string) ([]int, error) {
 	}
 	var blocks []int
 	for _, entry := range entries {
-		if number, ok := strings.CutSuffix(entry.Name(), ".blk"); ok {
-			if n, err := strconv.Atoi(number); err == nil {
-				blocks = append(blocks, n)
-			}
+		if block, ok := blockNumber(entry.Name()); ok {
+			blocks = append(blocks, block)
 		}
 	}
 	slices.Sort(blocks)
 	return blocks, nil
-}
-
-// readInto reads a file into buf, or a larger one.
-func readInto(buf []byte, path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return buf, err
-	}
-	defer func() { _ = file.Close() }()
-	info, err := file.Stat()
-	if err != nil {
-		return buf, err
-	}
-	if !info.Mode().IsRegular() {
-		return buf, &fs.PathError{Op: "read", Path: path, Err: fs.ErrInvalid}
-	}
-	buf = slices.Grow(buf[:0], int(info.Size()))[:info.Size()]
-	_, err = io.ReadFull(file, buf)
-	return buf, err
 }

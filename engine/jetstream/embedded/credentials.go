@@ -13,8 +13,8 @@ import (
 	"github.com/resultpool/resultpool/engine/jetstream/internal/folder"
 )
 
-// withCredentials returns s with what it lacks for a server that was given no credentials.
-// tls tells that it was given a certificate.
+// withCredentials returns s with the credentials that it lacks, for a server that was given none.
+// tls is whether the server was given a certificate.
 func withCredentials(s folder.Server, tls bool) (folder.Server, error) {
 	if s.User == "" || s.Password == "" {
 		s.User, s.Password = "resultpool", rand.Text()
@@ -34,7 +34,7 @@ func withCredentials(s folder.Server, tls bool) (folder.Server, error) {
 		SerialNumber: big.NewInt(1),
 		Subject:      pkix.Name{CommonName: folder.CertificateName},
 		DNSNames:     []string{folder.CertificateName},
-		NotBefore:    time.Unix(0, 0), // whatever the clock says
+		NotBefore:    time.Unix(0, 0), // valid whatever the clock shows
 		NotAfter:     time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
@@ -52,7 +52,7 @@ func withCredentials(s folder.Server, tls bool) (folder.Server, error) {
 	return s, nil
 }
 
-// ownCertificate is the one in s, if it is as it was made.
+// ownCertificate is the certificate in s, if it is as it was made.
 func ownCertificate(s folder.Server) (tls.Certificate, error) {
 	cert, err := tls.X509KeyPair([]byte(s.Certificate), []byte(s.Key))
 	if err != nil {

@@ -1,22 +1,25 @@
 package embedded_test
 
 import (
+	"bufio"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"flag"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
+	mrand "math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -26,6 +29,7 @@ import (
 var (
 	damages    = flag.Int("damages", 10, "how many random damages of each kind of folder are tried")
 	damageSeed = flag.Uint64("damages.seed", 0, "which damages these are, 0 for others each time")
+	kills      = flag.Int("kills", 3, "how often a process that works on a folder is killed")
 )
 
 // A damage is one thing that is done to a file.
@@ -59,164 +63,9 @@ func (d damage) apply(t *testing.T, folder string) {
 	}
 }
 
-// files are the sizes of the files in a folder.
-func files(t *testing.T, folder string) map[string]int64 {
-	t.Helper()
-	sizes := make(map[string]int64)
-	require.NoError(t, filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || filepath.Base(path) == "lock" {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil {
-			rel, _ := filepath.Rel(folder, path)
-			sizes[rel] = info.Size()
-		}
-		return err
-	}))
-	return sizes
-}
-
-// contents tells whether anything in a folder has changed.
-func contents(t *testing.T, folder string) map[string][32]byte {
-	t.Helper()
-	sums := make(map[string][32]byte)
-	for path := range files(t, folder) {
-		buf, err := os.ReadFile(filepath.Join(folder, path))
-		require.NoError(t, err)
-		sums[path] = sha256.Sum256(buf)
-	}
-	return sums
-}
-
-// An outcome is what a process says of a folder.
-type outcome struct {
-	kind string // "error", "right", "missing", "wrong", "crash" or "hang"
-	said string
-}
-
-func try(t *testing.T, folder, pool string) outcome {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0])
-	cmd.Env = append(os.Environ(), "EMBEDDED_TEST_CHECK="+folder, "EMBEDDED_TEST_POOL="+pool)
-	out, err := cmd.CombinedOutput()
-	said := strings.TrimSpace(string(out))
-	first, _, _ := strings.Cut(said, ":")
-	switch code := cmd.ProcessState.ExitCode(); {
-	case err == nil:
-		return outcome{"right", said}
-	case ctx.Err() != nil:
-		return outcome{"hang", said}
-	case code == refusedCode:
-		return outcome{"error", said}
-	case code == 1 && slices.Contains([]string{"missing", "wrong", "hang"}, first):
-		return outcome{first, said}
-	case code == 1:
-		return outcome{"other", said}
-	}
-	return outcome{"crash", said}
-}
-
-// TestDamage damages one thing in the folder of a pool, many times. Whoever opens it is
-// told what is damaged, and nothing in it is changed; or all is there.
-func TestDamage(t *testing.T) {
-	seed := *damageSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Logf("-damages %d -damages.seed %d", *damages, seed)
-	for i, kind := range []folderKind{{false, 100}, {true, 100}, {false, 64 << 10}, {true, 64 << 10}} {
-		t.Run(kind.String(), func(t *testing.T) {
-			t.Parallel()
-			var source [32]byte
-			binary.LittleEndian.PutUint64(source[:], seed)
-			source[8] = byte(i)
-			random := rand.New(rand.NewChaCha8(source))
-			if testing.Short() && kind.Size > 1000 {
-				t.Skip("it takes long")
-			}
-			folder, pool := fill(t, kind)
-			before := files(t, folder)
-			require.Equal(t, "right", tryCopy(t, folder, pool, damage{}).kind)
-			n := *damages
-			if kind.Size > 1000 {
-				n = (n + 3) / 4
-			}
-			todo := make(chan damage, n)
-			for range n {
-				todo <- draw(random, before)
-			}
-			close(todo)
-			var mu sync.Mutex
-			counts := make(map[string]int)
-			var wg sync.WaitGroup
-			for range 2 {
-				wg.Go(func() {
-					for d := range todo {
-						o := tryCopy(t, folder, pool, d)
-						mu.Lock()
-						counts[o.kind]++
-						mu.Unlock()
-						if o.kind != "error" && o.kind != "right" {
-							t.Errorf("%v: %s: %s", d, o.kind, o.said)
-						}
-						if o.kind == "error" && !strings.Contains(o.said, filepath.Dir(d.path)) {
-							t.Errorf("%v: the error does not say where: %s", d, o.said)
-						}
-					}
-				})
-			}
-			wg.Wait()
-			t.Logf("%d damages: %v", n, counts)
-		})
-	}
-}
-
-// TestMessagesMissing damages each file of messages of a pool that has several.
-func TestMessagesMissing(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes long")
-	}
-	for _, kind := range []folderKind{{false, 64 << 10}, {true, 64 << 10}} {
-		t.Run(kind.String(), func(t *testing.T) {
-			t.Parallel()
-			folder, _ := fill(t, kind)
-			tried := 0
-			for path, size := range files(t, folder) {
-				// The starts of tasks are not worth a refusal.
-				if filepath.Ext(path) != ".blk" || strings.Contains(path, "_starts") || strings.Contains(path, "_kind") {
-					continue
-				}
-				tried++
-				path = filepath.Join(folder, path)
-				right, err := os.ReadFile(path)
-				require.NoError(t, err)
-				for _, do := range []func() error{
-					func() error { return os.Remove(path) },
-					func() error { return os.Truncate(path, 0) },
-					func() error { return os.Truncate(path, size/2) },
-				} {
-					require.NoError(t, do())
-					before := contents(t, folder)
-					_, err = embedded.Start(t.Context(), folder, nil)
-					assert.ErrorContains(t, err, filepath.Dir(path))
-					assert.Equal(t, before, contents(t, folder))
-					require.NoError(t, os.WriteFile(path, right, 0o600))
-				}
-			}
-			require.Greater(t, tried, 4)
-			s, err := embedded.Start(t.Context(), folder, nil)
-			require.NoError(t, err)
-			s.Close()
-		})
-	}
-}
-
-// draw draws a file, and what is done to it: half of the time each file is as likely as
+// draw draws a file, and what is done to it. Half of the time each file is as likely as
 // another, and else each byte.
-func draw(random *rand.Rand, sizes map[string]int64) damage {
+func draw(random *mrand.Rand, sizes map[string]int64) damage {
 	var paths []string
 	total := int64(0)
 	for path, size := range sizes {
@@ -246,21 +95,320 @@ func draw(random *rand.Rand, sizes map[string]int64) damage {
 	return damage{path, flipBit, random.Int64N(8 * sizes[path])}
 }
 
-// tryCopy tries a damage on a copy of a folder.
-func tryCopy(t *testing.T, folder, pool string, d damage) outcome {
+// files are the sizes of the files in a folder.
+func files(t *testing.T, folder string) map[string]int64 {
+	t.Helper()
+	sizes := make(map[string]int64)
+	require.NoError(t, filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Base(path) == "lock" {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			rel, _ := filepath.Rel(folder, path)
+			sizes[rel] = info.Size()
+		}
+		return err
+	}))
+	return sizes
+}
+
+// contents shows whether anything in a folder has changed.
+func contents(t *testing.T, folder string) map[string][32]byte {
+	t.Helper()
+	sums := make(map[string][32]byte)
+	for path := range files(t, folder) {
+		buf, err := os.ReadFile(filepath.Join(folder, path))
+		require.NoError(t, err)
+		sums[path] = sha256.Sum256(buf)
+	}
+	return sums
+}
+
+// refuses damages a file in several ways, one after another. Each time Start returns an error
+// that says where, and changes nothing. Then the file is as before.
+func refuses(t *testing.T, folder, path string, opts serverOptions, ways ...damage) {
+	t.Helper()
+	full := filepath.Join(folder, path)
+	right, err := os.ReadFile(full)
+	require.NoError(t, err)
+	for _, d := range ways {
+		d.path = path
+		d.apply(t, folder)
+		before := contents(t, folder)
+		_, err = embedded.Start(t.Context(), folder, &opts)
+		require.ErrorContains(t, err, filepath.Dir(full), "%v", d)
+		assert.ErrorContains(t, err, "from a backup", "%v", d)
+		assert.Equal(t, before, contents(t, folder), "%v: something was changed", d)
+		require.NoError(t, os.WriteFile(full, right, 0o600))
+	}
+}
+
+// ---- random damages -----------------------------------------------------------
+
+// An outcome of a folder is what a process reports of it.
+type folderOutcome struct {
+	kind string // "error", "right", "missing", "wrong", "crash", "hang" or "other"
+	said string
+}
+
+// try tries a damage on a copy of a folder.
+func try(t *testing.T, folder, pool string, d damage) folderOutcome {
 	t.Helper()
 	dir, err := os.MkdirTemp(t.TempDir(), "")
 	require.NoError(t, err)
 	defer func() { _ = os.RemoveAll(dir) }()
-	folderCopy := filepath.Join(dir, "folder")
-	require.NoError(t, os.CopyFS(folderCopy, os.DirFS(folder)))
-	if d.do != "" {
-		d.apply(t, folderCopy)
+	tried := filepath.Join(dir, "folder")
+	require.NoError(t, os.CopyFS(tried, os.DirFS(folder)))
+	d.apply(t, tried)
+	before := contents(t, tried)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	cmd := child(t, "EMBEDDED_TEST_CHECK", tried, "EMBEDDED_TEST_POOL="+pool)
+	context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
+	out, err := cmd.CombinedOutput()
+	said := strings.TrimSpace(string(out))
+	first, _, _ := strings.Cut(said, ":")
+	switch code := cmd.ProcessState.ExitCode(); {
+	case err == nil:
+		return folderOutcome{"right", said}
+	case ctx.Err() != nil:
+		return folderOutcome{"hang", said}
+	case code == refusedCode:
+		assert.Equal(t, before, contents(t, tried), "%v: something was changed", d)
+		return folderOutcome{"error", said}
+	case code == 1 && slices.Contains([]string{"missing", "wrong", "hang"}, first):
+		return folderOutcome{first, said}
+	case code == 1:
+		return folderOutcome{"other", said}
 	}
-	before := contents(t, folderCopy)
-	o := try(t, folderCopy, pool)
-	if o.kind == "error" {
-		assert.Equal(t, before, contents(t, folderCopy), "%v: something was changed", d)
+	return folderOutcome{"crash", said}
+}
+
+// TestDamage damages one thing in the folder of a pool, many times. Open returns an error that
+// says what is damaged, and changes nothing; or everything is there.
+func TestDamage(t *testing.T) {
+	seed := *damageSeed
+	if seed == 0 {
+		seed = mrand.Uint64()
 	}
-	return o
+	t.Logf("-damages %d -damages.seed %d", *damages, seed)
+	for i, kind := range []folderKind{{false, 100}, {true, 100}, {false, 64 << 10}, {true, 64 << 10}} {
+		t.Run(kind.String(), func(t *testing.T) {
+			t.Parallel()
+			n := *damages
+			if kind.Size > 1000 {
+				if testing.Short() {
+					t.Skip("it takes long")
+				}
+				n = (n + 3) / 4
+			}
+			var source [32]byte
+			binary.LittleEndian.PutUint64(source[:], seed)
+			source[8] = byte(i)
+			random := mrand.New(mrand.NewChaCha8(source))
+			folder, pool := fill(t, kind)
+			before := files(t, folder)
+			require.Equal(t, "right", try(t, folder, pool, damage{}).kind)
+			todo := make(chan damage, n)
+			for range n {
+				todo <- draw(random, before)
+			}
+			close(todo)
+			var mu sync.Mutex
+			counts := make(map[string]int)
+			var wg sync.WaitGroup
+			for range 2 {
+				wg.Go(func() {
+					for d := range todo {
+						o := try(t, folder, pool, d)
+						mu.Lock()
+						counts[o.kind]++
+						mu.Unlock()
+						if o.kind != "error" && o.kind != "right" {
+							t.Errorf("%v: %s: %s", d, o.kind, o.said)
+						}
+						if o.kind == "error" && !strings.Contains(o.said, filepath.Dir(d.path)) {
+							t.Errorf("%v: the error does not say where: %s", d, o.said)
+						}
+					}
+				})
+			}
+			wg.Wait()
+			t.Logf("%d damages: %v", n, counts)
+		})
+	}
+}
+
+// ---- damages of every file ----------------------------------------------------
+
+// TestMessagesMissing damages each file of messages of a pool that has several.
+func TestMessagesMissing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes long")
+	}
+	for _, kind := range []folderKind{{false, 64 << 10}, {true, 64 << 10}} {
+		t.Run(kind.String(), func(t *testing.T) {
+			t.Parallel()
+			folder, _ := fill(t, kind)
+			tried := 0
+			for path, size := range files(t, folder) {
+				// Losing the starts of tasks is not worth a refusal.
+				if filepath.Ext(path) != ".blk" || strings.Contains(path, "_starts") || strings.Contains(path, "_kind") {
+					continue
+				}
+				tried++
+				refuses(t, folder, path, serverOptions{}, damage{do: remove}, damage{do: truncate}, damage{do: truncate, at: size / 2})
+			}
+			require.Greater(t, tried, 4)
+			startOn(t, folder, serverOptions{})
+		})
+	}
+}
+
+// parts are the directories of a pool that a server needs to read.
+var parts = []string{"tasks", "results", "starts", "tasks/obs/workers"}
+
+// TestDamagedMeta damages the files that a server needs to read a stream, or a consumer. After
+// they were restored, everything is there. (A server on its own starts without the stream, and
+// its messages are deleted when it is made anew.)
+func TestDamagedMeta(t *testing.T) {
+	dir := t.TempDir()
+	e := openOn(t, dir, fast)
+	_, err := e.Describe(t.Context(), "numbers")
+	require.NoError(t, err)
+	ids := push(t, e, "a", 50)
+	_, err = e.MarkStart(t.Context(), ids[0], 1)
+	require.NoError(t, err)
+	require.NoError(t, e.Save(t.Context(), record(ids[0])))
+	pull(t, e, 1)
+	require.NoError(t, e.Close())
+	sizes := files(t, dir)
+	for _, part := range parts {
+		for _, file := range []string{"meta.inf", "meta.sum"} {
+			path, err := filepath.Rel(dir, filepath.Join(streamDir(dir, part), file))
+			require.NoError(t, err)
+			size := sizes[path]
+			refuses(t, dir, path, fast, damage{do: remove}, damage{do: truncate}, damage{do: truncate, at: size / 2},
+				damage{do: flipBit}, damage{do: flipBit, at: size / 2 * 8}, damage{do: flipBit, at: (size - 1) * 8})
+		}
+	}
+	e = openOn(t, dir, fast)
+	assert.Equal(t, 50, size(t, e))
+	assert.Equal(t, "r", load(t, e, ids[0]))
+}
+
+// TestHalfMade has a process die while it made a stream or a consumer. Nothing was in it, and it
+// is made anew, completely: it is there at the next start.
+func TestHalfMade(t *testing.T) {
+	for _, part := range parts {
+		for _, file := range []string{"meta.sum", "meta.inf"} {
+			t.Run(part+"/"+file, func(t *testing.T) {
+				t.Parallel()
+				dir := t.TempDir()
+				require.NoError(t, openOn(t, dir, fast).Close())
+				path := streamDir(dir, part)
+				require.NoError(t, os.Remove(filepath.Join(path, "meta.sum")))
+				_ = os.Remove(filepath.Join(path, "o.dat"))
+				if file == "meta.inf" {
+					require.NoError(t, os.Remove(filepath.Join(path, file)))
+				}
+				if part == "tasks" { // no later stream was made
+					require.NoError(t, os.RemoveAll(streamDir(dir, "results")))
+					require.NoError(t, os.RemoveAll(streamDir(dir, "starts")))
+				}
+				e := openOn(t, dir, fast)
+				ids := push(t, e, "a", 3)
+				require.NoError(t, e.Close())
+				assert.Equal(t, ids, idsOf(pull(t, openOn(t, dir, fast), 3)))
+			})
+		}
+	}
+}
+
+// TestStreamMissing removes the directory of a stream, or of all streams.
+func TestStreamMissing(t *testing.T) {
+	dir := t.TempDir()
+	opts := serverOptions{User: "me", Password: "secret"}
+	e := openOn(t, dir, opts)
+	ids := push(t, e, "a", 3)
+	require.NoError(t, e.Close())
+	for _, missing := range []string{filepath.Dir(streamDir(dir, "tasks")), streamDir(dir, "tasks"), streamDir(dir, "starts")} {
+		away := filepath.Join(dir, "away")
+		require.NoError(t, os.Rename(missing, away))
+		before := contents(t, dir)
+		_, err := embedded.Start(t.Context(), dir, &opts)
+		require.ErrorContains(t, err, missing)
+		assert.Equal(t, before, contents(t, dir))
+		require.NoError(t, os.Rename(away, missing))
+	}
+	e = openOn(t, dir, opts)
+	assert.Equal(t, ids, idsOf(pull(t, e, 3)))
+
+	// Streams that were deleted are not missed.
+	p := &testPool{tb: t, name: "x"}
+	_, p.js = client(t, e.URL(), nats.UserInfo("me", "secret"))
+	p.deleteStreams("tasks", "results", "starts")
+	require.NoError(t, e.Close())
+	assert.Greater(t, push(t, openOn(t, dir, opts), "b", 1)[0], ids[2])
+}
+
+// ---- kills --------------------------------------------------------------------
+
+// killAtWork runs work on dir, and kills it within some time after it is ready, or after it was
+// started. It returns the last line that the program has said.
+func killAtWork(t *testing.T, dir string, whenReady bool, within time.Duration) (last string) {
+	t.Helper()
+	cmd := child(t, "EMBEDDED_TEST_WORK", dir)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewScanner(out)
+	if whenReady {
+		lines.Scan()
+		require.Equal(t, "ready", lines.Text())
+		_, err = embedded.Start(t.Context(), dir, nil)
+		assert.ErrorIs(t, err, embedded.ErrInUse)
+	}
+	end := time.AfterFunc(mrand.N(within), func() { _ = cmd.Process.Kill() }) // any moment will do
+	for lines.Scan() {
+		last = lines.Text()
+	}
+	end.Stop()
+	_ = cmd.Wait()
+	return last
+}
+
+// TestKilledAtWork kills a process at any moment, several times. What it leaves is not taken for
+// damage, and is not locked.
+func TestKilledAtWork(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for round := range *kills {
+		last := killAtWork(t, dir, true, 2*time.Second)
+		if id, ok := strings.CutPrefix(last, "saved "); ok && round%2 == 0 {
+			saved, err := strconv.ParseUint(id, 10, 64)
+			require.NoError(t, err)
+			e := openOn(t, dir, serverOptions{})
+			load(t, e, saved)
+			require.NoError(t, e.Close())
+		}
+	}
+}
+
+// TestKilledWhenNew kills a process that makes a folder and a pool in it, which takes about so
+// long.
+func TestKilledWhenNew(t *testing.T) {
+	t.Parallel()
+	for range *kills {
+		dir := t.TempDir()
+		killAtWork(t, dir, false, 150*time.Millisecond)
+		for range 2 {
+			e := openOn(t, dir, serverOptions{})
+			_, err := e.Describe(t.Context(), "numbers")
+			require.NoError(t, err)
+			push(t, e, rand.Text(), 1)
+			require.NoError(t, e.Close())
+		}
+	}
 }

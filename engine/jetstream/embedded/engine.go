@@ -2,13 +2,14 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/resultpool/resultpool/engine"
 	"github.com/resultpool/resultpool/engine/jetstream"
 )
 
-// Options are those of the server and of the pool. A nil *Options is the zero value.
+// Options are the options of the server and of the pool. A nil *Options is the zero value.
 type Options struct {
 	ServerOptions
 
@@ -18,8 +19,9 @@ type Options struct {
 	Lease      time.Duration
 }
 
-// An Engine is a server in this process, and an engine on it. It implements engine.Engine
-// and every optional interface of that package.
+// An Engine is a server in this process, and an engine on it. It implements engine.Engine and every
+// optional interface of that package. While the server stores nothing, as on a full disk, the
+// errors of its methods say why.
 type Engine struct {
 	*jetstream.Engine
 	server *Server
@@ -34,10 +36,10 @@ var (
 	_ engine.Retryabler  = (*Engine)(nil)
 )
 
-// Open starts a server on a directory, as Start does, and opens the pool of that name in
-// it, as jetstream.Open does. Several pools on one directory need one server: Start it,
-// and jetstream.Open each with its ClientOptions. If another process has a server on the
-// directory, the error matches ErrInUse: join that with jetstream.OpenFolder.
+// Open starts a server on a directory, as Start does, and opens the pool of that name in it, as
+// jetstream.Open does. Several pools on one directory need one server: Start it, and
+// jetstream.Open each pool with its ClientOptions. If another process has a server on the
+// directory, the error matches ErrInUse: join that server with jetstream.OpenFolder.
 func Open(ctx context.Context, dir, name string, opts *Options) (*Engine, error) {
 	if opts == nil {
 		opts = &Options{}
@@ -59,14 +61,24 @@ func Open(ctx context.Context, dir, name string, opts *Options) (*Engine, error)
 	return &Engine{Engine: eng, server: s}, nil
 }
 
-// URL is where the server listens for other processes, without credentials: see
-// Server.URL. With jetstream.OpenFolder those need the directory only.
+// URL is where the server listens for other processes, without credentials: see Server.URL. Other
+// processes that use jetstream.OpenFolder need only the directory.
 func (e *Engine) URL() string { return e.server.URL() }
 
-// Close closes the engine and shuts the server down: also for the other processes that
-// have joined. Theirs wait for it to come back.
+// Close closes the engine and shuts the server down, for the other processes that have joined,
+// too. Their engines wait until a server is back.
 func (e *Engine) Close() error {
 	err := e.Engine.Close()
 	e.server.Close()
 	return err
+}
+
+// Retryable is Retryable of the engine, except that it is true while the server stores nothing.
+// Such a server is started again, even if it looks as if it had no JetStream.
+func (e *Engine) Retryable(err error) bool {
+	var failed *failure
+	if errors.As(err, &failed) && !errors.Is(err, engine.ErrTooLarge) && !errors.Is(err, engine.ErrClosed) {
+		return true
+	}
+	return e.Engine.Retryable(err)
 }

@@ -5,11 +5,9 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -24,6 +22,8 @@ import (
 	"github.com/resultpool/resultpool/engine/jetstream/embedded"
 )
 
+// How the processes of one user meet in the folder of a server, and how others are kept out.
+
 // notes is what the server has written down in its folder.
 func notes(t *testing.T, dir string) map[string]string {
 	t.Helper()
@@ -34,13 +34,15 @@ func notes(t *testing.T, dir string) map[string]string {
 	return noted
 }
 
-// TestNobodyIsLetInByTheAddress has no more than what any user of the machine can see: where
-// the server listens.
+func writeNotes(t *testing.T, dir, text string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "server.json"), []byte(text), 0o600))
+}
+
+// TestNobodyIsLetInByTheAddress knows only what any user of the machine can see: where the
+// server listens.
 func TestNobodyIsLetInByTheAddress(t *testing.T) {
-	dir := newDir(t)
-	e, err := embedded.Open(t.Context(), dir, "x", nil)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, e.Close()) }()
+	e := openOn(t, newDir(t), serverOptions{})
 	assert.NotContains(t, e.URL(), "@")
 	for _, opts := range [][]nats.Option{
 		nil,
@@ -51,48 +53,33 @@ func TestNobodyIsLetInByTheAddress(t *testing.T) {
 		_, err := nats.Connect(e.URL(), opts...)
 		assert.ErrorIs(t, err, nats.ErrAuthorization)
 	}
-	_, err = jetstream.Open(t.Context(), e.URL(), "x", nil)
+	_, err := jetstream.Open(t.Context(), e.URL(), "x", nil)
 	assert.ErrorIs(t, err, nats.ErrAuthorization)
 }
 
-// join is a second process: it has the folder's name and nothing else.
+// join is a second process, which knows only the folder's name.
 func join(dir string) {
-	fmt.Println(func() error {
-		e, err := jetstream.OpenFolder(context.Background(), dir, "x", nil)
-		if err != nil {
-			return err
-		}
-		ds, err := e.Pull(context.Background(), 1)
-		if err != nil {
-			return err
-		}
-		return e.Save(context.Background(), []engine.Record{{ID: ds[0].ID, Data: append(ds[0].Task, " is done"...)}})
-	}())
+	ctx := context.Background()
+	e := get(jetstream.OpenFolder(ctx, dir, "x", nil))
+	d := get(e.Pull(ctx, 1))[0]
+	must(e.Save(ctx, []engine.Record{{ID: d.ID, Data: append(d.Task, " is done"...)}}))
 }
 
 func TestSecondProcessJoins(t *testing.T) {
 	dir := newDir(t)
-	e, err := embedded.Open(t.Context(), dir, "x", nil)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, e.Close()) }()
+	e := openOn(t, dir, serverOptions{})
 	ids := push(t, e, "a", 1)
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "EMBEDDED_TEST_JOIN="+dir)
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err)
-	require.Equal(t, "<nil>\n", string(out))
-	data, err := e.Load(t.Context(), ids[0])
-	require.NoError(t, err)
-	assert.Equal(t, "task 0 is done", string(data))
+	out, err := child(t, "EMBEDDED_TEST_JOIN", dir).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Equal(t, "task 0 is done", load(t, e, ids[0]))
 }
 
-// TestWorkingDirectoryChanges starts a server on a relative folder, in a process that goes
-// elsewhere.
+// TestWorkingDirectoryChanges starts a server on a relative folder, in a process that changes
+// its working directory.
 func TestWorkingDirectoryChanges(t *testing.T) {
 	here, elsewhere := t.TempDir(), t.TempDir()
 	t.Chdir(here)
-	e, err := embedded.Open(t.Context(), "folder", "x", nil)
-	require.NoError(t, err)
+	e := openOn(t, "folder", serverOptions{})
 	joined := openFolder(t, "folder", "x")
 	t.Chdir(elsewhere)
 	open := openFolder(t, filepath.Join(here, "folder"), "y") // makes streams
@@ -105,53 +92,62 @@ func TestWorkingDirectoryChanges(t *testing.T) {
 	assert.Empty(t, left)
 
 	t.Chdir(here)
-	e, err = embedded.Open(t.Context(), "folder", "x", nil)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, e.Close()) }()
+	e = openOn(t, "folder", serverOptions{})
 	assert.Equal(t, ids[0], pull(t, e, 6)[0].ID)
 	pull(t, openFolder(t, "folder", "y"), 3)
 }
 
-// TestStartedAgain has those who have joined go on when the server is back: on the same
+// TestStartedAgain has an engine that has joined go on when the server is back, on the same
 // address, which a program can pass on, and with the same credentials.
 func TestStartedAgain(t *testing.T) {
 	dir := newDir(t)
-	s, err := embedded.Start(t.Context(), dir, fast)
-	require.NoError(t, err)
+	s := startOn(t, dir, fast)
 	url, before := s.URL(), notes(t, dir)
 	joined := openFolder(t, dir, "x")
 	s.Close()
-	s, err = embedded.Start(t.Context(), dir, fast)
-	require.NoError(t, err)
-	defer func() { s.Close() }()
+	s = startOn(t, dir, fast)
 	assert.Equal(t, url, s.URL())
 	assert.Equal(t, before, notes(t, dir))
-	eventually(t, func() error {
-		_, err := joined.Push(t.Context(), "a", tasks(1))
-		return err
-	})
+	eventuallyPush(t, joined, "a")
 
-	// What others could have read, or what is damaged, is made anew, and is followed.
+	// What others could have read, or what is damaged, is made anew, and the engine follows.
 	s.Close()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "server.json"), []byte(`{"url": "nats`), 0o600))
-	_, err = jetstream.OpenFolder(t.Context(), dir, "x", nil)
+	writeNotes(t, dir, `{"url": "nats`)
+	_, err := jetstream.OpenFolder(t.Context(), dir, "x", nil)
 	assert.ErrorContains(t, err, "server.json is damaged")
-	s, err = embedded.Start(t.Context(), dir, fast)
-	require.NoError(t, err)
+	startOn(t, dir, fast)
 	assert.NotEqual(t, before["password"], notes(t, dir)["password"])
-	eventually(t, func() error {
-		_, err := joined.Push(t.Context(), "b", tasks(1))
-		return err
-	})
+	eventuallyPush(t, joined, "b")
+}
+
+// TestDamagedNotes changes a bit of what a server has written down. The next server writes it
+// anew, or the bit does not matter: others can join.
+func TestDamagedNotes(t *testing.T) {
+	dir := newDir(t)
+	life := func() {
+		s := startOn(t, dir, fast)
+		defer s.Close()
+		require.NoError(t, openFolder(t, dir, "x").Close())
+	}
+	life()
+	whole, err := os.ReadFile(filepath.Join(dir, "server.json"))
+	require.NoError(t, err)
+	for range 20 {
+		text := bytes.Clone(whole)
+		at, bit := rand.IntN(len(text)), rand.IntN(8)
+		text[at] ^= 1 << bit
+		writeNotes(t, dir, string(text))
+		t.Logf("bit %d of byte %d", bit, at)
+		life()
+	}
 }
 
 // TestAnotherListens has a program of another user listen where the server did. It is shown
-// nothing, and those who have joined find the server on another port.
+// nothing, and an engine that has joined finds the server on another port.
 func TestAnotherListens(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)
-	s, err := embedded.Start(t.Context(), dir, fast)
-	require.NoError(t, err)
+	s := startOn(t, dir, fast)
 	url := s.URL()
 	joined := openFolder(t, dir, "x")
 	s.Close()
@@ -176,21 +172,16 @@ func TestAnotherListens(t *testing.T) {
 	_, err = jetstream.OpenFolder(t.Context(), dir, "x", nil)
 	assert.ErrorIs(t, err, nats.ErrSecureConnWanted)
 
-	s, err = embedded.Start(t.Context(), dir, fast)
-	require.NoError(t, err)
-	defer s.Close()
+	s = startOn(t, dir, fast)
 	assert.NotEqual(t, url, s.URL())
-	eventually(t, func() error {
-		_, err := joined.Push(t.Context(), "a", tasks(1))
-		return err
-	})
+	eventuallyPush(t, joined, "a")
 	require.NoError(t, listener.Close())
 	for len(heard) > 0 {
 		assert.Empty(t, <-heard)
 	}
 }
 
-// TestFoldersThatCannotBeJoined: each says what is wrong and what to do.
+// TestFoldersThatCannotBeJoined checks that each error says what is wrong and what to do.
 func TestFoldersThatCannotBeJoined(t *testing.T) {
 	dir := newDir(t)
 	fails := func(want ...string) {
@@ -200,102 +191,46 @@ func TestFoldersThatCannotBeJoined(t *testing.T) {
 		for _, want := range append(want, dir) {
 			assert.ErrorContains(t, err, want)
 		}
+		assert.NotContains(t, err.Error(), "secret")
 	}
 	fails("no server has run on folder", "embedded.Open")
 	require.NoError(t, os.Mkdir(dir, 0o700))
 	fails("no server has run on folder")
-
-	s, err := embedded.Start(t.Context(), dir, fast)
-	require.NoError(t, err)
-	s.Close()
+	startOn(t, dir, fast).Close()
 	fails("no server runs on folder", "start one with embedded.Open")
-
-	s, err = embedded.Start(t.Context(), dir, &embedded.ServerOptions{LosesOnPowerCut: true, DontListen: true})
-	require.NoError(t, err)
+	e := openOn(t, dir, serverOptions{DontListen: true})
+	assert.Empty(t, e.URL())
+	push(t, e, "a", 1)
 	fails("its server does not listen", "DontListen")
-	s.Close()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "server.json"), []byte(`{"url": 7, "password": "secret"}`), 0o600))
+	require.NoError(t, e.Close())
+	writeNotes(t, dir, `{"url": 7, "password": "secret"}`)
 	fails("server.json is damaged")
-	_, err = jetstream.OpenFolder(t.Context(), dir, "x", nil)
-	assert.NotContains(t, err.Error(), "secret")
 }
 
-// TestGivenCredentials are not written down: those who join have to be given them, too.
+// TestGivenCredentials has a server with a User. The password is not written down: those who
+// join have to be given it.
 func TestGivenCredentials(t *testing.T) {
 	dir := newDir(t)
-	s, err := embedded.Start(t.Context(), dir, fast)
-	require.NoError(t, err)
-	s.Close()
-	s, err = embedded.Start(t.Context(), dir, &embedded.ServerOptions{LosesOnPowerCut: true, User: "me", Password: "secret"})
-	require.NoError(t, err)
-	defer s.Close()
+	startOn(t, dir, fast).Close()
+	s := startOn(t, dir, serverOptions{User: "me", Password: "secret"})
 	assert.Equal(t, map[string]string{"url": s.URL()}, notes(t, dir))
-	_, err = jetstream.OpenFolder(t.Context(), dir, "x", nil)
+	_, err := jetstream.OpenFolder(t.Context(), dir, "x", nil)
 	assert.ErrorIs(t, err, nats.ErrAuthorization)
 	assert.ErrorContains(t, err, "give them in Options.NATS")
-	e, err := jetstream.OpenFolder(t.Context(), dir, "x", &jetstream.Options{NATS: []nats.Option{nats.UserInfo("me", "secret")}})
-	require.NoError(t, err)
-	require.NoError(t, e.Close())
+	openFolder(t, dir, "x", nats.UserInfo("me", "secret"))
 }
 
-// TestGivenCertificate has a server with a certificate, and with no User: that lets nobody in
-// without the folder, either.
-func TestGivenCertificate(t *testing.T) {
-	cert, roots := certificate(t)
-	dir := newDir(t)
-	s, err := embedded.Start(t.Context(), dir, &embedded.ServerOptions{LosesOnPowerCut: true, TLS: &tls.Config{Certificates: []tls.Certificate{cert}}})
-	require.NoError(t, err)
-	defer s.Close()
-	secure := nats.Secure(&tls.Config{RootCAs: roots})
-	_, err = nats.Connect(s.URL(), secure)
-	assert.ErrorIs(t, err, nats.ErrAuthorization)
-	e, err := jetstream.OpenFolder(t.Context(), dir, "x", &jetstream.Options{NATS: []nats.Option{secure}})
-	require.NoError(t, err)
-	require.NoError(t, e.Close())
-	e, err = jetstream.Open(t.Context(), "nats://in-process", "x", &jetstream.Options{NATS: s.ClientOptions()})
-	require.NoError(t, err)
-	require.NoError(t, e.Close())
-}
-
-// TestNoPasswordInErrors of those who start a second server, or come with a wrong one.
+// TestNoPasswordInErrors looks at the errors of a second server, and of a wrong password.
 func TestNoPasswordInErrors(t *testing.T) {
 	dir := newDir(t)
-	s, err := embedded.Start(t.Context(), dir, fast)
-	require.NoError(t, err)
-	defer s.Close()
+	startOn(t, dir, fast)
 	_, second := embedded.Start(t.Context(), dir, nil)
-	_, wrong := jetstream.OpenFolder(t.Context(), dir, "x", &jetstream.Options{NATS: []nats.Option{nats.UserInfo("me", "wrong")}})
+	_, wrong := jetstream.OpenFolder(t.Context(), dir, "x", withNATS(nats.UserInfo("me", "wrong")))
 	for _, err := range []error{second, wrong} {
 		require.Error(t, err)
 		for _, secret := range []string{"user", "password", "key"} {
 			assert.NotContains(t, err.Error(), notes(t, dir)[secret])
 		}
 		assert.NotContains(t, err.Error(), "wrong\"")
-	}
-}
-
-// TestDamagedNotes changes a bit of what a server has written down. The next one writes it
-// anew, or it does not matter: those who join come in.
-func TestDamagedNotes(t *testing.T) {
-	dir := newDir(t)
-	life := func() {
-		s, err := embedded.Start(t.Context(), dir, fast)
-		require.NoError(t, err)
-		defer s.Close()
-		e, err := jetstream.OpenFolder(t.Context(), dir, "x", nil)
-		require.NoError(t, err)
-		require.NoError(t, e.Close())
-	}
-	life()
-	file := filepath.Join(dir, "server.json")
-	whole, err := os.ReadFile(file)
-	require.NoError(t, err)
-	for range 20 {
-		text := bytes.Clone(whole)
-		at, bit := rand.IntN(len(text)), rand.IntN(8)
-		text[at] ^= 1 << bit
-		require.NoError(t, os.WriteFile(file, text, 0o600))
-		t.Logf("bit %d of byte %d", bit, at)
-		life()
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -16,16 +15,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/engine"
-	"github.com/resultpool/resultpool/engine/jetstream/embedded"
 	"github.com/resultpool/resultpool/pool"
 )
 
-// smallDisk is set, in the environment, in the program that onSmallDisk has started.
+// smallDisk is set in the environment of the program that onSmallDisk has started.
 const smallDisk = "EMBEDDED_TEST_SMALL_DISK"
 
 // onSmallDisk returns the root of a tmpfs of 64 MiB. It is mounted in a program of its own,
-// where the test runs again: no mount is left, whatever happens, and it needs no root if
-// users may have namespaces. In this program it returns "".
+// where the test runs again: no mount is left behind, and no root is needed where users may
+// have namespaces. In this program it returns "".
 func onSmallDisk(t *testing.T) (dir string) {
 	t.Helper()
 	if os.Getenv(smallDisk) != "" {
@@ -34,8 +32,8 @@ func onSmallDisk(t *testing.T) (dir string) {
 		t.Cleanup(func() { assert.NoError(t, syscall.Unmount(dir, 0)) })
 		return dir
 	}
-	cmd := exec.Command(os.Args[0], "-test.v", "-test.run=^"+t.Name()+"$")
-	cmd.Env = append(os.Environ(), smallDisk+"=1")
+	cmd := child(t, smallDisk, "1")
+	cmd.Args = append(cmd.Args, "-test.v", "-test.run=^"+t.Name()+"$")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	if os.Geteuid() != 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{
@@ -61,9 +59,8 @@ func space(t *testing.T, dir string) (free, all uint64) {
 	return s.Bavail * uint64(s.Bsize), s.Blocks * uint64(s.Bsize)
 }
 
-// TestFullDisk fills the disk with results. The server stores nothing then, and says so.
-// When there is room again, the pool goes on by itself, and nothing that was accepted is
-// lost.
+// TestFullDisk fills the disk with results. The server stores nothing then, and says so. When
+// there is room again, the pool goes on by itself, and nothing that was accepted is lost.
 func TestFullDisk(t *testing.T) {
 	disk := onSmallDisk(t)
 	if disk == "" {
@@ -75,9 +72,7 @@ func TestFullDisk(t *testing.T) {
 		n       = 160
 	)
 	dir := filepath.Join(disk, "folder")
-	eng, err := embedded.Open(t.Context(), dir, "x", nil)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, eng.Close()) }()
+	eng := openOn(t, dir, serverOptions{})
 	joined := openFolder(t, dir, "x")
 	require.NoError(t, os.WriteFile(filepath.Join(disk, "ballast"), make([]byte, ballast), 0o600))
 	result := func(n int) string { return strings.Repeat(string(rune('a'+n%26)), size) }
@@ -118,7 +113,7 @@ func TestFullDisk(t *testing.T) {
 	require.NoError(t, p.Stop(ctx))
 	t.Logf("all is stored %v after there was room", time.Since(began))
 	var reader *pool.Pool[int, string]
-	eventually(t, func() error { // the other process's client comes back, too
+	eventually(t, func() error { // the client of the other process has to reconnect
 		reader, err = pool.Join[int, string](t.Context(), nil, joined, nil)
 		return err
 	})
@@ -130,16 +125,15 @@ func TestFullDisk(t *testing.T) {
 	require.NoError(t, reader.Stop(ctx))
 }
 
-// TestDiskIsTheLimit fills a disk with tasks. The server takes them until it is full, and
-// not three quarters, and the error says why it takes no more.
+// TestDiskIsTheLimit fills a disk with tasks. The server takes them until the disk is full, not
+// only to three quarters, and the error says why it takes no more.
 func TestDiskIsTheLimit(t *testing.T) {
 	disk := onSmallDisk(t)
 	if disk == "" {
 		return
 	}
-	eng, err := embedded.Open(t.Context(), filepath.Join(disk, "folder"), "x", nil)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, eng.Close()) }()
+	eng := openOn(t, filepath.Join(disk, "folder"), serverOptions{})
+	var err error
 	task := make([]byte, 300<<10)
 	for i := 0; err == nil; i++ {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)

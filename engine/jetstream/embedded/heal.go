@@ -11,23 +11,23 @@ import (
 	"time"
 )
 
-// After a write has failed, as on a full disk, the NATS server stores nothing more in that
-// stream, for as long as it runs, and does not answer. So when there is room again it is
-// started again, in its place. Until then it runs on: what is stored can be read.
+// After a write has failed, as on a full disk, the NATS server stores nothing more in that stream
+// as long as it runs, and does not answer. So when there is room again, another server is
+// started in its place. Until then it runs on: what is stored can be read.
 
 const (
 	lookEvery  = time.Second
 	firstPause = time.Second
 	maxPause   = 10 * time.Second
-	healthy    = time.Minute // after which the pauses begin anew
+	healthy    = time.Minute // after this the pauses begin anew
 
-	// leastRoom is what has to fit on the disk before the server is started again: some
-	// messages of the usual size, so that it is not started for nothing each time that
-	// somebody deletes a small file.
+	// leastRoom is how much has to fit on the disk before the server is started again: some
+	// messages of the usual size, so that it is not started in vain each time that somebody
+	// deletes a small file.
 	leastRoom = 4 << 20
 )
 
-// A failure is that the server stores nothing.
+// A failure is the error while the server stores nothing.
 type failure struct {
 	dir    string
 	reason error
@@ -69,15 +69,15 @@ func (s *Server) watch() {
 	}
 }
 
-// fails looks whether the server stores what it is given, and keeps why it does not.
+// fails reports whether the server stores nothing, and keeps the reason.
 func (s *Server) fails() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch text := s.heard.writeError(); {
+	switch _, unwrote := s.heard.said(); {
 	case s.srv == nil: // it could not be started again
 		return true
-	case text != "":
-		s.failed = &failure{s.dir, errors.New(text)}
+	case unwrote != "":
+		s.failed = &failure{s.dir, errors.New(unwrote)}
 	case !s.srv.JetStreamEnabled():
 		s.failed = &failure{s.dir, errors.New("JetStream has been disabled")}
 	default:
@@ -86,16 +86,10 @@ func (s *Server) fails() bool {
 	return s.failed != nil
 }
 
-// startAgain leaves the clients without a server for a moment. Those of this process ask
-// for it again and again, and the others come back to its address.
+// startAgain leaves the clients without a server for a moment. Those of this process ask for it
+// until it is there, and the others come back to its address.
 func (s *Server) startAgain() {
-	s.mu.Lock()
-	srv := s.srv
-	s.srv = nil
-	s.mu.Unlock()
-	if srv != nil {
-		s.stop(srv)
-	}
+	s.stop()
 	if err := s.launch(context.Background()); err != nil {
 		s.mu.Lock()
 		s.failed = &failure{s.dir, err}
@@ -103,8 +97,8 @@ func (s *Server) startAgain() {
 	}
 }
 
-// room tries whether something can be written. To ask the system how much is free would
-// leave out quotas, and disks that have become read-only.
+// room tries to write something. Asking the system how much is free would ignore quotas, and disks
+// that have become read-only.
 func (s *Server) room() error {
 	f, err := os.OpenFile(s.roomFile(), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -123,21 +117,21 @@ func (s *Server) room() error {
 
 func (s *Server) roomFile() string { return filepath.Join(s.dir, "room") }
 
-// explain adds to the error of a call why the server stores nothing, if it does not.
-func (s *Server) explain(err error) error {
-	s.mu.Lock()
-	failed := s.failed
-	s.mu.Unlock()
-	if err == nil || failed == nil {
+// inProcess is the server for clients of this process, whichever runs now.
+type inProcess struct{ s *Server }
+
+// Explain adds to the error of an engine why the server stores nothing, while it does not.
+func (p inProcess) Explain(err error) error {
+	p.s.mu.Lock()
+	failed := p.s.failed
+	p.s.mu.Unlock()
+	if failed == nil {
 		return err
 	}
 	return fmt.Errorf("%w: %w", err, failed)
 }
 
-// inProcess is the server for clients of this process, whichever runs now.
-type inProcess struct{ s *Server }
-
-// InProcessConn returns a connection to it.
+// InProcessConn returns a connection to the server.
 func (p inProcess) InProcessConn() (net.Conn, error) {
 	p.s.mu.Lock()
 	srv, failed := p.s.srv, p.s.failed

@@ -18,14 +18,14 @@ import (
 	"github.com/resultpool/resultpool/engine/jetstream/internal/folder"
 )
 
-// launch starts a NATS server and writes down, for those who join, where it listens. It is
-// called by Start, and by watch. ctx ends the reading of what is in the directory.
+// launch starts a NATS server and writes down where it listens, for those who join. Start calls
+// it, and watch. ctx ends the reading of the directory.
 func (s *Server) launch(ctx context.Context) error {
 	so, err := serverOptions(s.dir, &s.opts)
 	if err != nil {
 		return err
 	}
-	// What cannot be read, or was readable for others, is made anew.
+	// Credentials that cannot be read, or that others could read, are made anew.
 	was, _ := folder.Read(s.dir)
 	noted := was
 	switch {
@@ -50,7 +50,7 @@ func (s *Server) launch(ctx context.Context) error {
 	if so.Port == server.RANDOM_PORT {
 		so.Port = lastPort(was.URL, so.Host)
 	}
-	// The server makes its own directory so, but one that was copied may be open.
+	// The server makes its own directory for its owner alone, but a copy may be open to others.
 	if err := folder.Hide(filepath.Join(s.dir, server.JetStreamStoreDir)); err != nil {
 		return err
 	}
@@ -58,19 +58,19 @@ func (s *Server) launch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_ = os.Remove(s.roomFile()) // of a process that was killed
+	_ = os.Remove(s.roomFile()) // a process that was killed may have left it
 	srv, heard, err := s.run(so)
 	if err != nil {
 		return err
 	}
-	if err := found.check(srv); err != nil {
+	if err := found.compareServer(srv); err != nil {
 		shutDown(srv)
 		return err
 	}
 	at := ""
 	if !s.opts.DontListen {
 		at = srv.ClientURL()
-		if s.opts.TLS == nil { // then it is not required
+		if s.opts.TLS == nil { // then clients need no TLS
 			at = strings.Replace(at, "tls://", "nats://", 1)
 		}
 		noted.URL = forThisMachine(at)
@@ -90,7 +90,7 @@ func (s *Server) launch(ctx context.Context) error {
 	return nil
 }
 
-// run starts a NATS server and waits until it has read what there is.
+// run starts a NATS server and waits until it has read its directory.
 func (s *Server) run(so *server.Options) (*server.Server, *lastWords, error) {
 	srv, err := server.NewServer(so)
 	if err != nil {
@@ -99,7 +99,7 @@ func (s *Server) run(so *server.Options) (*server.Server, *lastWords, error) {
 	heard := &lastWords{alarm: s.alarm}
 	srv.SetLogger(heard, false, false) // no debug, no trace
 	srv.Start()
-	switch text := heard.get(); {
+	switch text, _ := heard.said(); {
 	case text != "":
 		err = fmt.Errorf("the server says: %s", text)
 	case !srv.JetStreamEnabled():
@@ -114,14 +114,21 @@ func (s *Server) run(so *server.Options) (*server.Server, *lastWords, error) {
 	return srv, heard, nil
 }
 
-// stop shuts down what launch has started.
-func (s *Server) stop(srv *server.Server) {
+// stop shuts down what launch has started, if anything.
+func (s *Server) stop() {
+	s.mu.Lock()
+	srv := s.srv
+	s.srv = nil
+	s.mu.Unlock()
+	if srv == nil {
+		return
+	}
 	if s.marker != nil {
 		s.marker.stop()
 	}
 	shutDown(srv)
 	if s.marker != nil {
-		s.marker.closed()
+		_ = s.marker.closed()
 		s.marker = nil
 	}
 }
@@ -131,7 +138,7 @@ func shutDown(srv *server.Server) {
 	srv.WaitForShutdown()
 }
 
-// credentials are what the server wants to be shown, if anything.
+// credentials are what clients have to give, if anything.
 func (s *Server) credentials() (user, password string) {
 	if s.opts.User != "" || s.opts.DontListen {
 		return s.opts.User, s.opts.Password
@@ -141,11 +148,11 @@ func (s *Server) credentials() (user, password string) {
 	return s.noted.User, s.noted.Password
 }
 
-// lastPort is the one where the server has listened before, so that those who have joined
-// find it there, or any if somebody else has it now.
+// lastPort is the port where the server listened before, so that those who have joined find it
+// there. It is any port if somebody else has that one now.
 func lastPort(last, host string) int {
 	at, err := url.Parse(last)
-	if err != nil || at.Port() == "" {
+	if err != nil {
 		return server.RANDOM_PORT
 	}
 	port, err := strconv.Atoi(at.Port())
@@ -153,17 +160,14 @@ func lastPort(last, host string) int {
 		return server.RANDOM_PORT
 	}
 	listener, err := net.Listen("tcp", net.JoinHostPort(host, at.Port()))
-	if err != nil {
-		return server.RANDOM_PORT
-	}
-	if listener.Close() != nil {
+	if err != nil || listener.Close() != nil {
 		return server.RANDOM_PORT
 	}
 	return port
 }
 
-// forThisMachine is the address for processes of this machine. That of a server that
-// listens to all networks names no host.
+// forThisMachine is the address for processes of this machine. The address of a server that
+// listens to all networks has no host.
 func forThisMachine(at string) string {
 	u, err := url.Parse(at)
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -23,8 +22,8 @@ const (
 // A streamDir is the directory of a stream.
 type streamDir struct{ account, name, dir string }
 
-// streamsIn are the streams of all accounts. A name with a dot is that of a stream that is
-// being deleted.
+// streamsIn returns the streams of all accounts. A stream whose name begins with a dot is being
+// deleted.
 func streamsIn(dir string) ([]streamDir, error) {
 	root := filepath.Join(dir, server.JetStreamStoreDir)
 	accounts, err := dirsIn(root)
@@ -49,15 +48,15 @@ func streamsIn(dir string) ([]streamDir, error) {
 
 func (st streamDir) key() string { return st.account + "/" + st.name }
 
-// ours tells that only pools write to it.
+// ours reports whether only pools write to the stream.
 func (st streamDir) ours() bool { return strings.HasPrefix(st.name, "resultpool_") }
 
 func (st streamDir) consumers() ([]string, error) { return dirsIn(filepath.Join(st.dir, "obs")) }
 
 func (st streamDir) consumerDir(name string) string { return filepath.Join(st.dir, "obs", name) }
 
-// dirsIn returns none if there is no such directory. A server takes one that cannot be read
-// for an empty one.
+// dirsIn returns the directories in a directory, and none if there is no such directory. It fails
+// if the directory cannot be read, which a server would take for an empty one.
 func dirsIn(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
@@ -72,27 +71,20 @@ func dirsIn(dir string) ([]string, error) {
 	return names, nil
 }
 
-func blockPath(dir string, block int) string { return filepath.Join(dir, strconv.Itoa(block)+".blk") }
-
-func blockNumber(name string) int {
-	number, _ := strings.CutSuffix(name, ".blk")
-	n, _ := strconv.Atoi(number)
-	return n
-}
-
 func fileIs(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }
 
-// A metaProblem is why a configuration is not what a server has written.
+// A metaProblem is the reason why a configuration is not what a server has written.
 type metaProblem struct {
 	path       string
 	what       error
-	incomplete bool // as if it was being written when the process died
+	incomplete bool // as if the process had died while it was written
 }
 
-// readMeta returns the configuration of a stream or a consumer, or what is wrong with it.
+// readMeta returns the configuration of a stream or a consumer, or what is wrong with it. The
+// error is not about damage.
 func readMeta(dir, key string) ([]byte, *metaProblem, error) {
 	var files [2][]byte
 	for i, name := range []string{metaFile, sumFile} {

@@ -8,23 +8,16 @@ import (
 	"syscall"
 )
 
-// A dirLock is held by the process that uses a directory. The system gives it back when
-// the process ends, in whatever way.
-type dirLock struct{ file *os.File }
-
-func lockDir(path string) (*dirLock, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
+func lockFile(file *os.File) error {
+	switch err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		return ErrInUse
+	case err != nil:
+		return &os.PathError{Op: "flock", Path: file.Name(), Err: err}
 	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = file.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, ErrInUse
-		}
-		return nil, &os.PathError{Op: "flock", Path: path, Err: err}
-	}
-	return &dirLock{file}, nil
+	return nil
 }
 
-func (l *dirLock) unlock() { _ = l.file.Close() }
+// unlockFile unlocks a file that is about to be closed. Until a process that was just forked has
+// become another program, it has the file open, too, and would keep the lock.
+func unlockFile(file *os.File) { _ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN) }

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// lastWords is a logger that writes nothing. It keeps what the server says before it
-// would exit, if it were a program of its own, and that it could not write.
+// lastWords is a logger that writes nothing. It keeps what the server says before it would exit
+// if it were a program of its own, and that it could not write.
 type lastWords struct {
 	alarm chan<- struct{} // has room for one
 
@@ -16,7 +16,7 @@ type lastWords struct {
 	unwrote string // guarded by mu
 }
 
-// Fatalf is called where the server cannot go on. It goes on, not knowing how.
+// Fatalf is called when the server cannot go on. As a library, it goes on all the same.
 func (l *lastWords) Fatalf(format string, v ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -25,14 +25,8 @@ func (l *lastWords) Fatalf(format string, v ...any) {
 	}
 }
 
-func (l *lastWords) get() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text
-}
-
-// Errorf hears that a stream stores nothing more. The server says that in one place, and
-// shows it nowhere else: its own health check looks at what the last message has met.
+// Errorf hears that a stream stores nothing more. The server reports that only here: its own
+// health check looks at what happened to the last message.
 func (l *lastWords) Errorf(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)
 	if !strings.Contains(strings.ToLower(text), "critical write error") {
@@ -49,20 +43,21 @@ func (l *lastWords) Errorf(format string, v ...any) {
 	}
 }
 
-func (l *lastWords) writeError() string {
+// said returns why the server cannot go on, and why it stores nothing more.
+func (l *lastWords) said() (text, unwrote string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.unwrote
+	return l.text, l.unwrote
 }
 
-// Noticef keeps nothing.
+// Noticef does nothing.
 func (*lastWords) Noticef(string, ...any) {}
 
-// Warnf keeps nothing.
+// Warnf does nothing.
 func (*lastWords) Warnf(string, ...any) {}
 
-// Debugf keeps nothing.
+// Debugf does nothing.
 func (*lastWords) Debugf(string, ...any) {}
 
-// Tracef keeps nothing.
+// Tracef does nothing.
 func (*lastWords) Tracef(string, ...any) {}

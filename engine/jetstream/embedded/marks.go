@@ -5,23 +5,28 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
 )
 
-// marks are what was there for certain, in the file "marks" beside the server's folder. A
-// file that was cut off where a record ends looks like one that has always been so: only
-// marks can tell.
+// marks are what was there for certain, in the file "marks" beside the server's folder. Without
+// them, a file that was cut off where a record ends would look as if it had always been so.
 //
-// They are written once a second while there is something new, and when the server is
-// closed, never for a task or a result. They are behind what they mark, which is synced
-// when they are made: so they need no sync of their own. A file of marks that cannot be
-// read says nothing.
+// They are written once a second while there is something new, and when the server is closed,
+// never for a single task or result. What they mark was synced before they are made, so
+// they need no sync of their own. A file of marks that cannot be read means no marks.
 type marks struct {
 	Streams map[string]mark // by account and name: "$G/resultpool_thumbs_tasks"
 
-	// Of a server that was closed, and has not been started again.
+	// Set while the server is closed.
 	Closed bool
 	Blocks map[string]int64  `json:",omitempty"` // bytes of the files of messages, by path
 	States map[string]string `json:",omitempty"` // checksums of the consumers' states, by path
@@ -29,7 +34,7 @@ type marks struct {
 
 // A mark is of one stream.
 type mark struct {
-	Meta      string            // its meta.sum: another one is that of another stream
+	Meta      string            // its meta.sum: another stream with this name has another one
 	Consumers map[string]string `json:",omitempty"` // their meta.sum, by name
 
 	// The state at one moment.
@@ -37,8 +42,8 @@ type mark struct {
 	Msgs   uint64 // how many messages there were
 	Oldest int64  // when the first of them came, in Unix seconds
 
-	// The files of messages, a moment before: when those that are full were written last,
-	// in Unix seconds, and which one was being written, and how many bytes it had.
+	// The files of messages, a moment before: when the full ones were last written, in Unix
+	// seconds, and which one was being written, and how many bytes it had.
 	Full   map[int]int64 `json:",omitempty"`
 	Newest int
 	Size   int64
@@ -46,7 +51,7 @@ type mark struct {
 
 func marksPath(dir string) string { return filepath.Join(dir, "marks") }
 
-// loadMarks returns no marks if there is no file of them, or a damaged one.
+// loadMarks returns empty marks if there is no file of them, or a damaged one.
 func loadMarks(dir string) (*marks, error) {
 	m := &marks{}
 	buf, err := os.ReadFile(marksPath(dir))
@@ -75,20 +80,17 @@ func (m *marks) save(dir string, sync bool) error {
 	if err == nil && sync {
 		err = file.Sync()
 	}
-	if e := file.Close(); err == nil {
-		err = e
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
 	}
-	if err == nil {
-		err = os.Rename(path+".tmp", path)
+	if err := os.Rename(path+".tmp", path); err != nil || !sync {
+		return err
 	}
-	if err == nil && sync {
-		err = syncDir(dir)
-	}
-	return err
+	return syncDir(dir)
 }
 
-// begin says that a server is at work from now on: what was true of the files when it was
-// closed is so no more. That has to be on the disk before.
+// begin notes that a server is at work from now on, and that its files are no longer as they were
+// when it was closed. This has to be on the disk before the server writes.
 func (m *marks) begin(dir string) error {
 	m.Closed, m.Blocks, m.States = false, nil, nil
 	err := m.save(dir, true)
@@ -98,8 +100,8 @@ func (m *marks) begin(dir string) error {
 	return err
 }
 
-// syncDir makes sure that what was renamed in a directory is on the disk. Where it is not
-// possible the system does it on its own.
+// syncDir makes sure that a rename in a directory is on the disk. Systems on which a directory
+// cannot be synced do so on their own.
 func syncDir(dir string) error {
 	file, err := os.Open(dir)
 	if err != nil {
@@ -115,15 +117,161 @@ func sha256Of(buf []byte) string {
 }
 
 func sumIn(dir string) string {
-	buf, _ := os.ReadFile(filepath.Join(dir, sumFile)) // "" is one that is not there
+	buf, _ := os.ReadFile(filepath.Join(dir, sumFile)) // "" if there is none
 	return string(buf)
 }
 
 // relative is a path within a directory, the same on every system.
 func relative(dir, path string) string {
-	rel, err := filepath.Rel(dir, path)
-	if err != nil {
-		return filepath.ToSlash(path)
-	}
+	rel, _ := filepath.Rel(dir, path) // both are absolute
 	return filepath.ToSlash(rel)
+}
+
+// A marker writes the marks of a server that runs.
+type marker struct {
+	dir  string
+	srv  *server.Server
+	quit chan struct{}
+	done chan struct{}
+}
+
+const markEvery = time.Second
+
+func startMarker(dir string, srv *server.Server) *marker {
+	k := &marker{dir: dir, srv: srv, quit: make(chan struct{}), done: make(chan struct{})}
+	go k.run()
+	return k
+}
+
+func (k *marker) run() {
+	defer close(k.done)
+	ticker := time.NewTicker(markEvery)
+	defer ticker.Stop()
+	var saved []byte
+	m := &marks{}
+	for quit := false; ; {
+		m.Streams = k.next(m.Streams)
+		if text, err := json.Marshal(m); err == nil && !bytes.Equal(text, saved) && m.save(k.dir, false) == nil {
+			saved = text
+		}
+		if quit {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-k.quit:
+			quit = true
+		}
+	}
+}
+
+// next returns what is certain now. A sequence that the server reports is synced. If it reports
+// nothing, because it has stopped storing, the last marks hold.
+func (k *marker) next(last map[string]mark) map[string]mark {
+	streams, err := streamsIn(k.dir)
+	if err != nil {
+		return last
+	}
+	next := make(map[string]mark)
+	for _, st := range streams {
+		if m, err := markFiles(st, last[st.key()]); err == nil && m.Meta != "" {
+			next[st.key()] = m
+		}
+	}
+	states, _ := streamStates(k.srv)
+	for _, st := range streams {
+		key := st.key()
+		m, isNext := next[key]
+		state, ok := states[key]
+		switch {
+		case !isNext:
+		case ok && sumIn(st.dir) == m.Meta: // else it is another stream with the same name
+			m.Last, m.Msgs, m.Oldest = state.LastSeq, state.Msgs, state.FirstTime.Unix()
+			next[key] = m
+		case last[key].Meta == m.Meta:
+			next[key] = last[key]
+		default:
+			delete(next, key)
+		}
+	}
+	return next
+}
+
+// markFiles marks the files of a stream.
+func markFiles(st streamDir, last mark) (mark, error) {
+	m := mark{Meta: sumIn(st.dir), Consumers: make(map[string]string), Full: make(map[int]int64)}
+	consumers, err := st.consumers()
+	if err != nil {
+		return m, err
+	}
+	for _, consumer := range consumers {
+		if sum := sumIn(st.consumerDir(consumer)); sum != "" {
+			m.Consumers[consumer] = sum
+		}
+	}
+	msgs := filepath.Join(st.dir, "msgs")
+	blocks, err := blocksIn(msgs)
+	for i, block := range blocks {
+		isNewest := i == len(blocks)-1
+		if written, ok := last.Full[block]; ok && last.Meta == m.Meta && !isNewest {
+			m.Full[block] = written
+			continue
+		}
+		info, err := os.Stat(blockPath(msgs, block))
+		switch {
+		case os.IsNotExist(err): // everything in it was removed just now
+		case err != nil:
+			return m, err
+		case isNewest:
+			m.Newest, m.Size = block, info.Size()
+		case info.Size() > 0:
+			m.Full[block] = info.ModTime().Unix()
+		}
+	}
+	return m, err
+}
+
+// stop is called before the server is shut down.
+func (k *marker) stop() {
+	close(k.quit)
+	<-k.done
+}
+
+// closed is called after the server was shut down. If it fails, the last marks hold, which say
+// less.
+func (k *marker) closed() error {
+	m, err := loadMarks(k.dir)
+	if err != nil {
+		return err
+	}
+	m.Closed, m.Blocks, m.States = true, make(map[string]int64), make(map[string]string)
+	streams, err := streamsIn(k.dir)
+	if err != nil {
+		return err
+	}
+	maps.DeleteFunc(m.Streams, func(key string, _ mark) bool { // streams that were deleted since
+		return !slices.ContainsFunc(streams, func(st streamDir) bool { return st.key() == key })
+	})
+	err = filepath.WalkDir(filepath.Join(k.dir, server.JetStreamStoreDir), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		if _, isBlock := blockNumber(entry.Name()); isBlock {
+			info, err := entry.Info()
+			if err != nil {
+				return err
+			}
+			m.Blocks[relative(k.dir, path)] = info.Size()
+		}
+		if entry.Name() == stateFile {
+			buf, err := os.ReadFile(path)
+			m.States[relative(k.dir, path)] = sha256Of(buf)
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return m.save(k.dir, true)
 }

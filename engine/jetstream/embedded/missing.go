@@ -12,26 +12,26 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// missingStreams finds streams that are marked and not there. One that is being deleted is
+// missingStreams finds streams that are marked and not there. A stream that is being deleted is
 // still there, under another name.
 func (f *inspection) missingStreams(streams []streamDir) (damages []error) {
 	for _, key := range slices.Sorted(maps.Keys(f.marks.Streams)) {
 		account, name, _ := strings.Cut(key, "/")
-		parent := filepath.Join(f.dir, server.JetStreamStoreDir, account, "streams")
+		parent := filepath.Join(f.root, server.JetStreamStoreDir, account, "streams")
 		if slices.ContainsFunc(streams, func(st streamDir) bool { return st.key() == key }) || fileIs(filepath.Join(parent, "."+name)) {
 			continue
 		}
 		damages = append(damages, fmt.Errorf("%s: it is missing: restore it from a backup; if the stream was deleted, or to go on without it, move %s away",
-			filepath.Join(parent, name), marksPath(f.dir)))
+			filepath.Join(parent, name), marksPath(f.root)))
 	}
 	return damages
 }
 
-// lostFile finds a file that was full when the marks were made, and is missing or empty
-// although there were messages in it that nobody has removed. Whoever removes a message
-// leaves a tombstone, but for the last one of a file; a message that expires leaves none.
+// lostFile finds a file that was full when the marks were made, and that is missing or empty
+// although it had messages that nobody has removed. The removal of a message leaves a
+// tombstone, unless it is the last message of a file; a message that expires leaves none.
 func lostFile(msgs *messages, marked mark, config server.FileStreamInfo) (block int, what error) {
-	if marked.Msgs == 0 || config.MaxMsgsPer > 0 { // as of the starts of tasks: the old ones leave none either
+	if marked.Msgs == 0 || config.MaxMsgsPer > 0 { // as for the starts of tasks: old ones leave no tombstone either
 		return 0, nil
 	}
 	expired := func(unix int64) bool { return config.MaxAge > 0 && time.Since(time.Unix(unix, 0)) > config.MaxAge }
@@ -59,45 +59,36 @@ func lostFile(msgs *messages, marked mark, config server.FileStreamInfo) (block 
 	}
 	left, _ := slices.BinarySearch(msgs.live, marked.Last+1)
 	lost := marked.Msgs > uint64(left)+removed+files
-	if !lost || removed > 0 && expired(marked.Oldest) { // then some may have expired, it is not known how many
+	if !lost || removed > 0 && expired(marked.Oldest) { // some may have expired, and it is not known how many
 		return 0, nil
 	}
 	return block, what
 }
 
-// compareSizes finds files that are shorter than when the server was closed, or missing.
-func (f *inspection) compareSizes(st streamDir, msgs *messages, config server.FileStreamInfo, anew string) (damages []error) {
-	if !f.marks.Closed {
-		return nil
-	}
-	prefix := relative(f.dir, filepath.Join(st.dir, "msgs")) + "/"
+// compareSizes finds files that are missing, or shorter than when the server was closed.
+func (c *streamCheck) compareSizes() {
+	had := make(map[int]int64)
 	newest := 0
-	for path := range f.marks.Blocks {
-		if name, ok := strings.CutPrefix(path, prefix); ok {
-			newest = max(newest, blockNumber(name))
+	for path, size := range c.marks.Blocks { // there are none unless the server was closed
+		name, ok := strings.CutPrefix(path, relative(c.root, filepath.Join(c.dir, "msgs"))+"/")
+		if block, isBlock := blockNumber(name); ok && isBlock {
+			had[block] = size
+			newest = max(newest, block)
 		}
 	}
-	for _, path := range slices.Sorted(maps.Keys(f.marks.Blocks)) {
-		size := f.marks.Blocks[path]
-		name, ok := strings.CutPrefix(path, prefix)
-		if !ok {
-			continue
-		}
-		block := blockNumber(name)
-		has, there := msgs.sizes[block]
+	for _, block := range slices.Sorted(maps.Keys(had)) {
+		has, there := c.msgs.sizes[block]
 		var what error
 		switch {
+		case slices.ContainsFunc(c.msgs.damage, func(d blockDamage) bool { return d.block == block }):
+			continue // it is noted already
 		case !there:
 			what = errors.New("it is missing")
-		case has < size:
-			what = fmt.Errorf("it is too short: it has %d bytes, and had %d when the server was closed", has, size)
+		case has < had[block]:
+			what = fmt.Errorf("it is too short: it has %d bytes, and had %d when the server was closed", has, had[block])
 		default:
 			continue
 		}
-		if slices.ContainsFunc(msgs.damage, func(d blockDamage) bool { return d.path == blockPath(msgs.dir, block) }) {
-			continue // that is known
-		}
-		damages = append(damages, f.lostMessages(blockPath(msgs.dir, block), what, config, block == newest, anew))
+		c.lostMessages(block, what, block == newest)
 	}
-	return damages
 }

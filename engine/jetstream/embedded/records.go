@@ -15,9 +15,9 @@ import (
 //
 //	length(4) sequence(8) time(8) subject length(2) subject [header length(4) header] data checksum(8)
 //
-// in little endian. A server appends to the last file only. It removes a message by another
-// record, a tombstone, and a file when nothing in it is left; files that are not the last
-// are sometimes rewritten without what was removed. TestFormat fails if a server writes
+// in little endian. A server appends to the last file only. It removes a message with another
+// record, a tombstone, and a file when everything in it is removed. Sometimes it rewrites a
+// file other than the last without what was removed. TestFormat fails if a server writes
 // something else.
 const (
 	recordHeader = 22
@@ -42,8 +42,8 @@ type record struct {
 type records struct {
 	hash   *highwayhash.Digest64
 	strict bool
-	from   uint64 // no time is before
-	until  uint64 // or after
+	from   uint64 // no time of a record is before it
+	until  uint64 // nor after it
 }
 
 func newRecords(key string, strict bool) *records {
@@ -56,17 +56,17 @@ func newRecords(key string, strict bool) *records {
 	}
 }
 
-// newHash is the hash of everything that a server writes: the key is different.
+// newHash is the hash of everything that a server writes, each with a key of its own.
 func newHash(key string) *highwayhash.Digest64 {
 	sum := sha256.Sum256([]byte(key))
 	hash, err := highwayhash.NewDigest64(sum[:])
 	if err != nil {
-		panic(err) // of a key that has not 32 bytes
+		panic(err) // only for a key that does not have 32 bytes
 	}
 	return hash
 }
 
-// each visits the records of a file, until one is wrong. It returns where that is.
+// each visits the records of a file up to the first wrong one, and returns where that begins.
 func (r *records) each(buf []byte, visit func(at int, rec record)) (end int) {
 	for end < len(buf) {
 		rec, ok := r.parse(buf[end:])
@@ -79,8 +79,7 @@ func (r *records) each(buf []byte, visit func(at int, rec record)) (end int) {
 	return end
 }
 
-// parse returns the record that buf begins with. Neither of the lengths in it is in its
-// checksum.
+// parse returns the record at the beginning of buf. Its checksum does not cover its lengths.
 func (r *records) parse(buf []byte) (record, bool) {
 	if len(buf) < leastRecord {
 		return record{}, false
@@ -120,8 +119,8 @@ func isHeader(header []byte) bool {
 	return bytes.HasPrefix(header, []byte("NATS/1.0")) && bytes.Index(header, end) == len(header)-len(end)
 }
 
-// torn tells that buf begins with a record that was being written when the process died or
-// the power was cut: nothing that was acknowledged is in it.
+// torn reports whether buf begins with a record that was being written when the process died or
+// the power was cut. Such a record was not acknowledged.
 func (r *records) torn(buf []byte) bool {
 	if len(buf) >= recordSum && blank(buf[len(buf)-recordSum:]) {
 		return true
@@ -140,7 +139,7 @@ func (r *records) torn(buf []byte) bool {
 	if int(binary.LittleEndian.Uint32(buf)&^hasHeader) <= len(buf) {
 		return false
 	}
-	// It is all there, if only its length is wrong.
+	// A record of which only the length is wrong is not torn.
 	whole := slices.Clone(buf)
 	for _, flag := range []uint32{0, hasHeader} {
 		binary.LittleEndian.PutUint32(whole, uint32(min(len(buf), math.MaxInt32))|flag)
@@ -151,7 +150,7 @@ func (r *records) torn(buf []byte) bool {
 	return true
 }
 
-// unwritten tells that the record at some place has a page that was never written.
+// unwritten reports whether the record at some place has a page that was never written.
 func unwritten(buf []byte, at int) bool {
 	end := len(buf)
 	if len(buf)-at >= 4 {

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -20,38 +21,38 @@ import (
 	"github.com/resultpool/resultpool/engine/jetstream/internal/folder"
 )
 
-// ServerOptions are where a server listens, to whom, and how it writes. A nil
-// *ServerOptions is the zero value.
+// ServerOptions are where a server listens, to whom, and how it writes. A nil *ServerOptions is the
+// zero value.
 type ServerOptions struct {
-	// Addr is where other processes join: "127.0.0.1:4222". "" is a free port of
-	// 127.0.0.1, and port 0 is any free one. An address that is not the loopback
-	// interface's has to have credentials: User and Password, or a TLS configuration that
+	// Addr is where other processes join: "127.0.0.1:4222". "" is a free port of 127.0.0.1,
+	// and port 0 is any free port. Without credentials the address has to be one of the
+	// loopback interface. Credentials are User and Password, or a TLS configuration that
 	// verifies the clients' certificates by its ClientCAs.
 	Addr string
 
-	// DontListen is for a server that only this process uses: nobody can join. Addr
-	// has to be "".
+	// DontListen is for a server that only this process uses: nobody can join. Addr has to
+	// be "".
 	DontListen bool
 
-	// User and Password are what clients have to give. The password is not hashed. If they
-	// are "", the server makes some of its own, and keeps them in the directory, where
-	// jetstream.OpenFolder finds them, and no other user does. Those that are given are not
+	// User and Password are what clients have to give. The password is not hashed. If both
+	// are "", the server makes its own, and keeps them in the directory, where
+	// jetstream.OpenFolder finds them and other users do not. Those that are given are not
 	// written down.
 	User, Password string
 
-	// TLS is the server's certificate, for clients on the network. Clients verify it
-	// with nats.RootCAs or nats.Secure. If it is nil and there is no User, the server makes
-	// one of its own, too, for jetstream.OpenFolder.
+	// TLS has the server's certificate, for clients on the network. Clients verify it with
+	// nats.RootCAs or nats.Secure. If it is nil and there is no User, the server makes its
+	// own certificate, too, for jetstream.OpenFolder.
 	TLS *tls.Config
 
-	// MaxPayload is how many bytes a task or a result may have, about. 0 is 1 MiB, the
-	// least is 4 KiB and the most 8 MiB.
+	// MaxPayload is about how many bytes a task or a result may have. 0 is 1 MiB, the least
+	// is 4 KiB and the most 8 MiB.
 	MaxPayload int
 
-	// LosesOnPowerCut leaves it to the system when to write to the disk, which is ten
-	// times as fast. If the power is cut, or the system crashes, then tasks and results
-	// that were acknowledged are lost: what the last two minutes brought, or all of it. And
-	// the IDs of those tasks may be given out again. Nothing is lost if only the process dies.
+	// LosesOnPowerCut leaves it to the system when to write to the disk, which is ten times
+	// as fast. If the power is cut, or the system crashes, then tasks and results that were
+	// acknowledged are lost: those of the last two minutes, or all of them. The IDs of those
+	// tasks may be given again. Nothing is lost if only the process dies.
 	LosesOnPowerCut bool
 }
 
@@ -65,10 +66,10 @@ type Server struct {
 	quit    chan struct{} // closed by Close
 	watched chan struct{} // closed when watch has ended
 
-	marker *marker // of what runs, nil if it has none; used by launch and stop, which never overlap
+	marker *marker // of srv, or nil; used by launch and stop, which never overlap
 
 	mu     sync.Mutex
-	noted  folder.Server  // what is in the folder for those who join; guarded by mu
+	noted  folder.Server  // what the folder says to those who join; guarded by mu
 	srv    *server.Server // guarded by mu; nil while it is started again
 	url    string         // guarded by mu
 	heard  *lastWords     // of srv; guarded by mu
@@ -77,15 +78,15 @@ type Server struct {
 	close sync.Once
 }
 
-// Start starts a server on a directory, and makes that if there is none, for its owner
-// alone. Only one server at a time may use it: a second one is told so, and where to join.
-// Start waits until what is in it was read, or ctx is done. If a file is damaged it changes
-// nothing, and its error says which: see the package comment. The directory may be relative:
-// it does not matter if the process changes its working directory later.
+// Start starts a server on a directory. If there is no directory, Start makes it, for its owner
+// alone. Only one server at a time may use it: for a second one Start returns an error that says
+// how to join the first. Start waits until the directory was read, or ctx is done. If a file is
+// damaged, Start changes nothing and returns an error that names the file: see the package
+// comment. The directory may be relative: the process may change its working directory later.
 //
-// A directory that another user owns, or may write to, is refused. On Windows that is not
-// looked at: there who may read a directory may read what is made in it, the credentials
-// included. Have it below your profile, where others may not.
+// Start refuses a directory that another user owns or may write to. On Windows it does not look at
+// that: there, everybody who may read a directory may read what is made in it, including the
+// credentials. Have the directory below your profile, where others may not read.
 func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error) {
 	if opts == nil {
 		opts = &ServerOptions{}
@@ -106,7 +107,7 @@ func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("embedded: %w", err)
 	}
-	home, err := filepath.EvalSymlinks(dir) // where a link leads may change, too
+	home, err := filepath.EvalSymlinks(dir) // the target of a link may change
 	if err == nil {
 		err = folder.Check(home)
 	}
@@ -114,8 +115,11 @@ func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error
 		return nil, fmt.Errorf("embedded: %w", err)
 	}
 	lock, err := lockDir(filepath.Join(home, "lock"))
+	if errors.Is(err, ErrInUse) {
+		return nil, inUse(dir, err)
+	}
 	if err != nil {
-		return nil, lockError(dir, err)
+		return nil, fmt.Errorf("embedded: directory %s: %w", dir, err)
 	}
 	s := &Server{
 		dir: home, opts: *opts, lock: lock,
@@ -126,7 +130,7 @@ func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error
 	select {
 	case err = <-launched:
 	case <-ctx.Done():
-		go func() { // the directory is in use until then
+		go func() { // the directory stays in use until the launch has ended
 			<-launched
 			close(s.watched)
 			s.Close()
@@ -145,15 +149,12 @@ func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error
 	return s, nil
 }
 
-// ErrInUse is in the chain of the error of Start and Open if another server uses the
-// directory, in this process or another. The error says how to join that.
+// ErrInUse is in the chain of the error of Start and Open if another server uses the directory, in
+// this process or another. The error says how to join that server.
 var ErrInUse = errors.New("another server uses it")
 
-// lockError says of a directory that is in use how to join.
-func lockError(dir string, err error) error {
-	if !errors.Is(err, ErrInUse) {
-		return fmt.Errorf("embedded: directory %s: %w", dir, err)
-	}
+// inUse adds to the error of a directory that is in use how to join its server.
+func inUse(dir string, err error) error {
 	at := ""
 	if noted, err := folder.Read(dir); err == nil && noted.URL != "" {
 		at = ", at " + noted.URL
@@ -161,7 +162,7 @@ func lockError(dir string, err error) error {
 	return fmt.Errorf("embedded: directory %s: %w: join that%s with jetstream.OpenFolder(ctx, %q, name, nil), or close it first", dir, err, at, dir)
 }
 
-// minPayload leaves room for what a pool's streams are made with.
+// minPayload leaves room for the requests that make the streams of a pool.
 const minPayload = 4 << 10
 
 var bcryptHash = regexp.MustCompile(`^\$2[abxy]\$\d{2}\$`)
@@ -176,7 +177,7 @@ func serverOptions(dir string, opts *ServerOptions) (*server.Options, error) {
 		NoSigs:       true,
 		DontListen:   opts.DontListen,
 
-		// The disk is the limit, and not three quarters of what is free now.
+		// The limit is the disk, and not three quarters of what is free now.
 		JetStreamMaxStore: math.MaxInt64 / 2,
 
 		Username:   opts.User,
@@ -195,14 +196,8 @@ func serverOptions(dir string, opts *ServerOptions) (*server.Options, error) {
 	case opts.DontListen && opts.Addr != "":
 		return nil, fmt.Errorf("embedded: Addr is %q, want none with DontListen", opts.Addr)
 	}
-	if opts.TLS != nil && opts.TLS.ClientAuth == tls.RequireAndVerifyClientCert {
-		so.TLSVerify = true
-	}
-	addr := opts.Addr
-	if addr == "" {
-		addr = "127.0.0.1:0"
-	}
-	host, port, err := net.SplitHostPort(addr)
+	so.TLSVerify = opts.TLS != nil && opts.TLS.ClientAuth == tls.RequireAndVerifyClientCert
+	host, port, err := net.SplitHostPort(cmp.Or(opts.Addr, "127.0.0.1:0"))
 	if err != nil {
 		return nil, fmt.Errorf("embedded: Addr is %q, want host:port: %w", opts.Addr, err)
 	}
@@ -213,7 +208,7 @@ func serverOptions(dir string, opts *ServerOptions) (*server.Options, error) {
 	if so.Port == 0 {
 		so.Port = server.RANDOM_PORT
 	}
-	// Without ClientCAs, whoever has a certificate of a public authority is let in.
+	// Without ClientCAs, everybody with a certificate of a public authority is let in.
 	if !loopback(host) && opts.User == "" && (!so.TLSVerify || opts.TLS.ClientCAs == nil) {
 		return nil, fmt.Errorf("embedded: Addr is %q, where other machines can connect, and there are no credentials: "+
 			"give User and Password, or a TLS configuration that verifies clients by its ClientCAs, or listen on 127.0.0.1", opts.Addr)
@@ -226,21 +221,21 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// URL is the address by which other processes join, without credentials. It is "" if the
-// server does not listen. It stays the same when the server is started again, unless
-// somebody else has taken the port meanwhile.
+// URL is the address for other processes, without credentials. It is "" if the server does not
+// listen. It stays the same when the server is started again, unless somebody else has taken the
+// port meanwhile.
 func (s *Server) URL() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.url
 }
 
-// inProcessURL is for clients with ClientOptions. They need no TLS, and would use it with
-// another scheme.
+// inProcessURL is for clients with ClientOptions. With another scheme they would use TLS, which
+// they do not need.
 const inProcessURL = "nats://in-process"
 
-// ClientOptions let a client of this process connect to the server without the network,
-// whatever url it is given that begins with "nats:", and give it the credentials.
+// ClientOptions let a client of this process connect to the server without the network, at any
+// url that begins with "nats:", and give it the credentials.
 func (s *Server) ClientOptions() []nats.Option {
 	opts := []nats.Option{nats.InProcessServer(inProcess{s})}
 	if user, password := s.credentials(); user != "" {
@@ -254,13 +249,7 @@ func (s *Server) Close() {
 	s.close.Do(func() {
 		close(s.quit)
 		<-s.watched
-		s.mu.Lock()
-		srv := s.srv
-		s.srv = nil
-		s.mu.Unlock()
-		if srv != nil {
-			s.stop(srv)
-		}
+		s.stop()
 		s.lock.unlock()
 	})
 }

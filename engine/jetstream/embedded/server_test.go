@@ -1,184 +1,214 @@
 package embedded_test
 
 import (
-	"bufio"
-	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"math/big"
 	"net"
 	"os"
-	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/engine/jetstream"
 	"github.com/resultpool/resultpool/engine/jetstream/embedded"
 )
 
+type serverOptions = embedded.ServerOptions
+
+// TestOpenAgain opens a pool twice, on a server with the least MaxPayload.
 func TestOpenAgain(t *testing.T) {
 	dir := newDir(t)
-	e, err := embedded.Open(t.Context(), dir, "x", &embedded.Options{Lease: time.Second})
+	e := openOn(t, dir, serverOptions{MaxPayload: 4 << 10})
+	_, err := e.Describe(t.Context(), "kind")
 	require.NoError(t, err)
 	ids := push(t, e, "a", 2)
-	d := pull(t, e, 1)[0]
-	require.NoError(t, e.Save(t.Context(), []engine.Record{{ID: d.ID, Data: []byte("r")}}))
-	require.NoError(t, e.Ack(t.Context(), []engine.Delivery{d}))
+	d := pull(t, e, 1)
+	result := make([]byte, 3<<10)
+	require.NoError(t, e.Save(t.Context(), []engine.Record{{ID: d[0].ID, Data: result}}))
+	require.NoError(t, e.Ack(t.Context(), d))
 	require.NoError(t, e.Close())
 	require.NoError(t, e.Close())
 	_, err = e.Size(t.Context())
 	require.ErrorIs(t, err, engine.ErrClosed)
 
-	e, err = embedded.Open(t.Context(), dir, "x", nil)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, e.Close()) }()
-	data, err := e.Load(t.Context(), d.ID)
-	require.NoError(t, err)
-	assert.Equal(t, "r", string(data))
+	e = openOn(t, dir, serverOptions{})
+	assert.Equal(t, string(result), load(t, e, d[0].ID))
 	assert.Equal(t, ids[1], pull(t, e, 1)[0].ID)
 	assert.Greater(t, push(t, e, "b", 1)[0], ids[1])
 }
 
-func TestOthersJoin(t *testing.T) {
-	dir := newDir(t)
-	e, err := embedded.Open(t.Context(), dir, "x", nil)
+// TestBadServerOptions gives options, and directories, that are refused. The directory is free
+// after that.
+func TestBadServerOptions(t *testing.T) {
+	cert, _ := certificate(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer func() { require.NoError(t, e.Close()) }()
-	other := openFolder(t, dir, "x")
-	ids := push(t, other, "a", 1)
-	assert.Equal(t, ids[0], pull(t, e, 1)[0].ID)
+	defer func() { _ = listener.Close() }()
+	verify := &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAndVerifyClientCert}
+	const hash = "$2a$11$Mkd/ZFp4vFxbvhXgvrVOQuXoXnLKD4UjhmzrMeNhHLHCRc5YYmyFa"
+	for want, opts := range map[string][]serverOptions{
+		"there are no credentials": {{Addr: "0.0.0.0:0"}, {Addr: ":0"}, {Addr: "[::]:0"}, {Addr: "192.0.2.1:4222"}, {Addr: "example.com:1"}},
+		"want host:port":           {{Addr: "127.0.0.1"}},
+		"want a port":              {{Addr: "127.0.0.1:x"}, {Addr: "127.0.0.1:70000"}, {Addr: "127.0.0.1:-1"}},
+		"want both or neither":     {{Addr: ":0", User: "me"}},
+		"bcrypt":                   {{User: "me", Password: hash}},
+		"ClientCAs":                {{Addr: "0.0.0.0:0", TLS: verify}},
+		"MaxPayload is":            {{MaxPayload: 1}, {MaxPayload: 100}, {MaxPayload: 1000}},
+		"want none with":           {{DontListen: true, Addr: "127.0.0.1:0"}},
+		"address already in use":   {{Addr: listener.Addr().String()}},
+	} {
+		for _, opts := range opts {
+			dir := newDir(t)
+			_, err := embedded.Start(t.Context(), dir, &opts)
+			if assert.ErrorContains(t, err, want, "%+v", opts) {
+				assert.NotContains(t, err.Error(), "Mkd", "the error shows the password")
+			}
+			startOn(t, dir, fast).Close()
+		}
+	}
+
+	dir := newDir(t)
+	require.NoError(t, os.Mkdir(dir, 0o700))
+	file := filepath.Join(dir, "jetstream")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for dir, want := range map[string]string{"": "dir is empty", file: file, dir: "directory " + dir + ": the server says: Can't start JetStream: storage directory is not a directory"} {
+		_, err = embedded.Start(t.Context(), dir, nil)
+		assert.ErrorContains(t, err, want)
+	}
 }
 
-func TestDontListen(t *testing.T) {
-	e, err := embedded.Open(t.Context(), newDir(t), "x", &embedded.Options{ServerOptions: embedded.ServerOptions{DontListen: true}})
-	require.NoError(t, err)
-	defer func() { require.NoError(t, e.Close()) }()
-	assert.Empty(t, e.URL())
-	push(t, e, "a", 1)
+func TestSpecialCharacters(t *testing.T) {
+	for _, word := range []string{"ü:@/ %\"\\'{}\t\n#?&,", "$2a", "$JS", "null", "0"} {
+		s := startOn(t, newDir(t), serverOptions{User: word, Password: word})
+		open(t, s.URL(), "x", withNATS(nats.UserInfo(word, word)))
+		_, err := jetstream.Open(t.Context(), s.URL(), "x", nil)
+		assert.ErrorIs(t, err, nats.ErrAuthorization)
+	}
 }
+
+// ---- one server at a time -----------------------------------------------------
 
 func TestOneServerForADirectory(t *testing.T) {
 	dir := newDir(t)
-	s, err := embedded.Start(t.Context(), dir, nil)
-	require.NoError(t, err)
-	_, err = embedded.Start(t.Context(), dir, nil)
+	s := startOn(t, dir, serverOptions{})
+	_, err := embedded.Start(t.Context(), dir, nil)
+	assert.ErrorIs(t, err, embedded.ErrInUse)
 	assert.ErrorContains(t, err, "another server uses it")
 	assert.ErrorContains(t, err, dir)
 	assert.ErrorContains(t, err, "at "+s.URL()+" with jetstream.OpenFolder(ctx, \""+dir+"\", name, nil)")
 	s.Close()
 	s.Close()
-	s, err = embedded.Start(t.Context(), dir, nil)
-	require.NoError(t, err)
-	s.Close()
+	startOn(t, dir, serverOptions{})
 }
 
-// hold is the program of TestKilledProcessLeavesNoLock: it uses dir until it is killed.
-func hold(dir string) {
-	_, err := embedded.Start(context.Background(), dir, nil)
-	fmt.Println("started", err)
-	select {}
-}
-
-func TestKilledProcessLeavesNoLock(t *testing.T) {
-	dir := newDir(t)
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "EMBEDDED_TEST_HOLD="+dir)
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	said, err := bufio.NewReader(out).ReadString('\n')
-	require.NoError(t, err)
-	require.Equal(t, "started <nil>\n", said)
-	_, err = embedded.Start(t.Context(), dir, nil)
-	assert.ErrorContains(t, err, "another server uses it")
-	require.NoError(t, cmd.Process.Kill())
-	_ = cmd.Wait()
-	s, err := embedded.Start(t.Context(), dir, nil)
-	require.NoError(t, err)
-	s.Close()
-}
-
-func TestAddresses(t *testing.T) {
-	for addr, want := range map[string]string{
-		"0.0.0.0:0":       "there are no credentials",
-		":0":              "there are no credentials",
-		"[::]:0":          "there are no credentials",
-		"192.0.2.1:4222":  "there are no credentials",
-		"example.com:1":   "there are no credentials",
-		"127.0.0.1":       "want host:port",
-		"127.0.0.1:x":     "want a port",
-		"127.0.0.1:70000": "want a port",
-		"127.0.0.1:-1":    "want a port",
-	} {
-		_, err := embedded.Start(t.Context(), newDir(t), &embedded.ServerOptions{Addr: addr})
-		assert.ErrorContains(t, err, want, addr)
-	}
-	_, err := embedded.Start(t.Context(), newDir(t), &embedded.ServerOptions{Addr: ":0", User: "me"})
-	assert.ErrorContains(t, err, "want both or neither")
-	_, err = embedded.Start(t.Context(), "", nil)
-	assert.ErrorContains(t, err, "dir is empty")
-
-	s := start(t, &embedded.ServerOptions{Addr: "localhost:0"})
-	assert.True(t, strings.HasPrefix(s.URL(), "nats://localhost:"), s.URL())
-	open(t, s.URL(), "x", nil)
-}
-
-func TestPortInUse(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = listener.Close() }()
-	dir := newDir(t)
-	_, err = embedded.Start(t.Context(), dir, &embedded.ServerOptions{Addr: listener.Addr().String()})
-	require.ErrorContains(t, err, "address already in use")
-	s, err := embedded.Start(t.Context(), dir, nil)
-	require.NoError(t, err, "the directory is free")
-	s.Close()
-}
-
-func TestDirectoryIsAFile(t *testing.T) {
-	file := t.TempDir() + "/file"
-	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	_, err := embedded.Start(t.Context(), file, nil)
-	assert.ErrorContains(t, err, file)
-}
-
-// TestNothingIsLeft looks for goroutines after Close, with a server that goes on and with
-// one that is closed, too.
+// TestNothingIsLeft looks for goroutines after Close of engines with a server of their own. The
+// contract has the same for engines on a server that goes on.
 func TestNothingIsLeft(t *testing.T) {
-	s := start(t, fast)
-	joined := func() {
-		e := open(t, s.URL(), "joined", nil)
-		ids := push(t, e, rand.Text(), 2)
-		go func() { _, _ = e.Wait(t.Context(), ids[0]) }()
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-		defer cancel()
-		_, _ = e.Wait(ctx, ids[1])
-		require.NoError(t, e.Ack(t.Context(), pull(t, e, 2)))
-		go func() { _, _ = e.Pull(t.Context(), 5) }()
+	life := func() {
+		e := openOn(t, newDir(t), serverOptions{})
+		ids := push(t, e, "a", 2)
+		beginPull(t, e, 5)
+		begin(func() ([]byte, error) { return e.Wait(t.Context(), ids[0]) })
 		require.NoError(t, e.Close())
 	}
-	own := func() {
-		e, err := embedded.Open(t.Context(), newDir(t), "x", nil)
-		require.NoError(t, err)
-		push(t, e, "a", 2)
-		require.NoError(t, e.Close())
+	life() // starts what is started once
+	before := runtime.NumGoroutine()
+	for range 4 {
+		life()
 	}
-	for _, f := range []func(){joined, own} {
-		f() // with what is started once
-		before := runtime.NumGoroutine()
-		for range 4 {
-			f()
+	eventually(t, func() error {
+		if now := runtime.NumGoroutine(); now > before {
+			stacks := make([]byte, 1<<20)
+			return fmt.Errorf("%d goroutines before and %d after:\n%s", before, now, stacks[:runtime.Stack(stacks, true)])
 		}
-		eventually(t, func() error {
-			if now := runtime.NumGoroutine(); now > before {
-				stacks := make([]byte, 1<<20)
-				return fmt.Errorf("%d goroutines before and %d after:\n%s", before, now, stacks[:runtime.Stack(stacks, true)])
-			}
-			return nil
-		})
+		return nil
+	})
+}
+
+// ---- certificates -------------------------------------------------------------
+
+// certificate returns one for 127.0.0.1, and what trusts it.
+func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(time.Hour),
+		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(t, err)
+	leaf, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	roots.AddCert(leaf)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, roots
+}
+
+// onPort is the address of a server that listens to the network, on the loopback interface.
+func onPort(t *testing.T, scheme, url string) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(url, "tls://"))
+	require.NoError(t, err)
+	return scheme + "://127.0.0.1:" + port
+}
+
+// TestTLS joins from the network, with a certificate that is verified and a password.
+func TestTLS(t *testing.T) {
+	cert, roots := certificate(t)
+	e := openOn(t, newDir(t), serverOptions{
+		Addr: "0.0.0.0:0", User: "me", Password: "secret", TLS: &tls.Config{Certificates: []tls.Certificate{cert}},
+	})
+	url := onPort(t, "tls", e.URL())
+	password, secure := nats.UserInfo("me", "secret"), nats.Secure(&tls.Config{RootCAs: roots})
+
+	_, err := jetstream.Open(t.Context(), url, "x", withNATS(password))
+	assert.ErrorContains(t, err, "certificate")
+	_, err = jetstream.Open(t.Context(), onPort(t, "nats", e.URL()), "x", withNATS(secure))
+	assert.ErrorIs(t, err, nats.ErrAuthorization)
+
+	ids := push(t, open(t, url, "x", withNATS(password, secure)), "a", 1)
+	assert.Equal(t, ids[0], pull(t, e, 1)[0].ID)
+}
+
+// TestClientCertificates listens to the network without a password: clients have certificates.
+func TestClientCertificates(t *testing.T) {
+	cert, roots := certificate(t)
+	conf := &tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: roots}
+	e := openOn(t, newDir(t), serverOptions{Addr: "0.0.0.0:0", TLS: conf})
+	url := onPort(t, "tls", e.URL())
+	_, err := jetstream.Open(t.Context(), url, "x", withNATS(nats.Secure(&tls.Config{RootCAs: roots})))
+	require.Error(t, err)
+	open(t, url, "x", withNATS(nats.Secure(&tls.Config{RootCAs: roots, Certificates: []tls.Certificate{cert}})))
+}
+
+// TestGivenCertificate has a server with a certificate and no User. It lets nobody in without
+// the folder either.
+func TestGivenCertificate(t *testing.T) {
+	cert, roots := certificate(t)
+	dir := newDir(t)
+	s := startOn(t, dir, serverOptions{TLS: &tls.Config{Certificates: []tls.Certificate{cert}}})
+	secure := nats.Secure(&tls.Config{RootCAs: roots})
+	_, err := nats.Connect(s.URL(), secure)
+	assert.ErrorIs(t, err, nats.ErrAuthorization)
+	openFolder(t, dir, "x", secure)
+	open(t, "nats://in-process", "x", withNATS(s.ClientOptions()...))
 }

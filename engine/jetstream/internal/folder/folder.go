@@ -1,6 +1,6 @@
-// Package folder is how the processes of one user meet in the folder of an embedded server.
-// The server writes down where it listens and what it wants to be shown; those that join
-// read that. Both refuse a folder that somebody else could have prepared.
+// Package folder is how the processes of one user meet in the folder of an embedded server. The
+// server writes down where it listens and which credentials it wants, and those who join read
+// that. Both refuse a folder that another user could have prepared.
 package folder
 
 import (
@@ -14,25 +14,25 @@ import (
 
 const file = "server.json"
 
-// CertificateName is the name in the certificate that a server makes of its own.
+// CertificateName is the name in the certificate that a server makes.
 const CertificateName = "resultpool"
 
-// A Server is what server.json says. All of it but URL is "" if the program has given
-// credentials: those are not written down.
+// A Server is the content of server.json. If the program has given credentials, which are not
+// written down, everything except URL is "".
 type Server struct {
 	URL      string `json:"url"` // without credentials; "" if the server does not listen
 	User     string `json:"user,omitempty"`
 	Password string `json:"password,omitempty"`
 
-	// Certificate proves to those who join that it is this server, and not another
+	// Certificate proves to those who join that they talk to this server, and not to another
 	// user's program that listens where the server did. Both are PEM.
 	Certificate string `json:"certificate,omitempty"`
 	Key         string `json:"key,omitempty"`
 }
 
-// Read returns what the server of a folder has written down. Nothing of it is in the error.
+// Read returns what the server of a folder has written down. The error shows nothing of it.
 func Read(dir string) (Server, error) {
-	dir, err := filepath.EvalSymlinks(dir) // where a link leads may change
+	dir, err := filepath.EvalSymlinks(dir) // the target of a link may change
 	if err == nil {
 		err = Check(dir)
 	}
@@ -86,8 +86,8 @@ func Write(dir string, s Server) error {
 	return os.Rename(temp, path)
 }
 
-// Check refuses a folder that another user owns or may write to: what is in it could be
-// that user's.
+// Check refuses a folder that another user owns or may write to: that user could have made what is
+// in it.
 func Check(dir string) error {
 	info, err := os.Stat(dir)
 	if err != nil {

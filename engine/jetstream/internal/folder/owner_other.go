@@ -4,7 +4,7 @@ package folder
 
 import "io/fs"
 
-// Here a file has the permissions of the folder that it is in: there is nothing to compare.
+// On these systems a file has the permissions of its folder: there is nothing to compare.
 func checkDir(string, fs.FileInfo) error    { return nil }
 func checkSecret(string, fs.FileInfo) error { return nil }
 

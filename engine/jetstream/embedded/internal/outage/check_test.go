@@ -15,40 +15,35 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// check is the end of every test: it waits until all that was submitted is done, has the
-// workers stop, and compares what there is with what was said. The submitters are done,
-// or dead.
+// check is the end of every test. It waits until everything that was submitted is done, stops
+// the workers, and compares what there is with what was reported. The submitters are done or
+// dead by then.
 func (s *site) check() {
 	t := s.t
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	reader, drv := s.join()
-	waited := make(chan error, 1)
-	go func() { waited <- reader.Wait(ctx) }()
-	for over := false; !over; {
-		news := s.newsOf()
-		s.tend()
-		select {
-		case <-news:
-		case err := <-waited:
-			size, sizeErr := drv.Size(t.Context())
-			require.NoError(t, err, "the queue does not become empty: there are %d tasks (%v)\n%s", size, sizeErr, s.queue(err))
-			over = true
-		}
-	}
+	var waited error
+	over := false
+	go func() {
+		err := reader.Wait(ctx)
+		s.note(func() { waited, over = err, true })
+	}()
+	s.await("the queue is empty", func() bool { return over })
+	require.NoError(t, waited, "the queue does not become empty")
 	for _, w := range slices.Clone(s.workers) {
-		w.stop() // and all that it has said was heard
+		w.stop() // and everything that it has reported was heard
 	}
-	require.NoError(t, insist(ctx, func() error {
+	s.insist(ctx, func() error {
 		size, err := drv.Size(ctx)
 		assert.Zero(t, size, "the queue is not empty")
 		return err
-	}))
+	})
 
-	// One record for each ID, and of the pool one result for each record.
+	// One record for each ID, and for each record one result of the pool.
 	records := make(map[uint64]int)
-	require.NoError(t, insist(ctx, func() error {
+	s.insist(ctx, func() error {
 		clear(records)
 		for rec, err := range drv.All(ctx) {
 			if err != nil {
@@ -57,45 +52,44 @@ func (s *site) check() {
 			records[rec.ID]++
 		}
 		return nil
-	}))
+	})
 	for id, n := range records {
 		if n > 1 {
 			t.Errorf("there are %d records with ID %d", n, id)
 		}
 	}
 	var results map[store.ID]store.Result[proof]
-	require.NoError(t, insist(ctx, func() (err error) {
+	s.insist(ctx, func() (err error) {
 		results, err = reader.Results(ctx)
 		return err
-	}))
+	})
 	assert.Len(t, results, len(records))
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	assert.Empty(t, s.wrong)
-	s.compareLocked(results)
-	s.countRunsLocked()
+	s.compare(results)
+	s.countRuns()
 	s.log("%d tasks were accepted, %d results are right, after %d outages", len(s.given), len(results), s.outages)
 	assert.NotEmpty(t, s.given, "nothing was accepted")
 }
 
-// insist asks until there is an answer, or ctx is done: after cuts and deaths, replicas may
-// take a while to agree on who leads.
-func insist(ctx context.Context, ask func() error) error {
-	for {
-		err := ask()
-		if err == nil || ctx.Err() != nil {
-			return err
-		}
+// insist asks until there is an answer: after cuts and deaths, replicas may take a while to
+// agree on a leader.
+func (s *site) insist(ctx context.Context, ask func() error) {
+	s.t.Helper()
+	err := ask()
+	for ; err != nil && ctx.Err() == nil; err = ask() {
 		time.Sleep(askAgain)
 	}
+	require.NoError(s.t, err)
 }
 
-// keysKnown is for how long an engine knows the key of a Push, as its contract has it.
+// keysKnown is how long an engine remembers the key of a Push, by its contract.
 const keysKnown = 10 * time.Second
 
-// compareLocked compares the results with what was accepted.
-func (s *site) compareLocked(results map[store.ID]store.Result[proof]) {
+// compare compares the results with what was accepted. mu is held.
+func (s *site) compare(results map[store.ID]store.Result[proof]) {
 	t := s.t
 	for id, n := range s.ids {
 		res, ok := results[id]
@@ -110,20 +104,17 @@ func (s *site) compareLocked(results map[store.ID]store.Result[proof]) {
 			t.Errorf("the result of task %d, ID %d, has changed from that of run %s to that of run %s", n, id, s.read[n], res.Value.By)
 		}
 	}
-	// A task may have been accepted and its submitter have died before it could say so.
-	// It has one result at most, too, unless all servers have died that knew the keys of
-	// tasks that are done: they are not on the disk. Then a task whose acceptance was not
-	// heard, and which was done before that, is accepted once more, with another ID, when
-	// its submitter tries again. The same holds if the servers could not be reached for longer
-	// than they remember keys, as on a machine that is too busy to elect a leader.
+	// A submitter may die after a task was accepted and before it can report so. Such a task
+	// has at most one result, too, with one exception. The keys of tasks that are done are
+	// not on the disk. When all servers that knew such a key have died, and the submitter
+	// has not heard that the task was accepted, then it submits the task again, and the task
+	// is accepted again with another ID. The same holds if the servers could not be reached
+	// for longer than they remember keys, as on a machine that is too busy to elect a leader.
 	forgotten := s.servers > s.replicas/2 || s.silence > keysKnown
 	seen := make(map[uint64]store.ID)
 	again := 0
 	for id, res := range results {
-		if _, ok := s.ids[id]; ok {
-			continue
-		}
-		if errors.Is(res.Err, pool.ErrPoisoned) {
+		if _, ok := s.ids[id]; ok || errors.Is(res.Err, pool.ErrPoisoned) {
 			continue
 		}
 		n := res.Value.N
@@ -134,13 +125,13 @@ func (s *site) compareLocked(results map[store.ID]store.Result[proof]) {
 		seen[n] = id
 		switch {
 		case s.tried[n] == nil || !isRight(res, n):
-			t.Errorf("there is a result of no task, with ID %d: %+v", id, res)
+			t.Errorf("there is a result that belongs to no task, with ID %d: %+v", id, res)
 		case twice && forgotten:
 			again++
 		case twice:
 			t.Errorf("task %d was accepted twice, with ID %d and ID %d", n, id, other)
 		case s.tried[n].done:
-			t.Errorf("task %d has a result with ID %d, and nobody was given that", n, id)
+			t.Errorf("task %d has a result with ID %d, which nobody was given", n, id)
 		}
 	}
 	if again > 0 {
@@ -148,8 +139,8 @@ func (s *site) compareLocked(results map[store.ID]store.Result[proof]) {
 	}
 }
 
-// countRunsLocked counts how often tasks were run.
-func (s *site) countRunsLocked() {
+// countRuns counts how often tasks were run. mu is held.
+func (s *site) countRuns() {
 	more := 0
 	for n, runs := range s.runs {
 		if s.tried[n] == nil {

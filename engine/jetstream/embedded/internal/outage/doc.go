@@ -1,16 +1,16 @@
-// Package outage has no code but tests: of pools in many processes, of which some die.
+// Package outage contains only tests: of pools in many processes, some of which die.
 //
-// The test binary starts itself again and again, as a server, as a worker and as a
-// submitter, and kills, stops, pauses and cuts off what it has started. Each process says
-// what it does, a line for a step: a task that it begins to run, a task that it is about
-// to submit, an ID that it was given. So the test knows what it may expect, whenever the
-// process dies. After each test, in whatever way it went:
+// The test binary starts itself many times, as a server, as a worker and as a submitter, and
+// kills, pauses and cuts off the processes that it has started. Each process reports what it
+// does, one line for each step: a task that it begins to run, a task that it is about to
+// submit, an ID that it was given. So the test knows what to expect, at whatever moment a
+// process dies. Every test ends with the same checks:
 //
 //   - every ID that a submitter was given has exactly one result, and the right one;
-//   - no ID was given out twice, and no task has two;
+//   - no ID was given twice, and no task has two results;
 //   - the queue is empty;
 //   - no task was run more often than once, plus once for each outage.
 //
-// Some of the tests need root, some take long, and one compares rates: they have flags,
-// and .ci/cluster runs them all.
+// Some of the tests need root, some take long, and one compares rates. They have flags, and
+// .ci/cluster runs all of them.
 package outage

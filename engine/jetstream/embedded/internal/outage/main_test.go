@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Tests that take long or need root: .ci/cluster runs them.
+// Flags for the tests that take long or need root; .ci/cluster sets them.
 var (
 	outageFor      = flag.Duration("outage.for", 6*time.Second, "for how long a TestMix… goes on, and half as long if it needs root")
 	outageSeed     = flag.Uint64("outage.seed", 0, "seed of TestMix… (0: a random one)")
@@ -25,19 +25,19 @@ var (
 	outageRates    = flag.Bool("outage.rates", false, "run the test that compares rates")
 )
 
-// partEnv has the part that this process plays, as JSON. Without it, it is the test.
+// partEnv is the part that this process plays, as JSON. Without it, this is the test.
 const partEnv = "RESULTPOOL_OUTAGE"
 
-// A part is what a process is told by the test that starts it.
+// A part is what the test tells a process that it starts.
 type part struct {
 	Role string // embedded, node, worker or submitter
 
 	// Of servers.
-	Dir    string        // where it keeps all it has
+	Dir    string        // where it keeps its files
 	Name   string        // of a node
 	Listen string        // HOST:PORT
-	Route  string        // HOST:PORT of a node, for the others
-	Routes []string      // those of all nodes
+	Route  string        // HOST:PORT where a node listens to the others
+	Routes []string      // of all nodes
 	Ping   time.Duration // between nodes; 0 is their default
 	NoSync bool
 
@@ -48,12 +48,12 @@ type part struct {
 
 	// Of workers.
 	Workers int
-	HoldAck bool // never acknowledge: say so instead, and wait to be killed
+	HoldAck bool // never acknowledge: report instead, and wait to be killed
 
-	// Of submitters: tasks First, First+1, …, Count of them.
+	// Of submitters: Count tasks from First on.
 	First, Count uint64
-	Batch        int // so many in one SubmitAll; 0 and 1 are a Submit each
-	Callers      int // goroutines that do so
+	Batch        int // tasks in one SubmitAll; 0 and 1 are a Submit each
+	Callers      int // goroutines that submit
 	Cost, Pause  time.Duration
 	PoisonAt     uint64 // the task that is poison, if not 0
 	GateAt       uint64 // the task that waits at the gate, if not 0
@@ -63,16 +63,14 @@ func TestMain(m *testing.M) {
 	text := os.Getenv(partEnv)
 	if text == "" {
 		flag.Parse()
-		// The processes are what works here; the tests only wait for them, and for leases.
+		// The processes do the work; the tests only wait for them, and for leases.
 		if n, ok := flag.Lookup("test.parallel").Value.(flag.Getter).Get().(int); ok && n < 4 {
 			_ = flag.Set("test.parallel", "4")
 		}
 		os.Exit(m.Run())
 	}
 	var p part
-	if err := json.Unmarshal([]byte(text), &p); err != nil {
-		fail(err)
-	}
+	must(json.Unmarshal([]byte(text), &p))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	gate := listen()
@@ -85,26 +83,27 @@ func TestMain(m *testing.M) {
 		p.work(ctx, gate)
 	case "submitter":
 		p.submit(ctx)
-	default:
-		fail(fmt.Errorf("there is no role %q", p.Role))
 	}
 }
 
-// say says something in one system call, which the death of the process cannot undo.
+// say reports lines in one system call, which the death of the process cannot undo.
 func say(format string, args ...any) {
 	if _, err := fmt.Fprintf(os.Stdout, format+"\n", args...); err != nil {
 		os.Exit(1)
 	}
 }
 
-// fail ends a process that cannot go on, which is wrong in every test.
-func fail(err error) {
-	say("wrong %s", strings.ReplaceAll(err.Error(), "\n", "; "))
-	os.Exit(1)
+// must ends a process that cannot go on. The test fails then.
+func must(err error) {
+	if err != nil {
+		say("wrong %s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		os.Exit(1)
+	}
 }
 
-// listen waits for the test to say that it starts, and returns a channel that is closed when
-// it says that the gate is open. If the test ends, however that is, so does this process.
+// listen waits until the test tells this process to begin. It returns a channel that is
+// closed when the test opens the gate. When the test ends, in whatever way, so does this
+// process.
 func listen() (gate <-chan struct{}) {
 	word := make([]byte, 1)
 	if _, err := os.Stdin.Read(word); err != nil {

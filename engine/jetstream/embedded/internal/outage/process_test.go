@@ -17,8 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A process is this program once more, in another part. What it has said is in its fields,
-// which are guarded by the lock of its site.
+// A process is this program in another role.
 type process struct {
 	s     *site
 	what  string // server, node1, worker, …
@@ -27,13 +26,14 @@ type process struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
 
-	paused bool // of the test's own goroutine
+	paused bool // used only by the test's own goroutine
 
-	ready bool     // it has said so
-	done  bool     // a submitter has said so
+	// What it has reported, guarded by the site's mu.
+	ready bool
+	done  bool     // a submitter has submitted everything
 	held  int      // results that it has saved and will not acknowledge
 	began []uint64 // tasks that it has begun to run, in that order
-	gone  bool     // it has ended, and all it has said was heard
+	gone  bool     // it has ended, and everything that it has reported was heard
 	err   error    // how it ended
 }
 
@@ -44,14 +44,14 @@ func (s *site) start(name string, p part) *process {
 	if s.net != nil {
 		s.net.plug(pr)
 	}
-	pr.word() // now it does its part
+	pr.word() // now it begins
 	if p.Role == "worker" {
 		s.workers = append(s.workers, pr)
 	}
 	return pr
 }
 
-// again starts a process that has ended once more, as it was started before.
+// again starts a process that has ended once more, with the same part.
 func (s *site) again(pr *process) *process {
 	s.t.Helper()
 	s.log("%s is started again", pr.name)
@@ -87,15 +87,12 @@ func (s *site) prepare(name string, p part) *process {
 		for {
 			line, err := lines.ReadString('\n')
 			if err != nil {
-				break // a line that is torn has not been said
+				break // a torn line was not said
 			}
-			s.hear(pr, strings.TrimSuffix(line, "\n"))
+			s.note(func() { s.hear(pr, strings.TrimSuffix(line, "\n")) })
 		}
 		err := pr.cmd.Wait()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		pr.gone, pr.err = true, err
-		s.tellLocked()
+		s.note(func() { pr.gone, pr.err = true, err })
 	}()
 	s.t.Cleanup(func() {
 		_ = pr.cmd.Process.Kill()
@@ -107,7 +104,7 @@ func (s *site) prepare(name string, p part) *process {
 	return pr
 }
 
-// openGate lets the tasks go on that wait at the gate, in this process.
+// openGate lets the tasks that wait at the gate in this process go on.
 func (pr *process) openGate() { pr.word() }
 
 // word is what the process reads next; see listen.
@@ -116,7 +113,7 @@ func (pr *process) word() {
 	require.NoError(pr.s.t, err)
 }
 
-// signal sends a signal, which may be too late if there is poison.
+// signal sends a signal. A process that has died of poison does not get it.
 func (pr *process) signal(sig syscall.Signal) {
 	pr.s.t.Helper()
 	if err := pr.cmd.Process.Signal(sig); !errors.Is(err, os.ErrProcessDone) {
@@ -131,9 +128,9 @@ func (pr *process) kill() {
 	if pr.part.Role == "embedded" || pr.part.Role == "node" {
 		pr.s.serverDies()
 	}
-	pr.signal(syscall.SIGKILL)
-	pr.s.await(pr.name+" is dead", func() bool { return pr.gone })
 	pr.s.dismiss(pr)
+	pr.signal(syscall.SIGKILL)
+	pr.awaitGone()
 }
 
 // pause is an outage that ends with resume. The process does not know of it.
@@ -151,23 +148,16 @@ func (pr *process) resume() {
 	pr.signal(syscall.SIGCONT)
 }
 
-// stop has a process end well, once it listens to that.
+// stop has a worker end well, once it listens for that.
 func (pr *process) stop() {
 	pr.s.t.Helper()
+	pr.s.dismiss(pr)
 	pr.s.await(pr.name+" is ready", func() bool { return pr.ready || pr.gone })
 	pr.signal(syscall.SIGTERM)
-	pr.awaitEnd()
-}
-
-// awaitEnd waits until it has ended well, after SIGTERM.
-func (pr *process) awaitEnd() {
-	pr.s.t.Helper()
-	pr.s.await(pr.name+" ends", func() bool { return pr.gone })
-	pr.s.dismiss(pr)
+	pr.awaitGone()
 	pr.s.coroner(pr)
 }
 
-// awaitReady waits until it has said that it is.
 func (pr *process) awaitReady() {
 	pr.s.t.Helper()
 	pr.s.await(pr.name+" is ready", func() bool { return pr.ready })
@@ -179,16 +169,7 @@ func (pr *process) awaitDone() {
 	pr.s.await(pr.name+" has submitted everything", func() bool { return pr.done })
 }
 
-// isGone reports whether a process has ended.
-func (s *site) isGone(pr *process) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return pr.gone
-}
-
-// isReady reports whether a process has said that it is.
-func (s *site) isReady(pr *process) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return pr.ready
+func (pr *process) awaitGone() {
+	pr.s.t.Helper()
+	pr.s.await(pr.name+" is gone", func() bool { return pr.gone })
 }

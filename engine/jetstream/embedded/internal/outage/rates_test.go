@@ -18,11 +18,11 @@ import (
 	"github.com/resultpool/resultpool/pool"
 )
 
-// TestRates compares what a pool reaches with what its engine is given by the server, when
-// nothing is synced: tasks per second from SubmitAll until their results are saved and
-// they are acknowledged, beside messages of the same size that are only published and
-// acknowledged, by the client library alone. And it measures how long it takes from Submit
-// to Get when there is nothing else to do. It is here to notice if one of these breaks.
+// TestRates compares the rate of a pool with the rate that the server allows, when nothing is
+// synced: tasks per second from SubmitAll until their results are saved and they are
+// acknowledged, beside messages of the same size that the client library publishes and
+// acknowledges. It measures as well how long it takes from Submit to Get when there is nothing
+// else to do, and both with a sync for each message. It is here to notice if one of them breaks.
 func TestRates(t *testing.T) {
 	if !*outageRates {
 		t.Skip("without -outage.rates")
@@ -36,7 +36,7 @@ func TestRates(t *testing.T) {
 		through = append(through, poolRate(t, s, tasks))
 	}
 	idle := idleTimes(t, s, 500)
-	for range rounds - 1 { // somebody else may use the machine: the best of them
+	for range rounds - 1 { // others may use the machine: the best counts
 		if again := idleTimes(t, s, 500); median(again) < median(idle) {
 			idle = again
 		}
@@ -44,6 +44,10 @@ func TestRates(t *testing.T) {
 	t.Logf("tasks/s: %.0f published and acknowledged alone, %.0f through pools, results and all: %.2f",
 		median(bare), median(through), median(through)/median(bare))
 	t.Logf("from Submit to Get: %v at the median, %v at the 99th percentile", median(idle), idle[len(idle)*99/100])
+	synced := newSite(t, 30*time.Second)
+	synced.embedded()
+	t.Logf("with a sync for each message: %.0f tasks/s, %v from Submit to Get",
+		poolRate(t, synced, tasks/10), median(idleTimes(t, synced, 100)))
 	assert.Greater(t, 5*median(through), median(bare), "a pool is to reach a fifth")
 	assert.Less(t, median(idle), time.Millisecond)
 }
@@ -53,7 +57,7 @@ func median[N int64 | float64 | time.Duration](of []N) N {
 	return of[len(of)/2]
 }
 
-// bareRate publishes messages and acknowledges them.
+// bareRate publishes messages, and acknowledges them.
 func bareRate(t *testing.T, url string, n int) float64 {
 	ctx := t.Context()
 	nc, err := nats.Connect(url)
@@ -61,13 +65,13 @@ func bareRate(t *testing.T, url string, n int) float64 {
 	defer nc.Close()
 	js, err := jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(1024))
 	require.NoError(t, err)
-	_, err = js.CreateStream(ctx, jetstream.StreamConfig{
+	stream, err := js.CreateStream(ctx, jetstream.StreamConfig{
 		Name: "bare", Subjects: []string{"bare"}, Retention: jetstream.WorkQueuePolicy,
 	})
 	require.NoError(t, err)
-	// It stays, and is empty: a server whose last stream is deleted removes the directory of the
-	// account in the background, from under a stream that is made at that moment.
-	consumer, err := js.CreateConsumer(ctx, "bare", jetstream.ConsumerConfig{
+	// The stream stays: when the last stream of an account is deleted, the server removes the
+	// account's directory in the background, even if another stream is made at that moment.
+	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable: "bare", AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: -1,
 	})
 	require.NoError(t, err)
@@ -93,25 +97,21 @@ func bareRate(t *testing.T, url string, n int) float64 {
 		require.NoError(t, batch.Error())
 	}
 	wg.Wait()
-	for {
-		info, err := js.Stream(ctx, "bare")
+	for left := uint64(n); left > 0; {
+		info, err := stream.Info(ctx)
 		require.NoError(t, err)
-		if info.CachedInfo().State.Msgs == 0 {
-			break
-		}
+		left = info.State.Msgs
 	}
 	return float64(n) / time.Since(begun).Seconds()
 }
 
-// poolRate submits tasks in one pool and runs them in another.
+// poolRate submits tasks in one pool, and runs them in another.
 func poolRate(t *testing.T, s *site, n int) float64 {
 	submitter, worker, stop := ratesPools(t, s)
 	defer stop()
-	in := make([]job, 1024)
 	begun := time.Now()
-	for left := n; left > 0; left -= len(in) {
-		in = in[:min(left, len(in))]
-		_, err := submitter.SubmitAll(t.Context(), in)
+	for batch := range slices.Chunk(make([]job, n), 1024) {
+		_, err := submitter.SubmitAll(t.Context(), batch)
 		require.NoError(t, err)
 	}
 	require.NoError(t, submitter.Wait(t.Context()))
@@ -120,7 +120,7 @@ func poolRate(t *testing.T, s *site, n int) float64 {
 	return rate
 }
 
-// idleTimes are from Submit to Get, sorted.
+// idleTimes are the times from Submit to Get, sorted.
 func idleTimes(t *testing.T, s *site, n int) []time.Duration {
 	submitter, _, stop := ratesPools(t, s)
 	defer stop()

@@ -9,14 +9,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/engine"
 )
 
-// TestFormat reads what a server has written. If it fails after an update of nats-server,
-// then every folder would be refused.
+// TestFormat reads what a server has written. If it fails after an update of nats-server, every
+// folder would be refused.
 func TestFormat(t *testing.T) {
 	const n, held, saved = 60, 20, 15
 	dir := t.TempDir()
@@ -59,7 +60,7 @@ func TestFormat(t *testing.T) {
 	streams, err := streamsIn(dir)
 	require.NoError(t, err)
 	require.Len(t, streams, 3)
-	states, err := recovered(e.server.srv)
+	states, err := streamStates(e.server.srv)
 	require.NoError(t, err)
 	for _, st := range streams {
 		_, problem, err := readMeta(st.dir, st.name)
@@ -88,8 +89,8 @@ func TestFormat(t *testing.T) {
 	}
 }
 
-// TestEveryBit flips each bit of a file of messages, and cuts it off at each byte. A file
-// that is cut off within a record is as one that was being written.
+// TestEveryBit flips each bit of a file of messages, and cuts the file off at each byte. A file
+// that is cut off within a record looks like one that was being written.
 func TestEveryBit(t *testing.T) {
 	dir := t.TempDir()
 	e, err := Open(t.Context(), dir, "x", &Options{ServerOptions: ServerOptions{LosesOnPowerCut: true}})
@@ -127,8 +128,8 @@ func TestEveryBit(t *testing.T) {
 	}
 }
 
-// TestUnwrittenPage finds a page of zeros, which is one that has never come to the disk, in
-// the record where reading ends only.
+// TestUnwrittenPage finds a page of zeros, which has never come to the disk, but only in the
+// record where reading ends.
 func TestUnwrittenPage(t *testing.T) {
 	buf := make([]byte, 4*page)
 	for i := range buf {
@@ -143,4 +144,55 @@ func TestUnwrittenPage(t *testing.T) {
 	assert.False(t, unwritten(buf, 100+2*page))
 	clear(buf[100+2*page : 3*page])
 	assert.True(t, unwritten(buf, 100+2*page))
+}
+
+// TestLostFile has files of a stream vanish: because their messages were removed or have expired,
+// or for no reason.
+func TestLostFile(t *testing.T) {
+	now, hour := time.Now().Unix(), int64(3600)
+	marked := func(oldest int64) mark {
+		return mark{Last: 400, Msgs: 250, Oldest: oldest, Full: map[int]int64{1: now - 3*hour, 2: now - hour}, Newest: 3, Size: 1000}
+	}
+	seqs := func(from, to uint64) (all []uint64) {
+		for seq := from; seq <= to; seq++ {
+			all = append(all, seq)
+		}
+		return all
+	}
+	tombs := func(n uint64, block, at int) (all []removal) {
+		for seq := range n {
+			all = append(all, removal{seq + 1, block, at})
+		}
+		return all
+	}
+	limits := server.FileStreamInfo{StreamConfig: server.StreamConfig{MaxAge: 2 * time.Hour}}
+	for what, test := range map[string]struct {
+		live    []uint64
+		removed []removal
+		sizes   map[int]int64
+		mark    mark
+		config  server.FileStreamInfo
+		block   int
+	}{
+		"all there":          {live: seqs(151, 450), sizes: map[int]int64{1: 9, 2: 9, 3: 2000}, mark: marked(now)},
+		"gone":               {live: seqs(201, 450), sizes: map[int]int64{2: 9, 3: 2000}, mark: marked(now), block: 1},
+		"empty":              {live: seqs(201, 450), sizes: map[int]int64{1: 0, 2: 9, 3: 2000}, mark: marked(now), block: 1},
+		"the last of it":     {live: seqs(152, 450), sizes: map[int]int64{2: 9, 3: 2000}, mark: marked(now)},
+		"removed":            {live: seqs(201, 450), removed: tombs(49, 3, 1000), sizes: map[int]int64{2: 9, 3: 2000}, mark: marked(now)},
+		"removed elsewhere":  {live: seqs(201, 450), removed: tombs(49, 4, 0), sizes: map[int]int64{2: 9, 3: 2000, 4: 2000}, mark: marked(now)},
+		"one is not removed": {live: seqs(201, 450), removed: tombs(48, 3, 1000), sizes: map[int]int64{2: 9, 3: 2000}, mark: marked(now), block: 1},
+		"removed before":     {live: seqs(201, 450), removed: tombs(49, 3, 999), sizes: map[int]int64{2: 9, 3: 2000}, mark: marked(now), block: 1},
+		"expired":            {live: seqs(301, 450), sizes: map[int]int64{2: 9, 3: 2000}, mark: marked(now - 3*hour), config: limits},
+		"not expired":        {live: seqs(301, 450), sizes: map[int]int64{1: 9, 3: 2000}, mark: marked(now - 3*hour), config: limits, block: 2},
+		"starts":             {live: seqs(301, 450), sizes: map[int]int64{3: 2000}, mark: marked(now), config: server.FileStreamInfo{StreamConfig: server.StreamConfig{MaxMsgsPer: 1}}},
+		"no marks":           {live: seqs(301, 450), sizes: map[int]int64{3: 2000}},
+	} {
+		msgs := &messages{live: test.live, removed: test.removed, sizes: test.sizes, blocks: []int{3}}
+		if len(test.sizes) == 3 && test.sizes[4] > 0 {
+			msgs.blocks = []int{3, 4}
+		}
+		block, err := lostFile(msgs, test.mark, test.config)
+		assert.Equal(t, test.block, block, what)
+		assert.Equal(t, test.block != 0, err != nil, what)
+	}
 }

@@ -1,0 +1,287 @@
+package embedded_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/engine/jetstream"
+)
+
+// Connections that break, servers that do not answer, and what a client may do.
+
+// TestServerRestarts kills the server and starts it again. Calls fail while it is away, those
+// that wait return, and then the same engine works on.
+func TestServerRestarts(t *testing.T) {
+	s := startStandalone(t)
+	e := newPool(t, s.url, &jetstream.Options{Lease: time.Second})
+	ids := push(t, e, "a", 3)
+	held := pull(t, e, 1)
+	require.NoError(t, e.Ack(t.Context(), pull(t, e, 2)))
+	require.NoError(t, e.Save(t.Context(), record(ids[1])))
+
+	pulled := beginPull(t, e, 5)
+	waited := begin(func() ([]byte, error) { return e.Wait(t.Context(), ids[0]) })
+	s.kill()
+	_, err := e.Push(t.Context(), "b", tasks(1))
+	for _, err := range []error{err, (<-pulled).err, (<-waited).err} {
+		require.ErrorIs(t, err, nats.ErrDisconnected)
+		assert.True(t, e.Retryable(err))
+	}
+
+	began := time.Now()
+	s.start(t)
+	eventuallyPush(t, e, "b")
+	t.Logf("works again %v after the server was started", time.Since(began))
+	assert.Equal(t, "r", load(t, e, ids[1]))
+	// What was held is delivered again, and perhaps what was acknowledged just before. A
+	// server that was killed may have forgotten that it has delivered it, and say 1.
+	for pull(t, e, 1)[0].ID != held[0].ID {
+	}
+}
+
+// TestSilentLink cuts the link so that neither side is told: a Pull that waits notices.
+func TestSilentLink(t *testing.T) {
+	t.Parallel()
+	s := start(t, fast)
+	p := newPool(t, s.url, nil)
+	link := &link{}
+	e := p.other(withNATS(nats.SetCustomDialer(link)))
+	pulled := beginPull(t, e, 5)
+	began := time.Now()
+	link.broken.Store(true)
+	err := (<-pulled).err
+	require.Error(t, err)
+	t.Logf("%v after the cut: %v", time.Since(began), err)
+	assert.Less(t, time.Since(began), 10*time.Second)
+	assert.True(t, e.Retryable(err))
+	link.broken.Store(false)
+	push(t, p, "a", 1)
+	eventually(t, func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		defer cancel()
+		_, err := e.Pull(ctx, 1)
+		return err
+	})
+}
+
+// TestEveryRequestHasALimit asks a server that answers nothing, with contexts that end in an
+// hour.
+func TestEveryRequestHasALimit(t *testing.T) {
+	t.Parallel()
+	s := startStandalone(t)
+	name := newName()
+	first := open(t, s.url, name, nil)
+	id := push(t, first, "a", 1)[0]
+	require.NoError(t, first.Close())
+	tasks, results, subject := "resultpool_"+name+"_tasks", "resultpool_"+name+"_results", "resultpool."+name
+	s.restart(t, toNobody(
+		"$JS.API.STREAM.MSG.GET."+results,
+		"$JS.API.STREAM.MSG.GET."+tasks,
+		"$JS.API.DIRECT.GET."+results,
+		"$JS.API.DIRECT.GET."+results+"."+subject+".result.*",
+		"$JS.API.CONSUMER.MSG.NEXT."+tasks+".workers",
+		"$JS.API.STREAM.PURGE."+results,
+		subject+".task", subject+".result.*", subject+".start.*",
+	))
+	beNobody(t, s.url)
+	e := open(t, s.url, name, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	methods := calls(ctx, e, id)
+	delete(methods, "Size") // asks what is answered
+	delete(methods, "Wait") // repeats its requests until the context ends
+	ended := make(chan string, len(methods))
+	for method, call := range methods {
+		go func() {
+			err := call()
+			assert.True(t, err == nil && method == "All" || err != nil && e.Retryable(err), "%s: %v", method, err)
+			assert.NotErrorIs(t, err, engine.ErrRefused, "%s: nobody knows", method)
+			assert.NotErrorIs(t, err, context.DeadlineExceeded, "%s: the deadline has not passed", method)
+			if method == "Load" {
+				assert.ErrorIs(t, err, nats.ErrTimeout)
+			}
+			ended <- method
+		}()
+	}
+	late := time.After(30 * time.Second)
+	for len(methods) > 0 {
+		select {
+		case method := <-ended:
+			delete(methods, method)
+		case <-late:
+			t.Fatalf("these hang: %v", methods)
+		}
+	}
+}
+
+// TestClientIsClosed closes the engine's client without the engine.
+func TestClientIsClosed(t *testing.T) {
+	s := startStandalone(t)
+	connected := make(chan *nats.Conn, 1)
+	e := open(t, s.url, newName(), withNATS(nats.ConnectHandler(func(nc *nats.Conn) { connected <- nc })))
+	pulled := beginPull(t, e, 1)
+	(<-connected).Close()
+	_, err := e.Push(t.Context(), "a", tasks(1))
+	assert.ErrorIs(t, err, engine.ErrRefused)
+	for _, err := range []error{err, (<-pulled).err, e.Save(t.Context(), record(1))} {
+		assert.ErrorIs(t, err, engine.ErrClosed)
+		assert.ErrorIs(t, err, nats.ErrConnectionClosed)
+		assert.False(t, e.Retryable(err))
+	}
+	require.NoError(t, e.Close())
+}
+
+// TestCloseInCallback closes the engine where the client reports that the connection is lost.
+func TestCloseInCallback(t *testing.T) {
+	t.Parallel()
+	s := start(t, fast)
+	var e *jetstream.Engine
+	opened := make(chan struct{})
+	closed := make(chan error, 1)
+	e = open(t, s.url, "x", withNATS(nats.DisconnectErrHandler(func(*nats.Conn, error) {
+		<-opened
+		closed <- e.Close()
+	})))
+	close(opened)
+	s.Close()
+	select {
+	case err := <-closed:
+		require.NoError(t, err)
+	case <-time.After(10 * time.Second):
+		t.Fatal("Close hangs")
+	}
+	_, err := e.Size(t.Context())
+	require.ErrorIs(t, err, engine.ErrClosed)
+}
+
+func TestOldDisconnectCallback(t *testing.T) {
+	s := start(t, fast)
+	said := make(chan struct{}, 1)
+	open(t, s.url, "x", withNATS(func(o *nats.Options) error {
+		o.DisconnectedCB = func(*nats.Conn) { said <- struct{}{} }
+		return nil
+	}))
+	s.Close()
+	select {
+	case <-said:
+	case <-time.After(10 * time.Second):
+		t.Fatal("not called")
+	}
+}
+
+// TestPasswordIsRefusedForAWhile has the server refuse a password for some seconds, as while
+// it is rotated. Calls say so meanwhile, and go on when it is right again.
+func TestPasswordIsRefusedForAWhile(t *testing.T) {
+	t.Parallel()
+	password := func(word string) string { return "authorization { user: me, password: " + word + " }" }
+	s := startStandalone(t, password("p"))
+	e := open(t, s.as("me"), newName(), nil)
+	s.restart(t, password("other"))
+	refused := 0
+	for began := time.Now(); time.Since(began) < 5*time.Second; time.Sleep(20 * time.Millisecond) {
+		_, err := e.Pull(t.Context(), 1)
+		require.Error(t, err)
+		require.True(t, e.Retryable(err), err)
+		require.NotErrorIs(t, err, engine.ErrClosed)
+		if errors.Is(err, nats.ErrAuthorization) {
+			refused++
+		}
+		_, err = e.Push(t.Context(), "a", tasks(1))
+		require.ErrorIs(t, err, engine.ErrRefused, "nothing was sent")
+	}
+	assert.NotZero(t, refused, "no error says that the server refuses the password")
+	s.restart(t, password("p"))
+	eventuallyPush(t, e, "b")
+	pull(t, e, 1)
+}
+
+func TestWrongPassword(t *testing.T) {
+	s := start(t, serverOptions{Addr: "localhost:0"})
+	assert.True(t, strings.HasPrefix(s.URL(), "nats://localhost:"), s.URL())
+	_, err := jetstream.Open(t.Context(), s.URL(), "x", nil)
+	assert.ErrorContains(t, err, "give them in Options.NATS")
+	_, err = jetstream.Open(t.Context(), s.URL(), "x", withNATS(nats.UserInfo("me", "wrong")))
+	assert.ErrorIs(t, err, nats.ErrAuthorization)
+	open(t, s.URL(), "x", withNATS(nats.UserInfo("me", "secret")))
+	open(t, s.URL(), "x", withNATS(s.ClientOptions()...))
+}
+
+// TestNotPermitted has clients that may not do everything. Each call that is not permitted says
+// so at once, each time, and says that it is useless to try again.
+func TestNotPermitted(t *testing.T) {
+	t.Run("writing", func(t *testing.T) {
+		all, reader := withUser(t, `publish: ["$JS.API.STREAM.INFO.>", "$JS.API.CONSUMER.INFO.>", "$JS.API.DIRECT.GET.>", "$JS.API.STREAM.MSG.GET.>"], `+
+			`subscribe: ["_INBOX.>"]`)
+		began := time.Now()
+		ids := push(t, all, "a", 2)
+		require.NoError(t, all.Save(t.Context(), record(ids[0])))
+		assert.Equal(t, "r", load(t, reader, ids[0]))
+		for method, call := range calls(t.Context(), reader, ids[1]) {
+			switch method {
+			case "Size", "Load", "All":
+				continue // only reads
+			}
+			err := call()
+			assert.ErrorIs(t, err, nats.ErrPermissionViolation, method)
+			assert.False(t, reader.Retryable(err), method)
+		}
+		assert.Less(t, time.Since(began), 5*time.Second)
+		all.deleteStreams("tasks", "results", "starts")
+		_, err := jetstream.Open(t.Context(), strings.Replace(all.url, "all:", "other:", 1), all.name, nil)
+		assert.ErrorIs(t, err, nats.ErrPermissionViolation, "it cannot make the streams")
+	})
+	t.Run("pulling", func(t *testing.T) {
+		all, submitter := withUser(t, `publish: { deny: "$JS.API.CONSUMER.MSG.NEXT.>" }`)
+		push(t, all, "a", 1)
+		began := time.Now()
+		for range 5 {
+			_, err := submitter.Pull(t.Context(), 1)
+			require.ErrorIs(t, err, nats.ErrPermissionViolation)
+			require.False(t, submitter.Retryable(err))
+		}
+		assert.Less(t, time.Since(began), 4*time.Second)
+		push(t, submitter, "b", 1)
+	})
+	// Nobody waits for an acknowledgement: a later one says that those before were refused.
+	t.Run("acknowledging", func(t *testing.T) {
+		all, taker := withUser(t, `publish: { deny: "$JS.ACK.>" }`)
+		push(t, all, "a", 1)
+		ds := pull(t, taker, 1)
+		eventually(t, func() error {
+			err := taker.Ack(t.Context(), ds)
+			if err == nil {
+				return errors.New("Ack returned nil")
+			}
+			assert.ErrorIs(t, err, nats.ErrPermissionViolation)
+			assert.False(t, taker.Retryable(err))
+			return nil
+		})
+	})
+}
+
+// TestNoMoreSubscriptions has a server that lets a client have two subscriptions. It tells that
+// to the client, and not to the call that needs a third one: the error of that call says why
+// it has no answer.
+func TestNoMoreSubscriptions(t *testing.T) {
+	t.Parallel()
+	s := startStandalone(t)
+	name := newName()
+	push(t, open(t, s.url, name, nil), "a", 1)
+	s.restart(t, "max_subscriptions: 2")
+	e := open(t, s.url, name, nil)
+	push(t, e, "b", 1) // it has a subscription for its answers, and one for those of all such calls
+	size(t, e)
+	_, err := e.Pull(t.Context(), 1)
+	require.ErrorIs(t, err, natsjs.ErrNoHeartbeat)
+	require.ErrorIs(t, err, nats.ErrMaxSubscriptionsExceeded)
+	assert.True(t, e.Retryable(err))
+}

@@ -1,0 +1,211 @@
+package embedded
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// A consumerState is what a server remembers of a consumer, in "o.dat". It has no checksum, and a
+// server trusts it: with a damaged one it would skip tasks that were never delivered. Without
+// it, the server delivers everything in the queue again, which is always right.
+type consumerState struct {
+	floor, delivered pair
+	pending          map[uint64]uint64 // by the sequence of the task: the sequence of its delivery
+}
+
+type pair struct{ consumer, stream uint64 }
+
+// parseConsumerState returns false if buf is not what a server writes.
+func parseConsumerState(buf []byte, now time.Time) (*consumerState, bool) {
+	r := uvarints{buf: buf}
+	if r.byte() != 22 || r.byte() != 2 {
+		return nil, false
+	}
+	s := &consumerState{
+		floor:     pair{r.next(), r.next()},
+		delivered: pair{r.next(), r.next()},
+		pending:   make(map[uint64]uint64),
+	}
+	n := r.next()
+	if n > uint64(len(r.buf)) {
+		return nil, false
+	}
+	latest := now.Add(time.Minute).Unix()
+	var base int64
+	if n > 0 {
+		base = r.signed()
+	}
+	for range n {
+		seq, delivery := s.floor.stream+r.next(), s.floor.consumer+r.next()
+		if when := base - r.signed(); when < 0 || when > latest {
+			return nil, false // the task would not be delivered again before that time
+		}
+		s.pending[seq] = delivery
+	}
+	if uint64(len(s.pending)) != n {
+		return nil, false
+	}
+	n = r.next()
+	if n > uint64(len(r.buf)) {
+		return nil, false
+	}
+	for range n {
+		if r.next() == 0 || r.next() > 1<<20 {
+			return nil, false
+		}
+	}
+	return s, !r.bad && len(r.buf) == 0 && s.sensible()
+}
+
+// sensible reports whether what is pending was delivered in the order of the tasks, and after the
+// floor. The server relies on that when it raises the floor.
+func (s *consumerState) sensible() bool {
+	if s.floor.consumer > s.delivered.consumer || s.floor.stream > s.delivered.stream {
+		return false
+	}
+	last := s.floor
+	for _, seq := range slices.Sorted(maps.Keys(s.pending)) {
+		at := pair{s.pending[seq], seq}
+		if at.stream <= last.stream || at.consumer <= last.consumer {
+			return false
+		}
+		last = at
+	}
+	return last.stream <= s.delivered.stream && last.consumer <= s.delivered.consumer
+}
+
+// acknowledged returns which of the tasks in the queue were acknowledged, by this state.
+func (s *consumerState) acknowledged(tasks []uint64) []uint64 {
+	var acked []uint64
+	for _, seq := range tasks {
+		if _, ok := s.pending[seq]; !ok && seq <= s.delivered.stream {
+			acked = append(acked, seq)
+		}
+	}
+	return acked
+}
+
+// uvarints reads numbers from buf up to the first bad one.
+type uvarints struct {
+	buf []byte
+	bad bool
+}
+
+func (r *uvarints) byte() byte {
+	if len(r.buf) == 0 {
+		r.bad = true
+		return 0
+	}
+	b := r.buf[0]
+	r.buf = r.buf[1:]
+	return b
+}
+
+func (r *uvarints) next() uint64 {
+	v, n := binary.Uvarint(r.buf)
+	r.advance(n)
+	return v
+}
+
+func (r *uvarints) signed() int64 {
+	v, n := binary.Varint(r.buf)
+	r.advance(n)
+	return v
+}
+
+func (r *uvarints) advance(n int) {
+	if n <= 0 {
+		r.bad, n = true, len(r.buf)
+	}
+	r.buf = r.buf[n:]
+}
+
+// checkConsumers notes damaged consumers. Their state may be forgotten, but not their
+// configuration.
+func (c *streamCheck) checkConsumers(ctx context.Context) error {
+	consumers, err := c.consumers()
+	if err != nil {
+		return err
+	}
+	for _, consumer := range consumers {
+		if err := c.checkConsumer(ctx, consumer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *streamCheck) checkConsumer(ctx context.Context, consumer string) error {
+	dir := c.consumerDir(consumer)
+	state := filepath.Join(dir, stateFile)
+	meta, problem, err := readMeta(dir, c.name+"/"+consumer)
+	if err != nil {
+		return err
+	}
+	if problem != nil {
+		if _, isMarked := c.marked.Consumers[consumer]; problem.incomplete && !isMarked && !fileIs(state) {
+			c.remakeMeta(dir)
+			return nil
+		}
+		c.errs = append(c.errs, fmt.Errorf("%s: %w, and without it the lease and what was delivered of stream %s are not known: "+
+			"restore it from a backup, or move %s away: tasks that are held are delivered again then, and the lease is as in the Options",
+			problem.path, problem.what, c.name, dir))
+		return nil
+	}
+	var config server.FileConsumerInfo
+	if err := json.Unmarshal(meta, &config); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(dir, metaFile), err)
+	}
+	if !c.ours() || c.config.Retention != server.WorkQueuePolicy {
+		return nil
+	}
+	buf, err := os.ReadFile(state)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	sum, known := c.marks.States[relative(c.root, state)]
+	ok := !c.marks.Closed || !known || sum == sha256Of(buf)
+	if ok && config.AckPolicy == server.AckExplicit {
+		if ok, err = c.believable(ctx, buf); err != nil {
+			return err
+		}
+	}
+	if !ok {
+		c.heals = append(c.heals, state)
+	}
+	return nil
+}
+
+// believable reports whether the state of a consumer skips no task that waits. A task that was
+// acknowledged by that state is no longer in the queue; or, if a server has died, the task has a
+// result.
+func (c *streamCheck) believable(ctx context.Context, buf []byte) (bool, error) {
+	state, ok := parseConsumerState(buf, time.Now())
+	if !ok || state.delivered.stream > c.msgs.last {
+		return false, nil
+	}
+	acked := state.acknowledged(c.msgs.live)
+	if len(acked) == 0 {
+		return true, nil
+	}
+	name := strings.TrimSuffix(c.name, "_tasks") + "_results"
+	results := streamDir{c.account, name, filepath.Join(filepath.Dir(c.dir), name)}
+	done, err := readMessages(ctx, results, c.unsynced, true)
+	if err != nil {
+		return false, err
+	}
+	return !slices.ContainsFunc(acked, func(id uint64) bool { return !done.ids[id] }), nil
+}

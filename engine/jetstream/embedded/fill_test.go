@@ -1,0 +1,228 @@
+package embedded_test
+
+import (
+	"bytes"
+	"context"
+	crand "crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/engine/jetstream/embedded"
+)
+
+// Programs that work on a folder until they are killed, and that look at what is left.
+
+// A folderKind is how a pool was left.
+type folderKind struct {
+	Killed bool // its server was not closed
+	Size   int  // of a task, in bytes
+}
+
+func (k folderKind) String() string {
+	return fmt.Sprintf("%s,size=%d", map[bool]string{true: "killed", false: "closed"}[k.Killed], k.Size)
+}
+
+// A filledPool is what was acknowledged by a pool before its folder was damaged.
+type filledPool struct {
+	Tasks map[uint64][]byte
+	Done  map[uint64]bool // those with a result; the others are in the queue
+}
+
+const (
+	poolTasks = 300
+	poolDone  = 200 // the last 10 of them are not acknowledged
+	poolHeld  = 20
+)
+
+func resultOf(task []byte) []byte { return append([]byte("result of "), task...) }
+
+// done are the records of tasks that were run.
+func done(ds []engine.Delivery) []engine.Record {
+	recs := make([]engine.Record, len(ds))
+	for i, d := range ds {
+		recs[i] = engine.Record{ID: d.ID, Data: resultOf(d.Task)}
+	}
+	return recs
+}
+
+// fillFolder is a program that fills a folder with a pool, and closes it or waits to be killed.
+func fillFolder(dir string) {
+	var kind folderKind
+	must(json.Unmarshal([]byte(os.Getenv("EMBEDDED_TEST_KIND")), &kind))
+	ctx := context.Background()
+	e := get(embedded.Open(ctx, filepath.Join(dir, "folder"), "x", &embedded.Options{Lease: time.Second}))
+	get(e.Describe(ctx, "numbers"))
+	pool := filledPool{Tasks: make(map[uint64][]byte), Done: make(map[uint64]bool)}
+	random := rand.NewChaCha8([32]byte{})
+	for batch := range 3 {
+		tasks := make([][]byte, poolTasks/3)
+		for i := range tasks {
+			tasks[i] = make([]byte, kind.Size)
+			_, _ = random.Read(tasks[i])
+		}
+		for i, id := range get(e.Push(ctx, fmt.Sprint("batch", batch), tasks)) {
+			pool.Tasks[id] = tasks[i]
+		}
+	}
+	var held []engine.Delivery
+	for len(held) < poolDone+poolHeld {
+		held = append(held, get(e.Pull(ctx, poolDone+poolHeld-len(held)))...)
+	}
+	slices.SortFunc(held, func(a, b engine.Delivery) int { return bytes.Compare(a.Task, b.Task) })
+	for ds := range slices.Chunk(held[:poolDone], 10) {
+		must(e.Save(ctx, done(ds)))
+		for _, d := range ds {
+			pool.Done[d.ID] = true
+		}
+		if len(pool.Done) <= poolDone-10 {
+			must(e.Ack(ctx, ds))
+		}
+		get(e.MarkStart(ctx, ds[0].ID, 2))
+	}
+	for get(e.Size(ctx)) != poolTasks-poolDone+10 {
+	}
+	must(os.WriteFile(filepath.Join(dir, "pool"), get(json.Marshal(pool)), 0o600))
+	if kind.Killed {
+		time.Sleep(3 * time.Second) // what is stored in the last second before a kill is not marked
+		fmt.Println("right")
+		select {}
+	}
+	must(e.Close())
+}
+
+// fill returns a folder of a kind, and what is in it.
+func fill(t *testing.T, kind folderKind) (folder, pool string) {
+	t.Helper()
+	dir := t.TempDir()
+	text, err := json.Marshal(kind)
+	require.NoError(t, err)
+	cmd := child(t, "EMBEDDED_TEST_FILL", dir, "EMBEDDED_TEST_KIND="+string(text))
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	said := make([]byte, 1000)
+	n, _ := out.Read(said)
+	if kind.Killed {
+		_ = cmd.Process.Kill()
+	}
+	_ = cmd.Wait()
+	require.Equal(t, "right\n", string(said[:n]))
+	return filepath.Join(dir, "folder"), filepath.Join(dir, "pool")
+}
+
+// checkFolder is a program that opens a folder and reports what it finds there.
+func checkFolder(dir string) {
+	var pool filledPool
+	must(json.Unmarshal(get(os.ReadFile(os.Getenv("EMBEDDED_TEST_POOL"))), &pool))
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	for range 2 { // the second time with what the first has left
+		e, err := embedded.Open(ctx, dir, "x", nil)
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(refusedCode)
+		}
+		pool.verify(ctx, e)
+		must(e.Close())
+	}
+}
+
+// verify compares the folder with the pool, and runs what is in the queue.
+func (pool *filledPool) verify(ctx context.Context, e *embedded.Engine) {
+	pool.verifyResults(ctx, e)
+	added := get(e.Push(ctx, fmt.Sprint("new", len(pool.Tasks)), [][]byte{[]byte("new")}))[0]
+	for id := range pool.Tasks {
+		if added <= id {
+			must(fmt.Errorf("wrong: a new task has the ID %d, and task %d was before it", added, id))
+		}
+	}
+	pool.Tasks[added] = []byte("new")
+	patience := 200 * time.Millisecond
+	for size := get(e.Size(ctx)); size > 0; size = get(e.Size(ctx)) {
+		pull, cancel := context.WithTimeout(ctx, patience)
+		ds, err := e.Pull(pull, 100)
+		cancel()
+		if ctx.Err() != nil {
+			must(fmt.Errorf("hang: %d tasks are in the queue, and not delivered: %w", size, err))
+		}
+		if err != nil {
+			patience = min(2*patience, 8*time.Second) // an idle Pull removes acknowledged tasks after 5 s
+			continue
+		}
+		for _, d := range ds {
+			if task, ok := pool.Tasks[d.ID]; !ok || !bytes.Equal(task, d.Task) {
+				must(fmt.Errorf("wrong: the task %d", d.ID))
+			}
+		}
+		must(e.Save(ctx, done(ds)))
+		must(e.Ack(ctx, ds))
+	}
+	n := 0
+	for rec, err := range e.All(ctx) {
+		if err != nil || !bytes.Equal(rec.Data, resultOf(pool.Tasks[rec.ID])) {
+			must(fmt.Errorf("wrong: the result of task %d: %v", rec.ID, err))
+		}
+		n++
+	}
+	for id := range pool.Tasks {
+		pool.Done[id] = true
+	}
+	pool.verifyResults(ctx, e)
+	if n != len(pool.Tasks) {
+		must(fmt.Errorf("wrong: All yields %d results of %d", n, len(pool.Tasks)))
+	}
+}
+
+// verifyResults compares the results of the tasks that are done.
+func (pool *filledPool) verifyResults(ctx context.Context, e *embedded.Engine) {
+	for id := range pool.Done {
+		got, err := e.Load(ctx, id)
+		switch {
+		case errors.Is(err, engine.ErrNotFound):
+			must(fmt.Errorf("missing: the result of task %d", id))
+		case err != nil || !bytes.Equal(got, resultOf(pool.Tasks[id])):
+			must(fmt.Errorf("wrong: the result of task %d: %v", id, err))
+		}
+	}
+}
+
+// work is a program that pushes, runs and deletes until it is killed, and reports what is saved.
+func work(dir string) {
+	ctx := context.Background()
+	e := get(embedded.Open(ctx, dir, "x", &embedded.Options{Lease: time.Second, Retention: 5 * time.Second}))
+	fmt.Println("ready")
+	size := 100 << rand.IntN(11) // up to 200 KiB
+	go func() {
+		for {
+			tasks := make([][]byte, 50)
+			for i := range tasks {
+				tasks[i] = make([]byte, size/2+rand.IntN(size))
+			}
+			get(e.Push(ctx, crand.Text(), tasks))
+			if get(e.Size(ctx)) > 1000 {
+				time.Sleep(100 * time.Millisecond)
+			}
+		}
+	}()
+	for {
+		ds := get(e.Pull(ctx, 1+rand.IntN(100)))
+		must(e.Save(ctx, done(ds)))
+		fmt.Println("saved", ds[0].ID)
+		second := ds[len(ds)/2].ID
+		rand.Shuffle(len(ds), func(i, j int) { ds[i], ds[j] = ds[j], ds[i] })
+		must(e.Ack(ctx, ds[:len(ds)-rand.IntN(2)]))
+		if rand.IntN(3) == 0 && len(ds) > 1 {
+			must(e.Delete(ctx, []uint64{second}))
+		}
+	}
+}
