@@ -1,19 +1,24 @@
-package chaos_test
+package chaos
 
 import (
 	"bufio"
+	"errors"
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/resultpool/resultpool/internal/check/chaos"
+	"github.com/resultpool/resultpool/internal/check/oracle"
 )
 
 var (
@@ -29,16 +34,16 @@ func TestChaos(t *testing.T) {
 		replay(t, *seedFlag)
 		return
 	}
-	for range 2 { // what one pool leaves behind must not hurt the next
-		start := time.Now()
-		rounds, err := playAll(t, func() (uint64, bool) {
-			return rand.Uint64() | 1, time.Since(start) < *forFlag/2
-		}, chaos.Real)
-		require.NoError(t, err)
-		require.NotZero(t, rounds)
-		took := time.Since(start)
-		t.Logf("%d pools in %v: %.0f a minute", rounds, took.Round(time.Millisecond), float64(rounds)/took.Minutes())
+	rounds, start := 0, time.Now()
+	for time.Since(start) < *forFlag {
+		seeds := make([]uint64, 200)
+		for i := range seeds {
+			seeds[i] = rand.Uint64() | 1
+		}
+		require.NoError(t, playAll(t, seeds, oracle.Real))
+		rounds += len(seeds)
 	}
+	t.Logf("%d pools: %.0f a minute", rounds, float64(rounds)/time.Since(start).Minutes())
 }
 
 // TestChaosCorpus plays the rounds again that have once found something.
@@ -68,9 +73,93 @@ func replay(t *testing.T, seed uint64) {
 	start := time.Now()
 	n := 1 // at once: one, to see how long it takes, and then more
 	for left := *times; left > 0 && (*seedFlag != 0 || time.Since(start) < time.Second/4); left -= n {
-		require.NoError(t, playBatch(t, slices.Repeat([]uint64{seed}, min(left, n)), chaos.Real))
+		require.NoError(t, playAll(t, slices.Repeat([]uint64{seed}, min(left, n)), oracle.Real))
 		if time.Since(start) < time.Second/20 {
 			n = lanes
 		}
 	}
+}
+
+const (
+	// patience is how long a round may take: most take less than a millisecond. It is
+	// real time also for a round in a bubble, which a hung mutex would hold up for ever.
+	patience = 30 * time.Second
+
+	// lanes is how many rounds are under way at once: more than there are processors,
+	// so that goroutines are interrupted at many places, and since some rounds wait.
+	lanes = 4
+)
+
+// playAll carries out the rounds of seeds, and wants that no goroutine is left of them.
+// The error names the seed.
+func playAll(t *testing.T, seeds []uint64, newPool oracle.Maker) error {
+	base := runtime.NumGoroutine()
+	rest := make(chan uint64, len(seeds))
+	for _, seed := range seeds {
+		rest <- seed
+	}
+	close(rest)
+	var wg sync.WaitGroup
+	failed := make(chan error, lanes)
+	for range lanes {
+		wg.Go(func() {
+			for seed := range rest {
+				if err := play(t, seed, newPool); err != nil {
+					failed <- fmt.Errorf("%w\nagain: go test ./internal/check/chaos -run 'TestChaos$' -chaos.seed=%d", err, seed)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	select {
+	case err := <-failed:
+		return err
+	default:
+	}
+	n := settledGoroutines(base)
+	if n <= base {
+		return nil
+	}
+	for _, seed := range seeds {
+		if len(seeds) > 1 { // one alone, to find which leaves them
+			if err := playAll(t, []uint64{seed}, newPool); err != nil {
+				return err
+			}
+		}
+	}
+	return fmt.Errorf("%w: %d, after the rounds of seeds %d\n%s", errGoroutines, n-base, seeds, stacks())
+}
+
+// play carries out the round of that seed, in a bubble if it is to be. A round that
+// hangs is left behind, with the stacks of all goroutines in the error.
+func play(t *testing.T, seed uint64, newPool oracle.Maker) error {
+	ended := make(chan error, 1)
+	go func() {
+		err := errors.New("the round ended by Goexit")
+		defer func() {
+			if v := recover(); v != nil { // of the bubble: deadlock
+				err = fmt.Errorf("%v\n%s", v, stacks())
+			}
+			ended <- err
+		}()
+		if !InBubble(seed) {
+			err = Round(seed, newPool)
+			return
+		}
+		var found error
+		synctest.Test(t, func(*testing.T) { found = Round(seed, newPool) })
+		err = found
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(patience):
+		return fmt.Errorf("the round hangs\n%s", stacks())
+	}
+}
+
+func stacks() []byte {
+	buf := make([]byte, 1<<22)
+	return buf[:runtime.Stack(buf, true)]
 }

@@ -1,0 +1,141 @@
+// Package broken has pools that are the real one with one fault each, and the obvious
+// pool. The checks of pools are tried on them.
+package broken
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/resultpool/resultpool/internal/check/oracle"
+	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store"
+)
+
+// A Fault is what is wrong with a pool.
+type Fault struct {
+	Name string
+
+	// Who need not find it: the state machine, whose calls do not race, or chaos, which
+	// does not know exactly what is to be seen.
+	NoMachine, NoChaos bool
+	Hangs              bool // it holds up its callers, which is seen soon in a bubble only
+	Races              bool // the race detector finds it, and ends the test
+
+	spoil func(*broken)                      // replaces methods of the pool, or its task function
+	put   func(*broken, oracle.Result) error // is called in the place of the store's Put
+}
+
+// A broken is a real pool whose methods can be replaced one by one.
+type broken struct {
+	real  oracle.Pool
+	ctx   context.Context
+	st    oracle.Store
+	fn    oracle.Func
+	calls atomic.Int64 // of the method that is spoiled
+
+	mu   sync.Mutex
+	last []oracle.Result // guarded by mu
+	seen pool.Stats      // guarded by mu
+	err  error           // guarded by mu
+
+	submit    func(context.Context, *oracle.Task) (store.ID, error)
+	trySubmit func(*oracle.Task) (store.ID, error)
+	submitAll func(context.Context, []*oracle.Task) ([]store.ID, error)
+	get       func(context.Context, store.ID) (int, error)
+	results   func(context.Context) (map[store.ID]oracle.Result, error)
+	wait      func(context.Context) error
+	stop      func(context.Context) error
+	done      <-chan struct{}
+	resize    func(int) error
+	stats     func() pool.Stats
+}
+
+// Make makes a pool with that fault.
+func (f Fault) Make(ctx context.Context, fn oracle.Func, st oracle.Store, opts *pool.Options) (oracle.Pool, error) {
+	b := &broken{ctx: ctx, st: st, fn: fn}
+	if f.put != nil {
+		st = spoil(st, func(res oracle.Result) error { return f.put(b, res) })
+	}
+	p, err := oracle.Real(ctx, func(ctx context.Context, t *oracle.Task) (int, error) { return b.fn(ctx, t) }, st, opts)
+	if err != nil {
+		return nil, err
+	}
+	b.real = p
+	b.submit, b.trySubmit, b.submitAll, b.get, b.results = p.Submit, p.TrySubmit, p.SubmitAll, p.Get, p.Results
+	b.wait, b.stop, b.done, b.resize, b.stats = p.Wait, p.Stop, p.Done(), p.Resize, p.Stats
+	if f.spoil != nil {
+		f.spoil(b)
+	}
+	return b, nil
+}
+
+func (b *broken) Submit(ctx context.Context, in *oracle.Task) (store.ID, error) {
+	return b.submit(ctx, in)
+}
+
+func (b *broken) SubmitAll(ctx context.Context, in []*oracle.Task) ([]store.ID, error) {
+	return b.submitAll(ctx, in)
+}
+
+func (b *broken) Results(ctx context.Context) (map[store.ID]oracle.Result, error) {
+	return b.results(ctx)
+}
+
+func (b *broken) TrySubmit(in *oracle.Task) (store.ID, error)       { return b.trySubmit(in) }
+func (b *broken) Get(ctx context.Context, id store.ID) (int, error) { return b.get(ctx, id) }
+func (b *broken) Wait(ctx context.Context) error                    { return b.wait(ctx) }
+func (b *broken) Stop(ctx context.Context) error                    { return b.stop(ctx) }
+func (b *broken) Done() <-chan struct{}                             { return b.done }
+func (b *broken) Resize(workers int) error                          { return b.resize(workers) }
+func (b *broken) Stats() pool.Stats                                 { return b.stats() }
+
+// now tells, for one call in three, that it is to go wrong.
+func (b *broken) now() bool { return b.calls.Add(1)%3 == 0 }
+
+// store puts res as it should be.
+func (b *broken) store(res oracle.Result) error { return b.st.Put(context.Background(), res) }
+
+// spoil keeps the reservation of IDs, which a wrapper hides, but no batches.
+func spoil(st oracle.Store, put func(oracle.Result) error) oracle.Store {
+	s := spoiled{st, put}
+	if r, ok := st.(store.IDReserver); ok {
+		return struct {
+			spoiled
+			store.IDReserver
+		}{s, r}
+	}
+	return s
+}
+
+type spoiled struct {
+	oracle.Store
+	put func(oracle.Result) error
+}
+
+// Put implements [store.ResultStore].
+func (s spoiled) Put(_ context.Context, res oracle.Result) error { return s.put(res) }
+
+// outcome calls f on a goroutine of its own, which may end as it likes.
+func outcome(f func() (int, error)) (v int, err error) {
+	done := make(chan struct{})
+	err = pool.ErrGoexit
+	go func() {
+		defer close(done)
+		defer func() {
+			if p := recover(); p != nil {
+				err = &pool.PanicError{Value: p, Stack: []byte("somewhere")}
+			}
+		}()
+		v, err = f()
+	}()
+	<-done
+	return v, err
+}
+
+// done returns a context that is done.
+func done(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	return ctx
+}

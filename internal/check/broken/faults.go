@@ -1,0 +1,298 @@
+package broken
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/resultpool/resultpool/internal/check/oracle"
+	"github.com/resultpool/resultpool/internal/naive"
+	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store"
+)
+
+// Faults are those that the checks have to find.
+var Faults = []Fault{
+	{Name: "the naive pool", spoil: naively, Hangs: true, Races: true},
+
+	// Results and tasks.
+	{Name: "a result is lost", put: func(b *broken, res oracle.Result) error {
+		if b.now() {
+			return nil
+		}
+		return b.store(res)
+	}},
+	{Name: "a result is stored late", Hangs: true, put: func(b *broken, res oracle.Result) error {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.last = append(b.last, res)
+		if len(b.last) < 2 {
+			return nil
+		}
+		return b.store(b.last[len(b.last)-2])
+	}},
+	{Name: "a failing Put is given up", put: func(b *broken, res oracle.Result) error {
+		if err := b.store(res); errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrRejected) {
+			return err
+		}
+		return nil
+	}},
+	{Name: "a result goes to another ID", put: func(b *broken, res oracle.Result) error {
+		res.ID ^= 1 << 45
+		return b.store(res)
+	}},
+	{Name: "an error is flattened", put: func(b *broken, res oracle.Result) error {
+		if res.Err != nil {
+			res.Err = errors.New(res.Err.Error())
+		}
+		return b.store(res)
+	}},
+	{Name: "ErrNotRun has no cause", put: func(b *broken, res oracle.Result) error {
+		if errors.Is(res.Err, pool.ErrNotRun) {
+			res.Err = pool.ErrNotRun
+		}
+		return b.store(res)
+	}},
+	{Name: "a task runs twice", spoil: func(b *broken) {
+		fn := b.fn
+		b.fn = func(ctx context.Context, t *oracle.Task) (int, error) {
+			if b.now() {
+				go func() { _, _ = outcome(func() (int, error) { return fn(ctx, t) }) }()
+			}
+			return fn(ctx, t)
+		}
+	}},
+	{Name: "a task does not hear of the cancel", spoil: func(b *broken) {
+		fn := b.fn
+		b.fn = func(ctx context.Context, t *oracle.Task) (int, error) { return fn(context.WithoutCancel(ctx), t) }
+	}},
+	{Name: "a refused task runs", spoil: func(b *broken) {
+		b.trySubmit = func(t *oracle.Task) (store.ID, error) {
+			id, err := b.real.TrySubmit(t)
+			if err != nil && t != nil {
+				go func() { _, _ = outcome(func() (int, error) { return b.fn(b.ctx, t) }) }()
+			}
+			return id, err
+		}
+	}},
+
+	// Submit, TrySubmit and SubmitAll.
+	{Name: "Submit accepts after the close", spoil: refusedWith(nil)},
+	{Name: "Submit does not say why", spoil: refusedWith(pool.ErrClosed)},
+	{Name: "Submit is deaf to its context", spoil: func(b *broken) {
+		b.submit = func(ctx context.Context, t *oracle.Task) (store.ID, error) {
+			return b.real.Submit(context.WithoutCancel(ctx), t)
+		}
+	}},
+	{Name: "Submit does not wait for room", spoil: func(b *broken) {
+		b.submit = func(_ context.Context, t *oracle.Task) (store.ID, error) { return b.real.TrySubmit(t) }
+	}},
+	{Name: "Submit gives another's ID", spoil: func(b *broken) {
+		b.submit = func(ctx context.Context, t *oracle.Task) (store.ID, error) {
+			id, err := b.real.Submit(ctx, t)
+			return max(id, 2) - 1, err
+		}
+	}},
+	{Name: "TrySubmit waits for room", NoChaos: true, spoil: func(b *broken) {
+		b.trySubmit = func(t *oracle.Task) (store.ID, error) { return b.real.Submit(context.Background(), t) }
+	}},
+	{Name: "TrySubmit says full too soon", spoil: func(b *broken) {
+		b.trySubmit = func(t *oracle.Task) (store.ID, error) {
+			if t != nil && b.now() {
+				return 0, pool.ErrQueueFull
+			}
+			return b.real.TrySubmit(t)
+		}
+	}},
+	{Name: "SubmitAll mixes up the IDs", spoil: func(b *broken) {
+		b.submitAll = func(ctx context.Context, in []*oracle.Task) ([]store.ID, error) {
+			ids, err := b.real.SubmitAll(ctx, in)
+			slices.Reverse(ids)
+			return ids, err
+		}
+	}},
+	{Name: "SubmitAll forgets what it accepted", spoil: func(b *broken) {
+		b.submitAll = func(ctx context.Context, in []*oracle.Task) ([]store.ID, error) {
+			ids, err := b.real.SubmitAll(ctx, in)
+			if err != nil {
+				ids = nil
+			}
+			return ids, err
+		}
+	}},
+
+	// Get, Results and Wait.
+	{Name: "Get does not wait", spoil: func(b *broken) {
+		b.get = func(ctx context.Context, id store.ID) (int, error) {
+			res, err := b.st.Get(ctx, id)
+			return res.Value, errors.Join(err, res.Err)
+		}
+	}},
+	{Name: "Get returns another's", spoil: func(b *broken) {
+		b.get = func(ctx context.Context, id store.ID) (int, error) {
+			v, err := b.real.Get(ctx, id)
+			if res, err2 := b.st.Get(ctx, id-1); err2 == nil {
+				return res.Value, err
+			}
+			return v, err
+		}
+	}},
+	{Name: "Results mixes up the IDs", NoMachine: true, spoil: func(b *broken) {
+		b.results = func(ctx context.Context) (map[store.ID]oracle.Result, error) {
+			all, err := b.real.Results(ctx)
+			moved := make(map[store.ID]oracle.Result)
+			for id, res := range all {
+				moved[id+1] = res
+			}
+			return moved, err
+		}
+	}},
+	{Name: "Wait does not wait", spoil: func(b *broken) {
+		b.wait = func(ctx context.Context) error {
+			if err := b.real.Wait(done(ctx)); errors.Is(err, pool.ErrInTask) {
+				return err
+			}
+			return nil
+		}
+	}},
+
+	// Stop and Done.
+	{Name: "Stop does not wait", spoil: func(b *broken) {
+		b.stop = func(ctx context.Context) error {
+			if err := b.real.Stop(done(ctx)); !errors.Is(err, context.Canceled) {
+				return err
+			}
+			return nil
+		}
+	}},
+	{Name: "Stop is deaf to its context", NoChaos: true, spoil: func(b *broken) {
+		b.stop = func(ctx context.Context) error { return b.real.Stop(context.WithoutCancel(ctx)) }
+	}},
+	{Name: "Stop says that all is well", spoil: func(b *broken) {
+		b.stop = func(ctx context.Context) error {
+			_ = b.real.Stop(ctx)
+			return context.Cause(ctx)
+		}
+	}},
+	{Name: "two Stops disagree", NoMachine: true, spoil: func(b *broken) {
+		b.stop = func(ctx context.Context) error {
+			if err := b.real.Stop(ctx); err != nil && ctx.Err() == nil {
+				return fmt.Errorf("stop number %d: %w", b.calls.Add(1), err)
+			}
+			return context.Cause(ctx)
+		}
+	}},
+	{Name: "Stop forgets a result", NoMachine: true, spoil: func(b *broken) {
+		b.stop = func(ctx context.Context) error {
+			err := b.real.Stop(ctx)
+			var unsaved *pool.UnsavedError[int]
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			if b.err == nil && errors.As(err, &unsaved) {
+				b.err = &pool.UnsavedError[int]{Results: unsaved.Results[1:], Err: unsaved.Err}
+			}
+			if b.err != nil {
+				return b.err
+			}
+			return err
+		}
+	}},
+	{Name: "Done is closed too soon", spoil: func(b *broken) { b.done = done(b.ctx).Done() }},
+	{Name: "Done stays open", Hangs: true, spoil: func(b *broken) { b.done = nil }},
+	{Name: "a goroutine is left", NoMachine: true, spoil: func(*broken) { go func() { select {} }() }},
+
+	// Resize and Stats.
+	{Name: "Resize is one too many", spoil: func(b *broken) {
+		b.resize = func(n int) error { return b.real.Resize(n + min(1, max(0, n))) }
+	}},
+	{Name: "Resize(0) is ignored", spoil: func(b *broken) {
+		b.resize = func(n int) error {
+			if n == 0 {
+				return nil
+			}
+			return b.real.Resize(n)
+		}
+	}},
+	{Name: "Resize takes any number", spoil: func(b *broken) {
+		b.resize = func(n int) error { return b.real.Resize(max(n, 1)) }
+	}},
+	{Name: "Stats do not add up", spoil: counts(func(_ *broken, s *pool.Stats) { s.Succeeded++ })},
+	{Name: "Stats count one too many", spoil: counts(func(_ *broken, s *pool.Stats) {
+		s.Submitted++
+		s.Succeeded++
+	})},
+	{Name: "Stats mix up failures", spoil: counts(func(_ *broken, s *pool.Stats) {
+		s.Failed, s.Panicked = s.Panicked, s.Failed
+	})},
+	{Name: "Stats are of another moment", spoil: counts(func(b *broken, s *pool.Stats) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.seen, *s = *s, b.seen
+	})},
+	{Name: "Stats are of two moments", NoMachine: true, NoChaos: true, spoil: counts(func(b *broken, s *pool.Stats) {
+		runtime.Gosched()
+		first := s.Running
+		*s = b.real.Stats()
+		s.Queued += s.Running - min(s.Running, first)
+		s.Running = min(s.Running, first)
+	})},
+}
+
+// refusedWith makes a fault that replaces the error of a Submit that comes too late.
+func refusedWith(instead error) func(*broken) {
+	return func(b *broken) {
+		b.submit = func(ctx context.Context, t *oracle.Task) (store.ID, error) {
+			id, err := b.real.Submit(ctx, t)
+			if errors.Is(err, pool.ErrClosed) {
+				err = instead
+			}
+			return id, err
+		}
+	}
+}
+
+// counts makes a fault that changes the Stats once there have been a few tasks.
+func counts(change func(*broken, *pool.Stats)) func(*broken) {
+	return func(b *broken) {
+		b.stats = func() pool.Stats {
+			s := b.real.Stats()
+			if s.Submitted > 3 {
+				change(b, &s)
+			}
+			return s
+		}
+	}
+}
+
+// naively has the naive pool run what is submitted. It is given generously what it
+// lacks: the panics of tasks are caught, and the result is stored under an ID that is
+// given at submission. What is left are the faults of its protocol.
+func naively(b *broken) {
+	inner := naive.New[int](b.ctx, b.real.Stats().Workers, 5)
+	var once sync.Once
+	b.submit = func(_ context.Context, t *oracle.Task) (id store.ID, err error) {
+		defer func() {
+			if v := recover(); v != nil {
+				err = fmt.Errorf("Submit panicked: %v", v)
+			}
+		}()
+		id = store.ID(b.calls.Add(1))
+		err = inner.Submit(func(ctx context.Context) (int, error) {
+			v, err := outcome(func() (int, error) { return b.fn(ctx, t) })
+			return v, b.store(oracle.Result{ID: id, Value: v, Err: err})
+		})
+		return id, err
+	}
+	b.trySubmit = func(t *oracle.Task) (store.ID, error) { return b.submit(b.ctx, t) }
+	b.submitAll = func(ctx context.Context, in []*oracle.Task) ([]store.ID, error) {
+		id, err := b.submit(ctx, in[0])
+		return []store.ID{id}, err
+	}
+	b.stop = func(ctx context.Context) error {
+		once.Do(inner.Stop)
+		return b.real.Stop(ctx)
+	}
+}

@@ -1,0 +1,350 @@
+package oracle
+
+import (
+	"context"
+	"errors"
+
+	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store"
+)
+
+// A Way is one of the ways to submit.
+type Way int
+
+// The ways there are. Submit and TrySubmit take one task.
+const (
+	Submit Way = iota
+	TrySubmit
+	SubmitAll
+	Ways
+)
+
+// A view is what was known of the pool before a call.
+type view struct {
+	closed, cancelled bool
+	zero              uint64
+	floor             uint64
+}
+
+func (o *Oracle) look() view {
+	return view{
+		cancelled: o.cancelled.Load(),
+		closed:    o.closed.Load(),
+		zero:      o.zero.Load(),
+		floor:     o.floor.Load(),
+	}
+}
+
+// A call is how tasks were submitted.
+type call struct {
+	ctx    context.Context
+	way    Way
+	inside bool // by a task, with the context that it was given
+	late   bool // with a context that was done before
+}
+
+// Submit hands tasks to the pool, some of which may be nil. inside says that a task
+// does so, with its own context.
+func (o *Oracle) Submit(ctx context.Context, way Way, inside bool, tasks ...*Task) {
+	before := o.look()
+	how := call{ctx: ctx, way: way, inside: inside, late: !inside && ctx.Err() != nil}
+	o.offer(tasks)
+	var ids []store.ID
+	var err error
+	switch way {
+	case Submit:
+		ids, err = o.one(o.pool.Submit(ctx, tasks[0]))
+	case TrySubmit:
+		how.late = false
+		ids, err = o.one(o.pool.TrySubmit(tasks[0]))
+	case SubmitAll:
+		ids, err = o.pool.SubmitAll(ctx, tasks)
+	}
+	if len(ids) > len(tasks) || err == nil && len(ids) < len(tasks) {
+		o.Fault("%d IDs for %d tasks and the error %v", len(ids), len(tasks), err)
+		return
+	}
+	for i, id := range ids {
+		o.accept(before, tasks[i], id, how)
+		before.floor = max(before.floor, uint64(id))
+	}
+	if err != nil {
+		o.refuse(before, tasks, len(ids), err, how)
+	}
+}
+
+func (o *Oracle) offer(tasks []*Task) {
+	o.mu.Lock()
+	o.offered = append(o.offered, tasks...)
+	o.mu.Unlock()
+	o.offers.Add(int64(len(tasks)))
+	select {
+	case o.passed <- struct{}{}:
+	default:
+	}
+}
+
+func (o *Oracle) one(id store.ID, err error) ([]store.ID, error) {
+	if err == nil {
+		return []store.ID{id}, nil
+	}
+	if id != 0 {
+		o.Fault("ID %d beside the error %v", id, err)
+	}
+	return nil, err
+}
+
+func (o *Oracle) accept(before view, t *Task, id store.ID, how call) {
+	switch {
+	case t == nil:
+		o.Fault("a nil task was accepted")
+		return
+	case id == 0:
+		o.Fault("%v was accepted with ID 0", t)
+		return
+	case uint64(id) <= before.floor:
+		o.Fault("%v got ID %d after another had got %d", t, id, before.floor)
+	case before.closed:
+		o.Fault("%v was accepted after the close", t)
+	case how.late:
+		o.Fault("%v was accepted with a context that was done", t)
+	case before.zero%2 == 1 && o.zero.Load() == before.zero:
+		o.Fault("%v was accepted without workers", t)
+	}
+	for old := o.floor.Load(); old < uint64(id) && !o.floor.CompareAndSwap(old, uint64(id)); old = o.floor.Load() {
+	}
+	o.accepts.Add(1)
+	t.id.Store(uint64(id))
+	o.mu.Lock()
+	acc := o.accountLocked(id)
+	other := acc.task
+	acc.task = t
+	o.ids = append(o.ids, t)
+	o.mu.Unlock()
+	if other != nil {
+		o.Fault("ID %d was given to %v and to %v", id, other, t)
+	}
+}
+
+// refuse finds fault with err unless this call may return it now. The first n tasks
+// were accepted.
+func (o *Oracle) refuse(before view, tasks []*Task, n int, err error, how call) {
+	for _, t := range tasks {
+		if t != nil {
+			continue
+		}
+		if n > 0 {
+			o.Fault("%d of the tasks were accepted, and one is nil", n)
+		}
+		if !errors.Is(err, pool.ErrNilTask) {
+			o.Fault("a nil task was refused with %v", err)
+		}
+		return
+	}
+	noWorkers := before.zero%2 == 1 && o.zero.Load() == before.zero
+	why := ""
+	switch {
+	case errors.Is(err, pool.ErrClosed):
+		if !o.closing.Load() {
+			why = "the pool was open"
+		} else if before.cancelled && !errors.Is(err, o.cause) {
+			why = "it does not wrap the cause"
+		}
+	case before.closed:
+		why = "the pool was closed before"
+	case errors.Is(err, pool.ErrNoWorkers):
+		if !o.zeroed.Load() {
+			why = "there were workers"
+		}
+	case noWorkers:
+		why = "there were no workers"
+	case errors.Is(err, pool.ErrQueueFull):
+		o.mu.Lock()
+		offered := len(o.offered)
+		o.mu.Unlock()
+		if how.way != TrySubmit && !how.inside {
+			why = "it has to wait"
+		} else if o.room >= offered {
+			why = "there was room"
+		}
+	case how.way != TrySubmit && how.ctx.Err() != nil:
+		if err != context.Cause(how.ctx) { //nolint:errorlint // the very error
+			why = "it is not the cause of its context"
+		}
+	default:
+		why = "it is not an error of Submit"
+	}
+	if why != "" {
+		o.Fault("Submit (%+v) returned %v: %s", how, err, why)
+	}
+}
+
+// Get asks for the result of t and tells whether it has got it. inside says that a
+// task does so.
+func (o *Oracle) Get(ctx context.Context, t *Task, inside bool) bool {
+	v, err := o.pool.Get(ctx, t.ID())
+	var unsaved *pool.UnsavedError[int]
+	switch {
+	case inside && err == pool.ErrInTask: //nolint:errorlint // the very error
+		return false
+	case errors.As(err, &unsaved):
+		if acc := o.account(t.ID()); !acc.failed && !acc.refused {
+			o.Fault("Get of %v: %v, but the store took it", t, err)
+		}
+		if len(unsaved.Results) != 1 || unsaved.Results[0].ID != t.ID() || unsaved.Results[0].Value != v {
+			o.Fault("Get of %v: the value %d with %+v", t, v, unsaved)
+		}
+		return false
+	case errors.Is(err, store.ErrNotFound):
+		if !t.deleted.Load() {
+			o.Fault("Get of %v, which nobody has deleted: %v", t, err)
+		}
+		return false
+	case ctx.Err() != nil && err == context.Cause(ctx) && o.own(t, v, err) != nil: //nolint:errorlint // the very error
+		return false
+	}
+	if err := o.genuine(t, v, err); err != nil {
+		o.Fault("Get of %v: %w", t, err)
+	}
+	return true
+}
+
+// GetUnknown asks for the result of an ID that is never given out.
+func (o *Oracle) GetUnknown() {
+	_, err := o.pool.Get(context.Background(), 1<<50+12345)
+	if !errors.Is(err, store.ErrNotFound) {
+		o.Fault("Get of an ID that was never given out: %v", err)
+	}
+}
+
+// Delete deletes the result of t, which somebody has got, from the store.
+func (o *Oracle) Delete(t *Task) {
+	if o.account(t.ID()).lied {
+		return // it may be put again
+	}
+	t.deleted.Store(true)
+	if err := o.st.Delete(context.Background(), t.ID()); err != nil {
+		o.Fault("Delete: %v", err)
+	}
+}
+
+// Results asks for all results.
+func (o *Oracle) Results() {
+	all, err := o.pool.Results(context.Background())
+	if err != nil {
+		o.Fault("Results: %v", err)
+	}
+	for id, res := range all {
+		acc := o.account(id)
+		if res.ID != id || acc.stored > 0 && res != acc.res && res != acc.last {
+			o.Fault("Results has %+v under %d, and %+v was put there", res, id, acc.res)
+		}
+	}
+}
+
+// Wait waits, and looks whether what was accepted before has a result then. inside
+// says that a task does so.
+func (o *Oracle) Wait(ctx context.Context, inside bool) {
+	o.mu.Lock()
+	ids := o.ids[:len(o.ids):len(o.ids)]
+	o.mu.Unlock()
+	switch err := o.pool.Wait(ctx); {
+	case inside:
+		if err != pool.ErrInTask { //nolint:errorlint // the very error
+			o.Fault("Wait inside a task returned %v", err)
+		}
+	case err != nil:
+		if ctx.Err() == nil || err != context.Cause(ctx) { //nolint:errorlint // the very error
+			o.Fault("Wait returned %v", err)
+		}
+	default:
+		for _, t := range ids {
+			if acc := o.account(t.ID()); acc.stored == 0 && !acc.failed && !acc.refused {
+				o.Fault("Wait returned, and %v, accepted before, has no result", t)
+			}
+		}
+	}
+}
+
+// Stats asks for the numbers and returns them. old are those that the caller was given
+// before, if any.
+func (o *Oracle) Stats(old pool.Stats, inside bool) pool.Stats {
+	accepted := uint64(o.accepts.Load())
+	s := o.pool.Stats()
+	offered, started := uint64(o.offers.Load()), uint64(o.starts.Load())
+	ended := s.Succeeded + s.Failed + s.Panicked
+	if s.Submitted != ended+s.NotRun+s.Queued+s.Running {
+		o.Fault("Stats do not add up: %+v", s)
+	}
+	if s.Submitted < old.Submitted || s.Succeeded < old.Succeeded || s.Failed < old.Failed ||
+		s.Panicked < old.Panicked || s.NotRun < old.NotRun {
+		o.Fault("Stats go backwards, from %+v to %+v", old, s)
+	}
+	if s.Submitted < accepted || s.Submitted > offered {
+		o.Fault("%d to %d tasks were accepted, and Stats says %+v", accepted, offered, s)
+	}
+	if ended > started {
+		o.Fault("%d tasks have started, and Stats says %+v", started, s)
+	}
+	allowed := o.allowed.Load()
+	if s.Queued > uint64(o.room) || s.Running > uint64(allowed+o.Gathered) || int64(s.Workers) > allowed {
+		o.Fault("more than there is room for (queue %d, workers up to %d): %+v", o.room, allowed, s)
+	}
+	if inside && s.Running == 0 {
+		o.Fault("inside a task Stats says that none runs: %+v", s)
+	}
+	return s
+}
+
+// Resize changes the number of workers.
+func (o *Oracle) Resize(n int) {
+	if o.zero.Load()%2 == 1 {
+		o.zero.Add(1)
+	}
+	if n == 0 {
+		o.zeroed.Store(true)
+	}
+	for old := o.allowed.Load(); old < int64(n) && !o.allowed.CompareAndSwap(old, int64(n)); old = o.allowed.Load() {
+	}
+	err := o.pool.Resize(n)
+	switch {
+	case n < 0 && !errors.Is(err, pool.ErrNoWorkers):
+		o.Fault("Resize(%d) returned %v", n, err)
+	case n == 0 && err == nil && !o.rivals:
+		o.zero.Add(1)
+	case n >= 0 && err != nil && (!errors.Is(err, pool.ErrClosed) || !o.closing.Load()):
+		o.Fault("Resize(%d) returned %v", n, err)
+	}
+}
+
+// Cancel cancels the pool's context.
+func (o *Oracle) Cancel() {
+	o.closing.Store(true)
+	o.cancelling.Store(true)
+	o.cancel(o.given)
+	o.cancelled.Store(true)
+	o.closed.Store(true)
+}
+
+// Settled says that whoever had looked for the cancel before it came has gone on since.
+func (o *Oracle) Settled() { o.settled.Store(true) }
+
+// Stop calls Stop. inside says that a task does so, with its own context.
+func (o *Oracle) Stop(ctx context.Context, inside bool) {
+	o.closing.Store(true)
+	err := o.pool.Stop(ctx)
+	o.closed.Store(true)
+	ended := o.hasEnded()
+	switch {
+	case inside != errors.Is(err, pool.ErrInTask):
+		o.Fault("Stop returned %v, inside a task: %t", err, inside)
+	case inside:
+	case ctx.Err() != nil && err == context.Cause(ctx): //nolint:errorlint // the very error
+	case !ended:
+		o.Fault("Stop returned %v and Done is not closed", err)
+	default:
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.verdicts = append(o.verdicts, err)
+	}
+}

@@ -1,0 +1,242 @@
+// Package oracle is one pool and the account of all that happened to it: who
+// submitted what, what each task did, what the store was given and what every call
+// returned. It finds fault with a pool that breaks one of these rules:
+//
+//   - a task is accepted if and only if its result is stored once under its ID,
+//     or handed back by Stop: the right kind, value and very error of that task;
+//   - it ran once, or never if its result says so; a refused task never ran;
+//   - no more tasks run at once than there may be workers;
+//   - IDs increase from one Submit to every one that begins after it;
+//   - each Stats adds up, fits what was seen, and no count goes backwards;
+//   - every error is one that the contract allows at that moment;
+//   - when Done is closed all of that is final.
+//
+// The oracle knows the pool by the interface [Pool] only, so that it can be tried
+// on pools that are broken on purpose. Package chaos makes the load.
+package oracle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store"
+)
+
+type (
+	// A Func is the task function of a pool.
+	Func = func(context.Context, *Task) (int, error)
+	// A Result is what a pool stores for a task.
+	Result = store.Result[int]
+	// A Store is where a pool stores them.
+	Store = store.ResultStore[int]
+	// A Maker makes a pool.
+	Maker func(ctx context.Context, fn Func, st Store, opts *pool.Options) (Pool, error)
+)
+
+// A Pool is what is judged. *pool.Pool[*Task, int] is one.
+type Pool interface {
+	Submit(ctx context.Context, in *Task) (store.ID, error)
+	TrySubmit(in *Task) (store.ID, error)
+	SubmitAll(ctx context.Context, in []*Task) ([]store.ID, error)
+	Get(ctx context.Context, id store.ID) (int, error)
+	Results(ctx context.Context) (map[store.ID]Result, error)
+	Wait(ctx context.Context) error
+	Stop(ctx context.Context) error
+	Done() <-chan struct{}
+	Resize(workers int) error
+	Stats() pool.Stats
+}
+
+// Real makes the pool that all of this is for.
+func Real(ctx context.Context, fn Func, st Store, opts *pool.Options) (Pool, error) {
+	p, err := pool.New(ctx, fn, st, opts)
+	if err != nil {
+		return nil, err // a nil *pool.Pool in a Pool would not be nil
+	}
+	return p, nil
+}
+
+// An Oracle judges one pool.
+//
+// What it knows of the pool's state is set in such an order that it can be wrong to
+// one side only: what may happen is noted before the call that makes it happen, and
+// what must not happen any more after that call has returned.
+type Oracle struct {
+	// Gathered is how many results may be on their way into the store beside those of
+	// the tasks that run. It is set before Open.
+	Gathered int64
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	cause  error // that the cancel leads to
+	given  error // … and that it is given
+	room   int
+	pool   Pool
+	st     Store
+
+	allowed    atomic.Int64  // the most workers there may ever have been
+	running    atomic.Int64  // tasks
+	starts     atomic.Int64  // of tasks, so far
+	lateStarts atomic.Int64  // after the cancel
+	offers     atomic.Int64  // tasks that were handed to a Submit
+	accepts    atomic.Int64  // … which has said yes
+	passed     chan struct{} // has room for one; told of each offer
+	floor      atomic.Uint64 // the highest ID that was returned
+	zero       atomic.Uint64 // odd while Resize(0) has returned and no other Resize has begun
+	rivals     bool          // zero is not known: several goroutines resize
+
+	closing    atomic.Bool // Stop or the cancel has begun
+	closed     atomic.Bool // … and has closed the pool
+	cancelling atomic.Bool
+	cancelled  atomic.Bool
+	settled    atomic.Bool // the cancel was long ago, by a bubble's clock
+	zeroed     atomic.Bool // a Resize(0) has begun
+
+	mu       sync.Mutex
+	offered  []*Task               // guarded by mu
+	ids      []*Task               // accepted, in the order in which that was noticed; guarded by mu
+	accounts map[store.ID]*account // guarded by mu
+	verdicts []error               // of Stops that have waited for the end; guarded by mu
+	faults   []error               // guarded by mu
+	sum      pool.Stats            // of the tasks that Settle has looked at
+}
+
+type key struct{}
+
+// New returns an oracle for a pool of that size. The cancel is given that cause,
+// which may be nil. With rivals, several goroutines may call Resize.
+func New(cause error, opts *pool.Options, rivals bool) *Oracle {
+	o := &Oracle{
+		given: cause, cause: cause, room: opts.Queue, rivals: rivals,
+		passed: make(chan struct{}, 1), accounts: make(map[store.ID]*account),
+	}
+	o.ctx, o.cancel = context.WithCancelCause(context.WithValue(context.Background(), key{}, o))
+	if cause == nil {
+		o.cause = context.Canceled
+	}
+	if o.room == 0 {
+		o.room = 1024
+	}
+	o.allowed.Store(int64(limit(opts)))
+	return o
+}
+
+func limit(opts *pool.Options) int {
+	if opts.Workers == 0 {
+		return runtime.GOMAXPROCS(0)
+	}
+	return opts.Workers
+}
+
+// Open makes the pool, whose task function is fn between two looks. Before it, the
+// pool's context may be cancelled.
+func (o *Oracle) Open(newPool Maker, fn Func, st Store, opts *pool.Options) error {
+	o.st = st
+	run := func(ctx context.Context, t *Task) (int, error) {
+		if t == nil {
+			o.Fault("a nil task was run")
+			return 0, nil
+		}
+		o.enter(ctx, t)
+		defer o.leave(ctx, t)
+		return t.run(ctx, fn)
+	}
+	p, err := newPool(o.ctx, run, st, opts)
+	if err != nil {
+		return fmt.Errorf("making the pool: %w", err)
+	}
+	o.pool = p
+	if s := p.Stats(); s != (pool.Stats{Workers: limit(opts)}) {
+		o.Fault("Stats of a new pool: %+v", s)
+	}
+	return nil
+}
+
+// enter checks what has to be so when a task starts.
+func (o *Oracle) enter(ctx context.Context, t *Task) {
+	cancelled, settled := o.cancelled.Load(), o.settled.Load()
+	if n := o.running.Add(1); n > o.allowed.Load() {
+		o.Fault("%d tasks run at once, and there were never more than %d workers", n, o.allowed.Load())
+	}
+	o.starts.Add(1)
+	if n := t.ran.Add(1); n > 1 {
+		o.Fault("%v ran again", t)
+	}
+	if ctx.Value(key{}) != o {
+		o.Fault("%v does not see the values of the pool's context", t)
+	}
+	if settled {
+		o.Fault("%v started long after the cancel", t)
+	}
+	if cancelled {
+		o.lateStarts.Add(1)
+	}
+}
+
+// leave checks what has to be so when a task ends.
+func (o *Oracle) leave(ctx context.Context, t *Task) {
+	if o.cancelled.Load() && context.Cause(ctx) != o.cause { //nolint:errorlint // the very error
+		o.Fault("%v: after the cancel the cause of its context is %v", t, context.Cause(ctx))
+	}
+	if o.hasEnded() {
+		o.Fault("%v was running when Done was closed", t)
+	}
+	o.running.Add(-1)
+}
+
+// Fault notes that the pool has done what it must not.
+func (o *Oracle) Fault(format string, args ...any) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.faults = append(o.faults, fmt.Errorf(format, args...))
+}
+
+// Guard is deferred by a goroutine that calls the pool. It turns a panic into a fault.
+func (o *Oracle) Guard() {
+	if v := recover(); v != nil {
+		o.Fault("a call panicked: %v\n%s", v, debug.Stack())
+	}
+}
+
+// Err returns the first faults.
+func (o *Oracle) Err() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w\n%+v", errors.Join(o.faults[:min(len(o.faults), 10)]...), o.pool.Stats())
+}
+
+// Cancelled tells whether the pool's context has been cancelled.
+func (o *Oracle) Cancelled() bool { return o.cancelled.Load() }
+
+// Offers returns how many tasks were handed to a Submit, and a channel that is told of
+// the next one.
+func (o *Oracle) Offers() (int64, <-chan struct{}) { return o.offers.Load(), o.passed }
+
+// Pick returns one of the tasks that are known to be accepted, or nil. The newest are
+// the most interesting.
+func (o *Oracle) Pick(n int) *Task {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.ids) == 0 {
+		return nil
+	}
+	return o.ids[len(o.ids)-1-n%min(len(o.ids), 8)]
+}
+
+func (o *Oracle) hasEnded() bool {
+	select {
+	case <-o.pool.Done():
+		return true
+	default:
+		return false
+	}
+}

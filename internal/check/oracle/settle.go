@@ -1,0 +1,339 @@
+package oracle
+
+import (
+	"context"
+	"errors"
+
+	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store"
+)
+
+// A Fate is what becomes of a Put.
+type Fate int
+
+// The fates there are.
+const (
+	Taken    Fate = iota
+	Failed        // it returns an error: the store may take the result later
+	Refused       // it rejects the result, or calls Goexit
+	Panicked      // it panics with it
+)
+
+// An account is what happened to one ID.
+type account struct {
+	task    *Task
+	last    Result // what was put last
+	stored  int    // how often it was taken
+	res     Result // … and what it was
+	lied    bool   // it was taken, and Put said otherwise
+	failed  bool   // a Put of it failed
+	refused bool   // a Put of it rejected it, panicked or called Goexit
+	threw   bool   // it was refused by a panic
+}
+
+func (o *Oracle) accountLocked(id store.ID) *account {
+	acc := o.accounts[id]
+	if acc == nil {
+		acc = new(account)
+		o.accounts[id] = acc
+	}
+	return acc
+}
+
+// account returns a copy of the account of an ID.
+func (o *Oracle) account(id store.ID) account {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if acc := o.accounts[id]; acc != nil {
+		return *acc
+	}
+	return account{}
+}
+
+// Puts is called by the store before it does what it is about to do with results.
+// That a whole batch is refused says nothing of each.
+func (o *Oracle) Puts(f Fate, batch bool, all ...Result) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, res := range all {
+		acc := o.accountLocked(res.ID)
+		acc.last = res
+		acc.failed = acc.failed || f == Failed
+		acc.refused = acc.refused || !batch && f >= Refused
+		acc.threw = acc.threw || !batch && f == Panicked
+	}
+}
+
+// Took is called by the store when it has taken results, also if it is about to say
+// that it failed.
+func (o *Oracle) Took(lies bool, all ...Result) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, res := range all {
+		acc := o.accountLocked(res.ID)
+		acc.stored++
+		acc.res = res
+		acc.lied = lies
+	}
+}
+
+// genuine returns an error unless v and err are the result of t, or what the pool
+// stores in its place if the store has refused it.
+func (o *Oracle) genuine(t *Task, v int, err error) error {
+	acc := o.account(t.ID())
+	var thrown *pool.PanicError
+	switch instead := acc.refused && errors.Is(err, store.ErrRejected); {
+	case instead && v != 0:
+		return WrongResult{"a value beside the refusal", v, err}
+	case instead && acc.threw && !errors.As(err, &thrown):
+		return WrongResult{"the store's panic is not in it", v, err}
+	case instead:
+		return nil
+	case acc.refused && acc.stored > 0:
+		return WrongResult{"the store refused this one", v, err}
+	}
+	return o.own(t, v, err)
+}
+
+// own returns an error unless v and err are what t ended with, or say that it was not
+// run and that may be so.
+func (o *Oracle) own(t *Task, v int, err error) error {
+	switch {
+	case !errors.Is(err, pool.ErrNotRun):
+		return t.Own(v, err)
+	case !o.closing.Load():
+		return WrongResult{"the pool was open", v, err}
+	case o.zeroed.Load() && t.NotRun(v, err, pool.ErrNoWorkers) == nil:
+		return nil
+	case o.cancelling.Load():
+		return t.NotRun(v, err, o.cause)
+	default:
+		return WrongResult{"it has to be run", v, err}
+	}
+}
+
+// End waits for the end of the pool and compares all accounts: the callers', the
+// tasks', the store's and the pool's own. Nobody else may call the pool any more.
+func (o *Oracle) End() {
+	ctx := context.Background()
+	defer o.cancel(nil)
+	defer o.Guard()
+	o.Stop(ctx, false)
+	<-o.pool.Done()
+	o.Stop(o.ctx, false)
+	o.afterEnd(ctx)
+	for _, t := range o.ids {
+		o.Get(ctx, t, false)
+	}
+	if len(o.verdicts) == 0 {
+		return // the faults say why
+	}
+	handed := o.handedBack()
+	byCancel, byZero := o.settle(ctx, handed)
+	o.verdict(len(handed), byCancel, byZero)
+	if n := o.lateStarts.Load(); n > o.allowed.Load() {
+		o.Fault("%d tasks started after the cancel", n)
+	}
+}
+
+// Settle compares all accounts of an open pool that is idle, empties the store and
+// forgets the tasks. Nobody else may call the pool.
+func (o *Oracle) Settle(ctx context.Context) {
+	o.Wait(ctx, false)
+	for _, t := range o.ids {
+		if !t.deleted.Load() {
+			if o.Get(ctx, t, false) {
+				o.Delete(t)
+			}
+		}
+	}
+	o.settle(ctx, nil)
+	o.offered, o.ids, o.accounts = nil, nil, make(map[store.ID]*account)
+}
+
+// settle looks at each task and at the store, and returns how many tasks were not run
+// and why. handed are the results that Stop has handed back.
+func (o *Oracle) settle(ctx context.Context, handed map[store.ID]Result) (byCancel, byZero int) {
+	for _, err := range o.strangers() {
+		o.Fault("%w", err)
+	}
+	for _, t := range o.offered {
+		if t == nil {
+			continue
+		}
+		if t.ID() == 0 {
+			if t.Ran() != 0 {
+				o.Fault("%v was refused and ran", t)
+			}
+			continue
+		}
+		res := o.result(t, handed)
+		switch {
+		case t.Ran() > 0:
+		case errors.Is(res.Err, o.cause):
+			byCancel++
+		case errors.Is(res.Err, pool.ErrNoWorkers):
+			byZero++
+		}
+		o.count(t)
+	}
+	want, got := o.sum, o.pool.Stats()
+	want.Workers, want.Unsaved, want.Failing = got.Workers, uint64(len(handed)), got.Failing
+	if got != want {
+		o.Fault("with nothing under way Stats is %+v, want %+v", got, want)
+	}
+	held, err := store.Snapshot(ctx, o.st)
+	if err != nil {
+		o.Fault("Snapshot: %w", err)
+	}
+	for id, acc := range o.accounts {
+		if acc.task == nil {
+			continue
+		}
+		res, holds := held[id]
+		if want := acc.stored > 0 && !acc.task.deleted.Load(); holds != want {
+			o.Fault("the store holds the result of %v: %t, want %t", acc.task, holds, want)
+		} else if holds && res != acc.res {
+			o.Fault("the store holds %+v, and was given %+v", res, acc.res)
+		}
+		delete(held, id)
+	}
+	for _, res := range held {
+		o.Fault("the store holds %+v, which was not put there", res)
+	}
+	return byCancel, byZero
+}
+
+// strangers returns what is wrong with results of IDs that nobody was given.
+func (o *Oracle) strangers() (faults []error) {
+	for id, acc := range o.accounts {
+		if acc.task == nil {
+			faults = append(faults, WrongResult{"nobody was given its ID", int(id), acc.last.Err})
+		}
+	}
+	return faults
+}
+
+// result returns the one result of t that there may be.
+func (o *Oracle) result(t *Task, handed map[store.ID]Result) Result {
+	acc := o.account(t.ID())
+	back, isBack := handed[t.ID()]
+	switch {
+	case acc.stored > 1:
+		o.Fault("the result of %v was stored %d times", t, acc.stored)
+	case acc.stored == 0 && !isBack:
+		o.Fault("%v was accepted and has no result", t)
+		return acc.res
+	case acc.stored == 1 && isBack && !acc.lied:
+		o.Fault("the result of %v was stored and handed back", t)
+	}
+	res, err := acc.res, error(nil)
+	if isBack {
+		res = back
+		err = o.own(t, res.Value, res.Err)
+		if !acc.failed && !acc.refused {
+			o.Fault("the result of %v was handed back, and the store has not refused it", t)
+		}
+	} else {
+		err = o.genuine(t, res.Value, res.Err)
+	}
+	if err != nil {
+		o.Fault("%v, handed back: %t: %w", t, isBack, err)
+	}
+	if res.ID != t.ID() {
+		o.Fault("the result of %v has ID %d", t, res.ID)
+	}
+	return res
+}
+
+// count adds t to the numbers that Stats should have.
+func (o *Oracle) count(t *Task) {
+	o.sum.Submitted++
+	out := t.outcome.Load()
+	switch {
+	case t.Ran() == 0:
+		o.sum.NotRun++
+	case out == nil:
+		o.Fault("%v has a result and has not ended", t)
+	case out.end == panicked:
+		o.sum.Panicked++
+	case out.end == exited || out.err != nil:
+		o.sum.Failed++
+	default:
+		o.sum.Succeeded++
+	}
+}
+
+// handedBack returns what the Stops have handed back, which have to agree.
+func (o *Oracle) handedBack() map[store.ID]Result {
+	handed := make(map[store.ID]Result)
+	for _, v := range o.verdicts {
+		if v != o.verdicts[0] { //nolint:errorlint // the very error
+			o.Fault("two Stops returned %v and %v", o.verdicts[0], v)
+		}
+	}
+	var unsaved *pool.UnsavedError[int]
+	if errors.As(o.verdicts[0], &unsaved) {
+		for _, res := range unsaved.Results {
+			if _, twice := handed[res.ID]; twice {
+				o.Fault("result %d was handed back twice", res.ID)
+			}
+			handed[res.ID] = res
+			if o.account(res.ID).task == nil {
+				o.Fault("result %d of no accepted task was handed back", res.ID)
+			}
+		}
+	}
+	return handed
+}
+
+// verdict finds fault with what Stop returned, if results were handed back or tasks
+// not run.
+func (o *Oracle) verdict(handed, notRunByCancel, notRunByZero int) {
+	v := o.verdicts[0]
+	var unsaved *pool.UnsavedError[int]
+	is := errors.As(v, &unsaved)
+	byCancel := errors.Is(v, o.cause)
+	byZero := errors.Is(v, pool.ErrNotRun) && errors.Is(v, pool.ErrNoWorkers)
+	why := ""
+	switch {
+	case is != (handed > 0):
+		why = "UnsavedError is for results that are handed back"
+	case byCancel && !o.cancelling.Load():
+		why = "there was no cancel"
+	case notRunByCancel > 0 && !byCancel:
+		why = "the cancel left tasks unrun"
+	case notRunByZero > 0 && !byCancel && !byZero:
+		why = "tasks were left without workers"
+	case byZero && o.sum.NotRun == 0:
+		why = "no task was left without workers"
+	case v != nil && handed == 0 && !byCancel && !byZero:
+		why = "it should be nil"
+	}
+	if why != "" {
+		o.Fault("Stop returned %v: %s (%d handed back, %d not run by the cancel, %d by Resize(0))",
+			v, why, handed, notRunByCancel, notRunByZero)
+	}
+}
+
+// afterEnd calls once more what is refused after the end.
+func (o *Oracle) afterEnd(ctx context.Context) {
+	task := &Task{Number: -2}
+	ids, errAll := o.pool.SubmitAll(ctx, []*Task{task, task})
+	_, err := o.pool.Submit(ctx, task)
+	_, errTry := o.pool.TrySubmit(task)
+	for call, err := range map[string]error{
+		"Submit": err, "TrySubmit": errTry, "SubmitAll": errAll, "Resize": o.pool.Resize(1),
+	} {
+		if !errors.Is(err, pool.ErrClosed) {
+			o.Fault("%s after the end: %v", call, err)
+		}
+		if o.cancelled.Load() && call != "Resize" && !errors.Is(err, o.cause) {
+			o.Fault("%s after the end and the cancel: %v", call, err)
+		}
+	}
+	if len(ids) > 0 || task.Ran() > 0 {
+		o.Fault("after the end the IDs %d were given out, and %d tasks run", ids, task.Ran())
+	}
+	o.Wait(ctx, false)
+}
