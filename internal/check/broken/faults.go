@@ -232,11 +232,11 @@ var Faults = []Fault{
 		defer b.mu.Unlock()
 		b.seen, *s = *s, b.seen
 	})},
-	{Name: "Stats are of two moments", NoMachine: true, NoChaos: true, spoil: counts(func(b *broken, s *pool.Stats) {
+	{Name: "Stats are of two moments", NoMachine: true, spoil: counts(func(b *broken, s *pool.Stats) {
 		runtime.Gosched()
 		first := s.Running
 		*s = b.real.Stats()
-		s.Queued += s.Running - min(s.Running, first)
+		s.Succeeded += s.Running - min(s.Running, first)
 		s.Running = min(s.Running, first)
 	})},
 }

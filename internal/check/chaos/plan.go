@@ -16,6 +16,7 @@ type plan struct {
 	rivals  bool // everybody resizes, not only the controller
 	ending  ending
 	store   storePlan
+	ordered bool // it is small, and an order of all that happened is looked for
 	soaks   bool
 }
 
@@ -50,6 +51,10 @@ func newPlan(seed uint64) *plan {
 		p.opts.Queue = 0 // 1024
 	}
 	p.store = newStorePlan(rng, p.bubble)
+	if rng.IntN(4) == 0 {
+		p.ordered, p.born, p.rivals, p.ending = true, false, false, p.ending%(endStops+1)
+		p.store.batch, p.store.fault = false, sound
+	}
 	return p
 }
 

@@ -70,6 +70,7 @@ func open(p *plan, newPool oracle.Maker) (*round, error) {
 		cause = nil
 	}
 	r := &round{Oracle: oracle.New(cause, &p.opts, p.rivals), plan: p}
+	r.Ordered = p.ordered
 	if p.store.batch {
 		r.Gathered = 2 * 1024 // a batch, and the next one
 	}
@@ -84,6 +85,9 @@ func open(p *plan, newPool oracle.Maker) (*round, error) {
 func (r *round) load(rng *rand.Rand, end func(*caller)) {
 	begin := func() *caller { return &caller{round: r, rng: rand.New(rand.NewPCG(rng.Uint64(), 0))} }
 	callers, steps := 1+rng.IntN(5), 5+rng.IntN(20)
+	if r.ordered {
+		callers, steps = 1+callers/2, 3+steps/4
+	}
 	offers, _ := r.Offers()
 	r.size = offers + int64(callers*steps)
 	for range callers {

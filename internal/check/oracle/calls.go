@@ -41,6 +41,7 @@ type call struct {
 	way    Way
 	inside bool // by a task, with the context that it was given
 	late   bool // with a context that was done before
+	began  int64
 }
 
 // Submit hands tasks to the pool, some of which may be nil. inside says that a task
@@ -49,6 +50,7 @@ func (o *Oracle) Submit(ctx context.Context, way Way, inside bool, tasks ...*Tas
 	before := o.look()
 	how := call{ctx: ctx, way: way, inside: inside, late: !inside && ctx.Err() != nil}
 	o.offer(tasks)
+	how.began = o.clock.Add(1)
 	var ids []store.ID
 	var err error
 	switch way {
@@ -115,6 +117,8 @@ func (o *Oracle) accept(before view, t *Task, id store.ID, how call) {
 	}
 	o.accepts.Add(1)
 	t.id.Store(uint64(id))
+	t.submitted = how.began
+	o.note(how.began, event{kind: accepted, id: id})
 	o.mu.Lock()
 	acc := o.accountLocked(id)
 	other := acc.task
@@ -141,10 +145,11 @@ func (o *Oracle) refuse(before view, tasks []*Task, n int, err error, how call) 
 		}
 		return
 	}
-	noWorkers := before.zero%2 == 1 && o.zero.Load() == before.zero
+	unmanned := before.zero%2 == 1 && o.zero.Load() == before.zero
 	why := ""
 	switch {
 	case errors.Is(err, pool.ErrClosed):
+		o.note(how.began, event{kind: tooLate})
 		if !o.closing.Load() {
 			why = "the pool was open"
 		} else if before.cancelled && !errors.Is(err, o.cause) {
@@ -153,10 +158,11 @@ func (o *Oracle) refuse(before view, tasks []*Task, n int, err error, how call) 
 	case before.closed:
 		why = "the pool was closed before"
 	case errors.Is(err, pool.ErrNoWorkers):
+		o.note(how.began, event{kind: noWorkers})
 		if !o.zeroed.Load() {
 			why = "there were workers"
 		}
-	case noWorkers:
+	case unmanned:
 		why = "there were no workers"
 	case errors.Is(err, pool.ErrQueueFull):
 		o.mu.Lock()
@@ -182,6 +188,7 @@ func (o *Oracle) refuse(before view, tasks []*Task, n int, err error, how call) 
 // Get asks for the result of t and tells whether it has got it. inside says that a
 // task does so.
 func (o *Oracle) Get(ctx context.Context, t *Task, inside bool) bool {
+	began := o.clock.Add(1)
 	v, err := o.pool.Get(ctx, t.ID())
 	var unsaved *pool.UnsavedError[int]
 	switch {
@@ -196,6 +203,7 @@ func (o *Oracle) Get(ctx context.Context, t *Task, inside bool) bool {
 		}
 		return false
 	case errors.Is(err, store.ErrNotFound):
+		o.note(began, event{kind: missing, id: t.ID()})
 		if !t.deleted.Load() {
 			o.Fault("Get of %v, which nobody has deleted: %v", t, err)
 		}
@@ -206,6 +214,7 @@ func (o *Oracle) Get(ctx context.Context, t *Task, inside bool) bool {
 	if err := o.genuine(t, v, err); err != nil {
 		o.Fault("Get of %v: %w", t, err)
 	}
+	o.note(began, event{kind: found, id: t.ID()})
 	return true
 }
 
@@ -223,6 +232,7 @@ func (o *Oracle) Delete(t *Task) {
 		return // it may be put again
 	}
 	t.deleted.Store(true)
+	defer o.note(o.clock.Add(1), event{kind: deleted, id: t.ID()})
 	if err := o.st.Delete(context.Background(), t.ID()); err != nil {
 		o.Fault("Delete: %v", err)
 	}
@@ -230,7 +240,18 @@ func (o *Oracle) Delete(t *Task) {
 
 // Results asks for all results.
 func (o *Oracle) Results() {
+	o.mu.Lock()
+	known := o.ids[:len(o.ids):len(o.ids)]
+	o.mu.Unlock()
+	began := o.clock.Add(1)
 	all, err := o.pool.Results(context.Background())
+	for _, t := range known {
+		kind := missing
+		if _, ok := all[t.ID()]; ok {
+			kind = found
+		}
+		o.note(began, event{kind: kind, id: t.ID()})
+	}
 	if err != nil {
 		o.Fault("Results: %v", err)
 	}
@@ -248,6 +269,7 @@ func (o *Oracle) Wait(ctx context.Context, inside bool) {
 	o.mu.Lock()
 	ids := o.ids[:len(o.ids):len(o.ids)]
 	o.mu.Unlock()
+	began := o.clock.Add(1)
 	switch err := o.pool.Wait(ctx); {
 	case inside:
 		if err != pool.ErrInTask { //nolint:errorlint // the very error
@@ -258,6 +280,7 @@ func (o *Oracle) Wait(ctx context.Context, inside bool) {
 			o.Fault("Wait returned %v", err)
 		}
 	default:
+		o.note(began, event{kind: quiet})
 		for _, t := range ids {
 			if acc := o.account(t.ID()); acc.stored == 0 && !acc.failed && !acc.refused {
 				o.Fault("Wait returned, and %v, accepted before, has no result", t)
@@ -270,7 +293,9 @@ func (o *Oracle) Wait(ctx context.Context, inside bool) {
 // before, if any.
 func (o *Oracle) Stats(old pool.Stats, inside bool) pool.Stats {
 	accepted := uint64(o.accepts.Load())
+	began := o.clock.Add(1)
 	s := o.pool.Stats()
+	o.note(began, event{kind: looked, stats: s})
 	offered, started := uint64(o.offers.Load()), uint64(o.starts.Load())
 	ended := s.Succeeded + s.Failed + s.Panicked
 	if s.Submitted != ended+s.NotRun+s.Queued+s.Running {
@@ -306,7 +331,11 @@ func (o *Oracle) Resize(n int) {
 	}
 	for old := o.allowed.Load(); old < int64(n) && !o.allowed.CompareAndSwap(old, int64(n)); old = o.allowed.Load() {
 	}
+	began := o.clock.Add(1)
 	err := o.pool.Resize(n)
+	if err == nil {
+		o.note(began, event{kind: resized, n: n})
+	}
 	switch {
 	case n < 0 && !errors.Is(err, pool.ErrNoWorkers):
 		o.Fault("Resize(%d) returned %v", n, err)
@@ -332,7 +361,9 @@ func (o *Oracle) Settled() { o.settled.Store(true) }
 // Stop calls Stop. inside says that a task does so, with its own context.
 func (o *Oracle) Stop(ctx context.Context, inside bool) {
 	o.closing.Store(true)
+	began := o.clock.Add(1)
 	err := o.pool.Stop(ctx)
+	o.note(began, event{kind: closing})
 	o.closed.Store(true)
 	ended := o.hasEnded()
 	switch {
@@ -343,6 +374,7 @@ func (o *Oracle) Stop(ctx context.Context, inside bool) {
 	case !ended:
 		o.Fault("Stop returned %v and Done is not closed", err)
 	default:
+		o.note(began, event{kind: quiet})
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		o.verdicts = append(o.verdicts, err)

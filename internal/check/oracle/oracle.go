@@ -24,6 +24,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/anishathalye/porcupine"
+
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
 )
@@ -72,13 +74,19 @@ type Oracle struct {
 	// the tasks that run. It is set before Open.
 	Gathered int64
 
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	cause  error // that the cancel leads to
-	given  error // … and that it is given
-	room   int
-	pool   Pool
-	st     Store
+	// Ordered asks for an order of all that happened that explains what was seen. There
+	// can be a few dozen tasks then, the store has to take results one by one, and they
+	// are not looked at if tasks were not run. It is set before Open.
+	Ordered bool
+
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	cause   error // that the cancel leads to
+	given   error // … and that it is given
+	room    int
+	workers int // at first
+	pool    Pool
+	st      Store
 
 	allowed    atomic.Int64  // the most workers there may ever have been
 	running    atomic.Int64  // tasks
@@ -98,7 +106,9 @@ type Oracle struct {
 	settled    atomic.Bool // the cancel was long ago, by a bubble's clock
 	zeroed     atomic.Bool // a Resize(0) has begun
 
+	clock    atomic.Int64 // counts its readings
 	mu       sync.Mutex
+	events   []porcupine.Operation // guarded by mu
 	offered  []*Task               // guarded by mu
 	ids      []*Task               // accepted, in the order in which that was noticed; guarded by mu
 	accounts map[store.ID]*account // guarded by mu
@@ -123,7 +133,8 @@ func New(cause error, opts *pool.Options, rivals bool) *Oracle {
 	if o.room == 0 {
 		o.room = 1024
 	}
-	o.allowed.Store(int64(limit(opts)))
+	o.workers = limit(opts)
+	o.allowed.Store(int64(o.workers))
 	return o
 }
 
@@ -152,7 +163,7 @@ func (o *Oracle) Open(newPool Maker, fn Func, st Store, opts *pool.Options) erro
 		return fmt.Errorf("making the pool: %w", err)
 	}
 	o.pool = p
-	if s := p.Stats(); s != (pool.Stats{Workers: limit(opts)}) {
+	if s := p.Stats(); s != (pool.Stats{Workers: o.workers}) {
 		o.Fault("Stats of a new pool: %+v", s)
 	}
 	return nil
@@ -165,6 +176,7 @@ func (o *Oracle) enter(ctx context.Context, t *Task) {
 		o.Fault("%d tasks run at once, and there were never more than %d workers", n, o.allowed.Load())
 	}
 	o.starts.Add(1)
+	t.started.Store(o.clock.Add(1))
 	if n := t.ran.Add(1); n > 1 {
 		o.Fault("%v ran again", t)
 	}

@@ -23,6 +23,8 @@ const (
 type account struct {
 	task    *Task
 	last    Result // what was put last
+	began   int64  // … and when
+	ended   int64  // when it was taken
 	stored  int    // how often it was taken
 	res     Result // … and what it was
 	lied    bool   // it was taken, and Put said otherwise
@@ -53,11 +55,12 @@ func (o *Oracle) account(id store.ID) account {
 // Puts is called by the store before it does what it is about to do with results.
 // That a whole batch is refused says nothing of each.
 func (o *Oracle) Puts(f Fate, batch bool, all ...Result) {
+	began := o.clock.Add(1)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, res := range all {
 		acc := o.accountLocked(res.ID)
-		acc.last = res
+		acc.last, acc.began = res, began
 		acc.failed = acc.failed || f == Failed
 		acc.refused = acc.refused || !batch && f >= Refused
 		acc.threw = acc.threw || !batch && f == Panicked
@@ -67,13 +70,15 @@ func (o *Oracle) Puts(f Fate, batch bool, all ...Result) {
 // Took is called by the store when it has taken results, also if it is about to say
 // that it failed.
 func (o *Oracle) Took(lies bool, all ...Result) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	for _, res := range all {
+		o.note(o.account(res.ID).began, event{kind: put, id: res.ID})
+		o.mu.Lock()
 		acc := o.accountLocked(res.ID)
+		acc.ended = o.clock.Add(1)
 		acc.stored++
 		acc.res = res
 		acc.lied = lies
+		o.mu.Unlock()
 	}
 }
 
@@ -131,6 +136,9 @@ func (o *Oracle) End() {
 	handed := o.handedBack()
 	byCancel, byZero := o.settle(ctx, handed)
 	o.verdict(len(handed), byCancel, byZero)
+	if o.Ordered && o.sum.NotRun == 0 {
+		o.order(o.workers)
+	}
 	if n := o.lateStarts.Load(); n > o.allowed.Load() {
 		o.Fault("%d tasks started after the cancel", n)
 	}

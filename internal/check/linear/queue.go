@@ -1,0 +1,103 @@
+// Package linear records what goroutines see of a queue while they use it at once, and
+// asks Porcupine whether an order of the operations explains it. For the pool, package
+// oracle does the same; for stores, the check histories of package storetest.
+package linear
+
+import (
+	"fmt"
+	"math/bits"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// A step is a step of an operation on a queue.
+type step struct {
+	kind   kind
+	ticket uint64
+	on     bool // what the shutters are told
+}
+
+type kind string
+
+const (
+	take     kind = "a push takes the ticket"
+	publish  kind = "… and publishes it"
+	full     kind = "a push fails"
+	pop      kind = "a pop takes the ticket"
+	free     kind = "… and frees its slot"
+	nothing  kind = "a pop fails"
+	shutTail kind = "the tail is shut or opened"
+	shutHead kind = "the head is shut or opened"
+)
+
+// state is a queue of up to 64 tickets in all.
+type state struct {
+	head, tail         uint64
+	published, freed   uint64 // bit sets of tickets
+	headShut, tailShut bool
+}
+
+// model is a first-in, first-out line with places for capacity items.
+//
+// The queue does not promise that each operation happens at one moment. A push takes
+// a ticket and then publishes the item, and a pop that comes to that item in between
+// finds nothing, even if others are published behind it; a pop takes an item and then
+// frees its slot, and a push that needs this slot finds the queue full. So each of
+// them is two operations here, with the same beginning and end; and nothing else may
+// make a push fail that has room, or a pop that finds an item.
+func model(capacity uint64) porcupine.Model {
+	slots := uint64(1) << max(1, bits.Len64(capacity-1)) // of the ring
+	return porcupine.Model{
+		Init: func() any { return state{} },
+		Step: func(s, in, _ any) (bool, any) { return s.(state).step(in.(step), capacity, slots) },
+	}
+}
+
+func (s state) step(c step, capacity, slots uint64) (ok bool, next state) {
+	isFull := s.tail-s.head >= capacity || s.tail >= slots && s.freed&(1<<(s.tail-slots)) == 0
+	isReady := s.head < s.tail && s.published&(1<<s.head) != 0
+	switch c.kind {
+	case take:
+		ok = !s.tailShut && c.ticket == s.tail && !isFull
+		s.tail++
+	case publish:
+		ok = c.ticket < s.tail
+		s.published |= 1 << c.ticket
+	case full:
+		ok = isFull || s.tailShut
+	case pop:
+		ok = !s.headShut && c.ticket == s.head && isReady
+		s.head++
+	case free:
+		ok = c.ticket < s.head
+		s.freed |= 1 << c.ticket
+	case nothing:
+		ok = s.headShut || !isReady
+	case shutTail:
+		ok, s.tailShut = true, c.on
+	case shutHead:
+		ok, s.headShut = true, c.on
+	}
+	return ok, s
+}
+
+// A history is what one goroutine after the other has written down.
+type history []porcupine.Operation
+
+func (h *history) add(call, ret int64, steps ...step) {
+	for _, s := range steps {
+		*h = append(*h, porcupine.Operation{Input: s, Call: call, Return: ret})
+	}
+}
+
+// explain returns an error unless an order explains the history.
+func (h history) explain(capacity uint64) error {
+	if porcupine.CheckOperations(model(capacity), h) {
+		return nil
+	}
+	err := fmt.Errorf("no order of the operations explains what was seen, with room for %d", capacity)
+	for _, op := range h {
+		err = fmt.Errorf("%w\n%d to %d: %+v", err, op.Call, op.Return, op.Input)
+	}
+	return err
+}
