@@ -33,16 +33,14 @@ func (c *caller) step() {
 		if t := c.Pick(c.rng.IntN(8)); t != nil && c.Get(ctx, t, false) && deletes {
 			c.Delete(t)
 		}
-	case k < 76:
-		c.GetUnknown()
-	case k < 79:
+	case k < 78:
 		c.Results()
 	case k < 83:
 		c.Wait(ctx, false)
 	case k < 90:
 		c.seen = c.Stats(c.seen, false)
-	case k < 92 && c.rivals:
-		c.Resize(c.rng.IntN(6))
+	case k < 91:
+		c.Resize(1 + c.rng.IntN(6)) // or nobody may be left to do what others wait for
 	case k < 98:
 		c.yield(1 + c.rng.IntN(4))
 	default:
@@ -82,18 +80,8 @@ func (c *caller) sleep(most int) { time.Sleep(time.Duration(c.rng.IntN(most)) * 
 // they would be.
 func (c *caller) await() {
 	n := c.rng.Int64N(c.size)
-	patience := time.NewTimer(300 * time.Microsecond)
-	defer patience.Stop()
-	for {
-		offers, passed := c.Offers()
-		if offers >= n {
-			return
-		}
-		select {
-		case <-passed:
-		case <-patience.C:
-			return
-		}
+	for began := time.Now(); c.Offers() < n && time.Since(began) < 300*time.Microsecond; {
+		c.sleep(20)
 	}
 }
 

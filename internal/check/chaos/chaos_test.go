@@ -1,16 +1,12 @@
 package chaos
 
 import (
-	"bufio"
 	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"runtime"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -28,10 +24,12 @@ var (
 )
 
 // TestChaos plays random rounds for -chaos.for and says how many it has played. The
-// seed of a round that fails goes into testdata/seeds.txt.
+// error has the seed of a round that fails, with which it can be played again.
 func TestChaos(t *testing.T) {
 	if *seedFlag != 0 {
-		replay(t, *seedFlag)
+		for range *times {
+			require.NoError(t, playAll(t, slices.Repeat([]uint64{*seedFlag}, lanes), oracle.Real))
+		}
 		return
 	}
 	rounds, start := 0, time.Now()
@@ -44,40 +42,6 @@ func TestChaos(t *testing.T) {
 		rounds += len(seeds)
 	}
 	t.Logf("%d pools: %.0f a minute", rounds, float64(rounds)/time.Since(start).Minutes())
-}
-
-// TestChaosCorpus plays the rounds again that have once found something.
-func TestChaosCorpus(t *testing.T) {
-	file, err := os.Open("testdata/seeds.txt")
-	require.NoError(t, err)
-	defer file.Close()
-	n := 0
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		word, why, _ := strings.Cut(strings.TrimSpace(lines.Text()), " ")
-		if word == "" || word[0] == '#' {
-			continue
-		}
-		seed, err := strconv.ParseUint(word, 10, 64)
-		require.NoError(t, err, lines.Text())
-		require.NotEmpty(t, strings.TrimSpace(why), "seed %d: why is it here?", seed)
-		n++
-		t.Run(word, func(t *testing.T) { replay(t, seed) })
-	}
-	require.NoError(t, lines.Err())
-	require.NotZero(t, n)
-}
-
-// replay plays one round many times, as many as there is time for if it is large.
-func replay(t *testing.T, seed uint64) {
-	start := time.Now()
-	n := 1 // at once: one, to see how long it takes, and then more
-	for left := *times; left > 0 && (*seedFlag != 0 || time.Since(start) < time.Second/4); left -= n {
-		require.NoError(t, playAll(t, slices.Repeat([]uint64{seed}, min(left, n)), oracle.Real))
-		if time.Since(start) < time.Second/20 {
-			n = lanes
-		}
-	}
 }
 
 const (

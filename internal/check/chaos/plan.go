@@ -13,7 +13,6 @@ type plan struct {
 	opts    pool.Options
 	born    bool // the pool's context is done before New
 	noCause bool // the cancel has no cause of its own
-	rivals  bool // everybody resizes, not only the controller
 	ending  ending
 	store   storePlan
 	ordered bool // it is small, and an order of all that happened is looked for
@@ -44,7 +43,6 @@ func newPlan(seed uint64) *plan {
 		opts:    pool.Options{Workers: rng.IntN(6), Queue: 1 + rng.IntN(1<<rng.IntN(6))}, // 0 is GOMAXPROCS
 		born:    rng.IntN(60) == 0,
 		noCause: rng.IntN(8) == 0,
-		rivals:  rng.IntN(5) == 0,
 		ending:  ending(rng.IntN(int(endings))),
 	}
 	if rng.IntN(20) == 0 {
@@ -52,7 +50,7 @@ func newPlan(seed uint64) *plan {
 	}
 	p.store = newStorePlan(rng, p.bubble)
 	if rng.IntN(4) == 0 {
-		p.ordered, p.born, p.rivals, p.ending = true, false, false, p.ending%(endStops+1)
+		p.ordered, p.born, p.ending = true, false, p.ending%(endStops+1)
 		p.store.batch, p.store.fault = false, sound
 	}
 	return p

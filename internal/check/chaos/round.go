@@ -15,7 +15,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
-	"testing/synctest"
 
 	"github.com/resultpool/resultpool/internal/check/oracle"
 	"github.com/resultpool/resultpool/pool"
@@ -69,7 +68,7 @@ func open(p *plan, newPool oracle.Maker) (*round, error) {
 	if p.noCause {
 		cause = nil
 	}
-	r := &round{Oracle: oracle.New(cause, &p.opts, p.rivals), plan: p}
+	r := &round{Oracle: oracle.New(cause, &p.opts), plan: p}
 	r.Ordered = p.ordered
 	if p.store.batch {
 		r.Gathered = 2 * 1024 // a batch, and the next one
@@ -86,10 +85,9 @@ func (r *round) load(rng *rand.Rand, end func(*caller)) {
 	begin := func() *caller { return &caller{round: r, rng: rand.New(rand.NewPCG(rng.Uint64(), 0))} }
 	callers, steps := 1+rng.IntN(5), 5+rng.IntN(20)
 	if r.ordered {
-		callers, steps = 1+callers/2, 3+steps/4
+		callers, steps = 1+callers/2, 3+steps/6
 	}
-	offers, _ := r.Offers()
-	r.size = offers + int64(callers*steps)
+	r.size = r.Offers() + int64(callers*steps)
 	for range callers {
 		c := begin()
 		r.callers.Go(func() {
@@ -117,7 +115,7 @@ func (r *round) end(c *caller) {
 	cancel(errGone)
 	switch r.ending {
 	case endPatient:
-		if !r.store.endless() && !r.rivals {
+		if !r.store.endless() {
 			r.Resize(6) // or the callers may wait for ever
 			r.callers.Wait()
 		}
@@ -133,14 +131,12 @@ func (r *round) end(c *caller) {
 		}
 	case endCancel:
 		r.Cancel()
-		r.settle()
 	case endZero:
 		r.Resize(0)
 	case endStopCancel:
 		r.Stop(done, false)
 		c.sleep(50)
 		r.Cancel()
-		r.settle()
 	case endRace:
 		r.callers.Go(func() {
 			defer r.Guard()
@@ -150,13 +146,5 @@ func (r *round) end(c *caller) {
 	case endHurry:
 		r.Stop(done, false)
 		r.Resize(0)
-	}
-}
-
-// settle tells the oracle that the cancel was long ago, where that can be known.
-func (r *round) settle() {
-	if r.bubble {
-		synctest.Wait()
-		r.Settled()
 	}
 }

@@ -32,12 +32,6 @@ const (
 	fewest = 12
 )
 
-// A sample is what is left after a cycle.
-type sample struct {
-	heap       uint64 // bytes that are reachable
-	goroutines int    // more than before the soak
-}
-
 // Soak keeps one pool under load for that long, on store number kind, and returns what
 // is wrong with it. A leak of one task in a thousand is nothing to a round, and the end
 // of a service that runs for a month.
@@ -62,22 +56,21 @@ func Soak(seed uint64, kind int, length time.Duration, newPool oracle.Maker, log
 	if err != nil {
 		return err
 	}
-	var samples []sample
+	var heaps []uint64 // reachable after each cycle
 	began := time.Now()
-	for err == nil && (time.Since(began) < length || len(samples) < fewest) {
+	for err == nil && (time.Since(began) < length || len(heaps) < fewest) {
 		err = r.cycle(rng, min(max(length/50, 15*time.Millisecond), time.Second))
 		left := settledGoroutines(before + idle)
 		if err == nil && left > before+idle {
 			err = fmt.Errorf("%w: %d", errGoroutines, left-before)
 		}
-		samples = append(samples, sample{weigh(), left - before})
+		heaps = append(heaps, weigh())
 	}
-	early, late := trend(samples)
-	logf("%d tasks in %d cycles and %v; live heap %d KiB early and %d late; goroutines %d and %d",
-		r.Stats(none, false).Submitted, len(samples), time.Since(began).Round(time.Millisecond),
-		early.heap>>10, late.heap>>10, early.goroutines, late.goroutines)
-	if err == nil {
-		err = rising(early, late)
+	early, late := trend(heaps)
+	logf("%d tasks in %d cycles and %v; live heap %d KiB early and %d late",
+		r.Stats(none, false).Submitted, len(heaps), time.Since(began).Round(time.Millisecond), early>>10, late>>10)
+	if err == nil && late > early+slack {
+		err = fmt.Errorf("%w: from %d to %d bytes after a cycle, by more than %d", errHeap, early, late, slack)
 	}
 	if err != nil {
 		r.Cancel()
@@ -133,31 +126,9 @@ func settledGoroutines(want int) int {
 
 // trend returns the medians of an early and of a late third of the samples. The first
 // fifth is left out: memory that is kept for use again is taken then, and by chance.
-func trend(samples []sample) (early, late sample) {
+func trend(samples []uint64) (early, late uint64) {
 	samples = samples[len(samples)/5:]
 	n := max(1, len(samples)/3)
-	return median(samples[:n]), median(samples[len(samples)-n:])
-}
-
-func median(samples []sample) sample {
-	var heaps []uint64
-	var counts []int
-	for _, s := range samples {
-		heaps = append(heaps, s.heap)
-		counts = append(counts, s.goroutines)
-	}
-	slices.Sort(heaps)
-	slices.Sort(counts)
-	return sample{heaps[len(heaps)/2], counts[len(counts)/2]}
-}
-
-// rising returns an error if more is left in the end than in the beginning.
-func rising(early, late sample) error {
-	switch {
-	case late.heap > early.heap+slack:
-		return fmt.Errorf("%w: from %d to %d bytes after a cycle, by more than %d", errHeap, early.heap, late.heap, slack)
-	case late.goroutines > early.goroutines+idle:
-		return fmt.Errorf("%w: from %d to %d after a cycle", errGoroutines, early.goroutines, late.goroutines)
-	}
-	return nil
+	first, last := slices.Sorted(slices.Values(samples[:n])), slices.Sorted(slices.Values(samples[len(samples)-n:]))
+	return first[n/2], last[n/2]
 }

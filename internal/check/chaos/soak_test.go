@@ -71,23 +71,3 @@ func TestSoakBites(t *testing.T) {
 		})
 	}
 }
-
-// TestTrend: the heap and the goroutines may go up and down, and not up for good.
-func TestTrend(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		at   func(i int) sample
-		want error
-	}{
-		{"flat", func(i int) sample { return sample{5<<20 + uint64(i%7)<<14, 1} }, nil},
-		{"less is not more", func(i int) sample { return sample{8<<20 - uint64(min(i, 4))<<20, 1} }, nil},
-		{"slow", func(i int) sample { return sample{5<<20 + uint64(i)<<15, 1} }, errHeap},
-		{"goroutines", func(i int) sample { return sample{5 << 20, 1 + i/5} }, errGoroutines},
-	} {
-		var all []sample
-		for i := range 30 {
-			all = append(all, c.at(i))
-		}
-		assert.ErrorIs(t, rising(trend(all)), c.want, c.name)
-	}
-}

@@ -171,7 +171,7 @@ func (s *faulty) put(ctx context.Context, batch bool, all ...oracle.Result) erro
 	s.mu.Unlock()
 	s.o.Puts([faults]oracle.Fate{
 		down: oracle.Failed, lying: oracle.Failed, hanging: oracle.Failed,
-		rejecting: oracle.Refused, exiting: oracle.Refused, panicking: oracle.Panicked,
+		rejecting: oracle.Refused, exiting: oracle.Refused, panicking: oracle.Refused,
 	}[f], batch, all...)
 	switch f {
 	case slow:

@@ -99,9 +99,7 @@ func (r *round) do(ctx context.Context, t *oracle.Task) (int, error) {
 	case asks:
 		r.Stats(none, true)
 	case resizes:
-		if r.rivals {
-			r.Resize(t.Number % 5)
-		}
+		r.Resize(1 + t.Number%5)
 	case stops:
 		r.Stop(ctx, true)
 	}

@@ -22,17 +22,7 @@ const (
 // A view is what was known of the pool before a call.
 type view struct {
 	closed, cancelled bool
-	zero              uint64
 	floor             uint64
-}
-
-func (o *Oracle) look() view {
-	return view{
-		cancelled: o.cancelled.Load(),
-		closed:    o.closed.Load(),
-		zero:      o.zero.Load(),
-		floor:     o.floor.Load(),
-	}
 }
 
 // A call is how tasks were submitted.
@@ -47,7 +37,7 @@ type call struct {
 // Submit hands tasks to the pool, some of which may be nil. inside says that a task
 // does so, with its own context.
 func (o *Oracle) Submit(ctx context.Context, way Way, inside bool, tasks ...*Task) {
-	before := o.look()
+	before := view{cancelled: o.cancelled.Load(), closed: o.closed.Load(), floor: o.floor.Load()}
 	how := call{ctx: ctx, way: way, inside: inside, late: !inside && ctx.Err() != nil}
 	o.offer(tasks)
 	how.began = o.clock.Add(1)
@@ -80,10 +70,6 @@ func (o *Oracle) offer(tasks []*Task) {
 	o.offered = append(o.offered, tasks...)
 	o.mu.Unlock()
 	o.offers.Add(int64(len(tasks)))
-	select {
-	case o.passed <- struct{}{}:
-	default:
-	}
 }
 
 func (o *Oracle) one(id store.ID, err error) ([]store.ID, error) {
@@ -110,8 +96,6 @@ func (o *Oracle) accept(before view, t *Task, id store.ID, how call) {
 		o.Fault("%v was accepted after the close", t)
 	case how.late:
 		o.Fault("%v was accepted with a context that was done", t)
-	case before.zero%2 == 1 && o.zero.Load() == before.zero:
-		o.Fault("%v was accepted without workers", t)
 	}
 	for old := o.floor.Load(); old < uint64(id) && !o.floor.CompareAndSwap(old, uint64(id)); old = o.floor.Load() {
 	}
@@ -145,7 +129,6 @@ func (o *Oracle) refuse(before view, tasks []*Task, n int, err error, how call) 
 		}
 		return
 	}
-	unmanned := before.zero%2 == 1 && o.zero.Load() == before.zero
 	why := ""
 	switch {
 	case errors.Is(err, pool.ErrClosed):
@@ -162,8 +145,6 @@ func (o *Oracle) refuse(before view, tasks []*Task, n int, err error, how call) 
 		if !o.zeroed.Load() {
 			why = "there were workers"
 		}
-	case unmanned:
-		why = "there were no workers"
 	case errors.Is(err, pool.ErrQueueFull):
 		o.mu.Lock()
 		offered := len(o.offered)
@@ -216,14 +197,6 @@ func (o *Oracle) Get(ctx context.Context, t *Task, inside bool) bool {
 	}
 	o.note(began, event{kind: found, id: t.ID()})
 	return true
-}
-
-// GetUnknown asks for the result of an ID that is never given out.
-func (o *Oracle) GetUnknown() {
-	_, err := o.pool.Get(context.Background(), 1<<50+12345)
-	if !errors.Is(err, store.ErrNotFound) {
-		o.Fault("Get of an ID that was never given out: %v", err)
-	}
 }
 
 // Delete deletes the result of t, which somebody has got, from the store.
@@ -323,9 +296,6 @@ func (o *Oracle) Stats(old pool.Stats, inside bool) pool.Stats {
 
 // Resize changes the number of workers.
 func (o *Oracle) Resize(n int) {
-	if o.zero.Load()%2 == 1 {
-		o.zero.Add(1)
-	}
 	if n == 0 {
 		o.zeroed.Store(true)
 	}
@@ -339,8 +309,6 @@ func (o *Oracle) Resize(n int) {
 	switch {
 	case n < 0 && !errors.Is(err, pool.ErrNoWorkers):
 		o.Fault("Resize(%d) returned %v", n, err)
-	case n == 0 && err == nil && !o.rivals:
-		o.zero.Add(1)
 	case n >= 0 && err != nil && (!errors.Is(err, pool.ErrClosed) || !o.closing.Load()):
 		o.Fault("Resize(%d) returned %v", n, err)
 	}
@@ -354,9 +322,6 @@ func (o *Oracle) Cancel() {
 	o.cancelled.Store(true)
 	o.closed.Store(true)
 }
-
-// Settled says that whoever had looked for the cancel before it came has gone on since.
-func (o *Oracle) Settled() { o.settled.Store(true) }
 
 // Stop calls Stop. inside says that a task does so, with its own context.
 func (o *Oracle) Stop(ctx context.Context, inside bool) {

@@ -74,9 +74,9 @@ type Oracle struct {
 	// the tasks that run. It is set before Open.
 	Gathered int64
 
-	// Ordered asks for an order of all that happened that explains what was seen. There
-	// can be a few dozen tasks then, the store has to take results one by one, and they
-	// are not looked at if tasks were not run. It is set before Open.
+	// Ordered asks for an order of all that happened that explains what was seen, if
+	// there are few tasks and all were run. The store has to take results one by one,
+	// and not to fail. It is set before Open.
 	Ordered bool
 
 	ctx     context.Context
@@ -94,16 +94,12 @@ type Oracle struct {
 	lateStarts atomic.Int64  // after the cancel
 	offers     atomic.Int64  // tasks that were handed to a Submit
 	accepts    atomic.Int64  // … which has said yes
-	passed     chan struct{} // has room for one; told of each offer
 	floor      atomic.Uint64 // the highest ID that was returned
-	zero       atomic.Uint64 // odd while Resize(0) has returned and no other Resize has begun
-	rivals     bool          // zero is not known: several goroutines resize
 
 	closing    atomic.Bool // Stop or the cancel has begun
 	closed     atomic.Bool // … and has closed the pool
 	cancelling atomic.Bool
 	cancelled  atomic.Bool
-	settled    atomic.Bool // the cancel was long ago, by a bubble's clock
 	zeroed     atomic.Bool // a Resize(0) has begun
 
 	clock    atomic.Int64 // counts its readings
@@ -120,12 +116,9 @@ type Oracle struct {
 type key struct{}
 
 // New returns an oracle for a pool of that size. The cancel is given that cause,
-// which may be nil. With rivals, several goroutines may call Resize.
-func New(cause error, opts *pool.Options, rivals bool) *Oracle {
-	o := &Oracle{
-		given: cause, cause: cause, room: opts.Queue, rivals: rivals,
-		passed: make(chan struct{}, 1), accounts: make(map[store.ID]*account),
-	}
+// which may be nil.
+func New(cause error, opts *pool.Options) *Oracle {
+	o := &Oracle{given: cause, cause: cause, room: opts.Queue, accounts: make(map[store.ID]*account)}
 	o.ctx, o.cancel = context.WithCancelCause(context.WithValue(context.Background(), key{}, o))
 	if cause == nil {
 		o.cause = context.Canceled
@@ -133,16 +126,11 @@ func New(cause error, opts *pool.Options, rivals bool) *Oracle {
 	if o.room == 0 {
 		o.room = 1024
 	}
-	o.workers = limit(opts)
+	if o.workers = opts.Workers; o.workers == 0 {
+		o.workers = runtime.GOMAXPROCS(0)
+	}
 	o.allowed.Store(int64(o.workers))
 	return o
-}
-
-func limit(opts *pool.Options) int {
-	if opts.Workers == 0 {
-		return runtime.GOMAXPROCS(0)
-	}
-	return opts.Workers
 }
 
 // Open makes the pool, whose task function is fn between two looks. Before it, the
@@ -171,7 +159,7 @@ func (o *Oracle) Open(newPool Maker, fn Func, st Store, opts *pool.Options) erro
 
 // enter checks what has to be so when a task starts.
 func (o *Oracle) enter(ctx context.Context, t *Task) {
-	cancelled, settled := o.cancelled.Load(), o.settled.Load()
+	cancelled := o.cancelled.Load()
 	if n := o.running.Add(1); n > o.allowed.Load() {
 		o.Fault("%d tasks run at once, and there were never more than %d workers", n, o.allowed.Load())
 	}
@@ -182,9 +170,6 @@ func (o *Oracle) enter(ctx context.Context, t *Task) {
 	}
 	if ctx.Value(key{}) != o {
 		o.Fault("%v does not see the values of the pool's context", t)
-	}
-	if settled {
-		o.Fault("%v started long after the cancel", t)
 	}
 	if cancelled {
 		o.lateStarts.Add(1)
@@ -229,9 +214,8 @@ func (o *Oracle) Err() error {
 // Cancelled tells whether the pool's context has been cancelled.
 func (o *Oracle) Cancelled() bool { return o.cancelled.Load() }
 
-// Offers returns how many tasks were handed to a Submit, and a channel that is told of
-// the next one.
-func (o *Oracle) Offers() (int64, <-chan struct{}) { return o.offers.Load(), o.passed }
+// Offers returns how many tasks were handed to a Submit.
+func (o *Oracle) Offers() int64 { return o.offers.Load() }
 
 // Pick returns one of the tasks that are known to be accepted, or nil. The newest are
 // the most interesting.

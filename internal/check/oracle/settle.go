@@ -13,10 +13,9 @@ type Fate int
 
 // The fates there are.
 const (
-	Taken    Fate = iota
-	Failed        // it returns an error: the store may take the result later
-	Refused       // it rejects the result, or calls Goexit
-	Panicked      // it panics with it
+	Taken   Fate = iota
+	Failed       // it returns an error: the store may take the result later
+	Refused      // it rejects the result, panics with it or calls Goexit
 )
 
 // An account is what happened to one ID.
@@ -30,7 +29,6 @@ type account struct {
 	lied    bool   // it was taken, and Put said otherwise
 	failed  bool   // a Put of it failed
 	refused bool   // a Put of it rejected it, panicked or called Goexit
-	threw   bool   // it was refused by a panic
 }
 
 func (o *Oracle) accountLocked(id store.ID) *account {
@@ -62,8 +60,7 @@ func (o *Oracle) Puts(f Fate, batch bool, all ...Result) {
 		acc := o.accountLocked(res.ID)
 		acc.last, acc.began = res, began
 		acc.failed = acc.failed || f == Failed
-		acc.refused = acc.refused || !batch && f >= Refused
-		acc.threw = acc.threw || !batch && f == Panicked
+		acc.refused = acc.refused || !batch && f == Refused
 	}
 }
 
@@ -86,12 +83,9 @@ func (o *Oracle) Took(lies bool, all ...Result) {
 // stores in its place if the store has refused it.
 func (o *Oracle) genuine(t *Task, v int, err error) error {
 	acc := o.account(t.ID())
-	var thrown *pool.PanicError
 	switch instead := acc.refused && errors.Is(err, store.ErrRejected); {
 	case instead && v != 0:
 		return WrongResult{"a value beside the refusal", v, err}
-	case instead && acc.threw && !errors.As(err, &thrown):
-		return WrongResult{"the store's panic is not in it", v, err}
 	case instead:
 		return nil
 	case acc.refused && acc.stored > 0:
@@ -126,7 +120,7 @@ func (o *Oracle) End() {
 	o.Stop(ctx, false)
 	<-o.pool.Done()
 	o.Stop(o.ctx, false)
-	o.afterEnd(ctx)
+	o.Wait(ctx, false)
 	for _, t := range o.ids {
 		o.Get(ctx, t, false)
 	}
@@ -134,10 +128,10 @@ func (o *Oracle) End() {
 		return // the faults say why
 	}
 	handed := o.handedBack()
-	byCancel, byZero := o.settle(ctx, handed)
-	o.verdict(len(handed), byCancel, byZero)
+	o.settle(ctx, handed)
+	o.verdict(len(handed))
 	if o.Ordered && o.sum.NotRun == 0 {
-		o.order(o.workers)
+		o.order()
 	}
 	if n := o.lateStarts.Load(); n > o.allowed.Load() {
 		o.Fault("%d tasks started after the cancel", n)
@@ -159,12 +153,9 @@ func (o *Oracle) Settle(ctx context.Context) {
 	o.offered, o.ids, o.accounts = nil, nil, make(map[store.ID]*account)
 }
 
-// settle looks at each task and at the store, and returns how many tasks were not run
-// and why. handed are the results that Stop has handed back.
-func (o *Oracle) settle(ctx context.Context, handed map[store.ID]Result) (byCancel, byZero int) {
-	for _, err := range o.strangers() {
-		o.Fault("%w", err)
-	}
+// settle looks at each task and at the store. handed are the results that Stop has
+// handed back.
+func (o *Oracle) settle(ctx context.Context, handed map[store.ID]Result) {
 	for _, t := range o.offered {
 		if t == nil {
 			continue
@@ -175,14 +166,7 @@ func (o *Oracle) settle(ctx context.Context, handed map[store.ID]Result) (byCanc
 			}
 			continue
 		}
-		res := o.result(t, handed)
-		switch {
-		case t.Ran() > 0:
-		case errors.Is(res.Err, o.cause):
-			byCancel++
-		case errors.Is(res.Err, pool.ErrNoWorkers):
-			byZero++
-		}
+		o.result(t, handed)
 		o.count(t)
 	}
 	want, got := o.sum, o.pool.Stats()
@@ -196,6 +180,7 @@ func (o *Oracle) settle(ctx context.Context, handed map[store.ID]Result) (byCanc
 	}
 	for id, acc := range o.accounts {
 		if acc.task == nil {
+			o.Fault("the store was given %+v, and nobody that ID", acc.last)
 			continue
 		}
 		res, holds := held[id]
@@ -209,21 +194,10 @@ func (o *Oracle) settle(ctx context.Context, handed map[store.ID]Result) (byCanc
 	for _, res := range held {
 		o.Fault("the store holds %+v, which was not put there", res)
 	}
-	return byCancel, byZero
 }
 
-// strangers returns what is wrong with results of IDs that nobody was given.
-func (o *Oracle) strangers() (faults []error) {
-	for id, acc := range o.accounts {
-		if acc.task == nil {
-			faults = append(faults, WrongResult{"nobody was given its ID", int(id), acc.last.Err})
-		}
-	}
-	return faults
-}
-
-// result returns the one result of t that there may be.
-func (o *Oracle) result(t *Task, handed map[store.ID]Result) Result {
+// result looks for the one result of t.
+func (o *Oracle) result(t *Task, handed map[store.ID]Result) {
 	acc := o.account(t.ID())
 	back, isBack := handed[t.ID()]
 	switch {
@@ -231,7 +205,7 @@ func (o *Oracle) result(t *Task, handed map[store.ID]Result) Result {
 		o.Fault("the result of %v was stored %d times", t, acc.stored)
 	case acc.stored == 0 && !isBack:
 		o.Fault("%v was accepted and has no result", t)
-		return acc.res
+		return
 	case acc.stored == 1 && isBack && !acc.lied:
 		o.Fault("the result of %v was stored and handed back", t)
 	}
@@ -251,7 +225,6 @@ func (o *Oracle) result(t *Task, handed map[store.ID]Result) Result {
 	if res.ID != t.ID() {
 		o.Fault("the result of %v has ID %d", t, res.ID)
 	}
-	return res
 }
 
 // count adds t to the numbers that Stats should have.
@@ -295,53 +268,26 @@ func (o *Oracle) handedBack() map[store.ID]Result {
 	return handed
 }
 
-// verdict finds fault with what Stop returned, if results were handed back or tasks
-// not run.
-func (o *Oracle) verdict(handed, notRunByCancel, notRunByZero int) {
+// verdict finds fault with what Stop returned, if so many results were handed back.
+func (o *Oracle) verdict(handed int) {
 	v := o.verdicts[0]
 	var unsaved *pool.UnsavedError[int]
-	is := errors.As(v, &unsaved)
 	byCancel := errors.Is(v, o.cause)
 	byZero := errors.Is(v, pool.ErrNotRun) && errors.Is(v, pool.ErrNoWorkers)
 	why := ""
 	switch {
-	case is != (handed > 0):
+	case errors.As(v, &unsaved) != (handed > 0):
 		why = "UnsavedError is for results that are handed back"
 	case byCancel && !o.cancelling.Load():
 		why = "there was no cancel"
-	case notRunByCancel > 0 && !byCancel:
-		why = "the cancel left tasks unrun"
-	case notRunByZero > 0 && !byCancel && !byZero:
-		why = "tasks were left without workers"
 	case byZero && o.sum.NotRun == 0:
-		why = "no task was left without workers"
-	case v != nil && handed == 0 && !byCancel && !byZero:
+		why = "all tasks were run"
+	case !byZero && !byCancel && o.sum.NotRun > 0:
+		why = "tasks were not run"
+	case !byZero && !byCancel && handed == 0 && v != nil:
 		why = "it should be nil"
 	}
 	if why != "" {
-		o.Fault("Stop returned %v: %s (%d handed back, %d not run by the cancel, %d by Resize(0))",
-			v, why, handed, notRunByCancel, notRunByZero)
+		o.Fault("Stop returned %v: %s (%d handed back, %d not run)", v, why, handed, o.sum.NotRun)
 	}
-}
-
-// afterEnd calls once more what is refused after the end.
-func (o *Oracle) afterEnd(ctx context.Context) {
-	task := &Task{Number: -2}
-	ids, errAll := o.pool.SubmitAll(ctx, []*Task{task, task})
-	_, err := o.pool.Submit(ctx, task)
-	_, errTry := o.pool.TrySubmit(task)
-	for call, err := range map[string]error{
-		"Submit": err, "TrySubmit": errTry, "SubmitAll": errAll, "Resize": o.pool.Resize(1),
-	} {
-		if !errors.Is(err, pool.ErrClosed) {
-			o.Fault("%s after the end: %v", call, err)
-		}
-		if o.cancelled.Load() && call != "Resize" && !errors.Is(err, o.cause) {
-			o.Fault("%s after the end and the cancel: %v", call, err)
-		}
-	}
-	if len(ids) > 0 || task.Ran() > 0 {
-		o.Fault("after the end the IDs %d were given out, and %d tasks run", ids, task.Ran())
-	}
-	o.Wait(ctx, false)
 }
