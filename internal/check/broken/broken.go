@@ -20,6 +20,7 @@ type Fault struct {
 	// does not know exactly what is to be seen.
 	NoMachine, NoChaos bool
 	Hangs              bool // it holds up its callers, which is seen soon in a bubble only
+	Ordered            bool // only an order of all that happened shows it for sure
 	Races              bool // the race detector finds it, and ends the test
 
 	spoil func(*broken)                      // replaces methods of the pool, or its task function
@@ -43,7 +44,6 @@ type broken struct {
 	trySubmit func(*oracle.Task) (store.ID, error)
 	submitAll func(context.Context, []*oracle.Task) ([]store.ID, error)
 	get       func(context.Context, store.ID) (int, error)
-	results   func(context.Context) (map[store.ID]oracle.Result, error)
 	wait      func(context.Context) error
 	stop      func(context.Context) error
 	done      <-chan struct{}
@@ -62,7 +62,7 @@ func (f Fault) Make(ctx context.Context, fn oracle.Func, st oracle.Store, opts *
 		return nil, err
 	}
 	b.real = p
-	b.submit, b.trySubmit, b.submitAll, b.get, b.results = p.Submit, p.TrySubmit, p.SubmitAll, p.Get, p.Results
+	b.submit, b.trySubmit, b.submitAll, b.get = p.Submit, p.TrySubmit, p.SubmitAll, p.Get
 	b.wait, b.stop, b.done, b.resize, b.stats = p.Wait, p.Stop, p.Done(), p.Resize, p.Stats
 	if f.spoil != nil {
 		f.spoil(b)
@@ -79,7 +79,7 @@ func (b *broken) SubmitAll(ctx context.Context, in []*oracle.Task) ([]store.ID, 
 }
 
 func (b *broken) Results(ctx context.Context) (map[store.ID]oracle.Result, error) {
-	return b.results(ctx)
+	return b.real.Results(ctx)
 }
 
 func (b *broken) TrySubmit(in *oracle.Task) (store.ID, error)       { return b.trySubmit(in) }

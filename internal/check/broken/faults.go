@@ -40,10 +40,6 @@ var Faults = []Fault{
 		}
 		return nil
 	}},
-	{Name: "a result goes to another ID", put: func(b *broken, res oracle.Result) error {
-		res.ID ^= 1 << 45
-		return b.store(res)
-	}},
 	{Name: "an error is flattened", put: func(b *broken, res oracle.Result) error {
 		if res.Err != nil {
 			res.Err = errors.New(res.Err.Error())
@@ -68,15 +64,6 @@ var Faults = []Fault{
 	{Name: "a task does not hear of the cancel", spoil: func(b *broken) {
 		fn := b.fn
 		b.fn = func(ctx context.Context, t *oracle.Task) (int, error) { return fn(context.WithoutCancel(ctx), t) }
-	}},
-	{Name: "a refused task runs", spoil: func(b *broken) {
-		b.trySubmit = func(t *oracle.Task) (store.ID, error) {
-			id, err := b.real.TrySubmit(t)
-			if err != nil && t != nil {
-				go func() { _, _ = outcome(func() (int, error) { return b.fn(b.ctx, t) }) }()
-			}
-			return id, err
-		}
 	}},
 
 	// Submit, TrySubmit and SubmitAll.
@@ -114,17 +101,8 @@ var Faults = []Fault{
 			return ids, err
 		}
 	}},
-	{Name: "SubmitAll forgets what it accepted", spoil: func(b *broken) {
-		b.submitAll = func(ctx context.Context, in []*oracle.Task) ([]store.ID, error) {
-			ids, err := b.real.SubmitAll(ctx, in)
-			if err != nil {
-				ids = nil
-			}
-			return ids, err
-		}
-	}},
 
-	// Get, Results and Wait.
+	// Get and Wait.
 	{Name: "Get does not wait", spoil: func(b *broken) {
 		b.get = func(ctx context.Context, id store.ID) (int, error) {
 			res, err := b.st.Get(ctx, id)
@@ -138,16 +116,6 @@ var Faults = []Fault{
 				return res.Value, err
 			}
 			return v, err
-		}
-	}},
-	{Name: "Results mixes up the IDs", NoMachine: true, spoil: func(b *broken) {
-		b.results = func(ctx context.Context) (map[store.ID]oracle.Result, error) {
-			all, err := b.real.Results(ctx)
-			moved := make(map[store.ID]oracle.Result)
-			for id, res := range all {
-				moved[id+1] = res
-			}
-			return moved, err
 		}
 	}},
 	{Name: "Wait does not wait", spoil: func(b *broken) {
@@ -174,14 +142,6 @@ var Faults = []Fault{
 	{Name: "Stop says that all is well", spoil: func(b *broken) {
 		b.stop = func(ctx context.Context) error {
 			_ = b.real.Stop(ctx)
-			return context.Cause(ctx)
-		}
-	}},
-	{Name: "two Stops disagree", NoMachine: true, spoil: func(b *broken) {
-		b.stop = func(ctx context.Context) error {
-			if err := b.real.Stop(ctx); err != nil && ctx.Err() == nil {
-				return fmt.Errorf("stop number %d: %w", b.calls.Add(1), err)
-			}
 			return context.Cause(ctx)
 		}
 	}},
@@ -232,7 +192,7 @@ var Faults = []Fault{
 		defer b.mu.Unlock()
 		b.seen, *s = *s, b.seen
 	})},
-	{Name: "Stats are of two moments", NoMachine: true, spoil: counts(func(b *broken, s *pool.Stats) {
+	{Name: "Stats are of two moments", NoMachine: true, Ordered: true, spoil: counts(func(b *broken, s *pool.Stats) {
 		runtime.Gosched()
 		first := s.Running
 		*s = b.real.Stats()

@@ -14,27 +14,28 @@ import (
 type step struct {
 	kind   kind
 	ticket uint64
-	on     bool // what the shutters are told
+	task   int
 }
 
 type kind string
 
 const (
-	take     kind = "a push takes the ticket"
-	publish  kind = "… and publishes it"
-	full     kind = "a push fails"
-	pop      kind = "a pop takes the ticket"
-	free     kind = "… and frees its slot"
-	nothing  kind = "a pop fails"
-	shutTail kind = "the tail is shut or opened"
-	shutHead kind = "the head is shut or opened"
+	take    kind = "a push takes the ticket"
+	publish kind = "… and publishes it"
+	full    kind = "a push fails"
+	pop     kind = "a pop takes the ticket"
+	free    kind = "… and frees its slot"
+	nothing kind = "a pop fails"
 )
 
-// state is a queue of up to 64 tickets in all.
+// tickets is how many there may be: three goroutines push seven times each.
+const tickets = 21
+
+// state is a queue.
 type state struct {
-	head, tail         uint64
-	published, freed   uint64 // bit sets of tickets
-	headShut, tailShut bool
+	head, tail       uint64
+	published, freed uint64 // bit sets of tickets
+	tasks            [tickets]int
 }
 
 // model is a first-in, first-out line with places for capacity items.
@@ -58,25 +59,22 @@ func (s state) step(c step, capacity, slots uint64) (ok bool, next state) {
 	isReady := s.head < s.tail && s.published&(1<<s.head) != 0
 	switch c.kind {
 	case take:
-		ok = !s.tailShut && c.ticket == s.tail && !isFull
+		ok = c.ticket == s.tail && !isFull
 		s.tail++
+		s.tasks[c.ticket%tickets] = c.task
 	case publish:
 		ok = c.ticket < s.tail
 		s.published |= 1 << c.ticket
 	case full:
-		ok = isFull || s.tailShut
+		ok = isFull
 	case pop:
-		ok = !s.headShut && c.ticket == s.head && isReady
+		ok = isReady && c.ticket == s.head && c.task == s.tasks[c.ticket%tickets]
 		s.head++
 	case free:
 		ok = c.ticket < s.head
 		s.freed |= 1 << c.ticket
 	case nothing:
-		ok = s.headShut || !isReady
-	case shutTail:
-		ok, s.tailShut = true, c.on
-	case shutHead:
-		ok, s.headShut = true, c.on
+		ok = !isReady
 	}
 	return ok, s
 }
@@ -84,7 +82,12 @@ func (s state) step(c step, capacity, slots uint64) (ok bool, next state) {
 // A history is what one goroutine after the other has written down.
 type history []porcupine.Operation
 
-func (h *history) add(call, ret int64, steps ...step) {
+// add writes down an operation: its two steps, or that it has failed.
+func (h *history) add(call, ret int64, ok bool, first, second, failure step) {
+	steps := []step{failure}
+	if ok {
+		steps = []step{first, second}
+	}
 	for _, s := range steps {
 		*h = append(*h, porcupine.Operation{Input: s, Call: call, Return: ret})
 	}
