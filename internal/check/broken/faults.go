@@ -242,7 +242,7 @@ func naively(b *broken) {
 		id = store.ID(b.calls.Add(1))
 		err = inner.Submit(func(ctx context.Context) (int, error) {
 			v, err := outcome(func() (int, error) { return b.fn(ctx, t) })
-			return v, b.store(oracle.Result{ID: id, Value: v, Err: err})
+			return outcome(func() (int, error) { return v, b.store(oracle.Result{ID: id, Value: v, Err: err}) })
 		})
 		return id, err
 	}

@@ -47,7 +47,7 @@ func Soak(seed uint64, kind int, length time.Duration, newPool oracle.Maker, log
 		soaks: true,
 		opts:  pool.Options{Workers: 1, Queue: 1 + rng.IntN(64)},
 		store: storePlan{
-			kind: kind, one: 1, reserves: true, base: bases[rng.IntN(len(bases))], gap: rng.Uint64N(1 << 12),
+			kind: kind, base: bases[rng.IntN(len(bases))], gap: rng.Uint64N(1 << 12),
 		},
 		ending: ending(rng.IntN(int(endings))),
 	}

@@ -19,35 +19,34 @@ const (
 	Ways
 )
 
-// A view is what was known of the pool before a call.
-type view struct {
+// A call is how tasks were submitted, and what was known how.
+type call struct {
+	ctx               context.Context
+	way               Way
+	inside            bool // by a task, with the context that it was given
+	late              bool // with a context that was done before
 	closed, cancelled bool
 	floor             uint64
-}
-
-// A call is how tasks were submitted.
-type call struct {
-	ctx    context.Context
-	way    Way
-	inside bool // by a task, with the context that it was given
-	late   bool // with a context that was done before
-	began  int64
+	began             int64
 }
 
 // Submit hands tasks to the pool, some of which may be nil. inside says that a task
 // does so, with its own context.
 func (o *Oracle) Submit(ctx context.Context, way Way, inside bool, tasks ...*Task) {
-	before := view{cancelled: o.cancelled.Load(), closed: o.closed.Load(), floor: o.floor.Load()}
-	how := call{ctx: ctx, way: way, inside: inside, late: !inside && ctx.Err() != nil}
-	o.offer(tasks)
-	how.began = o.clock.Add(1)
+	how := call{
+		ctx: ctx, way: way, inside: inside, late: way != TrySubmit && !inside && ctx.Err() != nil,
+		cancelled: o.cancelled.Load(), closed: o.closed.Load(), floor: o.floor.Load(), began: o.Clock(),
+	}
+	o.mu.Lock()
+	o.offered = append(o.offered, tasks...)
+	o.mu.Unlock()
+	o.offers.Add(int64(len(tasks)))
 	var ids []store.ID
 	var err error
 	switch way {
 	case Submit:
 		ids, err = o.one(o.pool.Submit(ctx, tasks[0]))
 	case TrySubmit:
-		how.late = false
 		ids, err = o.one(o.pool.TrySubmit(tasks[0]))
 	case SubmitAll:
 		ids, err = o.pool.SubmitAll(ctx, tasks)
@@ -57,19 +56,12 @@ func (o *Oracle) Submit(ctx context.Context, way Way, inside bool, tasks ...*Tas
 		return
 	}
 	for i, id := range ids {
-		o.accept(before, tasks[i], id, how)
-		before.floor = max(before.floor, uint64(id))
+		o.accept(tasks[i], id, how)
+		how.floor = max(how.floor, uint64(id))
 	}
 	if err != nil {
-		o.refuse(before, tasks, len(ids), err, how)
+		o.refuse(tasks, len(ids), err, how)
 	}
-}
-
-func (o *Oracle) offer(tasks []*Task) {
-	o.mu.Lock()
-	o.offered = append(o.offered, tasks...)
-	o.mu.Unlock()
-	o.offers.Add(int64(len(tasks)))
 }
 
 func (o *Oracle) one(id store.ID, err error) ([]store.ID, error) {
@@ -82,7 +74,7 @@ func (o *Oracle) one(id store.ID, err error) ([]store.ID, error) {
 	return nil, err
 }
 
-func (o *Oracle) accept(before view, t *Task, id store.ID, how call) {
+func (o *Oracle) accept(t *Task, id store.ID, how call) {
 	switch {
 	case t == nil:
 		o.Fault("a nil task was accepted")
@@ -90,9 +82,9 @@ func (o *Oracle) accept(before view, t *Task, id store.ID, how call) {
 	case id == 0:
 		o.Fault("%v was accepted with ID 0", t)
 		return
-	case uint64(id) <= before.floor:
-		o.Fault("%v got ID %d after another had got %d", t, id, before.floor)
-	case before.closed:
+	case uint64(id) <= how.floor:
+		o.Fault("%v got ID %d after another had got %d", t, id, how.floor)
+	case how.closed:
 		o.Fault("%v was accepted after the close", t)
 	case how.late:
 		o.Fault("%v was accepted with a context that was done", t)
@@ -116,7 +108,7 @@ func (o *Oracle) accept(before view, t *Task, id store.ID, how call) {
 
 // refuse finds fault with err unless this call may return it now. The first n tasks
 // were accepted.
-func (o *Oracle) refuse(before view, tasks []*Task, n int, err error, how call) {
+func (o *Oracle) refuse(tasks []*Task, n int, err error, how call) {
 	for _, t := range tasks {
 		if t != nil {
 			continue
@@ -135,10 +127,10 @@ func (o *Oracle) refuse(before view, tasks []*Task, n int, err error, how call) 
 		o.note(how.began, event{kind: tooLate})
 		if !o.closing.Load() {
 			why = "the pool was open"
-		} else if before.cancelled && !errors.Is(err, o.cause) {
+		} else if how.cancelled && !errors.Is(err, o.cause) {
 			why = "it does not wrap the cause"
 		}
-	case before.closed:
+	case how.closed:
 		why = "the pool was closed before"
 	case errors.Is(err, pool.ErrNoWorkers):
 		o.note(how.began, event{kind: noWorkers})
@@ -169,14 +161,14 @@ func (o *Oracle) refuse(before view, tasks []*Task, n int, err error, how call) 
 // Get asks for the result of t and tells whether it has got it. inside says that a
 // task does so.
 func (o *Oracle) Get(ctx context.Context, t *Task, inside bool) bool {
-	began := o.clock.Add(1)
+	began := o.Clock()
 	v, err := o.pool.Get(ctx, t.ID())
 	var unsaved *pool.UnsavedError[int]
 	switch {
 	case inside && err == pool.ErrInTask: //nolint:errorlint // the very error
 		return false
 	case errors.As(err, &unsaved):
-		if acc := o.account(t.ID()); !acc.failed && !acc.refused {
+		if acc := o.account(t.ID()); !acc.failed {
 			o.Fault("Get of %v: %v, but the store took it", t, err)
 		}
 		if len(unsaved.Results) != 1 || unsaved.Results[0].ID != t.ID() || unsaved.Results[0].Value != v {
@@ -201,11 +193,8 @@ func (o *Oracle) Get(ctx context.Context, t *Task, inside bool) bool {
 
 // Delete deletes the result of t, which somebody has got, from the store.
 func (o *Oracle) Delete(t *Task) {
-	if o.account(t.ID()).lied {
-		return // it may be put again
-	}
 	t.deleted.Store(true)
-	defer o.note(o.clock.Add(1), event{kind: deleted, id: t.ID()})
+	defer o.note(o.Clock(), event{kind: deleted, id: t.ID()})
 	if err := o.st.Delete(context.Background(), t.ID()); err != nil {
 		o.Fault("Delete: %v", err)
 	}
@@ -216,7 +205,7 @@ func (o *Oracle) Results() {
 	o.mu.Lock()
 	known := o.ids[:len(o.ids):len(o.ids)]
 	o.mu.Unlock()
-	began := o.clock.Add(1)
+	began := o.Clock()
 	all, err := o.pool.Results(context.Background())
 	for _, t := range known {
 		kind := missing
@@ -230,7 +219,7 @@ func (o *Oracle) Results() {
 	}
 	for id, res := range all {
 		acc := o.account(id)
-		if res.ID != id || acc.stored > 0 && res != acc.res && res != acc.last {
+		if res.ID != id || acc.stored > 0 && res != acc.res {
 			o.Fault("Results has %+v under %d, and %+v was put there", res, id, acc.res)
 		}
 	}
@@ -242,7 +231,7 @@ func (o *Oracle) Wait(ctx context.Context, inside bool) {
 	o.mu.Lock()
 	ids := o.ids[:len(o.ids):len(o.ids)]
 	o.mu.Unlock()
-	began := o.clock.Add(1)
+	began := o.Clock()
 	switch err := o.pool.Wait(ctx); {
 	case inside:
 		if err != pool.ErrInTask { //nolint:errorlint // the very error
@@ -255,7 +244,7 @@ func (o *Oracle) Wait(ctx context.Context, inside bool) {
 	default:
 		o.note(began, event{kind: quiet})
 		for _, t := range ids {
-			if acc := o.account(t.ID()); acc.stored == 0 && !acc.failed && !acc.refused {
+			if acc := o.account(t.ID()); acc.stored == 0 && !acc.failed {
 				o.Fault("Wait returned, and %v, accepted before, has no result", t)
 			}
 		}
@@ -266,7 +255,7 @@ func (o *Oracle) Wait(ctx context.Context, inside bool) {
 // before, if any.
 func (o *Oracle) Stats(old pool.Stats, inside bool) pool.Stats {
 	accepted := uint64(o.accepts.Load())
-	began := o.clock.Add(1)
+	began := o.Clock()
 	s := o.pool.Stats()
 	o.note(began, event{kind: looked, stats: s})
 	offered, started := uint64(o.offers.Load()), uint64(o.starts.Load())
@@ -301,7 +290,7 @@ func (o *Oracle) Resize(n int) {
 	}
 	for old := o.allowed.Load(); old < int64(n) && !o.allowed.CompareAndSwap(old, int64(n)); old = o.allowed.Load() {
 	}
-	began := o.clock.Add(1)
+	began := o.Clock()
 	err := o.pool.Resize(n)
 	if err == nil {
 		o.note(began, event{kind: resized, n: n})
@@ -326,7 +315,7 @@ func (o *Oracle) Cancel() {
 // Stop calls Stop. inside says that a task does so, with its own context.
 func (o *Oracle) Stop(ctx context.Context, inside bool) {
 	o.closing.Store(true)
-	began := o.clock.Add(1)
+	began := o.Clock()
 	err := o.pool.Stop(ctx)
 	o.note(began, event{kind: closing})
 	o.closed.Store(true)

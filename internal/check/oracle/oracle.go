@@ -164,7 +164,7 @@ func (o *Oracle) enter(ctx context.Context, t *Task) {
 		o.Fault("%d tasks run at once, and there were never more than %d workers", n, o.allowed.Load())
 	}
 	o.starts.Add(1)
-	t.started.Store(o.clock.Add(1))
+	t.started.Store(o.Clock())
 	if n := t.ran.Add(1); n > 1 {
 		o.Fault("%v ran again", t)
 	}

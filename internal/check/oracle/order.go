@@ -43,12 +43,15 @@ const (
 	closing   eventKind = "Stop begins"
 )
 
+// Clock returns a later moment for each call.
+func (o *Oracle) Clock() int64 { return o.clock.Add(1) }
+
 // note records an event that lies between call and now, if an order is asked for.
 func (o *Oracle) note(call int64, e event) {
 	if !o.Ordered {
 		return
 	}
-	ret := o.clock.Add(1)
+	ret := o.Clock()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.events = append(o.events, porcupine.Operation{Input: e, Call: call, Return: ret})

@@ -8,27 +8,14 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// A Fate is what becomes of a Put.
-type Fate int
-
-// The fates there are.
-const (
-	Taken   Fate = iota
-	Failed       // it returns an error: the store may take the result later
-	Refused      // it rejects the result, panics with it or calls Goexit
-)
-
 // An account is what happened to one ID.
 type account struct {
 	task    *Task
-	last    Result // what was put last
-	began   int64  // … and when
 	ended   int64  // when it was taken
 	stored  int    // how often it was taken
 	res     Result // … and what it was
-	lied    bool   // it was taken, and Put said otherwise
-	failed  bool   // a Put of it failed
-	refused bool   // a Put of it rejected it, panicked or called Goexit
+	failed  bool   // a Put of it failed, or said so
+	refused bool   // … since it rejected the result, panicked or called Goexit
 }
 
 func (o *Oracle) accountLocked(id store.ID) *account {
@@ -50,33 +37,26 @@ func (o *Oracle) account(id store.ID) account {
 	return account{}
 }
 
-// Puts is called by the store before it does what it is about to do with results.
-// That a whole batch is refused says nothing of each.
-func (o *Oracle) Puts(f Fate, batch bool, all ...Result) {
-	began := o.clock.Add(1)
+// NotTaken is called by the store when it has failed to take results, or says so; for
+// good if it has refused the one that there is.
+func (o *Oracle) NotTaken(refused bool, ids ...store.ID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, res := range all {
-		acc := o.accountLocked(res.ID)
-		acc.last, acc.began = res, began
-		acc.failed = acc.failed || f == Failed
-		acc.refused = acc.refused || !batch && f == Refused
+	for _, id := range ids {
+		acc := o.accountLocked(id)
+		acc.failed = true
+		acc.refused = acc.refused || refused
 	}
 }
 
-// Took is called by the store when it has taken results, also if it is about to say
-// that it failed.
-func (o *Oracle) Took(lies bool, all ...Result) {
-	for _, res := range all {
-		o.note(o.account(res.ID).began, event{kind: put, id: res.ID})
-		o.mu.Lock()
-		acc := o.accountLocked(res.ID)
-		acc.ended = o.clock.Add(1)
-		acc.stored++
-		acc.res = res
-		acc.lied = lies
-		o.mu.Unlock()
-	}
+// Took is called by the store when it has taken a result, after a Put that began then.
+func (o *Oracle) Took(began int64, res Result) {
+	o.note(began, event{kind: put, id: res.ID})
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	acc := o.accountLocked(res.ID)
+	acc.stored++
+	acc.res, acc.ended = res, o.Clock()
 }
 
 // genuine returns an error unless v and err are the result of t, or what the pool
@@ -180,7 +160,7 @@ func (o *Oracle) settle(ctx context.Context, handed map[store.ID]Result) {
 	}
 	for id, acc := range o.accounts {
 		if acc.task == nil {
-			o.Fault("the store was given %+v, and nobody that ID", acc.last)
+			o.Fault("the store was given %+v, and nobody that ID", acc.res)
 			continue
 		}
 		res, holds := held[id]
@@ -206,14 +186,14 @@ func (o *Oracle) result(t *Task, handed map[store.ID]Result) {
 	case acc.stored == 0 && !isBack:
 		o.Fault("%v was accepted and has no result", t)
 		return
-	case acc.stored == 1 && isBack && !acc.lied:
+	case acc.stored == 1 && isBack && !acc.failed:
 		o.Fault("the result of %v was stored and handed back", t)
 	}
 	res, err := acc.res, error(nil)
 	if isBack {
 		res = back
 		err = o.own(t, res.Value, res.Err)
-		if !acc.failed && !acc.refused {
+		if !acc.failed {
 			o.Fault("the result of %v was handed back, and the store has not refused it", t)
 		}
 	} else {
