@@ -21,7 +21,6 @@ type Fault struct {
 	NoMachine, NoChaos bool
 	Hangs              bool // it holds up its callers, which is seen soon in a bubble only
 	Ordered            bool // only an order of all that happened shows it for sure
-	Races              bool // the race detector finds it, and ends the test
 
 	spoil func(*broken)                      // replaces methods of the pool, or its task function
 	put   func(*broken, oracle.Result) error // is called in the place of the store's Put
@@ -76,10 +75,6 @@ func (b *broken) Submit(ctx context.Context, in *oracle.Task) (store.ID, error) 
 
 func (b *broken) SubmitAll(ctx context.Context, in []*oracle.Task) ([]store.ID, error) {
 	return b.submitAll(ctx, in)
-}
-
-func (b *broken) Results(ctx context.Context) (map[store.ID]oracle.Result, error) {
-	return b.real.Results(ctx)
 }
 
 func (b *broken) TrySubmit(in *oracle.Task) (store.ID, error)       { return b.trySubmit(in) }

@@ -33,8 +33,6 @@ func (c *caller) step() {
 		if t := c.Pick(c.rng.IntN(8)); t != nil && c.Get(ctx, t, false) && deletes {
 			c.Delete(t)
 		}
-	case k < 78:
-		c.Results()
 	case k < 83:
 		c.Wait(ctx, false)
 	case k < 90:

@@ -1,7 +1,6 @@
 package chaos
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -55,7 +54,7 @@ const (
 )
 
 // playAll carries out the rounds of seeds, and wants that no goroutine is left of them.
-// The error names the seed.
+// The error names the seed, or all if goroutines are left.
 func playAll(t *testing.T, seeds []uint64, newPool oracle.Maker) error {
 	base := runtime.NumGoroutine()
 	rest := make(chan uint64, len(seeds))
@@ -81,46 +80,26 @@ func playAll(t *testing.T, seeds []uint64, newPool oracle.Maker) error {
 		return err
 	default:
 	}
-	n := settledGoroutines(base)
-	if n <= base {
-		return nil
+	if n := settledGoroutines(base); n > base {
+		return fmt.Errorf("%w: %d, after the rounds of seeds %d\n%s", errGoroutines, n-base, seeds, stacks())
 	}
-	for _, seed := range seeds {
-		if len(seeds) > 1 { // one alone, to find which leaves them
-			if err := playAll(t, []uint64{seed}, newPool); err != nil {
-				return err
-			}
-		}
-	}
-	return fmt.Errorf("%w: %d, after the rounds of seeds %d\n%s", errGoroutines, n-base, seeds, stacks())
+	return nil
 }
 
 // play carries out the round of that seed, in a bubble if it is to be. A round that
-// hangs is left behind, with the stacks of all goroutines in the error.
-func play(t *testing.T, seed uint64, newPool oracle.Maker) error {
-	ended := make(chan error, 1)
-	go func() {
-		err := errors.New("the round ended by Goexit")
-		defer func() {
-			if v := recover(); v != nil { // of the bubble: deadlock
-				err = fmt.Errorf("%v\n%s", v, stacks())
-			}
-			ended <- err
-		}()
-		if !InBubble(seed) {
-			err = Round(seed, newPool)
-			return
+// hangs ends the test.
+func play(t *testing.T, seed uint64, newPool oracle.Maker) (err error) {
+	defer time.AfterFunc(patience, func() { panic(fmt.Sprintf("seed %d hangs\n%s", seed, stacks())) }).Stop()
+	defer func() {
+		if v := recover(); v != nil { // of the bubble: deadlock
+			err = fmt.Errorf("%v\n%s", v, stacks())
 		}
-		var found error
-		synctest.Test(t, func(*testing.T) { found = Round(seed, newPool) })
-		err = found
 	}()
-	select {
-	case err := <-ended:
-		return err
-	case <-time.After(patience):
-		return fmt.Errorf("the round hangs\n%s", stacks())
+	if !InBubble(seed) {
+		return Round(seed, newPool)
 	}
+	synctest.Test(t, func(*testing.T) { err = Round(seed, newPool) })
+	return err
 }
 
 func stacks() []byte {

@@ -70,9 +70,6 @@ func open(p *plan, newPool oracle.Maker) (*round, error) {
 	}
 	r := &round{Oracle: oracle.New(cause, &p.opts), plan: p}
 	r.Ordered = p.ordered
-	if p.store.batch {
-		r.Gathered = 2 * 1024 // a batch, and the next one
-	}
 	if p.born {
 		r.Cancel()
 	}

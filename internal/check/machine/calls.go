@@ -70,7 +70,7 @@ func (j *job) check(v int, err error) error {
 	case j.rejected && v == 0 && errors.Is(err, store.ErrRejected):
 		return nil
 	case j.rejected:
-		return oracle.WrongResult{Why: "it was rejected", Value: v, Err: err}
+		return oracle.Wrong("it was rejected", v, err)
 	case j.notRun != nil:
 		return j.NotRun(v, err, j.notRun)
 	default:

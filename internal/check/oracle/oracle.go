@@ -47,7 +47,6 @@ type Pool interface {
 	TrySubmit(in *Task) (store.ID, error)
 	SubmitAll(ctx context.Context, in []*Task) ([]store.ID, error)
 	Get(ctx context.Context, id store.ID) (int, error)
-	Results(ctx context.Context) (map[store.ID]Result, error)
 	Wait(ctx context.Context) error
 	Stop(ctx context.Context) error
 	Done() <-chan struct{}
@@ -70,10 +69,6 @@ func Real(ctx context.Context, fn Func, st Store, opts *pool.Options) (Pool, err
 // one side only: what may happen is noted before the call that makes it happen, and
 // what must not happen any more after that call has returned.
 type Oracle struct {
-	// Gathered is how many results may be on their way into the store beside those of
-	// the tasks that run. It is set before Open.
-	Gathered int64
-
 	// Ordered asks for an order of all that happened that explains what was seen, if
 	// there are few tasks and all were run. The store has to take results one by one,
 	// and not to fail. It is set before Open.
@@ -90,10 +85,8 @@ type Oracle struct {
 
 	allowed    atomic.Int64  // the most workers there may ever have been
 	running    atomic.Int64  // tasks
-	starts     atomic.Int64  // of tasks, so far
 	lateStarts atomic.Int64  // after the cancel
 	offers     atomic.Int64  // tasks that were handed to a Submit
-	accepts    atomic.Int64  // … which has said yes
 	floor      atomic.Uint64 // the highest ID that was returned
 
 	closing    atomic.Bool // Stop or the cancel has begun
@@ -163,7 +156,6 @@ func (o *Oracle) enter(ctx context.Context, t *Task) {
 	if n := o.running.Add(1); n > o.allowed.Load() {
 		o.Fault("%d tasks run at once, and there were never more than %d workers", n, o.allowed.Load())
 	}
-	o.starts.Add(1)
 	t.started.Store(o.Clock())
 	if n := t.ran.Add(1); n > 1 {
 		o.Fault("%v ran again", t)

@@ -65,11 +65,11 @@ func (o *Oracle) genuine(t *Task, v int, err error) error {
 	acc := o.account(t.ID())
 	switch instead := acc.refused && errors.Is(err, store.ErrRejected); {
 	case instead && v != 0:
-		return WrongResult{"a value beside the refusal", v, err}
+		return Wrong("a value beside the refusal", v, err)
 	case instead:
 		return nil
 	case acc.refused && acc.stored > 0:
-		return WrongResult{"the store refused this one", v, err}
+		return Wrong("the store refused this one", v, err)
 	}
 	return o.own(t, v, err)
 }
@@ -81,13 +81,13 @@ func (o *Oracle) own(t *Task, v int, err error) error {
 	case !errors.Is(err, pool.ErrNotRun):
 		return t.Own(v, err)
 	case !o.closing.Load():
-		return WrongResult{"the pool was open", v, err}
+		return Wrong("the pool was open", v, err)
 	case o.zeroed.Load() && t.NotRun(v, err, pool.ErrNoWorkers) == nil:
 		return nil
 	case o.cancelling.Load():
 		return t.NotRun(v, err, o.cause)
 	default:
-		return WrongResult{"it has to be run", v, err}
+		return Wrong("it has to be run", v, err)
 	}
 }
 

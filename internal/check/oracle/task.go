@@ -77,24 +77,24 @@ func (t *Task) Ran() int { return int(t.ran.Load()) }
 func (t *Task) Own(v int, err error) error {
 	o := t.outcome.Load()
 	if o == nil {
-		return WrongResult{"it has not ended", v, err}
+		return Wrong("it has not ended", v, err)
 	}
 	switch o.end {
 	case returned:
 		if v != o.value || err != o.err { //nolint:errorlint // the very error
-			return WrongResult{"not what it returned", v, err}
+			return Wrong("not what it returned", v, err)
 		}
 	case exited:
 		if v != 0 || err != pool.ErrGoexit { //nolint:errorlint // the very error
-			return WrongResult{"it called Goexit", v, err}
+			return Wrong("it called Goexit", v, err)
 		}
 	case panicked:
 		var p *pool.PanicError
 		if v != 0 || !errors.As(err, &p) || len(p.Stack) == 0 {
-			return WrongResult{"it panicked", v, err}
+			return Wrong("it panicked", v, err)
 		}
 		if p.Value != o.thrown {
-			return WrongResult{"not what it panicked with", v, err}
+			return Wrong("not what it panicked with", v, err)
 		}
 	}
 	return nil
@@ -104,11 +104,11 @@ func (t *Task) Own(v int, err error) error {
 func (t *Task) NotRun(v int, err, why error) error {
 	switch {
 	case t.Ran() != 0:
-		return WrongResult{"it did run", v, err}
+		return Wrong("it did run", v, err)
 	case v != 0:
-		return WrongResult{"a value of a task that did not run", v, err}
+		return Wrong("a value of a task that did not run", v, err)
 	case !errors.Is(err, pool.ErrNotRun) || !errors.Is(err, why):
-		return WrongResult{"not the reason", v, err}
+		return Wrong("not the reason", v, err)
 	}
 	return nil
 }
@@ -120,15 +120,9 @@ func (t *Task) String() string {
 	return fmt.Sprintf("task %d (id %d, ran %d, does %v)", t.Number, t.id.Load(), t.ran.Load(), t.Do)
 }
 
-// A WrongResult is a result that is not its task's.
-type WrongResult struct {
-	Why   string
-	Value int
-	Err   error
-}
-
-func (w WrongResult) Error() string {
-	return fmt.Sprintf("%s: value %d, error %v", w.Why, w.Value, w.Err)
+// Wrong returns an error that says why a result is not what it should be.
+func Wrong(why string, v int, err error) error {
+	return fmt.Errorf("%s: value %d, error %v", why, v, err)
 }
 
 // A TaskError is an error of one task; no two are the same.
