@@ -49,7 +49,6 @@ func Soak(seed uint64, kind int, length time.Duration, newPool oracle.Maker, log
 		store: storePlan{
 			kind: kind, base: bases[rng.IntN(len(bases))], gap: rng.Uint64N(1 << 12),
 		},
-		ending: ending(rng.IntN(int(endings))),
 	}
 	before := runtime.NumGoroutine()
 	r, err := open(p, newPool)
@@ -76,10 +75,6 @@ func Soak(seed uint64, kind int, length time.Duration, newPool oracle.Maker, log
 		r.Cancel()
 		return err
 	}
-	r.load(rng, func(c *caller) {
-		r.end(c)
-		r.Stop(context.Background(), false)
-	})
 	r.End()
 	if left := settledGoroutines(before); left > before {
 		r.Fault("%w after the end: %d", errGoroutines, left-before)

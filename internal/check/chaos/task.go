@@ -89,7 +89,13 @@ func (r *round) do(ctx context.Context, t *oracle.Task) (int, error) {
 			return t.Number, context.Cause(ctx)
 		}
 	case submits:
-		r.submitInside(ctx, t, d)
+		if d.how == oracle.SubmitAll {
+			r.Submit(ctx, d.how, true, d.kids...)
+			break
+		}
+		for _, kid := range d.kids {
+			r.Submit(ctx, d.how, true, kid)
+		}
 	case gets:
 		if other := r.Pick(t.Number); other != nil {
 			r.Get(ctx, other, true)
@@ -104,16 +110,4 @@ func (r *round) do(ctx context.Context, t *oracle.Task) (int, error) {
 		r.Stop(ctx, true)
 	}
 	return t.Number, nil
-}
-
-func (r *round) submitInside(ctx context.Context, t *oracle.Task, d *deed) {
-	switch {
-	case t.Ran() > 1: // by a pool that is broken: the kids are on their way already
-	case d.how == oracle.SubmitAll:
-		r.Submit(ctx, d.how, true, d.kids...)
-	default:
-		for _, kid := range d.kids {
-			r.Submit(ctx, d.how, true, kid)
-		}
-	}
 }

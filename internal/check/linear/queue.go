@@ -4,7 +4,6 @@
 package linear
 
 import (
-	"fmt"
 	"math/bits"
 
 	"github.com/anishathalye/porcupine"
@@ -77,30 +76,4 @@ func (s state) step(c step, capacity, slots uint64) (ok bool, next state) {
 		ok = !isReady
 	}
 	return ok, s
-}
-
-// A history is what one goroutine after the other has written down.
-type history []porcupine.Operation
-
-// add writes down an operation: its two steps, or that it has failed.
-func (h *history) add(call, ret int64, ok bool, first, second, failure step) {
-	steps := []step{failure}
-	if ok {
-		steps = []step{first, second}
-	}
-	for _, s := range steps {
-		*h = append(*h, porcupine.Operation{Input: s, Call: call, Return: ret})
-	}
-}
-
-// explain returns an error unless an order explains the history.
-func (h history) explain(capacity uint64) error {
-	if porcupine.CheckOperations(model(capacity), h) {
-		return nil
-	}
-	err := fmt.Errorf("no order of the operations explains what was seen, with room for %d", capacity)
-	for _, op := range h {
-		err = fmt.Errorf("%w\n%d to %d: %+v", err, op.Call, op.Return, op.Input)
-	}
-	return err
 }

@@ -12,9 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/anishathalye/porcupine"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/resultpool/resultpool/internal/check/oracle"
 	"github.com/resultpool/resultpool/internal/queue"
 )
 
@@ -22,6 +24,8 @@ var forFlag = flag.Duration("linear.for", 200*time.Millisecond, "how long histor
 
 // A line is what a history is taken of: a queue, or one that is broken on purpose.
 type line struct {
+	capacity int
+
 	push func(task int) (ticket uint64, ok bool)
 	pop  func() (ticket uint64, task int, ok bool)
 }
@@ -29,7 +33,8 @@ type line struct {
 func realLine(capacity int) line {
 	q := queue.New[int](capacity)
 	return line{
-		push: func(task int) (uint64, bool) { return q.Push(queue.Range{End: math.MaxInt64}, task) },
+		capacity: capacity,
+		push:     func(task int) (uint64, bool) { return q.Push(queue.Range{End: math.MaxInt64}, task) },
 		pop: func() (uint64, int, bool) {
 			var mark atomic.Uint64
 			it, ok := q.Pop(&mark)
@@ -53,10 +58,18 @@ func round(newLine func(capacity int) line, seed uint64) error {
 	q := newLine(capacity)
 	var clock, there atomic.Int64
 	var wg sync.WaitGroup
-	logs := make([]history, goroutines)
+	logs := make([][]porcupine.Operation, goroutines)
 	for i := range logs {
-		log, rng := &logs[i], rand.New(rand.NewPCG(seed, uint64(i+1)))
+		rng := rand.New(rand.NewPCG(seed, uint64(i+1)))
 		wg.Go(func() {
+			add := func(call int64, ok bool, first, second, failure step) {
+				ret := clock.Add(1)
+				if ok {
+					logs[i] = append(logs[i], porcupine.Operation{Input: second, Call: call, Return: ret})
+					failure = first
+				}
+				logs[i] = append(logs[i], porcupine.Operation{Input: failure, Call: call, Return: ret})
+			}
 			for there.Add(1); there.Load() < int64(goroutines); { // or one is through before the last is there
 				runtime.Gosched()
 			}
@@ -64,10 +77,10 @@ func round(newLine func(capacity int) line, seed uint64) error {
 				call := clock.Add(1)
 				if task := rng.Int(); rng.IntN(2) == 0 {
 					ticket, ok := q.push(task)
-					log.add(call, clock.Add(1), ok, step{take, ticket, task}, step{publish, ticket, task}, step{kind: full})
+					add(call, ok, step{take, ticket, task}, step{publish, ticket, task}, step{kind: full})
 				} else {
 					ticket, task, ok := q.pop()
-					log.add(call, clock.Add(1), ok, step{pop, ticket, task}, step{free, ticket, task}, step{kind: nothing})
+					add(call, ok, step{pop, ticket, task}, step{free, ticket, task}, step{kind: nothing})
 				}
 				if rng.IntN(4) == 0 {
 					runtime.Gosched()
@@ -76,76 +89,52 @@ func round(newLine func(capacity int) line, seed uint64) error {
 		})
 	}
 	wg.Wait()
-	if err := slices.Concat(logs...).explain(uint64(capacity)); err != nil {
+	if err := oracle.Explain(model(uint64(capacity)), slices.Concat(logs...)); err != nil {
 		return fmt.Errorf("seed %d: %w", seed, err)
 	}
 	return nil
 }
 
-// TestQueueCheckerBites: a queue under a mutex is rejected with any of these faults,
-// and not without.
+// TestQueueCheckerBites: with any of these faults a queue is rejected.
 func TestQueueCheckerBites(t *testing.T) {
-	for _, fault := range []string{
-		"", "last in, first out", "one too many", "full too early", "pops twice", "misses one", "another's task",
+	for name, spoil := range map[string]func(q *line){
+		"full too early": func(q *line) {
+			push := q.push
+			q.push = func(task int) (uint64, bool) {
+				if task%3 == 0 {
+					return 0, false
+				}
+				return push(task)
+			}
+		},
+		"another's task": func(q *line) {
+			push := q.push
+			q.push = func(task int) (uint64, bool) { return push(task + 1) }
+		},
+		"another's ticket": func(q *line) {
+			pop := q.pop
+			q.pop = func() (uint64, int, bool) {
+				ticket, task, ok := pop()
+				return ticket ^ 1, task, ok
+			}
+		},
+		"loses one": func(q *line) {
+			pop := q.pop
+			q.pop = func() (uint64, int, bool) {
+				ticket, task, ok := pop()
+				return ticket, task, ok && task%3 != 0
+			}
+		},
+		"room for one more": func(q *line) { *q = realLine(q.capacity + 1) },
 	} {
-		t.Run("fault="+fault, func(t *testing.T) {
-			var err error
-			seed := uint64(0)
-			for ; err == nil && seed < 3000; seed++ {
-				err = round(func(capacity int) line { return simpleLine(capacity, fault) }, seed)
-			}
-			assert.Equal(t, fault != "", err != nil, "after %d rounds: %v", seed, err)
-		})
-	}
-}
-
-// simpleLine makes a line under a mutex, with a fault that strikes one time in three.
-func simpleLine(capacity int, fault string) line {
-	var mu sync.Mutex
-	var items []queue.Item[int]
-	var next uint64
-	calls := 0
-	at := func(f string) bool {
-		if f == fault {
-			calls++
+		err := error(nil)
+		for seed := uint64(0); err == nil && seed < 3000; seed++ {
+			err = round(func(capacity int) line {
+				q := realLine(capacity)
+				spoil(&q)
+				return q
+			}, seed)
 		}
-		return f == fault && calls%3 == 0
-	}
-	return line{
-		push: func(task int) (uint64, bool) {
-			mu.Lock()
-			defer mu.Unlock()
-			room := capacity - len(items)
-			switch {
-			case at("one too many"):
-				room++
-			case at("full too early"):
-				room = 0
-			case at("another's task"):
-				task++
-			}
-			if room <= 0 {
-				return 0, false
-			}
-			next++
-			items = append(items, queue.Item[int]{ID: next - 1, Task: task})
-			return next - 1, true
-		},
-		pop: func() (uint64, int, bool) {
-			mu.Lock()
-			defer mu.Unlock()
-			if len(items) == 0 || at("misses one") {
-				return 0, 0, false
-			}
-			i := 0
-			if at("last in, first out") {
-				i = len(items) - 1
-			}
-			it := items[i]
-			if !at("pops twice") {
-				items = slices.Delete(items, i, i+1)
-			}
-			return it.ID, it.Task, true
-		},
+		assert.Error(t, err, name)
 	}
 }

@@ -82,17 +82,26 @@ func (o *Oracle) order() {
 			porcupine.Operation{Input: event{kind: started, id: t.ID()}, Call: t.submitted, Return: t.started.Load()},
 			porcupine.Operation{Input: event{kind: kind, id: t.ID()}, Call: o.account(t.ID()).ended, Return: math.MaxInt64})
 	}
-	switch porcupine.CheckOperationsTimeout(orderModel(o.ids, o.room, o.workers), o.events, time.Minute) {
-	case porcupine.Illegal:
-		slices.SortFunc(o.events, func(a, b porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) })
-		var text strings.Builder
-		for _, e := range o.events {
-			fmt.Fprintf(&text, "\n%d to %d: %+v", e.Call, e.Return, e.Input)
-		}
-		o.Fault("with %d workers and room for %d, no order of these explains what was seen:%s", o.workers, o.room, text.String())
-	case porcupine.Unknown:
-		o.Fault("it takes too long to find an order of %d events", len(o.events))
+	if err := Explain(orderModel(o.ids, o.room, o.workers), o.events); err != nil {
+		o.Fault("with %d workers and room for %d: %w", o.workers, o.room, err)
 	}
+}
+
+// Explain returns an error unless there is an order of the operations that the model
+// allows.
+func Explain(model porcupine.Model, ops []porcupine.Operation) error {
+	switch porcupine.CheckOperationsTimeout(model, ops, time.Minute) {
+	case porcupine.Ok:
+		return nil
+	case porcupine.Unknown:
+		return fmt.Errorf("it takes too long to find an order of %d operations", len(ops))
+	}
+	slices.SortFunc(ops, func(a, b porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) })
+	var text strings.Builder
+	for _, op := range ops {
+		fmt.Fprintf(&text, "\n%d to %d: %+v", op.Call, op.Return, op.Input)
+	}
+	return fmt.Errorf("no order of these explains what was seen:%s", text.String())
 }
 
 // state is a pool of which each event happens at one moment. A task is a bit: the
