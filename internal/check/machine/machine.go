@@ -201,7 +201,8 @@ func (m *Machine) endTask(t *rapid.T) {
 	end := rapid.SampledFrom([]how{value, failure, throw, goexit}).Draw(t, "how")
 	m.step("task %d %v", j.Number, end)
 	j.end(end)
-	m.finish(j, end)
+	j.how = end
+	m.save(j)
 }
 
 func (m *Machine) get(t *rapid.T, in *job) {

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/resultpool/resultpool/pool"
@@ -73,11 +74,7 @@ func (m *model) stats() pool.Stats {
 	s.Submitted = uint64(m.last)
 	s.Queued, s.Running = uint64(len(m.queued)), uint64(len(m.running))
 	s.Unsaved = uint64(len(m.unsaved))
-	for _, j := range m.running {
-		if j.stage == saving {
-			s.Unsaved++
-		}
-	}
+	s.Unsaved += s.Running - uint64(len(m.inFunction())) // and those of tasks that are being saved
 	if m.stuck {
 		s.Unsaved++
 	}
@@ -139,13 +136,6 @@ func (m *model) admit(c *call, cause error, waits bool) {
 	}
 }
 
-// accept puts a task into the queue.
-func (m *model) accept(j *job) {
-	m.last++
-	j.id = m.last
-	m.queued = append(m.queued, j)
-}
-
 // refuse sends the submitters that wait away.
 func (m *model) refuse() {
 	for _, c := range m.blocked {
@@ -190,12 +180,6 @@ func (m *model) resize(n int) {
 	if m.closed {
 		m.close()
 	}
-}
-
-// finish ends a task that runs.
-func (m *model) finish(j *job, end how) {
-	j.how = end
-	m.save(j)
 }
 
 // save hands a result to the store. The task is over unless it has to be tried again.
@@ -288,7 +272,8 @@ func (m *model) settle() {
 		case c.kind == wait && len(m.queued)+len(m.running) == 0:
 			c.returns()
 		case c.kind == stop && m.ended:
-			m.sentence(c)
+			c.returns(m.verdict...)
+			c.wantUnsaved = slices.Collect(maps.Keys(m.unsaved))
 		default:
 			m.waiting = append(m.waiting, c)
 		}
@@ -298,8 +283,11 @@ func (m *model) settle() {
 // move accepts as many tasks of a submitter as there is room for.
 func (m *model) move(c *call) {
 	for len(c.rest) > 0 && m.free() > 0 {
-		m.accept(c.rest[0])
-		c.wantIDs = append(c.wantIDs, c.rest[0].id)
+		j := c.rest[0]
+		m.last++
+		j.id = m.last
+		m.queued = append(m.queued, j)
+		c.wantIDs = append(c.wantIDs, j.id)
 		c.rest = c.rest[1:]
 	}
 }
@@ -314,13 +302,5 @@ func (m *model) answer(c *call) {
 		c.returned, c.wantUnsaved = true, []store.ID{j.id}
 	default:
 		c.returns(store.ErrNotFound)
-	}
-}
-
-// sentence completes a Stop of a pool that has ended.
-func (m *model) sentence(c *call) {
-	c.returns(m.verdict...)
-	for id := range m.unsaved {
-		c.wantUnsaved = append(c.wantUnsaved, id)
 	}
 }

@@ -270,7 +270,6 @@ func (o *Oracle) Resize(n int) {
 // Cancel cancels the pool's context.
 func (o *Oracle) Cancel() {
 	o.closing.Store(true)
-	o.cancelling.Store(true)
 	o.cancel(o.given)
 	o.cancelled.Store(true)
 	o.closed.Store(true)

@@ -89,11 +89,10 @@ type Oracle struct {
 	offers     atomic.Int64  // tasks that were handed to a Submit
 	floor      atomic.Uint64 // the highest ID that was returned
 
-	closing    atomic.Bool // Stop or the cancel has begun
-	closed     atomic.Bool // … and has closed the pool
-	cancelling atomic.Bool
-	cancelled  atomic.Bool
-	zeroed     atomic.Bool // a Resize(0) has begun
+	closing   atomic.Bool // Stop or the cancel has begun
+	closed    atomic.Bool // … and has closed the pool
+	cancelled atomic.Bool
+	zeroed    atomic.Bool // a Resize(0) has begun
 
 	clock    atomic.Int64 // counts its readings
 	mu       sync.Mutex

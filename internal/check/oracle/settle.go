@@ -84,7 +84,7 @@ func (o *Oracle) own(t *Task, v int, err error) error {
 		return Wrong("the pool was open", v, err)
 	case o.zeroed.Load() && t.NotRun(v, err, pool.ErrNoWorkers) == nil:
 		return nil
-	case o.cancelling.Load():
+	case o.ctx.Err() != nil:
 		return t.NotRun(v, err, o.cause)
 	default:
 		return Wrong("it has to be run", v, err)
@@ -258,7 +258,7 @@ func (o *Oracle) verdict(handed int) {
 	switch {
 	case errors.As(v, &unsaved) != (handed > 0):
 		why = "UnsavedError is for results that are handed back"
-	case byCancel && !o.cancelling.Load():
+	case byCancel && o.ctx.Err() == nil:
 		why = "there was no cancel"
 	case byZero && o.sum.NotRun == 0:
 		why = "all tasks were run"
