@@ -26,8 +26,9 @@ type Fault struct {
 	put   func(*broken, oracle.Result) error // is called in the place of the store's Put
 }
 
-// A broken is a real pool whose methods can be replaced one by one.
+// A broken is a real pool some of whose methods are replaced.
 type broken struct {
+	oracle.Pool
 	real  oracle.Pool
 	ctx   context.Context
 	st    oracle.Store
@@ -38,16 +39,6 @@ type broken struct {
 	last []oracle.Result // guarded by mu
 	seen pool.Stats      // guarded by mu
 	err  error           // guarded by mu
-
-	submit    func(context.Context, *oracle.Task) (store.ID, error)
-	trySubmit func(*oracle.Task) (store.ID, error)
-	submitAll func(context.Context, []*oracle.Task) ([]store.ID, error)
-	get       func(context.Context, store.ID) (int, error)
-	wait      func(context.Context) error
-	stop      func(context.Context) error
-	done      <-chan struct{}
-	resize    func(int) error
-	stats     func() pool.Stats
 }
 
 // Make makes a pool with that fault.
@@ -58,32 +49,14 @@ func (f Fault) Make(ctx context.Context, fn oracle.Func, st oracle.Store, opts *
 	}
 	p, err := oracle.Real(ctx, func(ctx context.Context, t *oracle.Task) (int, error) { return b.fn(ctx, t) }, st, opts)
 	if err != nil {
-		return nil, err
+		return p, err
 	}
-	b.real = p
-	b.submit, b.trySubmit, b.submitAll, b.get = p.Submit, p.TrySubmit, p.SubmitAll, p.Get
-	b.wait, b.stop, b.done, b.resize, b.stats = p.Wait, p.Stop, p.Done(), p.Resize, p.Stats
+	b.Pool, b.real = p, p
 	if f.spoil != nil {
 		f.spoil(b)
 	}
-	return b, nil
+	return b.Pool, nil
 }
-
-func (b *broken) Submit(ctx context.Context, in *oracle.Task) (store.ID, error) {
-	return b.submit(ctx, in)
-}
-
-func (b *broken) SubmitAll(ctx context.Context, in []*oracle.Task) ([]store.ID, error) {
-	return b.submitAll(ctx, in)
-}
-
-func (b *broken) TrySubmit(in *oracle.Task) (store.ID, error)       { return b.trySubmit(in) }
-func (b *broken) Get(ctx context.Context, id store.ID) (int, error) { return b.get(ctx, id) }
-func (b *broken) Wait(ctx context.Context) error                    { return b.wait(ctx) }
-func (b *broken) Stop(ctx context.Context) error                    { return b.stop(ctx) }
-func (b *broken) Done() <-chan struct{}                             { return b.done }
-func (b *broken) Resize(workers int) error                          { return b.resize(workers) }
-func (b *broken) Stats() pool.Stats                                 { return b.stats() }
 
 // now tells, for one call in three, that it is to go wrong.
 func (b *broken) now() bool { return b.calls.Add(1)%3 == 0 }

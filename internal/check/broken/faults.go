@@ -64,24 +64,24 @@ var Faults = []Fault{
 	{Name: "Submit accepts after the close", spoil: refusedWith(nil)},
 	{Name: "Submit does not say why", spoil: refusedWith(pool.ErrClosed)},
 	{Name: "Submit is deaf to its context", spoil: func(b *broken) {
-		b.submit = func(ctx context.Context, t *oracle.Task) (store.ID, error) {
+		b.Submit = func(ctx context.Context, t *oracle.Task) (store.ID, error) {
 			return b.real.Submit(context.WithoutCancel(ctx), t)
 		}
 	}},
 	{Name: "Submit does not wait for room", spoil: func(b *broken) {
-		b.submit = func(_ context.Context, t *oracle.Task) (store.ID, error) { return b.real.TrySubmit(t) }
+		b.Submit = func(_ context.Context, t *oracle.Task) (store.ID, error) { return b.real.TrySubmit(t) }
 	}},
 	{Name: "Submit gives another's ID", spoil: func(b *broken) {
-		b.submit = func(ctx context.Context, t *oracle.Task) (store.ID, error) {
+		b.Submit = func(ctx context.Context, t *oracle.Task) (store.ID, error) {
 			id, err := b.real.Submit(ctx, t)
 			return max(id, 2) - 1, err
 		}
 	}},
 	{Name: "TrySubmit waits for room", NoChaos: true, spoil: func(b *broken) {
-		b.trySubmit = func(t *oracle.Task) (store.ID, error) { return b.real.Submit(context.Background(), t) }
+		b.TrySubmit = func(t *oracle.Task) (store.ID, error) { return b.real.Submit(context.Background(), t) }
 	}},
 	{Name: "TrySubmit says full too soon", spoil: func(b *broken) {
-		b.trySubmit = func(t *oracle.Task) (store.ID, error) {
+		b.TrySubmit = func(t *oracle.Task) (store.ID, error) {
 			if t != nil && b.now() {
 				return 0, pool.ErrQueueFull
 			}
@@ -89,7 +89,7 @@ var Faults = []Fault{
 		}
 	}},
 	{Name: "SubmitAll mixes up the IDs", spoil: func(b *broken) {
-		b.submitAll = func(ctx context.Context, in []*oracle.Task) ([]store.ID, error) {
+		b.SubmitAll = func(ctx context.Context, in []*oracle.Task) ([]store.ID, error) {
 			ids, err := b.real.SubmitAll(ctx, in)
 			slices.Reverse(ids)
 			return ids, err
@@ -98,13 +98,13 @@ var Faults = []Fault{
 
 	// Get and Wait.
 	{Name: "Get does not wait", spoil: func(b *broken) {
-		b.get = func(ctx context.Context, id store.ID) (int, error) {
+		b.Get = func(ctx context.Context, id store.ID) (int, error) {
 			res, err := b.st.Get(ctx, id)
 			return res.Value, errors.Join(err, res.Err)
 		}
 	}},
 	{Name: "Wait does not wait", spoil: func(b *broken) {
-		b.wait = func(ctx context.Context) error {
+		b.Wait = func(ctx context.Context) error {
 			if err := b.real.Wait(done(ctx)); errors.Is(err, pool.ErrInTask) {
 				return err
 			}
@@ -114,7 +114,7 @@ var Faults = []Fault{
 
 	// Stop and Done.
 	{Name: "Stop does not wait", spoil: func(b *broken) {
-		b.stop = func(ctx context.Context) error {
+		b.Stop = func(ctx context.Context) error {
 			if err := b.real.Stop(done(ctx)); !errors.Is(err, context.Canceled) {
 				return err
 			}
@@ -122,10 +122,10 @@ var Faults = []Fault{
 		}
 	}},
 	{Name: "Stop is deaf to its context", NoChaos: true, spoil: func(b *broken) {
-		b.stop = func(ctx context.Context) error { return b.real.Stop(context.WithoutCancel(ctx)) }
+		b.Stop = func(ctx context.Context) error { return b.real.Stop(context.WithoutCancel(ctx)) }
 	}},
 	{Name: "Stop forgets a result", NoMachine: true, spoil: func(b *broken) {
-		b.stop = func(ctx context.Context) error {
+		b.Stop = func(ctx context.Context) error {
 			err := b.real.Stop(ctx)
 			var unsaved *pool.UnsavedError[int]
 			b.mu.Lock()
@@ -139,16 +139,18 @@ var Faults = []Fault{
 			return err
 		}
 	}},
-	{Name: "Done is closed too soon", spoil: func(b *broken) { b.done = done(b.ctx).Done() }},
-	{Name: "Done stays open", Hangs: true, spoil: func(b *broken) { b.done = nil }},
+	{Name: "Done is closed too soon", spoil: func(b *broken) { b.Done = done(b.ctx).Done }},
+	{Name: "Done stays open", Hangs: true, spoil: func(b *broken) {
+		b.Done = func() <-chan struct{} { return nil }
+	}},
 	{Name: "a goroutine is left", NoMachine: true, spoil: func(*broken) { go func() { select {} }() }},
 
 	// Resize and Stats.
 	{Name: "Resize is one too many", spoil: func(b *broken) {
-		b.resize = func(n int) error { return b.real.Resize(n + min(1, max(0, n))) }
+		b.Resize = func(n int) error { return b.real.Resize(n + min(1, max(0, n))) }
 	}},
 	{Name: "Resize(0) is ignored", spoil: func(b *broken) {
-		b.resize = func(n int) error {
+		b.Resize = func(n int) error {
 			if n == 0 {
 				return nil
 			}
@@ -176,7 +178,7 @@ var Faults = []Fault{
 // refusedWith makes a fault that replaces the error of a Submit that comes too late.
 func refusedWith(instead error) func(*broken) {
 	return func(b *broken) {
-		b.submit = func(ctx context.Context, t *oracle.Task) (store.ID, error) {
+		b.Submit = func(ctx context.Context, t *oracle.Task) (store.ID, error) {
 			id, err := b.real.Submit(ctx, t)
 			if errors.Is(err, pool.ErrClosed) {
 				err = instead
@@ -189,7 +191,7 @@ func refusedWith(instead error) func(*broken) {
 // counts makes a fault that changes the Stats once there have been a few tasks.
 func counts(change func(*broken, *pool.Stats)) func(*broken) {
 	return func(b *broken) {
-		b.stats = func() pool.Stats {
+		b.Stats = func() pool.Stats {
 			s := b.real.Stats()
 			if s.Submitted > 3 {
 				change(b, &s)
@@ -205,7 +207,7 @@ func counts(change func(*broken, *pool.Stats)) func(*broken) {
 func naively(b *broken) {
 	inner := naive.New[int](b.ctx, b.real.Stats().Workers, 5)
 	var once sync.Once
-	b.submit = func(_ context.Context, t *oracle.Task) (id store.ID, err error) {
+	b.Submit = func(_ context.Context, t *oracle.Task) (id store.ID, err error) {
 		defer func() {
 			if v := recover(); v != nil {
 				err = fmt.Errorf("Submit panicked: %v", v)
@@ -218,12 +220,12 @@ func naively(b *broken) {
 		})
 		return id, err
 	}
-	b.trySubmit = func(t *oracle.Task) (store.ID, error) { return b.submit(b.ctx, t) }
-	b.submitAll = func(ctx context.Context, in []*oracle.Task) ([]store.ID, error) {
-		id, err := b.submit(ctx, in[0])
+	b.TrySubmit = func(t *oracle.Task) (store.ID, error) { return b.Submit(b.ctx, t) }
+	b.SubmitAll = func(ctx context.Context, in []*oracle.Task) ([]store.ID, error) {
+		id, err := b.Submit(ctx, in[0])
 		return []store.ID{id}, err
 	}
-	b.stop = func(ctx context.Context) error {
+	b.Stop = func(ctx context.Context) error {
 		once.Do(inner.Stop)
 		return b.real.Stop(ctx)
 	}

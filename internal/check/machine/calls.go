@@ -86,7 +86,6 @@ func (j *job) String() string {
 // A call is one call of the pool, on a goroutine of its own or inside a task.
 type call struct {
 	kind   kind
-	inside *job                    // that makes it, or nil
 	cancel context.CancelCauseFunc // of its context
 	job    *job                    // of a Get
 	rest   []*job                  // of a submit, not accepted yet

@@ -11,7 +11,7 @@
 //   - every error is one that the contract allows at that moment;
 //   - when Done is closed all of that is final.
 //
-// The oracle knows the pool by the interface [Pool] only, so that it can be tried
+// The oracle knows the pool by the functions of a [Pool] only, so that it can be tried
 // on pools that are broken on purpose. Package chaos makes the load.
 package oracle
 
@@ -41,26 +41,27 @@ type (
 	Maker func(ctx context.Context, fn Func, st Store, opts *pool.Options) (Pool, error)
 )
 
-// A Pool is what is judged. *pool.Pool[*Task, int] is one.
-type Pool interface {
-	Submit(ctx context.Context, in *Task) (store.ID, error)
-	TrySubmit(in *Task) (store.ID, error)
-	SubmitAll(ctx context.Context, in []*Task) ([]store.ID, error)
-	Get(ctx context.Context, id store.ID) (int, error)
-	Wait(ctx context.Context) error
-	Stop(ctx context.Context) error
-	Done() <-chan struct{}
-	Resize(workers int) error
-	Stats() pool.Stats
+// A Pool is what is judged: the methods of a *pool.Pool[*Task, int], or what stands in
+// for one of them.
+type Pool struct {
+	Submit    func(ctx context.Context, in *Task) (store.ID, error)
+	TrySubmit func(in *Task) (store.ID, error)
+	SubmitAll func(ctx context.Context, in []*Task) ([]store.ID, error)
+	Get       func(ctx context.Context, id store.ID) (int, error)
+	Wait      func(ctx context.Context) error
+	Stop      func(ctx context.Context) error
+	Done      func() <-chan struct{}
+	Resize    func(workers int) error
+	Stats     func() pool.Stats
 }
 
 // Real makes the pool that all of this is for.
 func Real(ctx context.Context, fn Func, st Store, opts *pool.Options) (Pool, error) {
 	p, err := pool.New(ctx, fn, st, opts)
 	if err != nil {
-		return nil, err // a nil *pool.Pool in a Pool would not be nil
+		return Pool{}, err
 	}
-	return p, nil
+	return Pool{p.Submit, p.TrySubmit, p.SubmitAll, p.Get, p.Wait, p.Stop, p.Done, p.Resize, p.Stats}, nil
 }
 
 // An Oracle judges one pool.
