@@ -9,7 +9,6 @@ import (
 
 	"github.com/resultpool/resultpool/internal/check/oracle"
 	"github.com/resultpool/resultpool/pool"
-	"github.com/resultpool/resultpool/store"
 )
 
 // A Fault is what is wrong with a pool.
@@ -45,7 +44,7 @@ type broken struct {
 func (f Fault) Make(ctx context.Context, fn oracle.Func, st oracle.Store, opts *pool.Options) (oracle.Pool, error) {
 	b := &broken{ctx: ctx, st: st, fn: fn}
 	if f.put != nil {
-		st = spoil(st, func(res oracle.Result) error { return f.put(b, res) })
+		st = spoiled{st, func(res oracle.Result) error { return f.put(b, res) }}
 	}
 	p, err := oracle.Real(ctx, func(ctx context.Context, t *oracle.Task) (int, error) { return b.fn(ctx, t) }, st, opts)
 	if err != nil {
@@ -64,18 +63,7 @@ func (b *broken) now() bool { return b.calls.Add(1)%3 == 0 }
 // store puts res as it should be.
 func (b *broken) store(res oracle.Result) error { return b.st.Put(context.Background(), res) }
 
-// spoil keeps the reservation of IDs, which a wrapper hides, but no batches.
-func spoil(st oracle.Store, put func(oracle.Result) error) oracle.Store {
-	s := spoiled{st, put}
-	if r, ok := st.(store.IDReserver); ok {
-		return struct {
-			spoiled
-			store.IDReserver
-		}{s, r}
-	}
-	return s
-}
-
+// spoiled hides what st can do beside [store.ResultStore].
 type spoiled struct {
 	oracle.Store
 	put func(oracle.Result) error

@@ -59,7 +59,7 @@ func (c *caller) control() {
 	case 3:
 		c.Resize(-1 - c.rng.IntN(3))
 	case 4:
-		c.await()
+		c.sleep(300)
 	default:
 		c.yield(1 + c.rng.IntN(20))
 	}
@@ -73,15 +73,6 @@ func (c *caller) yield(n int) {
 }
 
 func (c *caller) sleep(most int) { time.Sleep(time.Duration(c.rng.IntN(most)) * time.Microsecond) }
-
-// await returns when some of the tasks have been offered, or when it does not look as if
-// they would be.
-func (c *caller) await() {
-	n := c.rng.Int64N(c.size)
-	for began := time.Now(); c.Offers() < n && time.Since(began) < 300*time.Microsecond; {
-		c.sleep(20)
-	}
-}
 
 // context returns the context of a call: one that does not end, is done before, ends by
 // time, or is cancelled by somebody else.

@@ -23,14 +23,13 @@ type plan struct {
 type ending int
 
 const (
-	endPatient    ending = iota // Stop when all callers are done
-	endStop                     // Stop
-	endStops                    // several Stops at once, some with a context that ends
-	endCancel                   // the cancel
-	endZero                     // Resize(0), then Stop
-	endStopCancel               // Stop, and the cancel a little later
-	endRace                     // Stop and cancel at once
-	endHurry                    // Stop with a context that is done, then Resize(0)
+	endPatient ending = iota // Stop when all callers are done
+	endStop                  // Stop
+	endStops                 // several Stops at once, some with a context that ends
+	endCancel                // the cancel
+	endZero                  // Resize(0), then Stop
+	endRace                  // Stop and cancel at once
+	endHurry                 // Stop with a context that is done, then the cancel or Resize(0)
 	endings
 )
 

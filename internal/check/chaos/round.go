@@ -33,7 +33,6 @@ type round struct {
 	*plan
 	callers sync.WaitGroup // and what they have started
 	tasks   atomic.Int64   // that were made
-	size    int64          // how many tasks the callers have submitted, about, when all are done
 }
 
 // InBubble tells whether the round of that seed has to run in a synctest bubble.
@@ -84,7 +83,6 @@ func (r *round) load(rng *rand.Rand, end func(*caller)) {
 	if r.ordered {
 		callers, steps = 1+callers/2, 3+steps/6
 	}
-	r.size = r.Offers() + int64(callers*steps)
 	for range callers {
 		c := begin()
 		r.callers.Go(func() {
@@ -100,7 +98,7 @@ func (r *round) load(rng *rand.Rand, end func(*caller)) {
 		for range controls {
 			c.control()
 		}
-		c.await()
+		c.sleep(300)
 		end(c)
 	}()
 	r.callers.Wait()
@@ -130,10 +128,6 @@ func (r *round) end(c *caller) {
 		r.Cancel()
 	case endZero:
 		r.Resize(0)
-	case endStopCancel:
-		r.Stop(done, false)
-		c.sleep(50)
-		r.Cancel()
 	case endRace:
 		r.callers.Go(func() {
 			defer r.Guard()
@@ -142,6 +136,11 @@ func (r *round) end(c *caller) {
 		r.Cancel()
 	case endHurry:
 		r.Stop(done, false)
-		r.Resize(0)
+		c.sleep(50)
+		if c.rng.IntN(2) == 0 {
+			r.Cancel()
+		} else {
+			r.Resize(0)
+		}
 	}
 }

@@ -40,7 +40,6 @@ func (o *Oracle) Submit(ctx context.Context, way Way, inside bool, tasks ...*Tas
 	o.mu.Lock()
 	o.offered = append(o.offered, tasks...)
 	o.mu.Unlock()
-	o.offers.Add(int64(len(tasks)))
 	var ids []store.ID
 	var err error
 	switch way {

@@ -87,7 +87,6 @@ type Oracle struct {
 	allowed    atomic.Int64  // the most workers there may ever have been
 	running    atomic.Int64  // tasks
 	lateStarts atomic.Int64  // after the cancel
-	offers     atomic.Int64  // tasks that were handed to a Submit
 	floor      atomic.Uint64 // the highest ID that was returned
 
 	closing   atomic.Bool // Stop or the cancel has begun
@@ -205,9 +204,6 @@ func (o *Oracle) Err() error {
 
 // Cancelled tells whether the pool's context has been cancelled.
 func (o *Oracle) Cancelled() bool { return o.cancelled.Load() }
-
-// Offers returns how many tasks were handed to a Submit.
-func (o *Oracle) Offers() int64 { return o.offers.Load() }
 
 // Pick returns one of the tasks that are known to be accepted, or nil. The newest are
 // the most interesting.
