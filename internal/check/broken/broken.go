@@ -4,7 +4,6 @@ package broken
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 
 	"github.com/resultpool/resultpool/internal/check/oracle"
@@ -33,11 +32,8 @@ type broken struct {
 	st    oracle.Store
 	fn    oracle.Func
 	calls atomic.Int64 // of the method that is spoiled
-
-	mu   sync.Mutex
-	last []oracle.Result // guarded by mu
-	seen pool.Stats      // guarded by mu
-	err  error           // guarded by mu
+	last  atomic.Pointer[oracle.Result]
+	seen  atomic.Pointer[pool.Stats]
 }
 
 // Make makes a pool with that fault.

@@ -26,13 +26,10 @@ var Faults = []Fault{
 		return b.store(res)
 	}},
 	{Name: "a result is stored late", Hangs: true, put: func(b *broken, res oracle.Result) error {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.last = append(b.last, res)
-		if len(b.last) < 2 {
-			return nil
+		if last := b.last.Swap(&res); last != nil {
+			return b.store(*last)
 		}
-		return b.store(b.last[len(b.last)-2])
+		return nil
 	}},
 	{Name: "a failing Put is given up", put: func(b *broken, res oracle.Result) error {
 		if err := b.store(res); errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrRejected) {
@@ -124,17 +121,12 @@ var Faults = []Fault{
 	{Name: "Stop is deaf to its context", NoChaos: true, spoil: func(b *broken) {
 		b.Stop = func(ctx context.Context) error { return b.real.Stop(context.WithoutCancel(ctx)) }
 	}},
-	{Name: "Stop forgets a result", NoMachine: true, spoil: func(b *broken) {
+	{Name: "Stop hands nothing back", NoMachine: true, spoil: func(b *broken) {
 		b.Stop = func(ctx context.Context) error {
 			err := b.real.Stop(ctx)
 			var unsaved *pool.UnsavedError[int]
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			if b.err == nil && errors.As(err, &unsaved) {
-				b.err = &pool.UnsavedError[int]{Results: unsaved.Results[1:], Err: unsaved.Err}
-			}
-			if b.err != nil {
-				return b.err
+			if errors.As(err, &unsaved) {
+				return &pool.UnsavedError[int]{Err: unsaved.Err}
 			}
 			return err
 		}
@@ -162,9 +154,10 @@ var Faults = []Fault{
 		s.Failed, s.Panicked = s.Panicked, s.Failed
 	})},
 	{Name: "Stats are of another moment", spoil: counts(func(b *broken, s *pool.Stats) {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.seen, *s = *s, b.seen
+		now := *s
+		if old := b.seen.Swap(&now); old != nil {
+			*s = *old
+		}
 	})},
 	{Name: "Stats are of two moments", NoMachine: true, Ordered: true, spoil: counts(func(b *broken, s *pool.Stats) {
 		runtime.Gosched()

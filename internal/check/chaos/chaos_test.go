@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -63,22 +64,20 @@ func playAll(t *testing.T, seeds []uint64, newPool oracle.Maker) error {
 	}
 	close(rest)
 	var wg sync.WaitGroup
-	failed := make(chan error, lanes)
-	for range lanes {
+	var failed [lanes]error
+	for i := range lanes {
 		wg.Go(func() {
 			for seed := range rest {
 				if err := play(t, seed, newPool); err != nil {
-					failed <- fmt.Errorf("%w\nagain: go test ./internal/check/chaos -run 'TestChaos$' -chaos.seed=%d", err, seed)
+					failed[i] = fmt.Errorf("%w\nagain: go test ./internal/check/chaos -run 'TestChaos$' -chaos.seed=%d", err, seed)
 					return
 				}
 			}
 		})
 	}
 	wg.Wait()
-	select {
-	case err := <-failed:
+	if err := errors.Join(failed[:]...); err != nil {
 		return err
-	default:
 	}
 	if n := settledGoroutines(base); n > base {
 		return fmt.Errorf("%w: %d, after the rounds of seeds %d\n%s", errGoroutines, n-base, seeds, stacks())

@@ -48,7 +48,7 @@ func Round(seed uint64, newPool oracle.Maker) error {
 	}
 	r.load(rand.New(rand.NewPCG(seed, 1)), func(c *caller) {
 		r.end(c)
-		if r.store.endless() && !r.Cancelled() {
+		if r.store.endless() {
 			c.sleep(50)
 			r.Cancel()
 		}
@@ -65,7 +65,7 @@ func Round(seed uint64, newPool oracle.Maker) error {
 func open(p *plan, newPool oracle.Maker) (*round, error) {
 	cause := errCause
 	if p.noCause {
-		cause = nil
+		cause = context.Canceled
 	}
 	r := &round{Oracle: oracle.New(cause, &p.opts), plan: p}
 	r.Ordered = p.ordered

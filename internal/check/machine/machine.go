@@ -124,14 +124,6 @@ func doneCtx(t *rapid.T, in *job) bool {
 	return in == nil && rapid.IntRange(0, 9).Draw(t, "done") == 9
 }
 
-// causeIf returns the cause of a context that is done.
-func causeIf(done bool) error {
-	if done {
-		return errGone
-	}
-	return nil
-}
-
 // start makes a call, inside a task or on a goroutine of its own, where its context is
 // done if it says so.
 func (m *Machine) start(c *call, in *job, done bool, f func(ctx context.Context)) {
@@ -159,7 +151,7 @@ func (m *Machine) submit(t *rapid.T, in *job) {
 	j, done := m.newJob(), doneCtx(t, in)
 	m.step("Submit(task %d, context done %t)", j.Number, done)
 	c := &call{kind: submit, rest: []*job{j}}
-	m.admit(c, causeIf(done), in == nil)
+	m.admit(c, done, in == nil)
 	m.start(c, in, done, func(ctx context.Context) { c.one(m.p.Submit(ctx, j.Task)) })
 }
 
@@ -167,7 +159,7 @@ func (m *Machine) trySubmit(*rapid.T) {
 	j := m.newJob()
 	m.step("TrySubmit(task %d)", j.Number)
 	c := &call{kind: submit, rest: []*job{j}}
-	m.admit(c, nil, false)
+	m.admit(c, false, false)
 	m.start(c, nil, false, func(context.Context) { c.one(m.p.TrySubmit(j.Task)) })
 }
 
@@ -184,7 +176,7 @@ func (m *Machine) submitAll(t *rapid.T, in *job) {
 	}
 	done := doneCtx(t, in)
 	m.step("SubmitAll(%d tasks up to task %d, context done %t)", n, len(m.jobs), done)
-	m.admit(c, causeIf(done), in == nil)
+	m.admit(c, done, in == nil)
 	m.start(c, in, done, func(ctx context.Context) { c.ids, c.err = m.p.SubmitAll(ctx, tasks) })
 }
 

@@ -85,9 +85,8 @@ func (m *model) stats() pool.Stats {
 // free returns for how many tasks there is room in the queue.
 func (m *model) free() int { return m.room - len(m.queued) }
 
-// refusal returns the errors that a Submit with a ctx that ends with cause, or nil,
-// is refused with.
-func (m *model) refusal(cause error) []error {
+// refusal returns the errors that a Submit is refused with whose context is done or not.
+func (m *model) refusal(done bool) []error {
 	switch {
 	case m.cancelled:
 		return []error{pool.ErrClosed, errCause}
@@ -95,8 +94,8 @@ func (m *model) refusal(cause error) []error {
 		return []error{pool.ErrClosed}
 	case m.target == 0:
 		return []error{pool.ErrNoWorkers}
-	case cause != nil:
-		return []error{cause}
+	case done:
+		return []error{errGone}
 	default:
 		return nil
 	}
@@ -112,10 +111,9 @@ func (m *model) inFunction() (jobs []*job) {
 	return jobs
 }
 
-// admit is a submit with a context that ended with cause, or nil. If there is no room,
-// it waits or not.
-func (m *model) admit(c *call, cause error, waits bool) {
-	if err := m.refusal(cause); err != nil {
+// admit is a submit whose context is done or not. If there is no room, it waits or not.
+func (m *model) admit(c *call, done, waits bool) {
+	if err := m.refusal(done); err != nil {
 		c.returns(err...)
 		return
 	}
@@ -139,7 +137,7 @@ func (m *model) admit(c *call, cause error, waits bool) {
 // refuse sends the submitters that wait away.
 func (m *model) refuse() {
 	for _, c := range m.blocked {
-		c.returns(m.refusal(nil)...)
+		c.returns(m.refusal(false)...)
 	}
 	m.blocked = nil
 }

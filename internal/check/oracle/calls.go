@@ -3,6 +3,7 @@ package oracle
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
@@ -107,15 +108,9 @@ func (o *Oracle) accept(t *Task, id store.ID, how call) {
 // refuse finds fault with err unless this call may return it now. The first n tasks
 // were accepted.
 func (o *Oracle) refuse(tasks []*Task, n int, err error, how call) {
-	for _, t := range tasks {
-		if t != nil {
-			continue
-		}
-		if n > 0 {
-			o.Fault("%d of the tasks were accepted, and one is nil", n)
-		}
-		if !errors.Is(err, pool.ErrNilTask) {
-			o.Fault("a nil task was refused with %v", err)
+	if slices.Contains(tasks, nil) {
+		if n > 0 || !errors.Is(err, pool.ErrNilTask) {
+			o.Fault("of tasks one of which is nil %d were accepted, and the others refused with %v", n, err)
 		}
 		return
 	}
@@ -269,7 +264,7 @@ func (o *Oracle) Resize(n int) {
 // Cancel cancels the pool's context.
 func (o *Oracle) Cancel() {
 	o.closing.Store(true)
-	o.cancel(o.given)
+	o.cancel(o.cause)
 	o.cancelled.Store(true)
 	o.closed.Store(true)
 }

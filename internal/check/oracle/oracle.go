@@ -77,8 +77,7 @@ type Oracle struct {
 
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
-	cause   error // that the cancel leads to
-	given   error // … and that it is given
+	cause   error // of the cancel
 	room    int
 	workers int // at first
 	pool    Pool
@@ -107,14 +106,10 @@ type Oracle struct {
 
 type key struct{}
 
-// New returns an oracle for a pool of that size. The cancel is given that cause,
-// which may be nil.
+// New returns an oracle for a pool of that size, which may be cancelled with that cause.
 func New(cause error, opts *pool.Options) *Oracle {
-	o := &Oracle{given: cause, cause: cause, room: opts.Queue, accounts: make(map[store.ID]*account)}
+	o := &Oracle{cause: cause, room: opts.Queue, accounts: make(map[store.ID]*account)}
 	o.ctx, o.cancel = context.WithCancelCause(context.WithValue(context.Background(), key{}, o))
-	if cause == nil {
-		o.cause = context.Canceled
-	}
 	if o.room == 0 {
 		o.room = 1024
 	}
@@ -201,9 +196,6 @@ func (o *Oracle) Err() error {
 	}
 	return fmt.Errorf("%w\n%+v", errors.Join(o.faults[:min(len(o.faults), 10)]...), o.pool.Stats())
 }
-
-// Cancelled tells whether the pool's context has been cancelled.
-func (o *Oracle) Cancelled() bool { return o.cancelled.Load() }
 
 // Pick returns one of the tasks that are known to be accepted, or nil. The newest are
 // the most interesting.

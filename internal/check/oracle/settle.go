@@ -123,10 +123,8 @@ func (o *Oracle) End() {
 func (o *Oracle) Settle(ctx context.Context) {
 	o.Wait(ctx, false)
 	for _, t := range o.ids {
-		if !t.deleted.Load() {
-			if o.Get(ctx, t, false) {
-				o.Delete(t)
-			}
+		if !t.deleted.Load() && o.Get(ctx, t, false) {
+			o.Delete(t)
 		}
 	}
 	o.settle(ctx, nil)
@@ -137,17 +135,14 @@ func (o *Oracle) Settle(ctx context.Context) {
 // handed back.
 func (o *Oracle) settle(ctx context.Context, handed map[store.ID]Result) {
 	for _, t := range o.offered {
-		if t == nil {
-			continue
+		switch {
+		case t == nil:
+		case t.ID() != 0:
+			o.result(t, handed)
+			o.count(t)
+		case t.Ran() != 0:
+			o.Fault("%v was refused and ran", t)
 		}
-		if t.ID() == 0 {
-			if t.Ran() != 0 {
-				o.Fault("%v was refused and ran", t)
-			}
-			continue
-		}
-		o.result(t, handed)
-		o.count(t)
 	}
 	want, got := o.sum, o.pool.Stats()
 	want.Workers, want.Unsaved, want.Failing = got.Workers, uint64(len(handed)), got.Failing
@@ -179,27 +174,21 @@ func (o *Oracle) settle(ctx context.Context, handed map[store.ID]Result) {
 // result looks for the one result of t.
 func (o *Oracle) result(t *Task, handed map[store.ID]Result) {
 	acc := o.account(t.ID())
-	back, isBack := handed[t.ID()]
+	res, isBack := handed[t.ID()]
+	check := o.own
+	if !isBack {
+		res, check = acc.res, o.genuine
+	}
 	switch {
 	case acc.stored > 1:
 		o.Fault("the result of %v was stored %d times", t, acc.stored)
 	case acc.stored == 0 && !isBack:
 		o.Fault("%v was accepted and has no result", t)
 		return
-	case acc.stored == 1 && isBack && !acc.failed:
-		o.Fault("the result of %v was stored and handed back", t)
+	case isBack && !acc.failed:
+		o.Fault("the result of %v was handed back, and the store has not refused it", t)
 	}
-	res, err := acc.res, error(nil)
-	if isBack {
-		res = back
-		err = o.own(t, res.Value, res.Err)
-		if !acc.failed {
-			o.Fault("the result of %v was handed back, and the store has not refused it", t)
-		}
-	} else {
-		err = o.genuine(t, res.Value, res.Err)
-	}
-	if err != nil {
+	if err := check(t, res.Value, res.Err); err != nil {
 		o.Fault("%v, handed back: %t: %w", t, isBack, err)
 	}
 	if res.ID != t.ID() {
