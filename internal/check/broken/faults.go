@@ -203,7 +203,7 @@ func naively(b *broken) {
 	b.Submit = func(_ context.Context, t *oracle.Task) (id store.ID, err error) {
 		defer func() {
 			if v := recover(); v != nil {
-				err = fmt.Errorf("Submit panicked: %v", v)
+				err = fmt.Errorf("a panic of Submit: %v", v)
 			}
 		}()
 		id = store.ID(b.calls.Add(1))

@@ -47,15 +47,15 @@ func TestSoakBites(t *testing.T) {
 		want error
 	}{
 		{"nothing", func(int) {}, nil},
-		{"512 bytes are kept of one task in four", func(number int) {
+		{"8 KiB are kept of one task in four", func(number int) {
 			if number%4 == 0 {
 				mu.Lock()
 				defer mu.Unlock()
-				kept = append(kept, make([]byte, 512))
+				kept = append(kept, make([]byte, 8<<10))
 			}
 		}, errHeap},
-		{"one task in a thousand leaves a goroutine", func(number int) {
-			if number%1000 == 0 {
+		{"one task in a hundred leaves a goroutine", func(number int) {
+			if number%100 == 0 {
 				go func() { <-release }()
 			}
 		}, errGoroutines},
