@@ -1,19 +1,20 @@
-package chaos_test
+package chaos
 
 import (
-	"bufio"
+	"errors"
 	"flag"
+	"fmt"
 	"math/rand/v2"
-	"os"
+	"runtime"
 	"slices"
-	"strconv"
-	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/resultpool/resultpool/internal/check/chaos"
+	"github.com/resultpool/resultpool/internal/check/oracle"
 )
 
 var (
@@ -23,54 +24,84 @@ var (
 )
 
 // TestChaos plays random rounds for -chaos.for and says how many it has played. The
-// seed of a round that fails goes into testdata/seeds.txt.
+// error has the seed of a round that fails, with which it can be played again.
 func TestChaos(t *testing.T) {
 	if *seedFlag != 0 {
-		replay(t, *seedFlag)
+		for range *times {
+			require.NoError(t, playAll(t, slices.Repeat([]uint64{*seedFlag}, lanes), oracle.Real))
+		}
 		return
 	}
-	for range 2 { // what one pool leaves behind must not hurt the next
-		start := time.Now()
-		rounds, err := playAll(t, func() (uint64, bool) {
-			return rand.Uint64() | 1, time.Since(start) < *forFlag/2
-		}, chaos.Real)
-		require.NoError(t, err)
-		require.NotZero(t, rounds)
-		took := time.Since(start)
-		t.Logf("%d pools in %v: %.0f a minute", rounds, took.Round(time.Millisecond), float64(rounds)/took.Minutes())
+	rounds, start := 0, time.Now()
+	for time.Since(start) < *forFlag {
+		seeds := make([]uint64, 200)
+		for i := range seeds {
+			seeds[i] = rand.Uint64() | 1
+		}
+		require.NoError(t, playAll(t, seeds, oracle.Real))
+		rounds += len(seeds)
 	}
+	t.Logf("%d pools: %.0f a minute", rounds, float64(rounds)/time.Since(start).Minutes())
 }
 
-// TestChaosCorpus plays the rounds again that have once found something.
-func TestChaosCorpus(t *testing.T) {
-	file, err := os.Open("testdata/seeds.txt")
-	require.NoError(t, err)
-	defer file.Close()
-	n := 0
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		word, why, _ := strings.Cut(strings.TrimSpace(lines.Text()), " ")
-		if word == "" || word[0] == '#' {
-			continue
-		}
-		seed, err := strconv.ParseUint(word, 10, 64)
-		require.NoError(t, err, lines.Text())
-		require.NotEmpty(t, strings.TrimSpace(why), "seed %d: why is it here?", seed)
-		n++
-		t.Run(word, func(t *testing.T) { replay(t, seed) })
+const (
+	// patience is how long a round may take: most take less than a millisecond. It is
+	// real time also for a round in a bubble, which a hung mutex would hold up for ever.
+	patience = 30 * time.Second
+
+	// lanes is how many rounds are under way at once: more than there are processors,
+	// so that goroutines are interrupted at many places, and since some rounds wait.
+	lanes = 4
+)
+
+// playAll carries out the rounds of seeds, and wants that no goroutine is left of them.
+// The error names the seed, or all if goroutines are left.
+func playAll(t *testing.T, seeds []uint64, newPool oracle.Maker) error {
+	base := runtime.NumGoroutine()
+	rest := make(chan uint64, len(seeds))
+	for _, seed := range seeds {
+		rest <- seed
 	}
-	require.NoError(t, lines.Err())
-	require.NotZero(t, n)
+	close(rest)
+	var wg sync.WaitGroup
+	var failed [lanes]error
+	for i := range lanes {
+		wg.Go(func() {
+			for seed := range rest {
+				if err := play(t, seed, newPool); err != nil {
+					failed[i] = fmt.Errorf("%w\nagain: go test ./internal/check/chaos -run 'TestChaos$' -chaos.seed=%d", err, seed)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(failed[:]...); err != nil {
+		return err
+	}
+	if n := settledGoroutines(base); n > base {
+		return fmt.Errorf("%w: %d, after the rounds of seeds %d\n%s", errGoroutines, n-base, seeds, stacks())
+	}
+	return nil
 }
 
-// replay plays one round many times, as many as there is time for if it is large.
-func replay(t *testing.T, seed uint64) {
-	start := time.Now()
-	n := 1 // at once: one, to see how long it takes, and then more
-	for left := *times; left > 0 && (*seedFlag != 0 || time.Since(start) < time.Second/4); left -= n {
-		require.NoError(t, playBatch(t, slices.Repeat([]uint64{seed}, min(left, n)), chaos.Real))
-		if time.Since(start) < time.Second/20 {
-			n = lanes
+// play carries out the round of that seed, in a bubble if it is to be. A round that
+// hangs ends the test.
+func play(t *testing.T, seed uint64, newPool oracle.Maker) (err error) {
+	defer time.AfterFunc(patience, func() { panic(fmt.Sprintf("seed %d hangs\n%s", seed, stacks())) }).Stop()
+	defer func() {
+		if v := recover(); v != nil { // of the bubble: deadlock
+			err = fmt.Errorf("%v\n%s", v, stacks())
 		}
+	}()
+	if !InBubble(seed) {
+		return Round(seed, newPool)
 	}
+	synctest.Test(t, func(*testing.T) { err = Round(seed, newPool) })
+	return err
+}
+
+func stacks() []byte {
+	buf := make([]byte, 1<<22)
+	return buf[:runtime.Stack(buf, true)]
 }

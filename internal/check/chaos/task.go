@@ -1,86 +1,110 @@
 package chaos
 
 import (
-	"fmt"
-	"sync/atomic"
+	"context"
+	"math/rand/v2"
+	"runtime"
 	"time"
 
-	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/internal/check/oracle"
 )
 
-// A Task is one task of a round, and the account of what became of it.
-type Task struct {
-	number int // its own in the round, from 1; also its value
-	does   behaviour
-	long   time.Duration // how long it takes, if it takes time
-	kids   []*Task       // submitted from inside
-	how    opKind        // … by this
-
-	// Written by the one goroutine that submits the task, and read by others only
-	// once all have ended.
-	offered bool
-	refused error
-
-	id      atomic.Uint64 // 0 until it is accepted, as far as its submitter knows
-	ran     atomic.Int32
-	outcome atomic.Pointer[outcome] // set by the task as its last act
-	deleted atomic.Bool             // somebody has begun to delete its result
+// A deed is what a task does.
+type deed struct {
+	kind deedKind
+	long time.Duration  // if it takes time
+	kids []*oracle.Task // submitted from inside
+	how  oracle.Way     // … in this way
 }
 
-// behaviour is what a task does. The first few are its end as well.
-type behaviour int
+type deedKind int
 
 const (
-	succeeds   behaviour = iota
-	fails                // with a value beside the error
-	panics               // with a value
-	panicsErr            // with an error
-	panicsNil            // with nil
-	goexits              // as t.FailNow does
-	yields               // now and then, and succeeds, as all that follow
-	sleeps               // whatever becomes of its context
-	obeys                // sleeps until its context ends: then it fails with the cause
-	submits              // other tasks
-	getsInside           // a task that may not have ended
-	waitsInside
-	statsInside
-	resizesInside
-	stopsInside
-	behaviours
+	succeeds  deedKind = iota
+	fails              // with a value beside the error
+	panics             // with an error
+	panicsNil          // with nil
+	goexits            // as t.FailNow does
+	yields             // and succeeds, as all that follow
+	sleeps             // whatever becomes of its context
+	obeys              // sleeps until its context ends: then it fails with the cause
+	submits            // other tasks
+	gets               // the result of a task that may not have ended
+	waits
+	asks // for the Stats
+	resizes
+	stops
+	deedKinds
 )
 
-// weights say how many of the tasks do what, the rarer for what ends the fun.
-var weights = [behaviours]int{
-	succeeds: 24, fails: 8, panics: 4, panicsErr: 2, panicsNil: 1, goexits: 4, yields: 12, sleeps: 3, obeys: 3,
-	submits: 8, getsInside: 4, waitsInside: 2, statsInside: 3, resizesInside: 1, stopsInside: 1,
+// deedWeights say how many of the tasks do what, the rarer for what ends the fun.
+var deedWeights = [deedKinds]int{
+	succeeds: 24, fails: 8, panics: 4, panicsNil: 1, goexits: 4, yields: 12, sleeps: 3, obeys: 3,
+	submits: 8, gets: 4, waits: 2, asks: 3, resizes: 1, stops: 1,
 }
 
-// outcome is what a task ended with.
-type outcome struct {
-	end    end
-	value  int
-	err    error
-	thrown any // what it panicked with
-}
-
-type end int
-
-const (
-	returned end = iota
-	panicked
-	exited
-)
-
-// taskError is an error of one task; no two are the same.
-type taskError struct{ number int }
-
-func (e *taskError) Error() string { return fmt.Sprintf("task %d failed", e.number) }
-
-func (t *Task) storeID() store.ID { return store.ID(t.id.Load()) }
-
-func (t *Task) String() string {
-	if t == nil {
-		return "nil task"
+// task makes a task, and those that it submits.
+func (r *round) task(rng *rand.Rand, depth int) *oracle.Task {
+	d := &deed{
+		kind: deedKind(pick(rng, deedWeights[:])),
+		long: time.Duration(rng.IntN(30)) * time.Microsecond,
+		how:  oracle.Way(rng.IntN(int(oracle.Ways))),
 	}
-	return fmt.Sprintf("task %d (does %d, id %d, ran %d)", t.number, t.does, t.id.Load(), t.ran.Load())
+	switch {
+	case d.kind == stops && r.soaks, d.kind == submits && depth > 1:
+		d.kind = succeeds
+	case d.kind == submits:
+		for range 1 + rng.IntN(2) {
+			d.kids = append(d.kids, r.task(rng, depth+1))
+		}
+	}
+	return &oracle.Task{Number: int(r.tasks.Add(1)), Do: d}
+}
+
+// do is the task function of a round's pool.
+func (r *round) do(ctx context.Context, t *oracle.Task) (int, error) {
+	d := t.Do.(*deed)
+	switch d.kind {
+	case fails:
+		return t.Number, &oracle.TaskError{Number: t.Number}
+	case panics:
+		panic(&oracle.TaskError{Number: t.Number})
+	case panicsNil:
+		panic(nil) //nolint:govet // on purpose
+	case goexits:
+		runtime.Goexit()
+	case yields:
+		runtime.Gosched()
+	case sleeps:
+		time.Sleep(d.long)
+	case obeys:
+		timer := time.NewTimer(d.long)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return t.Number, context.Cause(ctx)
+		}
+	case submits:
+		if d.how == oracle.SubmitAll {
+			r.Submit(ctx, d.how, true, d.kids...)
+			break
+		}
+		for _, kid := range d.kids {
+			r.Submit(ctx, d.how, true, kid)
+		}
+	case gets:
+		if other := r.Pick(t.Number); other != nil {
+			r.Get(ctx, other, true)
+		}
+	case waits:
+		r.Wait(ctx, true)
+	case asks:
+		r.Stats(none, true)
+	case resizes:
+		r.Resize(1 + t.Number%5)
+	case stops:
+		r.Stop(ctx, true)
+	}
+	return t.Number, nil
 }

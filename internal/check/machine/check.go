@@ -65,11 +65,11 @@ func (m *Machine) checkCalls(t *rapid.T) {
 
 func (m *Machine) checkJobs(t *rapid.T) {
 	for _, j := range m.jobs {
-		want := int32(0)
-		if j.id != 0 && j.notRun == isRun && j.stage != queued {
+		want := 0
+		if j.id != 0 && j.notRun == nil && j.stage != queued {
 			want = 1
 		}
-		if got := j.started.Load(); got != want {
+		if got := j.Ran(); got != want {
 			t.Fatalf("%v has started %d times, want %d", j, got, want)
 		}
 		if ctx := j.ctx.Load(); ctx != nil && j.stage == running {

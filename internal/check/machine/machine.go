@@ -1,14 +1,26 @@
+// Package machine holds the pool against a model of its life cycle, one step at a
+// time: the table of docs/design.md as a program.
+//
+// Each step is an action of a user: submit, end a task in some way, resize, stop,
+// cancel, get, wait, break the store, let time pass, call the pool from inside a
+// task. It is done to the pool, in a synctest bubble, and to the model. When all
+// goroutines are blocked the model says exactly what is to be seen: which calls
+// have returned and with what, which tasks have started, Stats, and what is in the
+// store. pgregory.net/rapid picks the steps, and makes a failing run of them small.
+//
+// Package chaos has what this has not: calls that race.
 package machine
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"github.com/resultpool/resultpool/internal/check/oracle"
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
 	"github.com/resultpool/resultpool/store/rwmutex"
@@ -19,7 +31,7 @@ type Machine struct {
 	Steps []string // what was done, for people
 
 	model
-	p       Pool
+	p       oracle.Pool
 	st      *moody
 	cancelP context.CancelCauseFunc
 	jobs    []*job // all that were made
@@ -29,7 +41,7 @@ type Machine struct {
 
 // New makes a pool by newPool and its model. It has to be called in a bubble, and
 // Close before the end of it.
-func New(t *rapid.T, newPool Maker) *Machine {
+func New(t *rapid.T, newPool oracle.Maker) *Machine {
 	m := &Machine{
 		model: model{
 			target:  rapid.IntRange(1, 3).Draw(t, "workers"),
@@ -37,12 +49,12 @@ func New(t *rapid.T, newPool Maker) *Machine {
 			held:    make(map[store.ID]*job),
 			unsaved: make(map[store.ID]*job),
 		},
-		st:   &moody{ResultStore: rwmutex.New[int]()},
+		st:   &moody{Store: rwmutex.New[int]()},
 		byID: make(map[store.ID]*job),
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	m.cancelP = cancel
-	p, err := newPool(ctx, run, m.st, &pool.Options{Workers: m.target, Queue: m.room})
+	p, err := newPool(ctx, oracle.Wrap(obey), m.st, &pool.Options{Workers: m.target, Queue: m.room})
 	if err != nil {
 		t.Fatalf("making the pool: %v", err)
 	}
@@ -64,26 +76,36 @@ func (m *Machine) Close() {
 
 // Actions are the steps there are, for rapid's Repeat.
 func (m *Machine) Actions() map[string]func(*rapid.T) {
+	outside := func(f func(*rapid.T, *job)) func(*rapid.T) { return func(t *rapid.T) { f(t, nil) } }
 	return map[string]func(*rapid.T){
 		"":                  m.check,
-		"Submit":            m.submit,
-		"Submit once more":  m.submit, // twice, as it is what makes all else interesting
-		"SubmitAll":         m.submitAll,
+		"Submit":            outside(m.submit),
+		"Submit once more":  outside(m.submit), // twice, as it is what makes all else interesting
+		"SubmitAll":         outside(m.submitAll),
 		"TrySubmit":         m.trySubmit,
 		"end a task":        m.endTask,
 		"end another task":  m.endTask,
 		"call from inside":  m.inside,
-		"Get":               m.get,
-		"Wait":              m.wait,
-		"Stop":              m.stop,
+		"Get":               outside(m.get),
+		"Wait":              outside(m.wait),
+		"Stop":              outside(m.stop),
 		"cancel the pool":   m.cancelPool,
 		"cancel a call":     m.cancelCall,
-		"Resize":            m.resizePool,
+		"Resize":            outside(m.resizePool),
 		"break the store":   m.breakStore,
 		"let time pass":     m.passTime,
 		"delete a result":   m.deleteResult,
-		"look at the Stats": m.lookAtStats,
+		"look at the Stats": func(*rapid.T) { m.step("Stats") },
 	}
+}
+
+// inside calls the pool from a task, with the task's context: nothing blocks there.
+func (m *Machine) inside(t *rapid.T) {
+	j := pick(t, m.inFunction())
+	m.step("inside task %d:", j.Number)
+	rapid.SampledFrom([]func(*rapid.T, *job){
+		m.submit, m.submitAll, m.stop, m.wait, m.get, m.resizePool,
+	}).Draw(t, "what")(t, j)
 }
 
 func (m *Machine) step(format string, args ...any) {
@@ -91,137 +113,93 @@ func (m *Machine) step(format string, args ...any) {
 }
 
 func (m *Machine) newJob() *job {
-	j := &Job{number: len(m.jobs) + 1, gate: make(chan func(context.Context) (bool, int, error))}
-	j.err = fmt.Errorf("task %d failed", j.number)
+	j := &job{gate: make(chan order)}
+	j.Task = &oracle.Task{Number: len(m.jobs) + 1, Do: j}
 	m.jobs = append(m.jobs, j)
 	return j
 }
 
-// start makes a call on a goroutine of its own, with a context that is done if it
-// says so.
-func (m *Machine) start(c *call, done bool, f func(ctx context.Context)) *call {
+// doneCtx is drawn seldom, and not for calls inside a task, which have its context.
+func doneCtx(t *rapid.T, in *job) bool {
+	return in == nil && rapid.IntRange(0, 9).Draw(t, "done") == 9
+}
+
+// start makes a call, inside a task or on a goroutine of its own, where its context is
+// done if it says so.
+func (m *Machine) start(c *call, in *job, done bool, f func(ctx context.Context)) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	if done {
 		cancel(errGone)
 	}
 	c.cancel, c.done = cancel, make(chan struct{})
 	m.calls = append(m.calls, c)
-	go func() {
+	if in == nil {
+		go func() {
+			defer close(c.done)
+			f(ctx)
+		}()
+		return
+	}
+	in.gate <- func(ctx context.Context) (over bool, v int, err error) {
 		defer close(c.done)
 		f(ctx)
-	}()
-	return c
-}
-
-func causeIf(done bool) error {
-	if done {
-		return errGone
+		return false, 0, nil
 	}
-	return nil
 }
 
-// doneCtx is drawn seldom.
-func doneCtx(t *rapid.T) bool { return rapid.IntRange(0, 9).Draw(t, "done") == 9 }
-
-func (m *Machine) submit(t *rapid.T) {
-	j, done := m.newJob(), doneCtx(t)
-	m.step("Submit(task %d, context done %t)", j.number, done)
+func (m *Machine) submit(t *rapid.T, in *job) {
+	j, done := m.newJob(), doneCtx(t, in)
+	m.step("Submit(task %d, context done %t)", j.Number, done)
 	c := &call{kind: submit, rest: []*job{j}}
-	m.admit(c, causeIf(done), true)
-	m.start(c, done, func(ctx context.Context) {
-		id, err := m.p.Submit(ctx, j)
-		if c.err = err; id != 0 {
-			c.ids = []store.ID{id}
-		}
-	})
+	m.admit(c, done, in == nil)
+	m.start(c, in, done, func(ctx context.Context) { c.one(m.p.Submit(ctx, j.Task)) })
 }
 
 func (m *Machine) trySubmit(*rapid.T) {
 	j := m.newJob()
-	m.step("TrySubmit(task %d)", j.number)
+	m.step("TrySubmit(task %d)", j.Number)
 	c := &call{kind: submit, rest: []*job{j}}
-	m.admit(c, nil, false)
-	m.start(c, false, func(context.Context) {
-		id, err := m.p.TrySubmit(j)
-		if c.err = err; id != 0 {
-			c.ids = []store.ID{id}
-		}
-	})
+	m.admit(c, false, false)
+	m.start(c, nil, false, func(context.Context) { c.one(m.p.TrySubmit(j.Task)) })
 }
 
-func (m *Machine) submitAll(t *rapid.T) {
-	var jobs []*job
-	for range rapid.IntRange(1, 9).Draw(t, "tasks") {
-		jobs = append(jobs, m.newJob())
+func (m *Machine) submitAll(t *rapid.T, in *job) {
+	n := rapid.IntRange(1, 9).Draw(t, "tasks")
+	if in != nil && len(m.running) < m.target {
+		n = min(n, m.free()) // or a worker may make room meanwhile, or not
 	}
-	done := doneCtx(t)
-	m.step("SubmitAll(%d tasks up to task %d, context done %t)", len(jobs), len(m.jobs), done)
-	c := &call{kind: submit, rest: jobs, batch: len(jobs) > 1}
-	m.admit(c, causeIf(done), true)
-	m.start(c, done, func(ctx context.Context) { c.ids, c.err = m.p.SubmitAll(ctx, jobs) })
+	c := &call{kind: submit, batch: n > 1}
+	var tasks []*oracle.Task
+	for range n {
+		j := m.newJob()
+		c.rest, tasks = append(c.rest, j), append(tasks, j.Task)
+	}
+	done := doneCtx(t, in)
+	m.step("SubmitAll(%d tasks up to task %d, context done %t)", n, len(m.jobs), done)
+	m.admit(c, done, in == nil)
+	m.start(c, in, done, func(ctx context.Context) { c.ids, c.err = m.p.SubmitAll(ctx, tasks) })
 }
 
-// admit does to the model what a submit does. If there is no room, it waits or not.
-func (m *Machine) admit(c *call, cause error, waits bool) {
-	if err := m.refusal(cause); err != nil {
-		c.returns(err...)
-		return
-	}
-	if len(m.blocked) == 0 {
-		m.flood(c)
-	}
-	switch {
-	case len(c.rest) == 0:
-		c.returns()
-	case waits:
-		m.blocked = append(m.blocked, c)
-	default:
-		c.returns(pool.ErrQueueFull)
-	}
-}
-
-// flood accepts tasks while there is room and workers make more.
-func (m *Machine) flood(c *call) {
-	for {
-		m.move(c)
-		before := len(m.queued)
-		m.settle()
-		if len(c.rest) == 0 || len(m.queued) == before {
-			return
-		}
-	}
-}
-
-// pick draws one of the jobs.
-func pick(t *rapid.T, jobs []*job) *job {
-	if len(jobs) == 0 {
+// pick draws one of the jobs or calls.
+func pick[T any](t *rapid.T, of []T) T {
+	if len(of) == 0 {
 		t.Skip("there is none")
 	}
-	return jobs[rapid.IntRange(0, len(jobs)-1).Draw(t, "which")]
-}
-
-// inFunction returns the jobs whose function is being called.
-func (m *Machine) inFunction() []*job {
-	var jobs []*job
-	for _, j := range m.running {
-		if j.stage == running {
-			jobs = append(jobs, j)
-		}
-	}
-	return jobs
+	return of[rapid.IntRange(0, len(of)-1).Draw(t, "which")]
 }
 
 func (m *Machine) endTask(t *rapid.T) {
 	j := pick(t, m.inFunction())
-	end := how(rapid.IntRange(0, int(hows)-1).Draw(t, "how"))
-	m.step("task %d %v", j.number, end)
-	j.gate <- j.order(end)
-	m.finish(j, end)
+	end := rapid.SampledFrom([]how{value, failure, throw, goexit}).Draw(t, "how")
+	m.step("task %d %v", j.Number, end)
+	j.end(end)
+	j.how = end
+	m.save(j)
 }
 
-func (m *Machine) get(t *rapid.T) {
+func (m *Machine) get(t *rapid.T, in *job) {
 	id := store.ID(rapid.IntRange(1, int(m.last)+1).Draw(t, "id"))
-	done := doneCtx(t)
+	done := doneCtx(t, in)
 	m.step("Get(%d, context done %t)", id, done)
 	c := &call{kind: get, job: m.byID[id]}
 	switch {
@@ -229,34 +207,41 @@ func (m *Machine) get(t *rapid.T) {
 		c.returns(store.ErrNotFound)
 	case c.job.stage == over:
 		m.answer(c)
+	case in != nil:
+		c.returns(pool.ErrInTask)
 	case done:
 		c.returns(errGone)
 	default:
 		m.waiting = append(m.waiting, c)
 	}
-	m.start(c, done, func(ctx context.Context) { c.value, c.err = m.p.Get(ctx, id) })
+	m.start(c, in, done, func(ctx context.Context) { c.value, c.err = m.p.Get(ctx, id) })
 }
 
-func (m *Machine) wait(t *rapid.T) {
-	done := doneCtx(t)
+func (m *Machine) wait(t *rapid.T, in *job) {
+	done := doneCtx(t, in)
 	m.step("Wait(context done %t)", done)
 	c := &call{kind: wait}
-	if done && len(m.queued)+len(m.running) > 0 {
+	switch {
+	case in != nil:
+		c.returns(pool.ErrInTask)
+	case done && len(m.queued)+len(m.running) > 0:
 		c.returns(errGone)
-	} else {
+	default:
 		m.waiting = append(m.waiting, c)
 	}
-	m.start(c, done, func(ctx context.Context) { c.err = m.p.Wait(ctx) })
+	m.start(c, in, done, func(ctx context.Context) { c.err = m.p.Wait(ctx) })
 }
 
-func (m *Machine) stop(t *rapid.T) {
-	done := doneCtx(t)
+func (m *Machine) stop(t *rapid.T, in *job) {
+	done := doneCtx(t, in)
 	m.step("Stop(context done %t)", done)
 	c := &call{kind: stop}
 	ended := m.ended
 	m.close()
 	m.settle()
 	switch {
+	case in != nil:
+		c.returns(pool.ErrInTask)
 	case !done || ended:
 		m.waiting = append(m.waiting, c)
 	case m.ended: // it ends now: the one or the other
@@ -265,7 +250,7 @@ func (m *Machine) stop(t *rapid.T) {
 	default:
 		c.returns(errGone)
 	}
-	m.start(c, done, func(ctx context.Context) { c.err = m.p.Stop(ctx) })
+	m.start(c, in, done, func(ctx context.Context) { c.err = m.p.Stop(ctx) })
 }
 
 func (m *Machine) cancelPool(*rapid.T) {
@@ -275,64 +260,34 @@ func (m *Machine) cancelPool(*rapid.T) {
 }
 
 func (m *Machine) cancelCall(t *rapid.T) {
-	var open []*call
-	for _, c := range m.calls {
-		if !c.returned {
-			open = append(open, c)
-		}
-	}
-	if len(open) == 0 {
-		t.Skip("there is none")
-	}
-	c := open[rapid.IntRange(0, len(open)-1).Draw(t, "which")]
+	c := pick(t, slices.DeleteFunc(slices.Clone(m.calls), func(c *call) bool { return c.returned }))
 	m.step("the context of a %v that blocks is cancelled", c.kind)
 	c.cancel(errGone)
 	c.returns(errGone)
-	m.blocked = withoutCall(m.blocked, c)
-	m.waiting = withoutCall(m.waiting, c)
+	is := func(other *call) bool { return other == c }
+	m.blocked, m.waiting = slices.DeleteFunc(m.blocked, is), slices.DeleteFunc(m.waiting, is)
 }
 
-func withoutCall(calls []*call, c *call) []*call {
-	var rest []*call
-	for _, other := range calls {
-		if other != c {
-			rest = append(rest, other)
-		}
-	}
-	return rest
-}
-
-func (m *Machine) resizePool(t *rapid.T) {
+func (m *Machine) resizePool(t *rapid.T, in *job) {
 	n := rapid.IntRange(-1, 4).Draw(t, "workers")
 	m.step("Resize(%d)", n)
-	err := m.p.Resize(n)
-	if problem := m.resizeModel(n, err); problem != nil {
-		t.Fatalf("%v", problem)
-	}
-}
-
-// resizeModel resizes the model, and compares what Resize has returned.
-func (m *Machine) resizeModel(n int, err error) error {
-	var want error
+	c := &call{kind: resize}
 	switch {
 	case n < 0:
-		want = pool.ErrNoWorkers
-	case m.ended || m.aborted != isRun:
-		want = pool.ErrClosed
+		c.returns(pool.ErrNoWorkers)
+	case m.ended || m.aborted != nil:
+		c.returns(pool.ErrClosed) // it may say why, or not
 	default:
 		m.resize(n)
+		c.returns()
 	}
-	if !errors.Is(err, want) {
-		return fmt.Errorf("Resize(%d) returned %w, want %w", n, orNil(err), orNil(want))
-	}
-	return nil
+	m.start(c, in, false, func(context.Context) { c.err = m.p.Resize(n) })
 }
 
 func (m *Machine) breakStore(t *rapid.T) {
-	to := mode(rapid.IntRange(0, 3).Draw(t, "mode"))
-	m.step("the store %v", to)
-	m.mode = to
-	m.st.mode.Store(int32(to))
+	m.mode = rapid.SampledFrom([]mode{works, fails, rejects, refuses}).Draw(t, "mode")
+	m.step("the store %v", m.mode)
+	m.st.mode.Store(int32(m.mode))
 }
 
 // passTime lets more time pass than there is between two attempts.
@@ -356,5 +311,3 @@ func (m *Machine) deleteResult(t *rapid.T) {
 	}
 	delete(m.held, j.id)
 }
-
-func (m *Machine) lookAtStats(*rapid.T) { m.step("Stats") }

@@ -1,6 +1,9 @@
 package machine
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
 )
@@ -11,10 +14,10 @@ type model struct {
 	mode         mode
 
 	closed    bool
-	aborted   reason // why tasks that wait are not run, if they are not
-	cancelled bool   // the cancel has come, perhaps after the end
+	aborted   error // why tasks that wait are not run: nil, the cancel or ErrNoWorkers
+	cancelled bool  // the cancel has come, perhaps after the end
 	ended     bool
-	verdict   verdict
+	verdict   []error // that Stop returns, beside the results that are handed back
 
 	last    store.ID // the last that was given out
 	queued  []*job
@@ -42,15 +45,6 @@ func (m mode) String() string {
 	return [...]string{"works", "fails", "rejects results", "refuses all"}[m]
 }
 
-// reason is why a task was not run.
-type reason int
-
-const (
-	isRun reason = iota
-	byCancel
-	byZero // Resize(0), then Stop
-)
-
 // stage is how far a task is.
 type stage int
 
@@ -69,17 +63,10 @@ const (
 	failure
 	throw
 	goexit
-	hows
 )
 
 func (h how) String() string {
 	return [...]string{"returns a value", "returns an error", "panics", "calls Goexit"}[h]
-}
-
-// verdict is what Stop returns, beside the results that are handed back.
-type verdict struct {
-	cancelled bool
-	byZero    bool
 }
 
 func (m *model) stats() pool.Stats {
@@ -87,11 +74,7 @@ func (m *model) stats() pool.Stats {
 	s.Submitted = uint64(m.last)
 	s.Queued, s.Running = uint64(len(m.queued)), uint64(len(m.running))
 	s.Unsaved = uint64(len(m.unsaved))
-	for _, j := range m.running {
-		if j.stage == saving {
-			s.Unsaved++
-		}
-	}
+	s.Unsaved += s.Running - uint64(len(m.inFunction())) // and those of tasks that are being saved
 	if m.stuck {
 		s.Unsaved++
 	}
@@ -102,9 +85,8 @@ func (m *model) stats() pool.Stats {
 // free returns for how many tasks there is room in the queue.
 func (m *model) free() int { return m.room - len(m.queued) }
 
-// refusal returns the errors that a Submit with a ctx that ends with cause, or nil,
-// is refused with.
-func (m *model) refusal(cause error) []error {
+// refusal returns the errors that a Submit is refused with whose context is done or not.
+func (m *model) refusal(done bool) []error {
 	switch {
 	case m.cancelled:
 		return []error{pool.ErrClosed, errCause}
@@ -112,24 +94,50 @@ func (m *model) refusal(cause error) []error {
 		return []error{pool.ErrClosed}
 	case m.target == 0:
 		return []error{pool.ErrNoWorkers}
-	case cause != nil:
-		return []error{cause}
+	case done:
+		return []error{errGone}
 	default:
 		return nil
 	}
 }
 
-// accept puts a task into the queue.
-func (m *model) accept(j *job) {
-	m.last++
-	j.id = m.last
-	m.queued = append(m.queued, j)
+// inFunction returns the jobs whose function is being called.
+func (m *model) inFunction() (jobs []*job) {
+	for _, j := range m.running {
+		if j.stage == running {
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs
+}
+
+// admit is a submit whose context is done or not. If there is no room, it waits or not.
+func (m *model) admit(c *call, done, waits bool) {
+	if err := m.refusal(done); err != nil {
+		c.returns(err...)
+		return
+	}
+	if len(m.blocked) == 0 { // it is accepted while there is room and workers make more
+		for before := -1; len(c.rest) > 0 && len(m.queued) != before; {
+			m.move(c)
+			before = len(m.queued)
+			m.settle()
+		}
+	}
+	switch {
+	case len(c.rest) == 0:
+		c.returns()
+	case waits:
+		m.blocked = append(m.blocked, c)
+	default:
+		c.returns(pool.ErrQueueFull)
+	}
 }
 
 // refuse sends the submitters that wait away.
 func (m *model) refuse() {
 	for _, c := range m.blocked {
-		c.returns(m.refusal(nil)...)
+		c.returns(m.refusal(false)...)
 	}
 	m.blocked = nil
 }
@@ -137,8 +145,8 @@ func (m *model) refuse() {
 func (m *model) close() {
 	m.closed = true
 	m.refuse()
-	if m.target == 0 && m.aborted == isRun && len(m.queued) > 0 {
-		m.abort(byZero)
+	if m.target == 0 && m.aborted == nil && len(m.queued) > 0 {
+		m.abort(pool.ErrNoWorkers)
 	}
 }
 
@@ -147,15 +155,15 @@ func (m *model) cancel() {
 	if m.ended {
 		return
 	}
-	if m.aborted == isRun {
-		m.abort(byCancel)
+	if m.aborted == nil {
+		m.abort(errCause)
 	}
-	m.aborted = byCancel
+	m.aborted = errCause
 	m.close()
 	m.again()
 }
 
-func (m *model) abort(why reason) {
+func (m *model) abort(why error) {
 	m.aborted = why
 	for _, j := range m.queued {
 		j.notRun = why
@@ -170,12 +178,6 @@ func (m *model) resize(n int) {
 	if m.closed {
 		m.close()
 	}
-}
-
-// finish ends a task that runs.
-func (m *model) finish(j *job, end how) {
-	j.how = end
-	m.save(j)
 }
 
 // save hands a result to the store. The task is over unless it has to be tried again.
@@ -197,7 +199,7 @@ func (m *model) save(j *job) {
 		m.unsaved[j.id] = j
 	}
 	switch {
-	case j.notRun != isRun:
+	case j.notRun != nil:
 		m.counts.NotRun++
 		m.queued, m.stuck = m.queued[1:], false
 	case j.how == value:
@@ -207,15 +209,15 @@ func (m *model) save(j *job) {
 	default:
 		m.counts.Failed++
 	}
-	if j.notRun == isRun {
-		m.running = without(m.running, j)
+	if j.notRun == nil {
+		m.running = slices.DeleteFunc(m.running, func(other *job) bool { return other == j })
 	}
 	j.stage = over
 }
 
 // again has the store asked once more for what it has not taken.
 func (m *model) again() {
-	for _, j := range append([]*job(nil), m.running...) {
+	for _, j := range slices.Clone(m.running) {
 		if j.stage == saving {
 			m.save(j)
 		}
@@ -239,7 +241,7 @@ func (m *model) settle() {
 			}
 			again = true
 		}
-		for m.aborted == isRun && len(m.queued) > 0 && len(m.running) < m.target {
+		for m.aborted == nil && len(m.queued) > 0 && len(m.running) < m.target {
 			j := m.queued[0]
 			m.queued = m.queued[1:]
 			j.stage = running
@@ -247,12 +249,17 @@ func (m *model) settle() {
 			again = true
 		}
 	}
-	for m.aborted != isRun && len(m.queued) > 0 && !m.stuck {
+	for m.aborted != nil && len(m.queued) > 0 && !m.stuck {
 		m.save(m.queued[0])
 	}
 	if m.closed && !m.ended && len(m.queued)+len(m.running) == 0 {
 		m.ended = true
-		m.verdict = verdict{cancelled: m.cancelled, byZero: m.aborted == byZero}
+		switch {
+		case m.cancelled:
+			m.verdict = []error{errCause}
+		case m.aborted != nil:
+			m.verdict = []error{pool.ErrNotRun, pool.ErrNoWorkers}
+		}
 	}
 	rest := m.waiting
 	m.waiting = nil
@@ -263,7 +270,8 @@ func (m *model) settle() {
 		case c.kind == wait && len(m.queued)+len(m.running) == 0:
 			c.returns()
 		case c.kind == stop && m.ended:
-			m.sentence(c)
+			c.returns(m.verdict...)
+			c.wantUnsaved = slices.Collect(maps.Keys(m.unsaved))
 		default:
 			m.waiting = append(m.waiting, c)
 		}
@@ -273,8 +281,11 @@ func (m *model) settle() {
 // move accepts as many tasks of a submitter as there is room for.
 func (m *model) move(c *call) {
 	for len(c.rest) > 0 && m.free() > 0 {
-		m.accept(c.rest[0])
-		c.wantIDs = append(c.wantIDs, c.rest[0].id)
+		j := c.rest[0]
+		m.last++
+		j.id = m.last
+		m.queued = append(m.queued, j)
+		c.wantIDs = append(c.wantIDs, j.id)
 		c.rest = c.rest[1:]
 	}
 }
@@ -290,29 +301,4 @@ func (m *model) answer(c *call) {
 	default:
 		c.returns(store.ErrNotFound)
 	}
-}
-
-// sentence completes a Stop of a pool that has ended.
-func (m *model) sentence(c *call) {
-	switch {
-	case m.verdict.cancelled:
-		c.returns(errCause)
-	case m.verdict.byZero:
-		c.returns(pool.ErrNotRun, pool.ErrNoWorkers)
-	default:
-		c.returns()
-	}
-	for id := range m.unsaved {
-		c.wantUnsaved = append(c.wantUnsaved, id)
-	}
-}
-
-func without(jobs []*job, j *job) []*job {
-	var rest []*job
-	for _, other := range jobs {
-		if other != j {
-			rest = append(rest, other)
-		}
-	}
-	return rest
 }
