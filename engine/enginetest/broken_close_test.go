@@ -42,7 +42,7 @@ var brokenCloses = []broken{
 	}},
 	{"Close again is an error", "clause=17/closed", on("Close", func(c *twistedCall) {
 		c.err = c.enter(c.ctx)
-		_ = c.Memory.Close()
+		_ = c.Close()
 	})},
 	{"Close is an error", "clause=5/order", after("Close", func(c *twistedCall) { c.err = errBroken })},
 	{"Pull tells of a cancel after Close", "clause=17/closed clause=17/closed-while-waiting", after("Pull", func(c *twistedCall) {

@@ -54,6 +54,7 @@ type sequence struct {
 	all iter.Seq2[engine.Record, error]
 }
 
+// All implements [engine.Results].
 func (s sequence) All(context.Context) iter.Seq2[engine.Record, error] { return s.all }
 
 // sees loops with that body. It wants each of recs to be yielded, and may see others: all are as

@@ -68,7 +68,7 @@ func closed(s *subject) {
 	other.del(1)
 	s.freed(ds)
 	other.push(1)
-	other.ack(other.pull(4))
+	other.ack(other.pull(2))
 }
 
 // closedWhileWaiting closes while calls wait, and while a loop is in its body.

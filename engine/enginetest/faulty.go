@@ -121,36 +121,28 @@ func (f *Faulty) Close() error {
 	return f.eng.Close()
 }
 
-// begin chooses the fault of a call. The call's context is done when Down or
-// Close is called, and end must be called at its end.
-func (f *Faulty) begin(ctx context.Context, method string) (context.Context, Fault, func(), error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.closed {
-		return nil, nil, nil, engine.ErrClosed
-	}
-	if f.down != nil {
-		return nil, nil, nil, f.down
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	f.made[&cancel] = struct{}{}
-	end := func() {
-		f.mu.Lock()
-		delete(f.made, &cancel)
-		f.mu.Unlock()
-		cancel(nil)
-	}
-	return ctx, f.faults.of()[method], end, nil
-}
-
-// call has do called through the method's fault, as long as the engine is neither down nor closed.
+// call has do called through the method's fault, as long as the engine is neither down nor
+// closed. Down and Close cancel its context.
 func (f *Faulty) call(outer context.Context, method string, ids []uint64, do func(context.Context) error) error {
-	ctx, fault, end, err := f.begin(outer, method)
-	if err != nil {
-		return err
+	ctx, cancel := context.WithCancelCause(outer)
+	defer cancel(nil)
+	f.mu.Lock()
+	fault, down := f.faults.of()[method], f.down
+	if f.closed {
+		down = engine.ErrClosed
 	}
-	defer end()
-	err = kit.Call(ctx, fault, ids, do)
+	f.made[&cancel] = struct{}{}
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.made, &cancel)
+	}()
+
+	if down != nil {
+		return down
+	}
+	err := kit.Call(ctx, fault, ids, do)
 	if err != nil && ctx.Err() != nil && outer.Err() == nil {
 		return context.Cause(ctx) // of Down or Close; the engine may have returned ctx.Err()
 	}
