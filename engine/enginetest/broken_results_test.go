@@ -113,6 +113,21 @@ var brokenLoops = []broken{
 				}
 			}
 		})},
+	{"All leaves out every 7th", "clause=14/exactly-once clause=14/calls-in-body clause=14/while-others-write", loops(
+		func(c *twistedCall, yield yield) {
+			for rec, err := range c.seq {
+				if rec.ID%7 != 0 && !yield(rec, err) {
+					return
+				}
+			}
+		})},
+	{"All ends without a word when its context does", "clause=14/failed", loops(func(c *twistedCall, yield yield) {
+		for rec, err := range c.seq {
+			if err != nil || !yield(rec, err) {
+				return
+			}
+		}
+	})},
 	{"All says of what it has failed at that it cannot be read", "clause=14/failed", loops(func(c *twistedCall, yield yield) {
 		for rec, err := range c.seq {
 			if err != nil {
