@@ -200,29 +200,6 @@ func tooLargeTask(s *subject) {
 	sameIDs("a task of another Push", h.push(1), idsOf(h.pull(1)))
 }
 
-// refusedPush pushes where an engine need not do anything. What it says it has not put into
-// the queue is not there.
-func refusedPush(s *subject) {
-	h, other := s.two()
-	ended, cancel := context.WithCancel(s.ctx)
-	cancel()
-	try := func(ctx context.Context, when string, must bool) {
-		ids, err := h.Push(ctx, s.key(), s.batch(3))
-		switch {
-		case !errors.Is(err, engine.ErrRefused) && must:
-			kit.Failf("Push returned IDs %v and error %v %s, want an error matching engine.ErrRefused", ids, err, when)
-		case errors.Is(err, engine.ErrRefused):
-			if slices.ContainsFunc(ids, func(id uint64) bool { return id != 0 }) {
-				kit.Failf("Push returned IDs %v %s, and error %q, which matches engine.ErrRefused", ids, when, err)
-			}
-			other.quiet("Push has returned an error matching engine.ErrRefused " + when)
-		}
-	}
-	try(ended, "with a context that is done", false)
-	h.close()
-	try(s.ctx, "after Close", true)
-}
-
 // full pushes until there is no room for all tasks of a call, and pushes those again when there is.
 func full(s *subject) {
 	h, other := s.two()
