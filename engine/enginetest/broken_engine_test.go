@@ -14,28 +14,20 @@ func whenClosed(f func(d *memory)) func(*rig) {
 	return before("Close", func(c *twistedCall) { c.locked(f) })
 }
 
-// worksWhenClosed has a method work after Close, by another handle.
-func worksWhenClosed(method string) broken {
-	return broken{method + " works after Close", "clause=17/closed", before(method, func(c *twistedCall) { c.Memory = c.Open() })}
+// workWhenClosed have a method work after Close, by another handle.
+func workWhenClosed(methods ...string) (all []broken) {
+	for _, method := range methods {
+		twist := before(method, func(c *twistedCall) { c.Memory = c.Open() })
+		all = append(all, broken{method + " works after Close", "clause=17/closed", twist})
+	}
+	return all
 }
 
 // isClosed reports whether the call was made after Close.
 func (c *twistedCall) isClosed() bool { return errors.Is(c.err, engine.ErrClosed) }
 
-var brokenCloses = []broken{
-	worksWhenClosed("Push"),
-	worksWhenClosed("Pull"),
-	worksWhenClosed("Ack"),
-	worksWhenClosed("Nack"),
-	worksWhenClosed("Extend"),
-	worksWhenClosed("Save"),
-	worksWhenClosed("Load"),
-	worksWhenClosed("Delete"),
-	worksWhenClosed("All"),
-	worksWhenClosed("Wait"),
-	worksWhenClosed("MarkStart"),
-	worksWhenClosed("Size"),
-	worksWhenClosed("Describe"),
+var brokenCloses = append(workWhenClosed("Push", "Pull", "Ack", "Nack", "Extend", "Save", "Load", "Delete", "All",
+	"Wait", "MarkStart", "Size", "Describe"), []broken{
 	{"records are lost when the queue is closed", "clause=16/reopened", whenClosed(func(d *memory) { clear(d.records) })},
 	{"the lease is another after each Open", "clause=16/reopened", func(r *rig) {
 		r.lease = func(d time.Duration) time.Duration { return d + time.Duration(r.handles)*time.Second }
@@ -67,7 +59,7 @@ var brokenCloses = []broken{
 	{"a goroutine is left after Close", "clause=17/no-goroutines", func(r *rig) {
 		r.opened = func(*Memory) { r.leave() }
 	}},
-}
+}...)
 
 // leave starts a goroutine that is there until the check has ended.
 func (r *rig) leave() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"reflect"
 	"runtime"
 	"slices"
 	"sync"
@@ -34,23 +35,9 @@ type Faults struct {
 	Record Fault
 }
 
-// of returns the fault of each method, by name.
-func (fs *Faults) of() map[string]Fault {
-	return map[string]Fault{
-		"Push":      fs.Push,
-		"Pull":      fs.Pull,
-		"Ack":       fs.Ack,
-		"Nack":      fs.Nack,
-		"Extend":    fs.Extend,
-		"Save":      fs.Save,
-		"Load":      fs.Load,
-		"Delete":    fs.Delete,
-		"All":       fs.All,
-		"Wait":      fs.Wait,
-		"MarkStart": fs.MarkStart,
-		"Size":      fs.Size,
-		"Describe":  fs.Describe,
-	}
+// of returns the fault of a method.
+func (fs *Faults) of(method string) Fault {
+	return reflect.ValueOf(fs).Elem().FieldByName(method).Interface().(Fault)
 }
 
 // A Faulty is an engine that fails on purpose, to test what uses engines.
@@ -128,7 +115,7 @@ func (f *Faulty) call(outer context.Context, method string, ids []uint64, do fun
 	ctx, cancel := context.WithCancelCause(outer)
 	defer cancel(nil)
 	f.mu.Lock()
-	fault, down := f.faults.of()[method], f.down
+	fault, down := f.faults.of(method), f.down
 	if f.closed {
 		down = engine.ErrClosed
 	}
