@@ -62,7 +62,7 @@ func allAtOnce(s *subject) {
 		case i < pushers+workers:
 			work(handles[i%2], rand.New(rand.NewPCG(uint64(i), 6)))
 		default:
-			for ctx.Err() == nil {
+			for range 100 {
 				other.sees(nil, func(engine.Record) {})
 				h.pause(time.Millisecond)
 			}
