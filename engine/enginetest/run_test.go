@@ -35,10 +35,10 @@ func TestConformance(t *testing.T) {
 	Run(t, func(testing.TB) Subject { return newMemory(time.Second) })
 }
 
-// TestClauses compares what Run quotes with what package engine says.
-func TestClauses(t *testing.T) {
-	kittest.Names(t, &contract, checks)
-	kittest.Contract(t, &contract, "../engine.go", map[string][]string{
+// TestContract compares what Run quotes with what package engine says.
+func TestContract(t *testing.T) {
+	kittest.Names(t, contract(), checks)
+	kittest.Contract(t, contract(), "../engine.go", map[string][]string{
 		"Waiter":      {"Wait"},
 		"StartMarker": {"MarkStart"},
 		"Sizer":       {"Size"},
