@@ -109,28 +109,19 @@ func (c *call) make(eng whole) {
 
 // about returns the IDs that the call is given, in whatever form.
 func (c *call) about() []uint64 {
-	switch c.method {
-	case "Ack", "Nack", "Extend":
-		return idsOf(c.ds)
-	case "Save":
-		ids := make([]uint64, len(c.recs))
-		for i, rec := range c.recs {
-			ids[i] = rec.ID
-		}
-		return ids
-	case "Delete":
-		return append([]uint64{}, c.ids...)
-	case "Load", "Wait", "MarkStart":
-		return []uint64{c.id}
-	default:
-		return nil
+	ids := append(idsOf(c.ds), c.ids...)
+	for _, rec := range c.recs {
+		ids = append(ids, rec.ID)
 	}
+	if c.id != 0 {
+		ids = append(ids, c.id)
+	}
+	return ids
 }
 
-func idsOf(ds []engine.Delivery) []uint64 {
-	ids := make([]uint64, len(ds))
-	for i, d := range ds {
-		ids[i] = d.ID
+func idsOf(ds []engine.Delivery) (ids []uint64) {
+	for _, d := range ds {
+		ids = append(ids, d.ID)
 	}
 	return ids
 }
@@ -182,67 +173,82 @@ func (w *wrapped) do(c *call) *call {
 	return c
 }
 
+// Push implements [engine.Queue].
 func (w *wrapped) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64, error) {
 	c := w.do(&call{method: "Push", ctx: ctx, key: key, tasks: tasks})
 	return c.ids, c.err
 }
 
+// Pull implements [engine.Queue].
 func (w *wrapped) Pull(ctx context.Context, limit int) ([]engine.Delivery, error) {
 	c := w.do(&call{method: "Pull", ctx: ctx, limit: limit})
 	return c.ds, c.err
 }
 
+// Ack implements [engine.Queue].
 func (w *wrapped) Ack(ctx context.Context, ds []engine.Delivery) error {
 	return w.do(&call{method: "Ack", ctx: ctx, ds: ds}).err
 }
 
+// Nack implements [engine.Queue].
 func (w *wrapped) Nack(ctx context.Context, ds []engine.Delivery) error {
 	return w.do(&call{method: "Nack", ctx: ctx, ds: ds}).err
 }
 
+// Extend implements [engine.Queue].
 func (w *wrapped) Extend(ctx context.Context, ds []engine.Delivery) error {
 	return w.do(&call{method: "Extend", ctx: ctx, ds: ds}).err
 }
 
+// Lease implements [engine.Queue].
 func (w *wrapped) Lease() time.Duration { return w.eng.Lease() }
 
+// Save implements [engine.Results].
 func (w *wrapped) Save(ctx context.Context, recs []engine.Record) error {
 	return w.do(&call{method: "Save", ctx: ctx, recs: recs}).err
 }
 
+// Load implements [engine.Results].
 func (w *wrapped) Load(ctx context.Context, id uint64) ([]byte, error) {
 	c := w.do(&call{method: "Load", ctx: ctx, id: id})
 	return c.got, c.err
 }
 
+// Delete implements [engine.Results].
 func (w *wrapped) Delete(ctx context.Context, ids []uint64) error {
 	return w.do(&call{method: "Delete", ctx: ctx, ids: ids}).err
 }
 
+// All implements [engine.Results].
 func (w *wrapped) All(ctx context.Context) iter.Seq2[engine.Record, error] {
 	return w.do(&call{method: "All", ctx: ctx}).seq
 }
 
+// Wait implements [engine.Waiter].
 func (w *wrapped) Wait(ctx context.Context, id uint64) ([]byte, error) {
 	c := w.do(&call{method: "Wait", ctx: ctx, id: id})
 	return c.got, c.err
 }
 
+// MarkStart implements [engine.StartMarker].
 func (w *wrapped) MarkStart(ctx context.Context, id uint64, n int) (int, error) {
 	c := w.do(&call{method: "MarkStart", ctx: ctx, id: id, n: n})
 	return c.n, c.err
 }
 
+// Size implements [engine.Sizer].
 func (w *wrapped) Size(ctx context.Context) (uint64, error) {
 	c := w.do(&call{method: "Size", ctx: ctx})
 	return uint64(c.n), c.err
 }
 
+// Describe implements [engine.Describer].
 func (w *wrapped) Describe(ctx context.Context, kind string) (string, error) {
 	c := w.do(&call{method: "Describe", ctx: ctx, kind: kind})
 	return c.kind, c.err
 }
 
+// Close implements [engine.Engine].
 func (w *wrapped) Close() error {
 	return w.do(&call{method: "Close", ctx: context.Background()}).err
 }

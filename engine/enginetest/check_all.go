@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"iter"
-	"sync/atomic"
-	"time"
 
 	"github.com/resultpool/resultpool/engine"
 	"github.com/resultpool/resultpool/internal/kit"
@@ -54,6 +52,7 @@ type sequence struct {
 	all iter.Seq2[engine.Record, error]
 }
 
+// All implements [engine.Results].
 func (s sequence) All(context.Context) iter.Seq2[engine.Record, error] { return s.all }
 
 // sees loops with that body. It wants each of recs to be yielded, and may see others: all are as
@@ -74,9 +73,9 @@ func (h *handle) sees(recs []engine.Record, body func(rec engine.Record)) {
 	}
 }
 
-// callsInBody calls every method in the body of a loop.
+// callsInBody calls every method in the body of a loop, by the handle that loops and by another.
 func callsInBody(s *subject) {
-	h := s.open()
+	h, other := s.two()
 	const n = 60
 	h.save(records(1, 2*n)...)
 	h.push(n)
@@ -84,9 +83,13 @@ func callsInBody(s *subject) {
 		if rec.ID > n {
 			return // one that came meanwhile, or may go
 		}
-		h.save(record(1000 + rec.ID))
-		h.has(record(1000 + rec.ID))
-		h.del(rec.ID, n+rec.ID)
+		for _, h := range []*handle{h, other} {
+			h.save(record(1000 + rec.ID))
+			h.has(record(1000 + rec.ID))
+			h.del(rec.ID, n+rec.ID)
+			h.save(record(2000 + rec.ID))
+			h.del(2000 + rec.ID)
+		}
 		if rec.ID%20 == 0 {
 			h.all()
 			ds := h.pull(3)
@@ -136,32 +139,4 @@ func failedLoops(s *subject) {
 			h.close()
 		}
 	})
-}
-
-// allWhileWriting loops while others save and delete.
-func allWhileWriting(s *subject) {
-	h, other := s.two()
-	recs := records(1, 150)
-	h.save(recs...)
-	var over atomic.Bool
-	write := func(h *handle, first uint64) {
-		for i := uint64(0); !over.Load(); i++ {
-			id := first + 10*(i%50)
-			h.save(records(id, 10)...)
-			h.pause(50 * time.Microsecond) // let the others run, too
-			if i%2 == 0 {
-				h.del(id, id+1, id+2, id+3, id+4, id+5)
-			}
-		}
-	}
-	atOnce(func() {
-		defer over.Store(true)
-		for range 8 {
-			h.sees(recs, func(rec engine.Record) {
-				if rec.ID%16 == 0 { // let the others run in the middle of a loop
-					h.pause(100 * time.Microsecond)
-				}
-			})
-		}
-	}, func() { write(h, 1000) }, func() { write(other, 5000) })
 }

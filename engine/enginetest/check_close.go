@@ -61,6 +61,9 @@ func closed(s *subject) {
 			if err := c.try(eng); !errors.Is(err, engine.ErrClosed) {
 				kit.Failf("%s returned %v after Close, want an error matching engine.ErrClosed", c.method, err)
 			}
+			if c.method == "Push" && (len(c.ids) > 0 || !errors.Is(c.err, engine.ErrRefused)) {
+				kit.Failf("Push returned IDs %v and %v after Close, want none and an error matching engine.ErrRefused", c.ids, c.err)
+			}
 		}
 	}
 	h.close()
@@ -68,7 +71,7 @@ func closed(s *subject) {
 	other.del(1)
 	s.freed(ds)
 	other.push(1)
-	other.ack(other.pull(4))
+	other.ack(other.pull(2))
 }
 
 // closedWhileWaiting closes while calls wait, and while a loop is in its body.

@@ -40,6 +40,9 @@ func (h *handle) tryDone(done context.Context, id uint64) {
 		h.s.pushed(tasks, ids)
 		h.pushAgain(key, tasks, ids)
 	} else {
+		if errors.Is(err, engine.ErrRefused) {
+			h.quiet("Push has returned an error matching engine.ErrRefused with a context that is done")
+		}
 		h.pushTasks(key, tasks)
 	}
 

@@ -57,20 +57,12 @@ func aboutInOrder(s *subject) {
 }
 
 // pullsThatEnd pulls with contexts that end at any moment. What such a Pull may have taken
-// over is delivered to a later one.
+// over is delivered to a later one. That no task comes a second time is seen by pulled.
 func pullsThatEnd(s *subject) {
 	const n = 100
 	h, other := s.two()
 	rng := rand.New(rand.NewPCG(1, 2))
 	var over atomic.Bool
-	got := make(map[uint64]bool)
-	take := func(ds []engine.Delivery) { // a second time is seen by pulled
-		h.pulled(ds, 3)
-		for _, d := range ds {
-			got[d.ID] = true
-		}
-		h.ack(ds)
-	}
 	atOnce(func() {
 		defer over.Store(true)
 		for range n {
@@ -78,27 +70,26 @@ func pullsThatEnd(s *subject) {
 			h.pause(time.Millisecond)
 		}
 	}, func() {
-		for !over.Load() {
-			short, cancel := context.WithTimeout(s.ctx, time.Duration(rng.IntN(4000))*time.Microsecond)
-			ds, err := h.Pull(short, 3)
+		for got, end := 0, time.Now().Add(h.afterLease()+soon); got < n; {
+			limit := time.Duration(rng.IntN(4000)) * time.Microsecond
+			if over.Load() { // let the last ones come
+				limit = time.Second
+			}
+			ctx, cancel := context.WithTimeout(s.ctx, limit)
+			ds, err := h.Pull(ctx, 3)
 			switch {
 			case err == nil:
-				take(ds)
+				h.pulled(ds, 3)
+				h.ack(ds)
+				got += len(ds)
 			case len(ds) > 0:
 				kit.Failf("Pull returned %d tasks and error %q, want one or the other", len(ds), err)
-			case !refused(short, err):
+			case !refused(ctx, err):
 				kit.Failf("Pull returned error %q, want one matching the context's", err)
+			case time.Now().After(end):
+				kit.Failf("Pull has returned %d of %d tasks, also after calls that had ended with their contexts", got, n)
 			}
 			cancel()
 		}
 	})
-	ctx, cancel := context.WithTimeout(s.ctx, 3*h.Lease()+soon)
-	defer cancel()
-	for len(got) < n {
-		ds, err := h.Pull(ctx, 3)
-		if err != nil {
-			kit.Failf("Pull has returned %d of %d tasks, and then error %q, after calls that had ended with their contexts", len(got), n, err)
-		}
-		take(ds)
-	}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // allAtOnce has three goroutines push and five pull, save and acknowledge, or give back,
-// on two handles. Nothing is lost, and nothing is
+// on two handles, while another loops over the records. Nothing is lost, and nothing is
 // delivered that should not be, which is seen by pulled. The queue may be full at times.
 func allAtOnce(s *subject) {
 	const pushers, workers, rounds = 3, 5, 4
@@ -53,13 +53,19 @@ func allAtOnce(s *subject) {
 			mu.Unlock()
 		}
 	}
-	kit.Parallel(pushers+workers, func(i int) {
-		if i >= pushers {
+	kit.Parallel(pushers+workers+1, func(i int) {
+		switch {
+		case i < pushers:
+			for range rounds {
+				handles[i%2].pushWhenThereIsRoom(batch)
+			}
+		case i < pushers+workers:
 			work(handles[i%2], rand.New(rand.NewPCG(uint64(i), 6)))
-			return
-		}
-		for range rounds {
-			handles[i%2].pushWhenThereIsRoom(batch)
+		default:
+			for range 100 {
+				other.sees(nil, func(engine.Record) {})
+				h.pause(time.Millisecond)
+			}
 		}
 	})
 	if want := pushers * rounds * batch; len(done) != want {

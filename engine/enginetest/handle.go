@@ -34,9 +34,7 @@ func (h *handle) push(n int) []uint64 { return h.pushTasks(h.s.key(), h.s.batch(
 
 func (h *handle) pushTasks(key string, tasks [][]byte) []uint64 {
 	ids, err := h.Push(h.ctx, key, tasks)
-	if err != nil {
-		kit.Failf("Push of %d tasks returned error %q, want none", len(tasks), err)
-	}
+	wantNil("Push", err)
 	h.s.pushed(tasks, ids)
 	return ids
 }
@@ -109,8 +107,7 @@ func refused(ctx context.Context, err error) bool {
 
 func (h *handle) ack(ds []engine.Delivery) {
 	wantNil("Ack", h.Ack(h.ctx, ds))
-	now := time.Now()
-	h.s.handled(ds, func(t *taskSeen) { t.ack(now, now.Sub(t.since) >= h.s.surely()) })
+	h.s.handled(ds, func(t *taskSeen) { t.acked = time.Now() })
 }
 
 func (h *handle) nack(ds []engine.Delivery) {

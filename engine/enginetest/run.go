@@ -35,7 +35,7 @@ func Run(t *testing.T, newSubject func(testing.TB) Subject) {
 // newRun returns a Run that closes what the checks leave open.
 func newRun(newSubject func(testing.TB) Subject, patience, remember time.Duration) *kit.Run[*subject] {
 	return &kit.Run[*subject]{
-		Contract: &contract,
+		Contract: contract(),
 		Patience: patience,
 		Subject: func(tb testing.TB) *subject {
 			s := &subject{

@@ -55,9 +55,7 @@ type taskSeen struct {
 	attempt int       // of the last delivery; 0 if there was none
 	since   time.Time // that, or the last Extend; zero if it is not held
 	early   bool      // it was delivered, and no Push has returned its ID yet
-	acked   bool
-	ackedAt time.Time
-	late    bool // acked, and perhaps not before its lease had ended
+	acked   time.Time // zero if it is in the queue
 }
 
 // open returns a new handle on the queue.
@@ -142,11 +140,9 @@ func (s *subject) delivered(d engine.Delivery) {
 	switch held := time.Since(t.since); {
 	case t.task != string(d.Task):
 		kit.Failf("Pull returned ID %d with %s, want %s", d.ID, brief(d.Task), brief([]byte(t.task)))
-	case t.acked && t.late:
-		kit.Fail(errSlow)
-	case t.acked:
+	case !t.acked.IsZero():
 		err := fmt.Errorf("Pull returned task %d with Attempt %d, %v after it was acknowledged with Attempt %d, and %v after it was delivered or extended",
-			d.ID, d.Attempt, time.Since(t.ackedAt), t.attempt, held)
+			d.ID, d.Attempt, time.Since(t.acked), t.attempt, held)
 		if held >= s.surely() {
 			err = inDoubt{err}
 		}
@@ -158,8 +154,6 @@ func (s *subject) delivered(d engine.Delivery) {
 	}
 	t.attempt, t.since = d.Attempt, time.Now()
 }
-
-func (t *taskSeen) ack(now time.Time, late bool) { t.acked, t.ackedAt, t.late = true, now, late }
 
 // allKnown wants that all that was delivered was pushed.
 func (s *subject) allKnown() {
@@ -197,7 +191,7 @@ func (s *subject) freed(ds []engine.Delivery) {
 func (s *subject) gone(id uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.tasks[id].ack(time.Now(), false)
+	s.tasks[id].acked = time.Now()
 }
 
 // unexpected panics with errSlow if a delivery that should not have been made may be the
@@ -205,7 +199,7 @@ func (s *subject) gone(id uint64) {
 func (s *subject) unexpected(d engine.Delivery) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t := s.tasks[d.ID]; t != nil && !t.acked && !t.since.IsZero() && time.Since(t.since) >= s.surely() {
+	if t := s.tasks[d.ID]; t != nil && t.acked.IsZero() && !t.since.IsZero() && time.Since(t.since) >= s.surely() {
 		kit.Fail(errSlow)
 	}
 }

@@ -14,35 +14,27 @@ func whenClosed(f func(d *memory)) func(*rig) {
 	return before("Close", func(c *twistedCall) { c.locked(f) })
 }
 
-// worksWhenClosed has a method work after Close, by another handle.
-func worksWhenClosed(method string) broken {
-	return broken{method + " works after Close", "clause=17/closed", before(method, func(c *twistedCall) { c.Memory = c.Open() })}
+// workWhenClosed have a method work after Close, by another handle.
+func workWhenClosed(methods ...string) (all []broken) {
+	for _, method := range methods {
+		twist := before(method, func(c *twistedCall) { c.Memory = c.Open() })
+		all = append(all, broken{method + " works after Close", "clause=17/closed", twist})
+	}
+	return all
 }
 
 // isClosed reports whether the call was made after Close.
 func (c *twistedCall) isClosed() bool { return errors.Is(c.err, engine.ErrClosed) }
 
-var brokenCloses = []broken{
-	worksWhenClosed("Push"),
-	worksWhenClosed("Pull"),
-	worksWhenClosed("Ack"),
-	worksWhenClosed("Nack"),
-	worksWhenClosed("Extend"),
-	worksWhenClosed("Save"),
-	worksWhenClosed("Load"),
-	worksWhenClosed("Delete"),
-	worksWhenClosed("All"),
-	worksWhenClosed("Wait"),
-	worksWhenClosed("MarkStart"),
-	worksWhenClosed("Size"),
-	worksWhenClosed("Describe"),
+var brokenCloses = append(workWhenClosed("Push", "Pull", "Ack", "Nack", "Extend", "Save", "Load", "Delete", "All",
+	"Wait", "MarkStart", "Size", "Describe"), []broken{
 	{"records are lost when the queue is closed", "clause=16/reopened", whenClosed(func(d *memory) { clear(d.records) })},
 	{"the lease is another after each Open", "clause=16/reopened", func(r *rig) {
 		r.lease = func(d time.Duration) time.Duration { return d + time.Duration(r.handles)*time.Second }
 	}},
 	{"Close again is an error", "clause=17/closed", on("Close", func(c *twistedCall) {
 		c.err = c.enter(c.ctx)
-		_ = c.Memory.Close()
+		_ = c.Close()
 	})},
 	{"Close is an error", "clause=5/order", after("Close", func(c *twistedCall) { c.err = errBroken })},
 	{"Pull tells of a cancel after Close", "clause=17/closed clause=17/closed-while-waiting", after("Pull", func(c *twistedCall) {
@@ -67,7 +59,7 @@ var brokenCloses = []broken{
 	{"a goroutine is left after Close", "clause=17/no-goroutines", func(r *rig) {
 		r.opened = func(*Memory) { r.leave() }
 	}},
-}
+}...)
 
 // leave starts a goroutine that is there until the check has ended.
 func (r *rig) leave() {
@@ -134,4 +126,87 @@ var brokenContexts = []broken{
 	{"Pull returns a task from nowhere when its context ends", "Context/done-while-waiting", after("Pull", func(c *twistedCall) {
 		c.ds = []engine.Delivery{{}}
 	})},
+}
+
+// notFound reports whether the call has found nothing.
+func (c *twistedCall) notFound() bool { return errors.Is(c.err, engine.ErrNotFound) }
+
+// hang has the call wait until its context is done.
+func (c *twistedCall) hang() {
+	<-c.ctx.Done()
+	c.got, c.err = nil, c.ctx.Err()
+}
+
+var brokenOffers = []broken{
+	{"Wait waits for what is there", "Waiter/at-once", on("Wait", (*twistedCall).hang)},
+	{"Wait needs a task", "Waiter/at-once", on("Wait", func(c *twistedCall) {
+		if c.err = engine.ErrNotFound; c.data.tasks[c.id] != nil {
+			c.do()
+		}
+	})},
+	{"Wait does not wait", "Waiter/woken Waiter/race Waiter/ends", on("Wait", func(c *twistedCall) { c.got, c.err = c.Load(c.ctx, c.id) })},
+	{"Wait that has waited is late", "Waiter/woken Waiter/ends", on("Wait", (*twistedCall).late)},
+	{"Wait thinks for two seconds", "Waiter/at-once", before("Wait", func(*twistedCall) { time.Sleep(2 * time.Second) })},
+	{"Wait looks and then listens", "Waiter/race", on("Wait", func(c *twistedCall) {
+		if c.got, c.err = c.Load(c.ctx, c.id); c.err == nil {
+			return
+		}
+		time.Sleep(200 * time.Microsecond)
+		if c.stored(c.id) { // and has woken nobody
+			c.hang()
+			return
+		}
+		c.do()
+	})},
+	{"Wait waits for ever when the task has gone", "Waiter/ends", on("Wait", func(c *twistedCall) {
+		pending := c.data.tasks[c.id] != nil
+		if c.do(); pending && c.notFound() {
+			c.hang()
+		}
+	})},
+	{"Wait that ends says so in its own words", "Waiter/ends", after("Wait", func(c *twistedCall) {
+		if c.err != nil && !c.notFound() {
+			c.err = errBroken
+		}
+	})},
+	{"Wait with a context that is done finds nothing", "Waiter/ends", whenDone("Wait", func(c *twistedCall) { c.err = engine.ErrNotFound })},
+	{"starts are deliveries", "StartMarker/counts StartMarker/at-once", on("MarkStart", func(c *twistedCall) {
+		c.n = c.data.tasks[c.id].deliveries
+	})},
+	{"starts are forgotten when the task is given back", "StartMarker/counts", before("Nack", func(c *twistedCall) {
+		c.locked(func(d *memory) { clear(d.starts) })
+	})},
+	{"starts are of all tasks together", "StartMarker/counts", before("MarkStart", func(c *twistedCall) { c.id = 1 })},
+	{"starts are forgotten when the queue is closed", "StartMarker/counts", whenClosed(func(d *memory) { clear(d.starts) })},
+	{"starts are read and then written", "StartMarker/at-once", looking("MarkStart", func(c *twistedCall, d *memory) func() {
+		starts := d.starts[c.id]
+		return func() { d.starts[c.id] = starts }
+	})},
+	{"a start cannot be taken back", "StartMarker/counts", before("MarkStart", func(c *twistedCall) { c.n = max(c.n, 0) })},
+	{"a start that is taken back counts as another", "StartMarker/counts", before("MarkStart", func(c *twistedCall) { c.n = 1 })},
+	{"Size leaves out what is held", "Sizer/counts", after("Size", func(c *twistedCall) {
+		c.locked(func(d *memory) { c.n -= len(d.held) })
+	})},
+	{"Size is what it was before", "Sizer/counts", func(r *rig) {
+		before := 0
+		r.on("Size", func(c *twistedCall) {
+			c.do()
+			before, c.n = c.n, before
+		})
+	}},
+	{"the last kind wins", "Describer/first-wins", on("Describe", func(*twistedCall) {})},
+	{"the kind is forgotten when the queue is closed", "Describer/first-wins", whenClosed(func(d *memory) { d.kind = "" })},
+	{"the kind is looked for and then stored", "Describer/first-wins", looking("Describe", func(_ *twistedCall, d *memory) func() {
+		stored := d.kind
+		return func() { d.kind = stored }
+	})},
+	{"every error may pass", "Retryabler/of-this-package", func(r *rig) {
+		r.retryable = func(error) bool { return true }
+	}},
+	{"no error may pass", "Retryabler/of-this-package", func(r *rig) {
+		r.retryable = func(error) bool { return false }
+	}},
+	{"Retryable knows errors by their value", "Retryabler/of-this-package", func(r *rig) {
+		r.retryable = func(err error) bool { return err != engine.ErrTooLarge && err != engine.ErrClosed }
+	}},
 }
