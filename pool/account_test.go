@@ -51,6 +51,8 @@ type account struct {
 	inner  store.ResultStore[int]
 	put    storetest.Fault // of the store
 
+	singles, batches atomic.Int64 // Submits and SubmitAlls that have not returned
+
 	// What there is a reason for.
 	stopped, cancelled, emptied atomic.Bool
 	storeFailed                 atomic.Bool // or has refused a result
@@ -217,6 +219,8 @@ func (a *account) do(ctx context.Context, d deed) (int, error) {
 }
 
 func (a *account) submit(ctx context.Context, d deed) error {
+	a.singles.Add(1)
+	defer a.singles.Add(-1)
 	id, err := a.p.Submit(ctx, d)
 	return a.submitted([]deed{d}, err, id)
 }
@@ -227,6 +231,8 @@ func (a *account) trySubmit(d deed) error {
 }
 
 func (a *account) submitAll(ctx context.Context, in []deed) error {
+	a.batches.Add(1)
+	defer a.batches.Add(-1)
 	ids, err := a.p.SubmitAll(ctx, in)
 	return a.submitted(in, err, ids...)
 }
@@ -244,7 +250,7 @@ func (a *account) submitted(in []deed, err error, ids ...store.ID) error {
 		a.accepted[id] = in[i]
 	}
 	a.mu.Unlock()
-	if (err == nil) != (len(ids) == len(in)) {
+	if len(in) > 0 && (err == nil) != (len(ids) == len(in)) {
 		a.fault("%d IDs for %d tasks, and %v", len(ids), len(in), err)
 	}
 	switch {

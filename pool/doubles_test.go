@@ -244,6 +244,4 @@ var (
 	_ wholeEngine = cutOff{}
 	_ wholeEngine = final{}
 	_ wholeEngine = forbidden{}
-
-	_ store.IDReserver = (*skippingStore)(nil)
 )

@@ -50,6 +50,7 @@ type life struct {
 	t     *testing.T
 	users sync.WaitGroup // goroutines that use the pool
 	mode  atomic.Int64   // of the store
+	room  int            // of the queue
 }
 
 const (
@@ -61,7 +62,7 @@ const (
 )
 
 func newLife(t *testing.T, workers, room int) *life {
-	l := &life{t: t}
+	l := &life{t: t, room: room}
 	l.put = func(ctx context.Context, _ []store.ID, do func(context.Context) error) error {
 		switch l.mode.Load() {
 		case storeFails:
@@ -102,16 +103,7 @@ func (l *life) step(what, arg int) {
 	case 8:
 		l.openGate(arg % 4)
 	case 9:
-		n := arg % 6
-		if n == 0 {
-			l.emptied.Store(true)
-		}
-		l.mu.Lock()
-		l.most = max(l.most, n)
-		l.mu.Unlock()
-		if err := l.p.Resize(n); err != nil && !errors.Is(err, pool.ErrClosed) {
-			l.fault("Resize(%d): %v", n, err)
-		}
+		l.resize(arg % 6)
 	case 10:
 		l.users.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, time.Duration(arg)*time.Second)
@@ -164,6 +156,18 @@ func (l *life) step(what, arg int) {
 	}
 }
 
+func (l *life) resize(n int) {
+	if n == 0 {
+		l.emptied.Store(true)
+	}
+	l.mu.Lock()
+	l.most = max(l.most, n)
+	l.mu.Unlock()
+	if err := l.p.Resize(n); err != nil && !errors.Is(err, pool.ErrClosed) {
+		l.fault("Resize(%d): %v", n, err)
+	}
+}
+
 // stop calls Stop in a goroutine of its own, with a deadline unless it is 0.
 func (l *life) stop(limit time.Duration) {
 	l.stopped.Store(true)
@@ -194,6 +198,9 @@ func (l *life) check() {
 	checkStats(l.t, s)
 	if s.Queued > 0 && s.Running < uint64(s.Workers) && !l.cancelled.Load() {
 		l.t.Errorf("%d tasks wait, and of %d workers %d are busy", s.Queued, s.Workers, s.Running)
+	}
+	if l.batches.Load() == 0 && l.singles.Load() > 0 && s.Queued < uint64(l.room) && s.Workers > 0 {
+		l.t.Errorf("%d submitters wait while there is room: %+v", l.singles.Load(), s)
 	}
 	if s.Submitted < uint64(len(l.accepted)) { // a submitter that waits has some accepted that we do not know of
 		l.t.Errorf("%d tasks accepted, %+v", len(l.accepted), s)

@@ -4,18 +4,15 @@ import (
 	"context"
 	"math/rand/v2"
 	"runtime"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/resultpool/resultpool/pool"
 )
 
 // TestNoLostWakeUp does everything at once that wakes and stops workers, and looks
 // whenever all is still: no worker may be missing while a task waits, and no
-// submitter may wait while there is room for it. A lost wake-up shows here that
-// later traffic would heal and other tests not see.
+// submitter may wait while there is room for it; see life.check. A lost wake-up shows
+// here that later traffic would heal and other tests not see.
 func TestNoLostWakeUp(t *testing.T) {
 	rounds := 2000
 	if raceEnabled {
@@ -24,101 +21,54 @@ func TestNoLostWakeUp(t *testing.T) {
 	for range rounds {
 		seed := rand.Uint64()
 		synctest.Test(t, func(t *testing.T) {
-			w := newWakeUps(t, seed)
+			rng := rand.New(rand.NewPCG(seed, 0))
+			l := newLife(t, 1+rng.IntN(6), 1+rng.IntN(12))
 			for range 20 {
-				for range 1 + w.rng.IntN(6) {
-					w.act()
+				for range 1 + rng.IntN(6) {
+					l.disturb(rng)
 				}
 				synctest.Wait()
-				s := w.p.Stats()
-				if s.Running < min(uint64(w.target), s.Queued+s.Running) {
-					t.Fatalf("seed %d: a worker is missing: %+v", seed, s)
+				if l.check(); t.Failed() {
+					t.Fatalf("seed %d", seed)
 				}
-				if w.batches.Load() == 0 && w.singles.Load() > 0 && s.Queued < uint64(w.room) && w.target > 0 {
-					t.Fatalf("seed %d: %d submitters wait while there is room: %+v", seed, w.singles.Load(), s)
-				}
-				if w.rng.IntN(4) == 0 {
+				if rng.IntN(4) == 0 {
 					time.Sleep(3 * time.Millisecond)
 				}
 			}
-			w.p.cancel(errCause)
-			<-w.p.Done()
+			l.end(0)
 		})
 	}
 }
 
-// wakeUps is a pool whose tasks wait for a token each.
-type wakeUps struct {
-	rng    *rand.Rand
-	p      taskPool
-	target int
-	room   int // of the queue
-	tokens chan struct{}
-
-	singles, batches atomic.Int64 // Submits and SubmitAlls that have not returned
-}
-
-func newWakeUps(t *testing.T, seed uint64) *wakeUps {
-	rng := rand.New(rand.NewPCG(seed, 0))
-	target := 1 + rng.IntN(6)
-	room := 1 + rng.IntN(12)
-	return &wakeUps{
-		rng:    rng,
-		target: target,
-		room:   room,
-		p:      newPool(t, &pool.Options{Workers: target, Queue: room}),
-		tokens: make(chan struct{}, 10_000),
+// disturb does one of the things that have to do with waking.
+func (l *life) disturb(rng *rand.Rand) {
+	somehow := func() deed {
+		return l.deed([]behaviour{panics, goexits, obeys, obeys, obeys, obeys, obeys, obeys}[rng.IntN(8)])
 	}
-}
-
-func (w *wakeUps) task(ctx context.Context) (int, error) {
-	select {
-	case <-w.tokens:
-	case <-ctx.Done():
-	}
-	switch rand.IntN(8) {
+	switch rng.IntN(6) {
 	case 0:
-		runtime.Goexit()
+		_ = l.trySubmit(somehow())
 	case 1:
-		panic("boom")
-	}
-	return 0, nil
-}
-
-// act does one of the things that a pool's users may do.
-func (w *wakeUps) act() {
-	switch w.rng.IntN(6) {
-	case 0:
-		_, _ = w.p.TrySubmit(w.task)
-	case 1:
-		w.singles.Add(1)
-		go func() {
-			defer w.singles.Add(-1)
-			_, _ = w.p.Submit(context.Background(), w.task)
-		}()
+		in := somehow()
+		l.users.Go(func() { _ = l.submit(context.Background(), in) })
 	case 2:
-		many, limit := make([]task, w.rng.IntN(10)), time.Duration(1+w.rng.IntN(5))*time.Millisecond
-		for i := range many {
-			many[i] = w.task
+		in, limit := make([]deed, rng.IntN(10)), time.Duration(1+rng.IntN(5))*time.Millisecond
+		for i := range in {
+			in[i] = somehow()
 		}
-		w.batches.Add(1)
-		go func() {
-			defer w.batches.Add(-1)
+		l.users.Go(func() {
 			ctx, cancel := context.WithTimeout(context.Background(), limit)
 			defer cancel()
-			_, _ = w.p.SubmitAll(ctx, many)
-		}()
+			_ = l.submitAll(ctx, in)
+		})
 	case 3:
-		n := max(0, w.rng.IntN(9)-2)
-		if w.p.Resize(n) == nil {
-			w.target = n
-		}
-	case 4, 5:
-		for range w.rng.IntN(6) {
-			w.tokens <- struct{}{}
+		l.resize(max(0, rng.IntN(9)-2))
+	default:
+		for range rng.IntN(4) {
+			l.openGate(rng.IntN(len(l.gates)))
 		}
 	}
-	if w.rng.IntN(3) == 0 {
+	if rng.IntN(3) == 0 {
 		runtime.Gosched()
 	}
 }
