@@ -3,6 +3,8 @@ package pool_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,8 +23,8 @@ import (
 // right kind, the numbers add up at each step, no worker sleeps while a task waits,
 // everything that waits returns, and the pool ends. (synctest finds it if not.)
 //
-// The first two bytes are the workers and the queue, and whether each step is waited
-// for. Each byte after that is one thing that a user, a task or a store may do.
+// The first two bytes are the workers and the queue, whether the store takes batches, and
+// whether each step is waited for. Each byte after that is one thing that a user, a task or a store may do.
 func FuzzPool(f *testing.F) {
 	f.Add([]byte{1, 3, 0x00, 0x01, 0x02, 0x03, 0x14, 0x24, 0x44, 0x18, 0x09, 0x0e})
 	f.Add([]byte{2, 0x81, 0x77, 0x36, 0x1c, 0x00, 0x6b, 0x0a, 0x2c, 0x4c, 0x0f})
@@ -31,7 +33,7 @@ func FuzzPool(f *testing.F) {
 			return
 		}
 		synctest.Test(t, func(t *testing.T) {
-			l := newLife(t, int(data[0]&7)+1, int(data[1]&15)+1)
+			l := newLife(t, int(data[0]&7)+1, int(data[1]&15)+1, data[0]&0x40 != 0)
 			for _, b := range data[2:] {
 				l.step(int(b&15), int(b>>4))
 				if data[1]&0x80 == 0 {
@@ -61,7 +63,7 @@ const (
 	storeModes
 )
 
-func newLife(t *testing.T, workers, room int) *life {
+func newLife(t *testing.T, workers, room int, batch bool) *life {
 	l := &life{t: t, room: room}
 	l.put = func(ctx context.Context, _ []store.ID, do func(context.Context) error) error {
 		switch l.mode.Load() {
@@ -76,7 +78,7 @@ func newLife(t *testing.T, workers, room int) *life {
 		}
 		return do(ctx)
 	}
-	l.open(t, dense.New[int](), false, &pool.Options{Workers: workers, Queue: room})
+	l.open(t, dense.New[int](), batch, &pool.Options{Workers: workers, Queue: room})
 	return l
 }
 
@@ -244,4 +246,68 @@ func (l *life) end(how int) {
 
 	checkStats(l.t, l.p.Stats())
 	require.NoError(l.t, l.settle())
+}
+
+// TestNoLostWakeUp does everything at once that wakes and stops workers, and looks
+// whenever all is still: no worker may be missing while a task waits, and no
+// submitter may wait while there is room for it; see life.check. A lost wake-up shows
+// here that later traffic would heal and other tests not see.
+func TestNoLostWakeUp(t *testing.T) {
+	rounds := 2000
+	if raceEnabled {
+		rounds = 200
+	}
+	for range rounds {
+		seed := rand.Uint64()
+		synctest.Test(t, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 0))
+			l := newLife(t, 1+rng.IntN(6), 1+rng.IntN(12), false)
+			for range 20 {
+				for range 1 + rng.IntN(6) {
+					l.disturb(rng)
+				}
+				synctest.Wait()
+				if l.check(); t.Failed() {
+					t.Fatalf("seed %d", seed)
+				}
+				if rng.IntN(4) == 0 {
+					time.Sleep(3 * time.Millisecond)
+				}
+			}
+			l.end(0)
+		})
+	}
+}
+
+// disturb does one of the things that have to do with waking.
+func (l *life) disturb(rng *rand.Rand) {
+	somehow := func() deed {
+		return l.deed([]behaviour{panics, goexits, obeys, obeys, obeys, obeys, obeys, obeys}[rng.IntN(8)])
+	}
+	switch rng.IntN(6) {
+	case 0:
+		_ = l.trySubmit(somehow())
+	case 1:
+		in := somehow()
+		l.users.Go(func() { _ = l.submit(context.Background(), in) })
+	case 2:
+		in, limit := make([]deed, rng.IntN(10)), time.Duration(1+rng.IntN(5))*time.Millisecond
+		for i := range in {
+			in[i] = somehow()
+		}
+		l.users.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), limit)
+			defer cancel()
+			_ = l.submitAll(ctx, in)
+		})
+	case 3:
+		l.resize(max(0, rng.IntN(9)-2))
+	default:
+		for range rng.IntN(4) {
+			l.openGate(rng.IntN(len(l.gates)))
+		}
+	}
+	if rng.IntN(3) == 0 {
+		runtime.Gosched()
+	}
 }

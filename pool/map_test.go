@@ -81,17 +81,6 @@ func TestMapErrorsAreInOrder(t *testing.T) {
 	})
 }
 
-// All errors are noted, however many come at once.
-func TestMapFailuresRace(t *testing.T) {
-	const n = 20_000
-	_, err := pool.Map(t.Context(), numbers(n), func(context.Context, int) (int, error) { return 0, errTask }, &pool.Options{Workers: 4})
-	errs := joined(err)
-	require.Len(t, errs, n)
-	for i, err := range errs {
-		require.EqualError(t, err, fmt.Sprintf("pool: input %d: %v", i, errTask))
-	}
-}
-
 // conc #106: a panic loses no result.
 func TestMapPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

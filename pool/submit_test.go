@@ -2,7 +2,6 @@ package pool_test
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -93,49 +92,6 @@ func TestSubmitterGivesUp(t *testing.T) {
 		assert.NoError(t, third.returns(t))
 		assert.Equal(t, pool.Stats{Submitted: 6, Succeeded: 6, Workers: 1}, p.Stats())
 	})
-}
-
-// A submitter whose context ends at the moment at which it is served, or refused, is
-// not refused a second time, and what it was counted for is counted once.
-func TestSubmitterGivesUpTooLate(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that the submitter runs last
-	const rounds, enough = 1000, 10
-	for name, c := range map[string]struct {
-		end  func(p taskPool, gate chan struct{})
-		want error
-	}{
-		"served":  {func(_ taskPool, gate chan struct{}) { close(gate) }, nil},
-		"refused": {func(p taskPool, gate chan struct{}) { _ = p.Resize(0) }, pool.ErrNoWorkers},
-	} {
-		t.Run(name, func(t *testing.T) {
-			late := 0
-			for round := 0; round < rounds && late < enough; round++ {
-				p, gate := fullPool(t, context.Background())
-				ctx, cancel := context.WithCancelCause(context.Background())
-				var ids []store.ID
-				submitted := begin(func() (err error) { ids, err = p.SubmitAll(ctx, values(1)); return err })
-				for p.Waiting() != 1 {
-					runtime.Gosched()
-				}
-				for range 20 {
-					runtime.Gosched() // it goes to sleep
-				}
-				cancel(io.EOF)
-				c.end(p, gate)
-				<-submitted.done
-				assert.Equal(t, submitted.err == nil, len(ids) == 1, "accepted, and an error")
-				if submitted.err == c.want { //nolint:errorlint // it is returned as it is
-					late++
-				}
-				assert.Zero(t, p.Waiting())
-				if c.want != nil {
-					close(gate)
-				}
-				_ = p.Stop(context.Background())
-			}
-			assert.Equal(t, enough, late, "the submitter came too late only so often")
-		})
-	}
 }
 
 // fullPool returns a pool with a worker that runs a task, which waits for gate, and a queue
@@ -314,39 +270,6 @@ func submitSomehow(p taskPool, how int, in task) ([]store.ID, error) {
 		return []store.ID{id}, nil
 	default:
 		return p.SubmitAll(context.Background(), repeat(3, in))
-	}
-}
-
-// pond's Go ignored the context, one path of several: no task starts after the cancel,
-// however it came in, and none comes in.
-func TestNoTaskStartsAfterCancel(t *testing.T) {
-	for how := range 3 {
-		for _, workers := range []int{1, 3} {
-			bubble(t, fmt.Sprintf("how=%d,workers=%d", how, workers), func(t *testing.T) {
-				p := newPool(t, &pool.Options{Workers: workers, Queue: 4})
-				gate := make(chan struct{})
-				for range workers {
-					submit(t, p, gated(gate, 1))
-				}
-				synctest.Wait()
-				var started atomic.Int64
-				start := func(context.Context) (int, error) { started.Add(1); return 0, nil }
-				for range 3 { // in the queue, or waiting for room
-					begin(func() error { _, err := submitSomehow(p, how, start); return err })
-				}
-				synctest.Wait()
-				assert.Positive(t, p.Stats().Queued)
-				p.cancel(errCause)
-				for range 100 { // no worker has seen the cancel yet, perhaps
-					_, err := submitSomehow(p, how, start)
-					assert.ErrorIs(t, err, pool.ErrClosed)
-				}
-				close(gate)
-				<-p.Done()
-				assert.Zero(t, started.Load(), "tasks started after the cancel")
-				assert.EqualValues(t, p.Stats().Submitted, holds(t, p))
-			})
-		}
 	}
 }
 
