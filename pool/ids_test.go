@@ -452,32 +452,18 @@ func TestReserveRacesResize(t *testing.T) {
 	st.reserve = reserveFails
 	in := repeat(reservedAtOnce+1, value(1))
 	var wg sync.WaitGroup
-	for range 2 {
+	for _, f := range []func(){
+		func() { _, err := p.SubmitAll(context.Background(), in); assert.Error(t, err) },
+		func() { _, _ = p.SubmitAll(context.Background(), in[:3]) },
+		func() { assert.NoError(t, p.Resize(0)); assert.NoError(t, p.Resize(1)) },
+		func() { assert.NoError(t, p.Resize(1)) },
+	} {
 		wg.Go(func() {
-			for range 50 {
-				_, err := p.SubmitAll(context.Background(), in)
-				assert.Error(t, err)
+			for range 100 {
+				f()
 			}
 		})
 	}
-	wg.Go(func() {
-		for range 300 {
-			if _, err := p.SubmitAll(context.Background(), in[:3]); err != nil {
-				assert.True(t, errors.Is(err, pool.ErrNoWorkers) || errors.Is(err, pool.ErrClosed), "%v", err)
-			}
-		}
-	})
-	wg.Go(func() {
-		for range 300 {
-			assert.NoError(t, p.Resize(0))
-			assert.NoError(t, p.Resize(1))
-		}
-		assert.NoError(t, p.Stop(context.Background()))
-	})
-	wg.Go(func() {
-		for range 300 {
-			_ = p.Resize(1)
-		}
-	})
 	wg.Wait()
+	assert.NoError(t, p.Stop(context.Background()))
 }

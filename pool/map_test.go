@@ -102,37 +102,6 @@ func TestMapPanics(t *testing.T) {
 	})
 }
 
-// An input that is left in another's block is mapped like any other: a panic in it is
-// an error, a Goexit too.
-func TestMapPanicsInAnothersBlock(t *testing.T) {
-	for want, end := range map[error]func(){
-		io.ErrNoProgress: func() { panic(io.ErrNoProgress) },
-		pool.ErrGoexit:   runtime.Goexit,
-	} {
-		bubble(t, want.Error(), func(t *testing.T) {
-			const n = 64 // four inputs to a block
-			var others sync.WaitGroup
-			others.Add(n - 1)
-			_, err := pool.Map(t.Context(), numbers(n), func(_ context.Context, i int) (int, error) {
-				if i == 0 {
-					others.Wait()
-					return 0, nil
-				}
-				others.Done()
-				if i <= 3 {
-					end()
-				}
-				return 0, nil
-			}, &pool.Options{Workers: 2})
-			require.ErrorIs(t, err, want)
-			require.Len(t, joined(err), 3)
-			for i, err := range joined(err) {
-				assert.ErrorContains(t, err, fmt.Sprintf("input %d:", i+1))
-			}
-		})
-	}
-}
-
 // A worker that a Goexit ends is replaced, also if it is the only one.
 func TestMapGoexits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

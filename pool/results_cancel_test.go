@@ -2,7 +2,6 @@ package pool_test
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"sync/atomic"
 	"testing"
@@ -286,43 +285,5 @@ func TestPutGoexitsAfterCancel(t *testing.T) {
 			assert.ErrorIs(t, err, store.ErrRejected)
 			assert.ErrorContains(t, err, "task not run")
 		})
-	}
-}
-
-// Those who wait for tasks that a cancel keeps from running are told of each, and Wait of
-// the last, whether they are settled one by one or in batches, before the worker comes or
-// while it stays busy.
-func TestUnrunTasksWakeThoseWhoWait(t *testing.T) {
-	for _, batch := range []bool{false, true} {
-		for _, busy := range []bool{false, true} {
-			bubble(t, fmt.Sprintf("batches=%t,busy=%t", batch, busy), func(t *testing.T) {
-				p := newPool(t, &pool.Options{Workers: 1, Queue: 10}, newTestStore(nil).as(batch))
-				gate := make(chan struct{})
-				submit(t, p, gated(gate, 1))
-				synctest.Wait()
-				var gets []*pending
-				for i := range 6 {
-					gets = append(gets, p.getting(submit(t, p, value(i))))
-				}
-				synctest.Wait()
-				wait := p.waiting()
-				synctest.Wait()
-				if !busy {
-					close(gate)
-				}
-				p.cancel(errCause) // before the worker comes, or after
-				for _, get := range gets {
-					if err := get.returns(t); err != nil {
-						assert.ErrorIs(t, err, pool.ErrNotRun)
-						assert.ErrorIs(t, err, errCause)
-					}
-				}
-				if busy {
-					wait.waits(t)
-					close(gate)
-				}
-				assert.NoError(t, wait.returns(t))
-			})
-		}
 	}
 }

@@ -2,6 +2,7 @@ package pool_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -282,35 +283,29 @@ func TestSubmitRacesStop(t *testing.T) {
 		rounds = 500
 	}
 	for range rounds {
-		p, err := pool.New(context.Background(), pool.Call[int], rwmutex.New[int](), &pool.Options{Workers: 2, Queue: 2})
-		require.NoError(t, err)
-		var accepted atomic.Int64
+		var a account
+		a.stopped.Store(true)
+		a.open(t, rwmutex.New[int](), false, &pool.Options{Workers: 2, Queue: 2})
 		var wg sync.WaitGroup
-		for how := range 3 {
+		for _, submit := range []func() error{
+			func() error { return a.submit(context.Background(), a.deed(succeeds)) },
+			func() error { return a.trySubmit(a.deed(succeeds)) },
+			func() error { return a.submitAll(context.Background(), []deed{a.deed(succeeds), a.deed(succeeds)}) },
+		} {
 			wg.Go(func() {
-				for {
-					ids, err := submitSomehow(taskPool{Pool: p}, how, value(1))
-					accepted.Add(int64(len(ids)))
-					if err == pool.ErrQueueFull { //nolint:errorlint // it is returned as it is
-						runtime.Gosched()
-					} else if err != nil {
-						assert.Equal(t, pool.ErrClosed, err)
-						return
-					}
+				for err := error(nil); !errors.Is(err, pool.ErrClosed); runtime.Gosched() {
+					err = submit()
 				}
 			})
 		}
 		for range 2 {
 			wg.Go(func() {
 				runtime.Gosched()
-				assert.NoError(t, p.Stop(context.Background()))
+				assert.NoError(t, a.p.Stop(context.Background()))
 			})
 		}
 		wg.Wait()
-		all, err := p.Results(context.Background())
-		require.NoError(t, err)
-		require.Len(t, all, int(accepted.Load()))
-		require.EqualValues(t, accepted.Load(), p.Stats().Submitted)
+		require.NoError(t, a.settle())
 	}
 	checkGoroutines(t)
 }
