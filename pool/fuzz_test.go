@@ -329,20 +329,15 @@ func FuzzMap(f *testing.F) {
 }
 
 func mapBytes(t *testing.T, workers, doublings int, does []byte) {
-	in := make([]int, len(does)<<doublings)
-	for i := range in {
-		in[i] = i
-	}
+	in := numbers(len(does) << doublings)
+	kind := func(i int) byte { return does[i%len(does)] % 16 }
 	ctx, cancel := context.WithCancelCause(t.Context())
 	calls := make([]atomic.Int32, len(in))
-	var running, most atomic.Int64
+	var underWay gauge
 	fn := func(_ context.Context, i int) (int, error) {
+		defer underWay.enter()()
 		calls[i].Add(1)
-		n := running.Add(1)
-		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
-		}
-		defer running.Add(-1)
-		switch does[i%len(does)] % 16 {
+		switch kind(i) {
 		case 1:
 			return i + 1, errTask
 		case 2:
@@ -358,58 +353,45 @@ func mapBytes(t *testing.T, workers, doublings int, does []byte) {
 		}
 		return i + 1, nil
 	}
-	values, err := pool.Map(ctx, in, fn, &pool.Options{Workers: workers})
+	out, err := pool.Map(ctx, in, fn, &pool.Options{Workers: workers})
 	synctest.Wait()
-	require.Zero(t, running.Load())
-	require.LessOrEqual(t, int(most.Load()), max(workers, runtime.GOMAXPROCS(0)*min(1, max(0, 1-workers))))
-	require.Len(t, values, len(in))
+	require.Zero(t, underWay.now.Load())
+	require.LessOrEqual(t, int(underWay.most.Load()), max(workers, runtime.GOMAXPROCS(0)*min(1, max(0, 1-workers))))
+	require.Len(t, out, len(in))
 
-	var errs []error
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		errs = joined.Unwrap()
+	errs := joined(err)
+	next := func(i int) error {
+		require.NotEmpty(t, errs, "the error of input %d is lost", i)
+		err := errs[0]
+		errs = errs[1:]
+		require.ErrorContains(t, err, fmt.Sprintf("input %d:", i))
+		return err
 	}
 	unrun := 0
 	for i := range in {
-		want := i + 1
-		var is func(error) bool
-		switch n := calls[i].Load(); does[i%len(does)] % 16 {
-		default:
-			require.LessOrEqual(t, n, int32(1), "input %d was mapped twice", i)
-			if n == 0 {
-				unrun++
-				want = 0
-			}
-		case 1:
-			is = func(err error) bool { return errors.Is(err, errTask) }
-		case 2:
+		want, n := i+1, calls[i].Load()
+		require.LessOrEqual(t, n, int32(1), "input %d was mapped twice", i)
+		switch kind := kind(i); {
+		case n == 0:
+			unrun++
 			want = 0
-			is = func(err error) bool {
-				var panicked *pool.PanicError
-				return errors.As(err, &panicked) && panicked.Value == i
-			}
-		case 3:
+		case kind == 1:
+			require.ErrorIs(t, next(i), errTask)
+		case kind == 2:
 			want = 0
-			is = func(err error) bool { return errors.Is(err, pool.ErrGoexit) }
+			var panicked *pool.PanicError
+			require.ErrorAs(t, next(i), &panicked)
+			require.Equal(t, i, panicked.Value)
+		case kind == 3:
+			want = 0
+			require.ErrorIs(t, next(i), pool.ErrGoexit)
 		}
-		if is != nil { // its error is the next
-			if calls[i].Load() == 0 {
-				unrun++
-				want = 0
-			} else {
-				require.Equal(t, int32(1), calls[i].Load())
-				require.NotEmpty(t, errs, "the error of input %d is lost", i)
-				require.True(t, is(errs[0]), "input %d: %v", i, errs[0])
-				require.ErrorContains(t, errs[0], fmt.Sprintf("input %d:", i))
-				errs = errs[1:]
-			}
-		}
-		require.Equal(t, want, values[i], "input %d", i)
+		require.Equal(t, want, out[i], "input %d", i)
 	}
 	if unrun > 0 {
 		require.ErrorIs(t, ctx.Err(), context.Canceled, "nothing was cancelled, and %d did not run", unrun)
 		require.Len(t, errs, 1)
-		require.ErrorIs(t, errs[0], pool.ErrNotRun)
-		require.ErrorIs(t, errs[0], errCause)
+		matchesAll(t, errs[0], pool.ErrNotRun, errCause)
 		require.ErrorContains(t, errs[0], fmt.Sprintf("%d of %d inputs", unrun, len(in)))
 		return
 	}

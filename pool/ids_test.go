@@ -422,28 +422,6 @@ func TestReserveNoMoreThanNeeded(t *testing.T) {
 	})
 }
 
-// A store may go on reserving after the cancel, while the tasks that were not run are
-// settled: what it reserves is not needed, and disturbs nobody.
-func TestReserveEndsAfterCancel(t *testing.T) {
-	for range 2 {
-		p, gate, st := exhaustedPool(t, nil)
-		good, asked := newReserver(reservedAtOnce+1, 0).reserve, make(chan struct{})
-		st.reserve = func(ctx context.Context, n uint64) (store.ID, error) {
-			close(asked)
-			<-ctx.Done()
-			return good(ctx, n)
-		}
-		submitted := p.submitting(value(1))
-		<-asked
-		p.cancel(errCause)
-		close(gate)
-		assert.Equal(t, errCause, p.Stop(t.Context()))
-		require.Equal(t, reservedAtOnce, holds(t, p))
-		<-submitted.done
-		assert.ErrorIs(t, submitted.err, pool.ErrClosed)
-	}
-}
-
 // Submitters that need IDs, others that wait for room, and Resize do not disturb each
 // other. (For the race detector.)
 func TestReserveRacesResize(t *testing.T) {

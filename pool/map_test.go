@@ -154,21 +154,6 @@ func (c *panickingCtx) Err() error {
 	return nil
 }
 
-// A function may return ErrGoexit as an error, for example that of a result: its worker is
-// not replaced.
-func TestMapReturnsErrGoexit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var calls gauge
-		_, err := pool.Map(t.Context(), numbers(50), func(context.Context, int) (int, error) {
-			defer calls.enter()()
-			runtime.Gosched()
-			return 0, pool.ErrGoexit
-		}, &pool.Options{Workers: 1})
-		assert.ErrorIs(t, err, pool.ErrGoexit)
-		assert.EqualValues(t, 1, calls.most.Load(), "workers")
-	})
-}
-
 // Map returns all values and all errors, whatever becomes of an error's text.
 func TestMapTextPanics(t *testing.T) {
 	bad := &endless{}

@@ -90,41 +90,43 @@ func TestBatchIsBounded(t *testing.T) {
 	})
 }
 
-// A result is there for nobody before it is saved, and Get, Wait and Stop wait for that,
-// unless they give up.
-func TestBatchIsSeenWhenSaved(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		gate := make(chan struct{})
-		p := newPool(t, &pool.Options{Workers: 1}, batches{newTestStore(after(gate))})
-		ids := submitN(t, p, 3)
-		synctest.Wait() // 1 is being written, 2 and 3 wait for it
-		var calls []*pending
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		for i, id := range ids {
-			_, err := p.Get(ctx, id)
-			assert.ErrorIs(t, err, context.DeadlineExceeded, "result %d", id)
-			calls = append(calls, begin(func() error {
-				v, err := p.Get(context.Background(), id)
-				assert.Equal(t, i, v)
-				return err
-			}))
-		}
-		calls = append(calls, p.waiting(), p.stopping())
-		for _, c := range calls {
-			c.waits(t)
-		}
-		assert.Zero(t, holds(t, p))
-		gate <- struct{}{}
-		assert.NoError(t, calls[0].returns(t))
-		for _, c := range calls[1:] {
-			c.waits(t)
-		}
-		close(gate)
-		for _, c := range calls {
-			assert.NoError(t, c.returns(t))
-		}
-	})
+// A result is stored before anything that waits for it wakes, and is there for nobody before;
+// those who wait may give up.
+func TestStoredBeforeAnyWakes(t *testing.T) {
+	for _, batch := range []bool{false, true} {
+		bubble(t, fmt.Sprintf("batch %v", batch), func(t *testing.T) {
+			gate := make(chan struct{})
+			p := newPool(t, &pool.Options{Workers: 1}, newTestStore(after(gate)).as(batch))
+			ids := submitN(t, p, 3)
+			synctest.Wait() // 1 is being written, 2 and 3 wait for it
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			var calls []*pending
+			for i, id := range ids {
+				_, err := p.Get(ctx, id)
+				assert.ErrorIs(t, err, context.DeadlineExceeded, "result %d", id)
+				calls = append(calls, begin(func() error {
+					v, err := p.Get(context.Background(), id)
+					assert.Equal(t, i, v)
+					return err
+				}))
+			}
+			calls = append(calls, p.waiting(), p.stopping(), begin(func() error { <-p.Done(); return nil }))
+			for _, c := range calls {
+				c.waits(t)
+			}
+			assert.Zero(t, holds(t, p))
+			gate <- struct{}{}
+			assert.NoError(t, calls[0].returns(t))
+			for _, c := range calls[1:] {
+				c.waits(t)
+			}
+			close(gate)
+			for _, c := range calls {
+				assert.NoError(t, c.returns(t))
+			}
+		})
+	}
 }
 
 // A pool whose workers have left still saves what they have handed over.

@@ -203,24 +203,6 @@ func TestUnsavedIsACopy(t *testing.T) {
 	})
 }
 
-// A result is stored before anything that waits for it wakes.
-func TestStoredBeforeAnyWakes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		gate := make(chan struct{})
-		p := newPool(t, &pool.Options{Workers: 1}, newTestStore(after(gate)))
-		id := submit(t, p, value(7))
-		waiters := []*pending{p.getting(id), p.waiting(), p.stopping(), begin(func() error { <-p.Done(); return nil })}
-		for _, c := range waiters {
-			c.waits(t)
-		}
-		close(gate)
-		for _, c := range waiters {
-			assert.NoError(t, c.returns(t))
-		}
-		assert.Equal(t, 7, held(t, p, id).Value)
-	})
-}
-
 // No call waits for a store that hangs but those that have to.
 func TestHangingStoreHoldsUpNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -408,23 +390,6 @@ func TestStoreIsClosedAfterTheWork(t *testing.T) {
 		require.NoError(t, p.Wait(t.Context()))
 		closed.Store(true)
 		require.NoError(t, p.Stop(t.Context()))
-	})
-}
-
-// Tasks that call Goexit do not pile up what comes after.
-func TestGoexitsDoNotPileUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPool(t, &pool.Options{Workers: 1})
-		var depths []int
-		_, err := p.SubmitAll(t.Context(), repeat(20, func(context.Context) (int, error) {
-			depths = append(depths, runtime.Callers(0, make([]uintptr, 1000)))
-			runtime.Goexit()
-			return 0, nil
-		}))
-		require.NoError(t, err)
-		require.NoError(t, p.Stop(t.Context()))
-		require.Len(t, depths, 20)
-		assert.Equal(t, depths[2], depths[19])
 	})
 }
 

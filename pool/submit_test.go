@@ -150,25 +150,6 @@ func TestSubmitAllPart(t *testing.T) {
 	}
 }
 
-// Inside a task there is room for as many as the queue takes, also for more than it has
-// memory for yet.
-func TestSubmitAllInTaskFillsTheQueue(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPool(t, &pool.Options{Workers: 1, Queue: 100})
-		submit(t, p, func(ctx context.Context) (int, error) {
-			ids, err := p.SubmitAll(ctx, repeat(100, value(1)))
-			assert.NoError(t, err)
-			assert.Len(t, ids, 100)
-			_, err = p.SubmitAll(ctx, values(1))
-			assert.Equal(t, pool.ErrQueueFull, err)
-			return 0, nil
-		})
-		synctest.Wait()
-		assert.NoError(t, p.Stop(t.Context()))
-		assert.Equal(t, 101, holds(t, p))
-	})
-}
-
 // huge is more tasks than any memory has IDs for. They take no room themselves.
 const huge = min(1<<40, math.MaxInt)
 
