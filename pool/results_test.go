@@ -450,7 +450,8 @@ func textPanics(t *testing.T, st store.ResultStore[int], taskErr error) {
 	assert.Equal(t, want, holds(t, p))
 	_, err := p.Get(t.Context(), 1)
 	require.Error(t, err)
-	if _, goexits := taskErr.(errorFunc); !goexits { // its text is asked for here
+	var goexits errorFunc
+	if !errors.As(taskErr, &goexits) { // its text is asked for here
 		assert.Contains(t, err.Error(), "whose text cannot be had")
 	}
 }

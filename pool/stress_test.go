@@ -350,7 +350,7 @@ func (a *account) do(ctx context.Context, d deed) (int, error) {
 		_ = a.submit(ctx, a.deed(succeeds))
 		_ = a.submitAll(ctx, []deed{a.deed(fails), a.deed(panics)})
 	case asks:
-		if err := a.p.Wait(ctx); err != pool.ErrInTask { //nolint:errorlint // it is returned as it is
+		if err := a.p.Wait(ctx); err != pool.ErrInTask {
 			a.fault("Wait in a task returned %v", err)
 		}
 		a.mu.Lock()
@@ -364,7 +364,7 @@ func (a *account) do(ctx context.Context, d deed) (int, error) {
 		}
 	case stops:
 		a.stopped.Store(true)
-		if err := a.p.Stop(ctx); err != pool.ErrInTask { //nolint:errorlint // it is returned as it is
+		if err := a.p.Stop(ctx); err != pool.ErrInTask {
 			a.fault("Stop in a task returned %v", err)
 		}
 	case yields:
