@@ -24,7 +24,7 @@ var imports = map[string][]string{
 	"internal/backoff": {},
 	"internal/deal":    {},
 	"internal/errwalk": {},
-	"internal/kit...":  {},
+	"internal/kit...":  {"internal/kit"},
 	"internal/naive":   {},
 	"internal/queue":   {},
 	"internal/text":    {},
