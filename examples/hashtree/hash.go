@@ -107,10 +107,10 @@ func (h *hashtree) known(ctx context.Context, st store.ResultStore[sum]) (known 
 func (h *hashtree) follow(stopping context.Context, p *pool.Pool[*file, sum], total int) {
 	counts := term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb"
 	if counts {
-		clear := fmt.Sprintf("\r%60s\r", "")
+		erase := fmt.Sprintf("\r%60s\r", "")
 		defer log.SetPrefix(log.Prefix())
-		log.SetPrefix(clear + log.Prefix())
-		defer fmt.Fprint(os.Stderr, clear)
+		log.SetPrefix(erase + log.Prefix())
+		defer fmt.Fprint(os.Stderr, erase)
 	}
 	tick := time.Tick(100 * time.Millisecond)
 	failing, interrupted := false, stopping.Done()

@@ -39,7 +39,7 @@ func TestNotRead(t *testing.T) {
 			p.Await(t, process.Opening+`"b"`)
 			require.NoError(t, os.Remove("b"))
 			require.NoError(t, tt.put("b"))
-			p.Gate.Close()
+			_ = p.Gate.Close()
 			finish(t, p, 1, 0, 2, 1, 0)
 			assert.Contains(t, p.Said, `hashtree: "./b": `+tt.want+"\n")
 			assert.Equal(t, sums("./a", "a", "./c", "c"), p.Out.String())
@@ -99,7 +99,7 @@ func TestEndedRunGoesOn(t *testing.T) {
 		{"one SIGINT", func(t *testing.T, p *process.Process) {
 			require.NoError(t, p.Process.Signal(os.Interrupt))
 			p.Await(t, finishing)
-			p.Gate.Close()
+			_ = p.Gate.Close()
 		}, 130, 51, 0},
 		{"two SIGINT", func(t *testing.T, p *process.Process) {
 			require.NoError(t, p.Process.Signal(os.Interrupt))
@@ -244,7 +244,7 @@ func TestFileIsRemoved(t *testing.T) {
 	p := process.New(t, "a", inKept(".")...).Begin(t)
 	p.Await(t, process.Opening+`"a"`)
 	require.NoError(t, os.Remove("../kept.db"))
-	p.Gate.Close()
+	_ = p.Gate.Close()
 	assert.Equal(t, 1, p.AwaitEnd())
 	assert.Equal(t, sums("./a", "a"), p.Out.String())
 	assert.Regexp(t, `hashtree: bolt: .*kept\.db`, p.Said)
@@ -258,7 +258,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	names, want := numbered(3000)
 	makeKeptTree(t, names...)
-	openKept(t).Close() // which ulimit might not allow
+	require.NoError(t, openKept(t).Close()) // which ulimit might not allow
 	p := process.New(t, "", inKept(".")...)
 	p.Path, p.Args = "/bin/sh", append([]string{"sh", "-c", `ulimit -f 256 && exec "$0" "$@"`, p.Path}, p.Args[1:]...)
 	p.Begin(t)

@@ -71,7 +71,7 @@ func (p *Process) Begin(t testing.TB) *Process {
 		p.Gate, err = p.StdinPipe()
 	}
 	if err == nil {
-		err = p.Cmd.Start()
+		err = p.Start()
 	}
 	if err != nil {
 		t.Fatal(err)

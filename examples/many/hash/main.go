@@ -72,7 +72,7 @@ func (s *share) run(where, dir string, lease time.Duration) error {
 	s.pool = must(again(ctx, s.engine.Retryable, func() (*pool.Pool[task, sum], error) {
 		return pool.Join(context.Background(), s.hash, s.engine, nil) // after a Ctrl-C it finishes what it reads
 	}))
-	defer s.pool.Stop(context.Background())
+	defer func() { _ = s.pool.Stop(context.Background()) }()
 	defer context.AfterFunc(ctx, func() {
 		stop() // the next signal kills
 		log.Print("interrupted: finishing the files that are being read")
