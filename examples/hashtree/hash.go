@@ -121,6 +121,7 @@ func (h *hashtree) follow(stopping context.Context, p *pool.Pool[*file, sum], to
 		case <-interrupted:
 			interrupted = nil
 			_ = p.Resize(0) // begin no more; an error says that p has ended
+			log.Print(context.Cause(stopping))
 		case <-tick:
 		}
 		st := p.Stats()

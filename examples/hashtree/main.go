@@ -131,15 +131,15 @@ func interrupts() (stopping, cancelled context.Context) {
 		}
 	}
 	signal.Ignore(syscall.SIGPIPE) // writing returns EPIPE
-	stopping, stop := context.WithCancel(context.Background())
+	stopping, stop := context.WithCancelCause(context.Background())
 	cancelled, cancel := context.WithCancel(context.Background())
 	go func() {
 		sig := <-signals
-		stop()
 		if sig == os.Interrupt {
-			log.Print("interrupted: finishing the files that are being read; press Ctrl-C again to give up")
-			<-signals
+			stop(errors.New("interrupted: finishing the files that are being read; press Ctrl-C again to give up"))
+			sig = <-signals
 		}
+		stop(errors.New(sig.String()))
 		signal.Stop(signals) // the next one kills
 		cancel()
 	}()

@@ -75,8 +75,8 @@ func (s *share) run(where, dir string, lease time.Duration) error {
 	defer func() { _ = s.pool.Stop(context.Background()) }()
 	defer context.AfterFunc(ctx, func() {
 		stop() // the next signal kills
-		log.Print("interrupted: finishing the files that are being read")
 		_ = s.pool.Stop(ctx) // gives back what was not begun
+		log.Print("interrupted: finishing the files that are being read")
 	})()
 	return inTurn(ctx, turns, s.turn)
 }
