@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -41,6 +42,9 @@ func TestTerminal(t *testing.T) {
 				n, err = terminal.Read(buf) // an error after the end of the process
 				shown += string(buf[:n])
 				if gate != nil && strings.Contains(shown, want) {
+					if term == "dumb" {
+						time.Sleep(300 * time.Millisecond) // in which it would have shown something
+					}
 					require.NoError(t, gate.Close())
 					gate = nil
 				}
