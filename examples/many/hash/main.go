@@ -74,7 +74,7 @@ func (s *share) run(where, dir string, lease time.Duration) error {
 	}))
 	defer func() { _ = s.pool.Stop(context.Background()) }()
 	defer context.AfterFunc(ctx, func() {
-		stop() // the next signal kills
+		stop()               // the next signal kills
 		_ = s.pool.Stop(ctx) // gives back what was not begun
 		log.Print("interrupted: finishing the files that are being read")
 	})()
