@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/resultpool/resultpool/engine"
 	"github.com/resultpool/resultpool/store"
 	"github.com/resultpool/resultpool/store/rwmutex"
 	"github.com/resultpool/resultpool/store/storetest"
@@ -219,31 +218,12 @@ func (b *breakdown) fault(ctx context.Context, _ []store.ID, do func(context.Con
 	return do(ctx)
 }
 
-// What the doubles of the tests offer beside the methods that they must have. A method
-// with another signature is no error otherwise: the pool takes the double for one
-// without it, and what the test is about never happens.
-
-// The methods of an engine that are optional.
-type wholeEngine interface {
-	engine.Engine
-	engine.Waiter
-	engine.StartMarker
-	engine.Sizer
-	engine.Describer
-	engine.Retryabler
-}
-
+// A method with another signature would be no error otherwise: the pool would take the store
+// for one without it.
 var (
-	_ wholeEngine = (*hooked)(nil)
-	_ wholeEngine = (*disorder)(nil)
-	_ wholeEngine = (*downable)(nil)
-	_ wholeEngine = (*forgetful)(nil)
-	_ wholeEngine = (*many)(nil)
-	_ wholeEngine = badWait{}
-	_ wholeEngine = countsDown{}
-	_ wholeEngine = cutOff{}
-	_ wholeEngine = final{}
-	_ wholeEngine = forbidden{}
-
-	_ store.IDReserver = (*skippingStore)(nil)
+	_ store.BatchPutter[int] = batches{}
+	_ store.BatchPutter[int] = reservingBatches{}
+	_ store.BatchPutter[int] = accountBatches{}
+	_ store.IDReserver       = (*reserver)(nil)
+	_ store.IDReserver       = reservingBatches{}
 )

@@ -3,6 +3,9 @@ package pool_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,8 +24,8 @@ import (
 // right kind, the numbers add up at each step, no worker sleeps while a task waits,
 // everything that waits returns, and the pool ends. (synctest finds it if not.)
 //
-// The first two bytes are the workers and the queue, and whether each step is waited
-// for. Each byte after that is one thing that a user, a task or a store may do.
+// The first two bytes are the workers and the queue, whether the store takes batches, and
+// whether each step is waited for. Each byte after that is one thing that a user, a task or a store may do.
 func FuzzPool(f *testing.F) {
 	f.Add([]byte{1, 3, 0x00, 0x01, 0x02, 0x03, 0x14, 0x24, 0x44, 0x18, 0x09, 0x0e})
 	f.Add([]byte{2, 0x81, 0x77, 0x36, 0x1c, 0x00, 0x6b, 0x0a, 0x2c, 0x4c, 0x0f})
@@ -31,7 +34,7 @@ func FuzzPool(f *testing.F) {
 			return
 		}
 		synctest.Test(t, func(t *testing.T) {
-			l := newLife(t, int(data[0]&7)+1, int(data[1]&15)+1)
+			l := newLife(t, int(data[0]&7)+1, int(data[1]&15)+1, data[0]&0x40 != 0)
 			for _, b := range data[2:] {
 				l.step(int(b&15), int(b>>4))
 				if data[1]&0x80 == 0 {
@@ -50,6 +53,7 @@ type life struct {
 	t     *testing.T
 	users sync.WaitGroup // goroutines that use the pool
 	mode  atomic.Int64   // of the store
+	room  int            // of the queue
 }
 
 const (
@@ -60,8 +64,8 @@ const (
 	storeModes
 )
 
-func newLife(t *testing.T, workers, room int) *life {
-	l := &life{t: t}
+func newLife(t *testing.T, workers, room int, batch bool) *life {
+	l := &life{t: t, room: room}
 	l.put = func(ctx context.Context, _ []store.ID, do func(context.Context) error) error {
 		switch l.mode.Load() {
 		case storeFails:
@@ -75,7 +79,7 @@ func newLife(t *testing.T, workers, room int) *life {
 		}
 		return do(ctx)
 	}
-	l.open(t, dense.New[int](), false, &pool.Options{Workers: workers, Queue: room})
+	l.open(t, dense.New[int](), batch, &pool.Options{Workers: workers, Queue: room})
 	return l
 }
 
@@ -102,16 +106,7 @@ func (l *life) step(what, arg int) {
 	case 8:
 		l.openGate(arg % 4)
 	case 9:
-		n := arg % 6
-		if n == 0 {
-			l.emptied.Store(true)
-		}
-		l.mu.Lock()
-		l.most = max(l.most, n)
-		l.mu.Unlock()
-		if err := l.p.Resize(n); err != nil && !errors.Is(err, pool.ErrClosed) {
-			l.fault("Resize(%d): %v", n, err)
-		}
+		l.resize(arg % 6)
 	case 10:
 		l.users.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, time.Duration(arg)*time.Second)
@@ -164,6 +159,18 @@ func (l *life) step(what, arg int) {
 	}
 }
 
+func (l *life) resize(n int) {
+	if n == 0 {
+		l.emptied.Store(true)
+	}
+	l.mu.Lock()
+	l.most = max(l.most, n)
+	l.mu.Unlock()
+	if err := l.p.Resize(n); err != nil && !errors.Is(err, pool.ErrClosed) {
+		l.fault("Resize(%d): %v", n, err)
+	}
+}
+
 // stop calls Stop in a goroutine of its own, with a deadline unless it is 0.
 func (l *life) stop(limit time.Duration) {
 	l.stopped.Store(true)
@@ -194,6 +201,9 @@ func (l *life) check() {
 	checkStats(l.t, s)
 	if s.Queued > 0 && s.Running < uint64(s.Workers) && !l.cancelled.Load() {
 		l.t.Errorf("%d tasks wait, and of %d workers %d are busy", s.Queued, s.Workers, s.Running)
+	}
+	if l.batches.Load() == 0 && l.singles.Load() > 0 && s.Queued < uint64(l.room) && s.Workers > 0 {
+		l.t.Errorf("%d submitters wait while there is room: %+v", l.singles.Load(), s)
 	}
 	if s.Submitted < uint64(len(l.accepted)) { // a submitter that waits has some accepted that we do not know of
 		l.t.Errorf("%d tasks accepted, %+v", len(l.accepted), s)
@@ -237,4 +247,157 @@ func (l *life) end(how int) {
 
 	checkStats(l.t, l.p.Stats())
 	require.NoError(l.t, l.settle())
+}
+
+// TestNoLostWakeUp does everything at once that wakes and stops workers, and looks
+// whenever all is still: no worker may be missing while a task waits, and no
+// submitter may wait while there is room for it; see life.check. A lost wake-up shows
+// here that later traffic would heal and other tests not see.
+func TestNoLostWakeUp(t *testing.T) {
+	rounds := 2000
+	if raceEnabled {
+		rounds = 200
+	}
+	for range rounds {
+		seed := rand.Uint64()
+		synctest.Test(t, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 0))
+			l := newLife(t, 1+rng.IntN(6), 1+rng.IntN(12), false)
+			for range 20 {
+				for range 1 + rng.IntN(6) {
+					l.disturb(rng)
+				}
+				synctest.Wait()
+				if l.check(); t.Failed() {
+					t.Logf("seed %d", seed)
+					break
+				}
+				if rng.IntN(4) == 0 {
+					time.Sleep(3 * time.Millisecond)
+				}
+			}
+			l.end(0)
+		})
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// disturb does one of the things that have to do with waking.
+func (l *life) disturb(rng *rand.Rand) {
+	somehow := func() deed {
+		return l.deed([]behaviour{panics, goexits, obeys, obeys, obeys, obeys, obeys, obeys}[rng.IntN(8)])
+	}
+	switch rng.IntN(6) {
+	case 0:
+		_ = l.trySubmit(somehow())
+	case 1:
+		in := somehow()
+		l.users.Go(func() { _ = l.submit(context.Background(), in) })
+	case 2:
+		in, limit := make([]deed, rng.IntN(10)), time.Duration(1+rng.IntN(5))*time.Millisecond
+		for i := range in {
+			in[i] = somehow()
+		}
+		l.users.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), limit)
+			defer cancel()
+			_ = l.submitAll(ctx, in)
+		})
+	case 3:
+		l.resize(max(0, rng.IntN(9)-2))
+	default:
+		for range rng.IntN(4) {
+			l.openGate(rng.IntN(len(l.gates)))
+		}
+	}
+	if rng.IntN(3) == 0 {
+		runtime.Gosched()
+	}
+}
+
+// FuzzMap maps over inputs that are bytes and say what becomes of them. The first byte
+// is the workers, the second how often the inputs are repeated, so that there are
+// blocks of them.
+func FuzzMap(f *testing.F) {
+	f.Add([]byte{2, 0, 0, 1, 2, 3, 4, 5, 6, 7})
+	f.Add([]byte{0, 5, 0, 0, 1, 0, 0, 2, 0, 0})
+	f.Add([]byte{15, 3})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) < 2 || len(data) > 80 {
+			return
+		}
+		synctest.Test(t, func(t *testing.T) { mapBytes(t, int(data[0]%40), int(data[1]%8), data[2:]) })
+	})
+}
+
+func mapBytes(t *testing.T, workers, doublings int, does []byte) {
+	in := numbers(len(does) << doublings)
+	kind := func(i int) byte { return does[i%len(does)] % 16 }
+	ctx, cancel := context.WithCancelCause(t.Context())
+	calls := make([]atomic.Int32, len(in))
+	var underWay gauge
+	fn := func(_ context.Context, i int) (int, error) {
+		defer underWay.enter()()
+		calls[i].Add(1)
+		switch kind(i) {
+		case 1:
+			return i + 1, errTask
+		case 2:
+			panic(i)
+		case 3:
+			runtime.Goexit()
+		case 4:
+			runtime.Gosched()
+		case 5:
+			if i > len(in)/2 {
+				cancel(errCause)
+			}
+		}
+		return i + 1, nil
+	}
+	out, err := pool.Map(ctx, in, fn, &pool.Options{Workers: workers})
+	synctest.Wait()
+	require.Zero(t, underWay.now.Load())
+	require.LessOrEqual(t, int(underWay.most.Load()), max(workers, runtime.GOMAXPROCS(0)*min(1, max(0, 1-workers))))
+	require.Len(t, out, len(in))
+
+	errs := joined(err)
+	next := func(i int) error {
+		require.NotEmpty(t, errs, "the error of input %d is lost", i)
+		err := errs[0]
+		errs = errs[1:]
+		require.ErrorContains(t, err, fmt.Sprintf("input %d:", i))
+		return err
+	}
+	unrun := 0
+	for i := range in {
+		want, n := i+1, calls[i].Load()
+		require.LessOrEqual(t, n, int32(1), "input %d was mapped twice", i)
+		switch kind := kind(i); {
+		case n == 0:
+			unrun++
+			want = 0
+		case kind == 1:
+			require.ErrorIs(t, next(i), errTask)
+		case kind == 2:
+			want = 0
+			var panicked *pool.PanicError
+			require.ErrorAs(t, next(i), &panicked)
+			require.Equal(t, i, panicked.Value)
+		case kind == 3:
+			want = 0
+			require.ErrorIs(t, next(i), pool.ErrGoexit)
+		}
+		require.Equal(t, want, out[i], "input %d", i)
+	}
+	if unrun > 0 {
+		require.ErrorIs(t, ctx.Err(), context.Canceled, "nothing was cancelled, and %d did not run", unrun)
+		require.Len(t, errs, 1)
+		matchesAll(t, errs[0], pool.ErrNotRun, errCause)
+		require.ErrorContains(t, errs[0], fmt.Sprintf("%d of %d inputs", unrun, len(in)))
+		return
+	}
+	require.Empty(t, errs)
 }

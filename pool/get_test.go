@@ -159,20 +159,6 @@ func TestGetGivesUp(t *testing.T) {
 	})
 }
 
-// An idle worker holds no task: one that it has run, and whose result was deleted, is
-// not found.
-func TestIdleWorkerHoldsNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPool(t, &pool.Options{Workers: 2})
-		for _, in := range []task{value(1), failingTask} {
-			id := submit(t, p, in)
-			synctest.Wait()
-			require.NoError(t, p.st.Delete(t.Context(), id))
-			assert.Equal(t, store.ErrNotFound, p.getting(id).returns(t))
-		}
-	})
-}
-
 // Results is a copy that the caller owns.
 func TestResults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -157,47 +157,35 @@ func TestBatchPendingInForgottenBlocks(t *testing.T) {
 // store does so as well or begins again at the lowest.
 func TestIDsRunOut(t *testing.T) {
 	const first store.ID = math.MaxUint64 - reservedAtOnce + 1
-	once := func(then reserveFunc) store.ResultStore[int] {
-		st, asked := newReserver(1, 0), false
-		st.reserve = func(ctx context.Context, n uint64) (store.ID, error) {
-			if asked {
-				return then(ctx, n)
-			}
-			asked = true
-			return first, nil
-		}
-		return st
-	}
 	from := func(id store.ID) reserveFunc {
 		return func(context.Context, uint64) (store.ID, error) { return id, nil }
 	}
-	almostUsedUp := dense.New[int]()
-	_, err := almostUsedUp.ReserveIDs(t.Context(), uint64(first)-1)
+	usedUp := dense.New[int]()
+	_, err := usedUp.ReserveIDs(t.Context(), math.MaxUint64)
 	require.NoError(t, err)
-	for name, c := range map[string]struct {
-		st   store.ResultStore[int]
-		want string
-	}{
-		"error":        {once(reserveFails), "pool: reserving IDs: " + errDown.Error()},
-		"from 0":       {once(from(0)), "IDs from 0, want a range above 18446744073709551615"},
-		"from 1":       {once(from(1)), "IDs from 1, want a range above 18446744073709551615"},
-		"from the end": {once(from(math.MaxUint64)), "want a range above 18446744073709551615"},
-		"dense":        {almostUsedUp, "pool: reserving IDs: store: 0 IDs are left"},
+	for want, then := range map[string]reserveFunc{
+		"pool: reserving IDs: " + errDown.Error():             reserveFails,
+		"IDs from 0, want a range above 18446744073709551615": from(0),
+		"IDs from 1, want a range above 18446744073709551615": from(1),
+		", want a range above 18446744073709551615":           from(math.MaxUint64),
+		"pool: reserving IDs: store: 0 IDs are left":          usedUp.ReserveIDs,
 	} {
-		bubble(t, name, func(t *testing.T) {
-			p := newPool(t, nil, c.st)
+		bubble(t, want, func(t *testing.T) {
+			st := newReserver(first, 0)
+			p := newPool(t, nil, st)
+			st.reserve = then
 			ids, err := p.SubmitAll(t.Context(), repeat(reservedAtOnce-2, value(1)))
 			require.NoError(t, err)
 			assert.Equal(t, first, ids[0])
 			ids, err = p.SubmitAll(t.Context(), repeat(3, value(1)))
-			assert.ErrorContains(t, err, c.want, "two IDs for three tasks")
+			assert.ErrorContains(t, err, want, "two IDs for three tasks")
 			assert.Empty(t, ids)
 			submit(t, p, value(1))
 			last := submit(t, p, value(2))
 			assert.EqualValues(t, uint64(math.MaxUint64), last)
 			for range 3 {
 				for _, err := range submitEachWay(p, value(3)) {
-					assert.ErrorContains(t, err, c.want)
+					assert.ErrorContains(t, err, want)
 				}
 			}
 			v, err := p.Get(t.Context(), last)
@@ -407,63 +395,31 @@ func TestReserveRefused(t *testing.T) {
 
 // The IDs that a submitter has claimed and does not use are there for others.
 func TestReserveNoMoreThanNeeded(t *testing.T) {
-	ends := map[string]func(t *testing.T, inTask context.Context, p taskPool, in []task){
-		"ctx": func(t *testing.T, _ context.Context, p taskPool, in []task) {
+	synctest.Test(t, func(t *testing.T) {
+		st := newReserver(1, 0)
+		p := newPool(t, &pool.Options{Workers: 1, Queue: 1}, st)
+		gate := make(chan struct{})
+		defer close(gate)
+		st.reserve = func(context.Context, uint64) (store.ID, error) { panic("the store was asked for more IDs") }
+		var inTask context.Context
+		submit(t, p, func(ctx context.Context) (int, error) { inTask = ctx; <-gate; return 0, nil })
+		synctest.Wait()
+		submit(t, p, value(1)) // fills the queue
+		in := repeat(50_000, value(1))
+		for range 10 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			defer cancel()
 			_, err := p.SubmitAll(ctx, in)
 			assert.Equal(t, context.DeadlineExceeded, err)
-		},
-		"Resize(0)": func(t *testing.T, _ context.Context, p taskPool, in []task) {
+			cancel()
+			_, err = p.SubmitAll(inTask, in)
+			assert.Equal(t, pool.ErrQueueFull, err)
 			submitted := p.submittingAll(in)
 			synctest.Wait()
 			assert.NoError(t, p.Resize(0))
 			assert.Equal(t, pool.ErrNoWorkers, submitted.returns(t))
 			assert.NoError(t, p.Resize(1))
-		},
-		"in a task": func(t *testing.T, inTask context.Context, p taskPool, in []task) {
-			_, err := p.SubmitAll(inTask, in)
-			assert.Equal(t, pool.ErrQueueFull, err)
-		},
-	}
-	for name, refused := range ends {
-		bubble(t, name, func(t *testing.T) {
-			st := newReserver(1, 0)
-			p := newPool(t, &pool.Options{Workers: 1, Queue: 1}, st)
-			gate := make(chan struct{})
-			defer close(gate)
-			st.reserve = func(context.Context, uint64) (store.ID, error) { panic("the store was asked for more IDs") }
-			var inTask context.Context
-			submit(t, p, func(ctx context.Context) (int, error) { inTask = ctx; <-gate; return 0, nil })
-			synctest.Wait()
-			submit(t, p, value(1)) // fills the queue
-			for range 10 {
-				refused(t, inTask, p, repeat(50_000, value(1)))
-			}
-		})
-	}
-}
-
-// A store may go on reserving after the cancel, while the tasks that were not run are
-// settled: what it reserves is not needed, and disturbs nobody.
-func TestReserveEndsAfterCancel(t *testing.T) {
-	for range 2 {
-		p, gate, st := exhaustedPool(t, nil)
-		good, asked := newReserver(reservedAtOnce+1, 0).reserve, make(chan struct{})
-		st.reserve = func(ctx context.Context, n uint64) (store.ID, error) {
-			close(asked)
-			<-ctx.Done()
-			return good(ctx, n)
 		}
-		submitted := p.submitting(value(1))
-		<-asked
-		p.cancel(errCause)
-		close(gate)
-		assert.Equal(t, errCause, p.Stop(t.Context()))
-		require.Equal(t, reservedAtOnce, holds(t, p))
-		<-submitted.done
-		assert.ErrorIs(t, submitted.err, pool.ErrClosed)
-	}
+	})
 }
 
 // Submitters that need IDs, others that wait for room, and Resize do not disturb each
@@ -474,32 +430,18 @@ func TestReserveRacesResize(t *testing.T) {
 	st.reserve = reserveFails
 	in := repeat(reservedAtOnce+1, value(1))
 	var wg sync.WaitGroup
-	for range 2 {
+	for _, f := range []func(){
+		func() { _, err := p.SubmitAll(context.Background(), in); assert.Error(t, err) },
+		func() { _, _ = p.SubmitAll(context.Background(), in[:3]) },
+		func() { assert.NoError(t, p.Resize(0)); assert.NoError(t, p.Resize(1)) },
+		func() { assert.NoError(t, p.Resize(1)) },
+	} {
 		wg.Go(func() {
-			for range 50 {
-				_, err := p.SubmitAll(context.Background(), in)
-				assert.Error(t, err)
+			for range 100 {
+				f()
 			}
 		})
 	}
-	wg.Go(func() {
-		for range 300 {
-			if _, err := p.SubmitAll(context.Background(), in[:3]); err != nil {
-				assert.True(t, errors.Is(err, pool.ErrNoWorkers) || errors.Is(err, pool.ErrClosed), "%v", err)
-			}
-		}
-	})
-	wg.Go(func() {
-		for range 300 {
-			assert.NoError(t, p.Resize(0))
-			assert.NoError(t, p.Resize(1))
-		}
-		assert.NoError(t, p.Stop(context.Background()))
-	})
-	wg.Go(func() {
-		for range 300 {
-			_ = p.Resize(1)
-		}
-	})
 	wg.Wait()
+	assert.NoError(t, p.Stop(context.Background()))
 }

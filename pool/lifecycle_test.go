@@ -15,7 +15,6 @@ import (
 
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
-	"github.com/resultpool/resultpool/store/rwmutex"
 )
 
 // The tests in this file go through the life-cycle table of docs/design.md, row
@@ -44,54 +43,44 @@ func TestNormal(t *testing.T) {
 // Submit(ctx), queue full: waits for room, Stop, the pool's cancel or its own
 // ctx; returns nil / ErrClosed / ctx's cause; nothing is stored on an error.
 func TestSubmitQueueFull(t *testing.T) {
-	// Each case ends the wait of a Submit in its own way.
-	cases := []struct {
-		name string
-		end  func(p taskPool, gate chan struct{}, cancel context.CancelCauseFunc)
-		want []error // all of which the error matches; none: it is nil
-	}{
-		{"room", func(_ taskPool, gate chan struct{}, _ context.CancelCauseFunc) { close(gate) }, nil},
-		{"Stop", func(p taskPool, _ chan struct{}, _ context.CancelCauseFunc) { _ = p.Stop(doneContext()) }, []error{pool.ErrClosed}},
-		{"cancel of the pool", func(p taskPool, _ chan struct{}, _ context.CancelCauseFunc) { p.cancel(errCause) }, []error{pool.ErrClosed, errCause}},
-		{"its own ctx", func(_ taskPool, _ chan struct{}, cancel context.CancelCauseFunc) { cancel(io.EOF) }, []error{io.EOF}},
-		{"Resize(0)", func(p taskPool, _ chan struct{}, _ context.CancelCauseFunc) { _ = p.Resize(0) }, []error{pool.ErrNoWorkers}},
+	blocked := func(t *testing.T, ctx func(p taskPool) context.Context) (p taskPool, gate chan struct{}, id *store.ID, submitted *pending) {
+		p, gate, _, _, _ = busyPool(t)
+		submit(t, p, value(0)) // fills the queue
+		id = new(store.ID)
+		submitted = begin(func() (err error) { *id, err = p.Submit(ctx(p), value(42)); return err })
+		submitted.waits(t)
+		return p, gate, id, submitted
 	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p, gate, _, _, _ := busyPool(t)
-				submit(t, p, value(0)) // fills the queue
-				ctx, cancel := context.WithCancelCause(t.Context())
-				defer cancel(nil)
-				var id store.ID
-				submitted := call(func() (err error) { id, err = p.Submit(ctx, value(42)); return err })
-				synctest.Wait()
-				_, returned := submitted()
-				require.False(t, returned, "Submit returned while the queue was full")
-
-				c.end(p, gate, cancel)
-				synctest.Wait()
-				err, returned := submitted()
-				require.True(t, returned, "Submit is still blocked")
-				if c.want == nil {
-					require.NoError(t, err)
-					v, err := p.Get(t.Context(), id)
-					assert.NoError(t, err)
-					assert.Equal(t, 42, v)
-					return
-				}
-				for _, want := range c.want {
-					assert.ErrorIs(t, err, want)
-				}
-				assert.Zero(t, id)
-				assert.EqualValues(t, 4, p.Stats().Submitted)
-				p.cancel(nil)
-				if !isClosed(gate) {
-					close(gate)
-				}
-				<-p.Done()
-				assert.Equal(t, 4, holds(t, p))
-			})
+	bubble(t, "room", func(t *testing.T) {
+		p, gate, id, submitted := blocked(t, func(taskPool) context.Context { return t.Context() })
+		close(gate)
+		require.NoError(t, submitted.returns(t))
+		v, err := p.Get(t.Context(), *id)
+		assert.NoError(t, err)
+		assert.Equal(t, 42, v)
+	})
+	refused := func(t *testing.T, p taskPool, gate chan struct{}, id *store.ID, err error, want ...error) {
+		matchesAll(t, err, want...)
+		assert.Zero(t, *id)
+		assert.EqualValues(t, 4, p.Stats().Submitted)
+		p.cancel(nil)
+		close(gate)
+		<-p.Done()
+		assert.Equal(t, 4, holds(t, p))
+	}
+	for name, c := range endings {
+		bubble(t, name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			p, gate, id, submitted := blocked(t, func(taskPool) context.Context { return ctx })
+			c.end(p, cancel)
+			refused(t, p, gate, id, submitted.returns(t), c.want...)
+		})
+	}
+	for range 50 { // which cancel is heard of first is left to chance, and ErrClosed says more
+		bubble(t, "the pool's ctx", func(t *testing.T) {
+			p, gate, id, submitted := blocked(t, func(p taskPool) context.Context { return p.ctx })
+			p.cancel(errCause)
+			refused(t, p, gate, id, submitted.returns(t), pool.ErrClosed, errCause)
 		})
 	}
 }
@@ -123,32 +112,22 @@ func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, gate, running, queued, queued2 := busyPool(t)
 		queued3 := submit(t, p, value(4)) // fills the queue
-		blocked := call(func() error { _, err := p.Submit(t.Context(), value(5)); return err })
+		blocked := p.submitting(value(5))
 		synctest.Wait()
-		stopped := call(func() error {
+		stopped := begin(func() error {
 			err := p.Stop(t.Context())
 			assert.Equal(t, 4, holds(t, p), "results when Stop returned")
 			assert.True(t, isClosed(p.Done()), "Done is open after Stop has returned")
 			return err
 		})
-		synctest.Wait()
-		_, returned := stopped()
-		assert.False(t, returned, "Stop returned while a task ran")
-		err, returned := blocked()
-		assert.True(t, returned, "a blocked Submit did not wake at Stop")
-		assert.Equal(t, pool.ErrClosed, err)
-		_, err = p.Submit(t.Context(), value(6))
-		assert.Equal(t, pool.ErrClosed, err)
-		_, err = p.TrySubmit(value(6))
-		assert.Equal(t, pool.ErrClosed, err)
-		_, err = p.SubmitAll(t.Context(), []task{value(6)})
-		assert.Equal(t, pool.ErrClosed, err)
+		stopped.waits(t)
+		assert.Equal(t, pool.ErrClosed, blocked.returns(t))
+		for _, err := range submitEachWay(p, value(6)) {
+			assert.Equal(t, pool.ErrClosed, err)
+		}
 
 		close(gate)
-		synctest.Wait()
-		err, returned = stopped()
-		assert.True(t, returned)
-		assert.NoError(t, err)
+		assert.NoError(t, stopped.returns(t))
 		for i, id := range []store.ID{running, queued, queued2, queued3} {
 			assert.Equal(t, store.Result[int]{ID: id, Value: i + 1}, held(t, p, id))
 		}
@@ -165,6 +144,7 @@ func TestStopEndsContext(t *testing.T) {
 		require.NoError(t, p.Stop(t.Context()))
 		assert.Equal(t, pool.ErrClosed, context.Cause(ctx))
 		assert.NoError(t, held(t, p, 1).Err)
+		assert.NoError(t, p.Stop(ctx), "there is nothing to wait for, also with the context of a task")
 	})
 }
 
@@ -195,34 +175,26 @@ func TestStopContextEnds(t *testing.T) {
 // Stop again, or N at once: the same drain, the same verdict for all.
 func TestStopManyTimes(t *testing.T) {
 	for _, want := range []error{nil, errCause} {
-		t.Run(fmt.Sprint(want), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p, gate, _, _, _ := busyPool(t)
-				var stops []func() (error, bool)
-				for range 20 {
-					stops = append(stops, call(func() error { return p.Stop(t.Context()) }))
-				}
-				synctest.Wait()
-				_, err := p.Submit(t.Context(), value(9))
-				assert.ErrorIs(t, err, pool.ErrClosed)
-				if want != nil {
-					p.cancel(want)
-				}
-				synctest.Wait()
-				for _, stop := range stops {
-					_, returned := stop()
-					assert.False(t, returned)
-				}
-				close(gate)
-				synctest.Wait()
-				for _, stop := range append(stops, call(func() error { return p.Stop(t.Context()) })) {
-					synctest.Wait()
-					err, returned := stop()
-					assert.True(t, returned)
-					assert.Equal(t, want, err)
-				}
-				assert.Equal(t, 3, holds(t, p))
-			})
+		bubble(t, fmt.Sprint(want), func(t *testing.T) {
+			p, gate, _, _, _ := busyPool(t)
+			var stops []*pending
+			for range 20 {
+				stops = append(stops, p.stopping())
+			}
+			synctest.Wait()
+			_, err := p.Submit(t.Context(), value(9))
+			assert.ErrorIs(t, err, pool.ErrClosed)
+			if want != nil {
+				p.cancel(want)
+			}
+			for _, stop := range stops {
+				stop.waits(t)
+			}
+			close(gate)
+			for _, stop := range append(stops, p.stopping()) {
+				assert.Equal(t, want, stop.returns(t))
+			}
+			assert.Equal(t, 3, holds(t, p))
 		})
 	}
 }
@@ -235,77 +207,56 @@ func TestCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, &pool.Options{Workers: 2, Queue: 10})
 		gate := make(chan struct{})
-		obeying := submit(t, p, func(ctx context.Context) (int, error) {
-			<-ctx.Done()
-			return 1, context.Cause(ctx)
-		})
-		stubborn := submit(t, p, func(ctx context.Context) (int, error) {
-			<-gate
-			return 2, nil
-		})
+		obeying := submit(t, p, func(ctx context.Context) (int, error) { <-ctx.Done(); return 1, context.Cause(ctx) })
+		stubborn := submit(t, p, gated(gate, 2))
 		synctest.Wait()
 		started := false
-		var queued []store.ID
-		for range 10 {
-			queued = append(queued, submit(t, p, func(context.Context) (int, error) { started = true; return 3, nil }))
-		}
-		blocked := call(func() error { _, err := p.Submit(t.Context(), value(4)); return err })
-		waiting := call(func() error { _, err := p.Get(t.Context(), queued[9]); return err })
+		ids, err := p.SubmitAll(t.Context(), repeat(10, func(context.Context) (int, error) { started = true; return 3, nil }))
+		require.NoError(t, err)
+		calls := []*pending{p.submitting(value(4)), p.getting(ids[9])}
 		synctest.Wait()
 
 		p.cancel(errCause)
-		_, err := p.Submit(t.Context(), value(5)) // at once, before anything else has run
-		assert.ErrorIs(t, err, pool.ErrClosed)
-		assert.ErrorIs(t, err, errCause)
+		_, err = p.Submit(t.Context(), value(5)) // at once, before anything else has run
+		matchesAll(t, err, pool.ErrClosed, errCause)
 		synctest.Wait()
-		for _, id := range queued { // while the stubborn task still runs
+		for _, id := range ids { // while the stubborn task still runs
 			res := held(t, p, id)
-			assert.ErrorIs(t, res.Err, pool.ErrNotRun)
-			assert.ErrorIs(t, res.Err, errCause)
+			matchesAll(t, res.Err, pool.ErrNotRun, errCause)
 			assert.Zero(t, res.Value)
 		}
 		assert.Equal(t, store.Result[int]{ID: obeying, Value: 1, Err: errCause}, held(t, p, obeying))
-		for _, c := range []func() (error, bool){blocked, waiting} {
-			err, returned := c()
-			assert.True(t, returned)
-			assert.ErrorIs(t, err, errCause)
+		for _, c := range calls {
+			assert.ErrorIs(t, c.returns(t), errCause)
 		}
-		stopped := call(func() error { return p.Stop(t.Context()) })
-		synctest.Wait()
-		_, returned := stopped()
-		assert.False(t, returned, "Stop returned while a task ran")
+		stopped := p.stopping()
+		stopped.waits(t)
 		assert.Equal(t, pool.Stats{Submitted: 12, Failed: 1, NotRun: 10, Running: 1, Workers: 2}, p.Stats())
 
 		time.Sleep(time.Hour)
 		close(gate)
-		synctest.Wait()
-		err, returned = stopped()
-		assert.True(t, returned)
-		assert.Equal(t, errCause, err)
+		assert.Equal(t, errCause, stopped.returns(t))
 		assert.Equal(t, store.Result[int]{ID: stubborn, Value: 2}, held(t, p, stubborn))
 		assert.False(t, started, "a queued task was started after the cancel")
-		_, err = p.SubmitAll(t.Context(), []task{value(6)})
-		assert.ErrorIs(t, err, pool.ErrClosed)
-		assert.ErrorIs(t, err, errCause)
+		_, err = p.SubmitAll(t.Context(), values(1))
+		matchesAll(t, err, pool.ErrClosed, errCause)
 	})
 }
 
 // A cancelled pool without anything to do ends by itself.
 func TestCancelIdle(t *testing.T) {
 	for _, tasks := range []int{0, 1, 3} {
-		t.Run(fmt.Sprint(tasks), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p := newPool(t, &pool.Options{Workers: 3})
-				for range tasks {
-					submit(t, p, value(1))
-				}
-				synctest.Wait()
-				p.cancel(errCause)
-				synctest.Wait()
-				assert.True(t, isClosed(p.Done()))
-				assert.Equal(t, errCause, p.Stop(t.Context()))
-				assert.Equal(t, tasks, holds(t, p))
-			})
+		bubble(t, fmt.Sprint(tasks), func(t *testing.T) {
+			p := newPool(t, &pool.Options{Workers: 3})
+			for range tasks {
+				submit(t, p, value(1))
+			}
+			synctest.Wait()
+			p.cancel(errCause)
+			synctest.Wait()
+			assert.True(t, isClosed(p.Done()))
+			assert.Equal(t, errCause, p.Stop(t.Context()))
+			assert.Equal(t, tasks, holds(t, p))
 		})
 	}
 }
@@ -314,7 +265,7 @@ func TestCancelIdle(t *testing.T) {
 func TestCancelWhileStopping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, gate, running, queued, _ := busyPool(t)
-		stopped := call(func() error { return p.Stop(t.Context()) })
+		stopped := p.stopping()
 		synctest.Wait()
 		p.cancel(errCause)
 		synctest.Wait()
@@ -322,9 +273,7 @@ func TestCancelWhileStopping(t *testing.T) {
 		_, err := p.Submit(t.Context(), value(9))
 		assert.ErrorIs(t, err, errCause)
 		close(gate)
-		synctest.Wait()
-		err, _ = stopped()
-		assert.Equal(t, errCause, err)
+		assert.Equal(t, errCause, stopped.returns(t))
 		assert.NoError(t, held(t, p, running).Err)
 	})
 }
@@ -346,15 +295,11 @@ func TestCancelAfterEnd(t *testing.T) {
 // New with a ctx that is done: closed from the start.
 func TestNewDoneContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		checkGoroutines(t)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(errCause)
-		st := rwmutex.New[int]()
-		p, err := pool.New(ctx, pool.Call[int], st, nil)
-		require.NoError(t, err)
-		_, err = p.Submit(t.Context(), value(1))
-		assert.ErrorIs(t, err, pool.ErrClosed)
-		assert.ErrorIs(t, err, errCause)
+		p := newPoolIn(t, ctx, nil)
+		_, err := p.Submit(t.Context(), value(1))
+		matchesAll(t, err, pool.ErrClosed, errCause)
 		assert.Equal(t, errCause, p.Stop(t.Context()))
 	})
 }
@@ -387,7 +332,7 @@ func TestAllTasksPanic(t *testing.T) {
 		p := newPool(t, &pool.Options{Workers: 2, Queue: 1})
 		begun := time.Now()
 		for range 1000 {
-			submit(t, p, func(context.Context) (int, error) { panic("boom") })
+			submit(t, p, panickingTask)
 		}
 		require.NoError(t, p.Stop(t.Context()))
 		assert.Zero(t, time.Since(begun))
@@ -401,10 +346,8 @@ func TestAllTasksPanic(t *testing.T) {
 func TestTaskGoexits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, &pool.Options{Workers: 2})
-		var ids []store.ID
-		for range 10 {
-			ids = append(ids, submit(t, p, func(context.Context) (int, error) { runtime.Goexit(); return 1, nil }))
-		}
+		ids, err := p.SubmitAll(t.Context(), repeat(10, exitingTask))
+		require.NoError(t, err)
 		after := submit(t, p, value(2))
 		require.NoError(t, p.Stop(t.Context()))
 		for _, id := range ids {
@@ -490,12 +433,9 @@ func TestResizeToZero(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, gate, running, queued, _ := busyPool(t)
 		assert.NoError(t, p.Resize(0))
-		_, err := p.Submit(t.Context(), value(9))
-		assert.Equal(t, pool.ErrNoWorkers, err)
-		_, err = p.TrySubmit(value(9))
-		assert.Equal(t, pool.ErrNoWorkers, err)
-		_, err = p.SubmitAll(t.Context(), []task{value(9)})
-		assert.Equal(t, pool.ErrNoWorkers, err)
+		for _, err := range submitEachWay(p, value(9)) {
+			assert.Equal(t, pool.ErrNoWorkers, err)
+		}
 		close(gate)
 		synctest.Wait()
 		assert.Equal(t, 1, held(t, p, running).Value)
@@ -514,38 +454,29 @@ func TestResizeToZero(t *testing.T) {
 // Submit says ErrClosed, Stop returns that error; one result each. It makes no
 // difference which comes first, Stop or Resize(0).
 func TestStopWithoutWorkers(t *testing.T) {
-	for _, first := range []string{"Resize", "Stop"} {
-		t.Run(first+" first", func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p, gate, running, queued, queued2 := busyPool(t)
-				var stopped func() (error, bool)
-				stop := func() { stopped = call(func() error { return p.Stop(t.Context()) }); synctest.Wait() }
-				resize := func() { require.NoError(t, p.Resize(0)) }
-				if first == "Stop" {
-					stop()
-					resize()
-				} else {
-					resize()
-					stop()
-				}
+	for _, stopFirst := range []bool{false, true} {
+		bubble(t, fmt.Sprintf("Stop first: %t", stopFirst), func(t *testing.T) {
+			p, gate, running, queued, queued2 := busyPool(t)
+			if !stopFirst {
+				require.NoError(t, p.Resize(0))
+			}
+			stopped := p.stopping()
+			stopped.waits(t)
+			if stopFirst {
+				require.NoError(t, p.Resize(0))
 				synctest.Wait()
-				for _, id := range []store.ID{queued, queued2} { // while the other still runs
-					assert.ErrorIs(t, held(t, p, id).Err, pool.ErrNotRun)
-					assert.ErrorIs(t, held(t, p, id).Err, pool.ErrNoWorkers)
-				}
-				_, err := p.Submit(t.Context(), value(9))
-				assert.Equal(t, pool.ErrClosed, err)
-				assert.Equal(t, pool.ErrClosed, p.Resize(1), "the queued tasks have their results")
+			}
+			for _, id := range []store.ID{queued, queued2} { // while the other still runs
+				matchesAll(t, held(t, p, id).Err, pool.ErrNotRun, pool.ErrNoWorkers)
+			}
+			_, err := p.Submit(t.Context(), value(9))
+			assert.Equal(t, pool.ErrClosed, err)
+			assert.Equal(t, pool.ErrClosed, p.Resize(1), "the queued tasks have their results")
 
-				close(gate)
-				synctest.Wait()
-				err, returned := stopped()
-				assert.True(t, returned)
-				assert.ErrorIs(t, err, pool.ErrNotRun)
-				assert.ErrorIs(t, err, pool.ErrNoWorkers)
-				assert.NoError(t, held(t, p, running).Err)
-				assert.Equal(t, 3, holds(t, p))
-			})
+			close(gate)
+			matchesAll(t, stopped.returns(t), pool.ErrNotRun, pool.ErrNoWorkers)
+			assert.NoError(t, held(t, p, running).Err)
+			assert.Equal(t, 3, holds(t, p))
 		})
 	}
 }

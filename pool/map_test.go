@@ -81,17 +81,6 @@ func TestMapErrorsAreInOrder(t *testing.T) {
 	})
 }
 
-// All errors are noted, however many come at once.
-func TestMapFailuresRace(t *testing.T) {
-	const n = 20_000
-	_, err := pool.Map(t.Context(), numbers(n), func(context.Context, int) (int, error) { return 0, errTask }, &pool.Options{Workers: 4})
-	errs := joined(err)
-	require.Len(t, errs, n)
-	for i, err := range errs {
-		require.EqualError(t, err, fmt.Sprintf("pool: input %d: %v", i, errTask))
-	}
-}
-
 // conc #106: a panic loses no result.
 func TestMapPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -111,37 +100,6 @@ func TestMapPanics(t *testing.T) {
 		matchesAll(t, err, io.ErrClosedPipe, pool.ErrGoexit)
 		assert.Len(t, joined(err), 4)
 	})
-}
-
-// An input that is left in another's block is mapped like any other: a panic in it is
-// an error, a Goexit too.
-func TestMapPanicsInAnothersBlock(t *testing.T) {
-	for want, end := range map[error]func(){
-		io.ErrNoProgress: func() { panic(io.ErrNoProgress) },
-		pool.ErrGoexit:   runtime.Goexit,
-	} {
-		bubble(t, want.Error(), func(t *testing.T) {
-			const n = 64 // four inputs to a block
-			var others sync.WaitGroup
-			others.Add(n - 1)
-			_, err := pool.Map(t.Context(), numbers(n), func(_ context.Context, i int) (int, error) {
-				if i == 0 {
-					others.Wait()
-					return 0, nil
-				}
-				others.Done()
-				if i <= 3 {
-					end()
-				}
-				return 0, nil
-			}, &pool.Options{Workers: 2})
-			require.ErrorIs(t, err, want)
-			require.Len(t, joined(err), 3)
-			for i, err := range joined(err) {
-				assert.ErrorContains(t, err, fmt.Sprintf("input %d:", i+1))
-			}
-		})
-	}
 }
 
 // A worker that a Goexit ends is replaced, also if it is the only one.
@@ -194,21 +152,6 @@ func (c *panickingCtx) Err() error {
 		panic("the context's own")
 	}
 	return nil
-}
-
-// A function may return ErrGoexit as an error, for example that of a result: its worker is
-// not replaced.
-func TestMapReturnsErrGoexit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var calls gauge
-		_, err := pool.Map(t.Context(), numbers(50), func(context.Context, int) (int, error) {
-			defer calls.enter()()
-			runtime.Gosched()
-			return 0, pool.ErrGoexit
-		}, &pool.Options{Workers: 1})
-		assert.ErrorIs(t, err, pool.ErrGoexit)
-		assert.EqualValues(t, 1, calls.most.Load(), "workers")
-	})
 }
 
 // Map returns all values and all errors, whatever becomes of an error's text.

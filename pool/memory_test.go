@@ -142,8 +142,7 @@ func (s *forgetfulStore[R]) PutBatch(ctx context.Context, res []store.Result[R])
 }
 
 // The contexts that reserving has made are over with the call: nothing of them stays
-// with the pool or with the submitter's own context, also if that gives up while another
-// reserves.
+// with the pool or with the submitter's own context.
 func TestReservingLeavesNothing(t *testing.T) {
 	var c things
 	type key struct{}
@@ -153,26 +152,14 @@ func TestReservingLeavesNothing(t *testing.T) {
 		_, err := p.Submit(ctx, value(1))
 		return err
 	}
-	t.Run("reserves", func(t *testing.T) {
-		p, _, st := exhaustedPool(t, nil)
-		good := newReserver(reservedAtOnce+1, 0).reserve
-		var given context.Context
-		st.reserve = func(ctx context.Context, n uint64) (store.ID, error) { given = ctx; return good(ctx, n) }
-		require.NoError(t, submitWith(p, time.Minute))
-		assert.Error(t, given.Err(), "the context that ReserveIDs was given")
-		given = nil
-		c.areGone(t, 0)
-	})
-	t.Run("gives up", func(t *testing.T) {
-		p, _, _ := exhaustedPool(t, reserveHangs)
-		ctx, cancel := context.WithCancel(context.Background())
-		asking := begin(func() error { _, err := p.Submit(ctx, value(1)); return err })
-		assert.ErrorIs(t, submitWith(p, 20*time.Millisecond), context.DeadlineExceeded)
-		c.areGone(t, 0)
-		cancel()
-		<-asking.done
-		assert.Error(t, asking.err)
-	})
+	p, _, st := exhaustedPool(t, nil)
+	good := newReserver(reservedAtOnce+1, 0).reserve
+	var given context.Context
+	st.reserve = func(ctx context.Context, n uint64) (store.ID, error) { given = ctx; return good(ctx, n) }
+	require.NoError(t, submitWith(p, time.Minute))
+	assert.Error(t, given.Err(), "the context that ReserveIDs was given")
+	given = nil
+	c.areGone(t, 0)
 }
 
 // heap returns how many bytes are reachable.

@@ -29,18 +29,23 @@ type Pool[T, R any] struct {
 	taskCtx context.Context // ctx, recognized by inTask
 
 	queue *queue.Queue[T] // its owner's lock is mu
+	ids   *queue.IDs      // the table is guarded by mu
 	saver *saver.Saver[R]
 	share remoteQueue[T, R] // nil in a pool of New
 
-	reserver  store.IDReserver    // nil: the pool counts
-	reserving *semaphore.Weighted // held around ReserveIDs: one call at a time
+	// broken is the final failure, if it has ended the pool. It is set once, by fail.
+	broken atomic.Pointer[error]
 
-	gates *queue.Gates
+	// What is before gates is read for each task, and never written. What is behind it is written
+	// now and then, and gates, which is padded, keeps the two out of one cache line.
+	gates queue.Gates
+
 	// canceled is true once somebody has seen that parent is done, perhaps before ctx is.
 	canceled atomic.Bool
-	// broken is the final failure, if it has ended the pool. It is set once, by fail.
-	broken   atomic.Pointer[error]
 	failures *backoff.Failures
+
+	reserver  store.IDReserver    // nil: the pool counts
+	reserving *semaphore.Weighted // held around ReserveIDs: one call at a time
 
 	done chan struct{} // closed when the pool has ended
 
@@ -68,7 +73,6 @@ type Pool[T, R any] struct {
 	reaping    bool         // the reaper's goroutine is there
 	goroutines int          // of the pool, all of them; the pool does not end before they do
 
-	ids      *queue.IDs
 	handover handover[R]
 	getters  map[store.ID]*getters // those who wait for a task to be settled
 	quiet    chan struct{}         // closed when nothing waits or runs; nil if nobody asks
@@ -129,7 +133,6 @@ func newPool[T, R any](ctx context.Context, fn func(context.Context, T) (R, erro
 		nilable:   guard.CanBeNil[T](),
 		parent:    ctx,
 		queue:     queue.New[T](o.Queue),
-		gates:     queue.NewGates(),
 		reserving: semaphore.NewWeighted(1),
 		failures:  backoff.New(),
 		done:      make(chan struct{}),

@@ -1,7 +1,6 @@
 package pool_test
 
 import (
-	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/pool"
-	"github.com/resultpool/resultpool/store/storetest"
 )
 
 // Nil options, and zeros, mean GOMAXPROCS workers and room for 1024. That is read, not set.
@@ -42,32 +40,6 @@ func TestDefaults(t *testing.T) {
 		assert.Equal(t, 3, runtime.GOMAXPROCS(0))
 	}
 	assert.Equal(t, pool.Options{}, *zero, "the caller's options were changed")
-}
-
-// pond under synctest: a pool of one bubble leaves nothing that a pool of the next, or
-// of one at the same time, could trip over.
-func TestManyBubbles(t *testing.T) {
-	for i := range 4 {
-		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			t.Parallel()
-			for _, newStore := range stores { // one after the other
-				synctest.Test(t, func(t *testing.T) {
-					// Not newPool, which looks for goroutines of all pools: the bubble does.
-					st := storetest.WithFaults(newStore(), storetest.Faults{Put: storetest.First(5, storetest.Fail(errDown))})
-					p, err := pool.New(t.Context(), doubled, st, &pool.Options{Workers: 3, Queue: 2})
-					require.NoError(t, err)
-					_, err = p.SubmitAll(t.Context(), numbers(9))
-					require.NoError(t, err)
-					_, err = pool.Map(t.Context(), numbers(9), doubled, nil)
-					require.NoError(t, err)
-					require.NoError(t, p.Stop(t.Context()))
-					all, err := p.Results(t.Context())
-					require.NoError(t, err)
-					require.Len(t, all, 9)
-				})
-			}
-		})
-	}
 }
 
 // The README shows the package's example word for word.

@@ -25,7 +25,6 @@ const raceRounds = 300
 // second is woken. (The worker that was to be woken looked for tasks at the moment in
 // which another had taken the first of them, and found none.)
 func TestRendezvous(t *testing.T) {
-	checkGoroutines(t)
 	p := newPool(t, &pool.Options{Workers: 2, Queue: 256}, dense.New[int]())
 	for round := range raceRounds {
 		a, b := make(chan struct{}), make(chan struct{})
@@ -53,15 +52,9 @@ func TestRendezvous(t *testing.T) {
 // Resize(0) while the pool drains: Stop speaks of tasks that were not run if and only
 // if there are any. (The last one could be taken after it was seen.)
 func TestResizeRacesLastTask(t *testing.T) {
-	checkGoroutines(t)
 	for range raceRounds {
-		p, err := pool.New(context.Background(), pool.Call[int], dense.New[int](), &pool.Options{Workers: 1 + rand.IntN(3), Queue: 64})
-		require.NoError(t, err)
-		in := make([]task, 40)
-		for i := range in {
-			in[i] = value(1)
-		}
-		_, err = p.SubmitAll(context.Background(), in)
+		p := newPoolIn(t, context.Background(), &pool.Options{Workers: 1 + rand.IntN(3), Queue: 64}, dense.New[int]())
+		_, err := p.SubmitAll(context.Background(), values(40))
 		require.NoError(t, err)
 		_ = p.Stop(doneContext()) // it drains from here on
 		for range rand.IntN(60) {
@@ -93,42 +86,31 @@ func TestTrySubmitFindsRoom(t *testing.T) {
 // room a moment later. (A worker that came with room before the pool had heard of its
 // cancel gave it to the submitter.)
 func TestCancelRefusesWhoWaits(t *testing.T) {
-	checkGoroutines(t)
 	for range raceRounds {
 		ctx, cancel := context.WithCancelCause(context.Background())
-		p, err := pool.New(ctx, pool.Call[int], dense.New[int](), &pool.Options{Workers: 1, Queue: 1})
-		require.NoError(t, err)
-		var started, end, settled atomic.Bool
-		_, err = p.Submit(ctx, func(context.Context) (int, error) {
-			started.Store(true)
+		p := newPoolIn(t, ctx, &pool.Options{Workers: 1, Queue: 1}, dense.New[int]())
+		var end atomic.Bool
+		submit(t, p, func(context.Context) (int, error) {
 			for !end.Load() {
 				runtime.Gosched()
 			}
 			return 1, nil
 		})
-		require.NoError(t, err)
-		for !started.Load() {
+		for p.Stats().Running == 0 {
 			runtime.Gosched()
 		}
-		_, err = p.Submit(ctx, value(2)) // the room
-		require.NoError(t, err)
-		refused := make(chan error, 1)
-		go func() {
-			_, err := p.Submit(context.Background(), value(3))
-			settled.Store(true)
-			refused <- err
-		}()
+		submit(t, p, value(2)) // the room
+		refused := p.submitting(value(3))
 		for !p.CallsWorkers() { // it is asleep then
 			runtime.Gosched()
 		}
 		cancel(errCause)
 		end.Store(true)
-		for i := 0; i < 100_000 && !settled.Load(); i++ {
+		for i := 0; i < 100_000 && !isClosed(refused.done); i++ {
 			continue // or onCancel would run here, and be in time
 		}
-		err = <-refused
-		require.ErrorIs(t, err, pool.ErrClosed)
-		require.ErrorIs(t, err, errCause)
+		<-refused.done
+		matchesAll(t, refused.err, pool.ErrClosed, errCause)
 		require.EqualValues(t, 2, p.Stats().Submitted)
 		<-p.Done()
 	}

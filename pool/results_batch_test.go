@@ -1,9 +1,11 @@
 package pool_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/rwmutex"
 	"github.com/resultpool/resultpool/store/storetest"
 )
 
@@ -87,41 +90,43 @@ func TestBatchIsBounded(t *testing.T) {
 	})
 }
 
-// A result is there for nobody before it is saved, and Get, Wait and Stop wait for that,
-// unless they give up.
-func TestBatchIsSeenWhenSaved(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		gate := make(chan struct{})
-		p := newPool(t, &pool.Options{Workers: 1}, batches{newTestStore(after(gate))})
-		ids := submitN(t, p, 3)
-		synctest.Wait() // 1 is being written, 2 and 3 wait for it
-		var calls []*pending
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		for i, id := range ids {
-			_, err := p.Get(ctx, id)
-			assert.ErrorIs(t, err, context.DeadlineExceeded, "result %d", id)
-			calls = append(calls, begin(func() error {
-				v, err := p.Get(context.Background(), id)
-				assert.Equal(t, i, v)
-				return err
-			}))
-		}
-		calls = append(calls, p.waiting(), p.stopping())
-		for _, c := range calls {
-			c.waits(t)
-		}
-		assert.Zero(t, holds(t, p))
-		gate <- struct{}{}
-		assert.NoError(t, calls[0].returns(t))
-		for _, c := range calls[1:] {
-			c.waits(t)
-		}
-		close(gate)
-		for _, c := range calls {
-			assert.NoError(t, c.returns(t))
-		}
-	})
+// A result is stored before anything that waits for it wakes, and is there for nobody before;
+// those who wait may give up.
+func TestStoredBeforeAnyWakes(t *testing.T) {
+	for _, batch := range []bool{false, true} {
+		bubble(t, fmt.Sprintf("batch %v", batch), func(t *testing.T) {
+			gate := make(chan struct{})
+			p := newPool(t, &pool.Options{Workers: 1}, newTestStore(after(gate)).as(batch))
+			ids := submitN(t, p, 3)
+			synctest.Wait() // 1 is being written, 2 and 3 wait for it
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			var calls []*pending
+			for i, id := range ids {
+				_, err := p.Get(ctx, id)
+				assert.ErrorIs(t, err, context.DeadlineExceeded, "result %d", id)
+				calls = append(calls, begin(func() error {
+					v, err := p.Get(context.Background(), id)
+					assert.Equal(t, i, v)
+					return err
+				}))
+			}
+			calls = append(calls, p.waiting(), p.stopping(), begin(func() error { <-p.Done(); return nil }))
+			for _, c := range calls {
+				c.waits(t)
+			}
+			assert.Zero(t, holds(t, p))
+			gate <- struct{}{}
+			assert.NoError(t, calls[0].returns(t))
+			for _, c := range calls[1:] {
+				c.waits(t)
+			}
+			close(gate)
+			for _, c := range calls {
+				assert.NoError(t, c.returns(t))
+			}
+		})
+	}
 }
 
 // A pool whose workers have left still saves what they have handed over.
@@ -228,75 +233,52 @@ func TestBatchStoreIsDown(t *testing.T) {
 	})
 }
 
-// Results that the store fails to take, for whatever reason, hold up nobody else, also
-// those that come much later, as long as there are no more of them than workers. Each is
-// stored when the store takes it.
-func TestBatchFailingResultsAreTriedBeside(t *testing.T) {
-	for name, bad := range map[string]func(id store.ID) bool{
-		"the first":  func(id store.ID) bool { return id == 1 },
-		"neighbours": func(id store.ID) bool { return id >= 10 && id < 20 },
-		"apart":      func(id store.ID) bool { return id%300 == 0 },
+// Results that the store fails to take, and does not reject, for whatever reason, hold up
+// nobody else, also those that come much later: doc.go and docs/design.md say so, as long as
+// there are no more of them than workers. Over a store without batches each holds a worker's
+// slot. When the store takes them they are stored, and after a cancel they are handed back.
+func TestBatchFailingResultHoldsUpNobody(t *testing.T) {
+	for name, c := range map[string]struct {
+		bad    []store.ID
+		batch  bool
+		mended bool
+	}{
+		"one by one": {[]store.ID{10}, false, false},
+		"one":        {[]store.ID{10}, true, false},
+		"the first":  {[]store.ID{1}, true, true},
+		"neighbours": {idsFromTo(10, 19), true, true},
+		"apart":      {[]store.ID{300, 600, 900, 1200, 1500, 1800, 2100, 2400, 2700, 3000}, true, true},
 	} {
 		bubble(t, name, func(t *testing.T) {
 			var down breakdown
 			down.Store(true)
-			st := newTestStore(func(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
-				time.Sleep(time.Millisecond)
-				if slices.ContainsFunc(ids, bad) {
-					return down.fault(ctx, ids, do)
-				}
-				return do(ctx)
-			})
-			p := newPool(t, &pool.Options{Workers: 16}, batches{st})
+			st := newTestStore(storetest.Chain(storetest.Slow(time.Millisecond), storetest.Only(down.fault, c.bad...)))
+			p := newPool(t, &pool.Options{Workers: 16}, st.as(c.batch))
 			n := 0
-			for _, batch := range []int{1, 100, 1, 3000, 1} { // with an hour between them
-				for range batch {
-					submit(t, p, value(n))
-					n++
-				}
+			for _, more := range []int{1, 100, 1, 3000, 1} { // with an hour between them
+				submitted := p.submittingAll(values(more))
+				n += more
 				time.Sleep(time.Hour)
+				assert.NoError(t, submitted.returns(t))
 			}
-			failing := 0
-			for id := range store.ID(n) {
-				if bad(id + 1) {
-					failing++
-					continue
-				}
-				assert.Equal(t, int(id), held(t, p, id+1).Value)
-			}
+			failing := len(c.bad)
+			assert.Equal(t, n-failing, holds(t, p))
 			s := p.Stats()
 			checkStats(t, s)
 			assert.EqualValues(t, failing, s.Unsaved)
 			assert.EqualValues(t, failing, s.Running)
-			down.Store(false)
-			require.NoError(t, p.Stop(t.Context()))
-			assert.Equal(t, n, holds(t, p))
-			assert.Zero(t, p.Stats().Unsaved)
-		})
-	}
-}
-
-// One result that the store fails to take, and does not reject, does not hold up the
-// others: doc.go and docs/design.md say so. Over a store without batches it holds one
-// worker's slot, and the others go on.
-func TestBatchFailingResultHoldsUpNobody(t *testing.T) {
-	const tasks, bad = 5000, 10
-	for _, batch := range []bool{false, true} {
-		bubble(t, fmt.Sprintf("batch %v", batch), func(t *testing.T) {
-			p := newPool(t, &pool.Options{Workers: 4}, newTestStore(storetest.Only(storetest.Fail(errDown), bad)).as(batch))
-			submitted := p.submittingAll(values(tasks))
-			time.Sleep(time.Hour)
-			assert.NoError(t, submitted.returns(t))
-			assert.Equal(t, tasks-1, holds(t, p), "results stored after an hour")
-			s := p.Stats()
-			checkStats(t, s)
-			assert.EqualValues(t, 1, s.Unsaved)
-			assert.EqualValues(t, 1, s.Running)
-			get := p.getting(bad)
+			get := p.getting(c.bad[0])
 			get.waits(t)
+			if c.mended {
+				down.Store(false)
+				require.NoError(t, p.Stop(t.Context()))
+				assert.NoError(t, get.returns(t))
+				assert.Equal(t, n, holds(t, p))
+				assert.Zero(t, p.Stats().Unsaved)
+				return
+			}
 			p.cancel(errCause)
-			err := p.Stop(t.Context())
-			assert.Equal(t, []store.Result[int]{{ID: bad, Value: bad - 1}}, handedBack(t, err, 1))
+			assert.Equal(t, c.bad[0], handedBack(t, p.Stop(t.Context()), failing)[0].ID)
 			assert.ErrorIs(t, get.returns(t), errDown)
 			assert.Empty(t, poolGoroutines())
 		})
@@ -426,4 +408,169 @@ func TestBatchCancelWhileDown(t *testing.T) {
 		assert.EqualValues(t, 50, s.NotRun)
 		assert.EqualValues(t, n-50, s.Succeeded)
 	})
+}
+
+// Results on their way to a store that takes bytes.
+
+// recordStore is a RecordPutter of blobs that takes its time, and notes what it is given.
+type recordStore struct {
+	*rwmutex.Store[[]byte]
+	took    time.Duration
+	encode  func(store.Result[[]byte]) ([]byte, error) // nil: the value
+	encoded atomic.Int64                               // bytes that Encode has returned
+	written atomic.Int64                               // bytes that PutRecords was given
+	most    atomic.Int64                               // the largest difference
+	batches atomic.Int64
+	largest atomic.Int64 // batch, in bytes
+}
+
+var _ store.RecordPutter[[]byte] = (*recordStore)(nil)
+
+func (s *recordStore) Encode(res store.Result[[]byte]) ([]byte, error) {
+	data := res.Value
+	if s.encode != nil {
+		var err error
+		if data, err = s.encode(res); err != nil {
+			return data, err
+		}
+	}
+	waiting := s.encoded.Add(int64(len(data))) - s.written.Load()
+	for most := s.most.Load(); waiting > most && !s.most.CompareAndSwap(most, waiting); most = s.most.Load() {
+	}
+	return data, nil
+}
+
+func (s *recordStore) PutRecords(ctx context.Context, recs []store.Record) error {
+	time.Sleep(s.took)
+	size := int64(0)
+	for _, r := range recs {
+		size += int64(len(r.Data))
+		if err := s.Put(ctx, store.Result[[]byte]{ID: r.ID, Value: r.Data}); err != nil {
+			return err
+		}
+	}
+	s.batches.Add(1)
+	s.largest.Store(max(s.largest.Load(), size))
+	s.written.Add(size)
+	return nil
+}
+
+func (s *recordStore) PutBatch(ctx context.Context, res []store.Result[[]byte]) error {
+	for _, r := range res {
+		if err := s.Put(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// What gathers for a store that takes bytes is bounded by bytes.
+func TestGatheredBytes(t *testing.T) {
+	const (
+		bound   = 8 << 20 // of a batch, as store.RecordPutter says
+		workers = 2
+	)
+	for _, size := range []int{1, 300_000, 3 << 20, 20 << 20} {
+		bubble(t, fmt.Sprint(size), func(t *testing.T) {
+			st := &recordStore{Store: rwmutex.New[[]byte](), took: time.Millisecond}
+			blob := bytes.Repeat([]byte{'x'}, size)
+			n := min(5000, max(20, 5*bound/size))
+			p, err := pool.New(t.Context(), func(context.Context, int) ([]byte, error) { return blob, nil }, st,
+				&pool.Options{Workers: workers})
+			require.NoError(t, err)
+			ids, err := p.SubmitAll(t.Context(), make([]int, n))
+			require.NoError(t, err)
+			require.NoError(t, p.Stop(t.Context()))
+			for _, id := range ids {
+				v, err := p.Get(t.Context(), id)
+				require.NoError(t, err)
+				require.Len(t, v, size)
+			}
+			assert.LessOrEqual(t, st.largest.Load(), int64(max(bound, size)))
+			// A batch that is written, one that gathers, and what the workers hold.
+			assert.LessOrEqual(t, st.most.Load(), int64(2*max(bound, size)+workers*size))
+			if size == 1 {
+				assert.Less(t, st.batches.Load(), int64(n/500), "small results go in large batches")
+			}
+			assert.Equal(t, int64(n*size), st.encoded.Load(), "each is encoded once")
+		})
+	}
+}
+
+// A result for which there is no room among others is not overtaken by all that are smaller.
+func TestLargeResultAmongSmall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const workers, large = 600, 9 << 20
+		st := &recordStore{Store: rwmutex.New[[]byte](), took: time.Second}
+		p, err := pool.New(t.Context(), func(_ context.Context, size int) ([]byte, error) { return make([]byte, size), nil },
+			st, &pool.Options{Workers: workers, Queue: 100 * workers})
+		require.NoError(t, err)
+		small := make([]int, 40*workers)
+		_, err = p.SubmitAll(t.Context(), small)
+		require.NoError(t, err)
+		id, err := p.Submit(t.Context(), large)
+		require.NoError(t, err)
+		_, err = p.SubmitAll(t.Context(), small)
+		require.NoError(t, err)
+		_, err = p.Get(t.Context(), id)
+		require.NoError(t, err)
+		batches := st.batches.Load()
+		require.NoError(t, p.Stop(t.Context()))
+		require.Greater(t, st.batches.Load(), batches+20, "it was among the last")
+	})
+}
+
+// A result that cannot be encoded costs the others of its batch nothing, and is replaced.
+// What Encode returns beside an error is nothing.
+func TestEncodeFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := &recordStore{Store: rwmutex.New[[]byte](), took: time.Millisecond}
+		st.encode = func(res store.Result[[]byte]) ([]byte, error) {
+			switch string(res.Value) {
+			case "error":
+				return []byte("half"), fmt.Errorf("%w: no", store.ErrRejected)
+			case "panic":
+				panic("in Encode")
+			case "Goexit":
+				runtime.Goexit()
+			}
+			return append([]byte{}, res.Value...), nil
+		}
+		p, err := pool.New(t.Context(), func(_ context.Context, s string) ([]byte, error) { return []byte(s), nil }, st,
+			&pool.Options{Workers: 2})
+		require.NoError(t, err)
+		ids, err := p.SubmitAll(t.Context(), []string{"a", "error", "b", "panic", "c", "Goexit", "d"})
+		require.NoError(t, err)
+		require.NoError(t, p.Stop(t.Context()))
+		for i, want := range []string{"a", "", "b", "", "c", "", "d"} {
+			res, err := st.Get(t.Context(), ids[i])
+			require.NoError(t, err)
+			require.Equal(t, want, string(res.Value))
+		}
+		require.Zero(t, p.Stats().Unsaved)
+	})
+}
+
+// What ends the encoding of each result, also of the one that replaces it, is the end of that
+// result only, and its bytes are not used.
+func TestEncodeAlwaysCallsGoexit(t *testing.T) {
+	for name, c := range map[string]struct {
+		encode func(store.Result[[]byte]) ([]byte, error)
+		want   error
+	}{
+		"Goexit": {func(store.Result[[]byte]) ([]byte, error) { runtime.Goexit(); return nil, nil }, pool.ErrGoexit},
+		"error":  {func(store.Result[[]byte]) ([]byte, error) { return []byte("half"), store.ErrRejected }, store.ErrRejected},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			st := &recordStore{Store: rwmutex.New[[]byte](), encode: c.encode}
+			p, err := pool.New(t.Context(), func(context.Context, int) ([]byte, error) { return []byte("whole"), nil }, st, nil)
+			require.NoError(t, err)
+			id, err := p.Submit(t.Context(), 1)
+			require.NoError(t, err)
+			require.NoError(t, p.Stop(t.Context())) // Put needs no Encode here
+			v, err := p.Get(t.Context(), id)
+			require.ErrorIs(t, err, c.want)
+			require.Empty(t, v)
+		})
+	}
 }

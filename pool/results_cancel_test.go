@@ -2,9 +2,7 @@ package pool_test
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -174,40 +172,6 @@ func TestHangingBatch(t *testing.T) {
 	})
 }
 
-// The contexts that the store was given end with the pool, and hold nothing after it.
-func TestPutContextsEndWithThePool(t *testing.T) {
-	for name, end := range map[string]func(p taskPool){
-		"Stop":   func(p taskPool) { assert.NoError(t, p.Stop(context.Background())) },
-		"cancel": func(p taskPool) { p.cancel(errCause); <-p.Done() },
-	} {
-		bubble(t, name, func(t *testing.T) {
-			var mu sync.Mutex
-			var given []context.Context // guarded by mu
-			st := batches{newTestStore(func(ctx context.Context, ids []store.ID, _ func(context.Context) error) error {
-				mu.Lock()
-				defer mu.Unlock()
-				given = append(given, ctx)
-				if len(ids) > 1 {
-					return errDown
-				}
-				return nil
-			})}
-			p, gate, _, _, _ := busyPool(t, st) // those of the reaper
-			p.cancel(errCause)
-			close(gate)
-			<-p.Done()
-			p = newPool(t, nil, st) // those of a worker
-			submit(t, p, value(1))
-			synctest.Wait()
-			end(p)
-			assert.GreaterOrEqual(t, len(given), 4)
-			for i, ctx := range given {
-				assert.Error(t, ctx.Err(), "context %d", i)
-			}
-		})
-	}
-}
-
 // A BatchPutter gets the results of the tasks that were not run in batches; if a
 // batch fails, in smaller ones, and one by one in the end.
 func TestPutBatch(t *testing.T) {
@@ -289,24 +253,6 @@ func TestPutBatchHeld(t *testing.T) {
 	}
 }
 
-// Tasks left without workers go to a BatchPutter as well, in a pool that is not
-// cancelled.
-func TestPutBatchWithoutCancel(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		st := newTestStore(func(ctx context.Context, _ []store.ID, do func(context.Context) error) error {
-			_, ends := ctx.Deadline()
-			assert.False(t, ends)
-			return do(ctx)
-		})
-		p, gate, _, _, _ := busyPool(t, batches{st})
-		require.NoError(t, p.Resize(0))
-		close(gate)
-		assert.ErrorIs(t, p.Stop(t.Context()), pool.ErrNoWorkers)
-		assert.ElementsMatch(t, []int{1, 2}, st.sizes())
-		assert.Equal(t, 3, holds(t, p))
-	})
-}
-
 // The result of an unrun task that the store refuses is replaced, as one is that was run;
 // and if the store calls Goexit in every Put, all are handed back.
 func TestPutGoexitsAfterCancel(t *testing.T) {
@@ -339,43 +285,5 @@ func TestPutGoexitsAfterCancel(t *testing.T) {
 			assert.ErrorIs(t, err, store.ErrRejected)
 			assert.ErrorContains(t, err, "task not run")
 		})
-	}
-}
-
-// Those who wait for tasks that a cancel keeps from running are told of each, and Wait of
-// the last, whether they are settled one by one or in batches, before the worker comes or
-// while it stays busy.
-func TestUnrunTasksWakeThoseWhoWait(t *testing.T) {
-	for _, batch := range []bool{false, true} {
-		for _, busy := range []bool{false, true} {
-			bubble(t, fmt.Sprintf("batches=%t,busy=%t", batch, busy), func(t *testing.T) {
-				p := newPool(t, &pool.Options{Workers: 1, Queue: 10}, newTestStore(nil).as(batch))
-				gate := make(chan struct{})
-				submit(t, p, gated(gate, 1))
-				synctest.Wait()
-				var gets []*pending
-				for i := range 6 {
-					gets = append(gets, p.getting(submit(t, p, value(i))))
-				}
-				synctest.Wait()
-				wait := p.waiting()
-				synctest.Wait()
-				if !busy {
-					close(gate)
-				}
-				p.cancel(errCause) // before the worker comes, or after
-				for _, get := range gets {
-					if err := get.returns(t); err != nil {
-						assert.ErrorIs(t, err, pool.ErrNotRun)
-						assert.ErrorIs(t, err, errCause)
-					}
-				}
-				if busy {
-					wait.waits(t)
-					close(gate)
-				}
-				assert.NoError(t, wait.returns(t))
-			})
-		}
 	}
 }

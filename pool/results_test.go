@@ -18,8 +18,6 @@ import (
 
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
-	"github.com/resultpool/resultpool/store/codec"
-	"github.com/resultpool/resultpool/store/rwmutex"
 	"github.com/resultpool/resultpool/store/storetest"
 )
 
@@ -67,15 +65,34 @@ func TestPutFails(t *testing.T) {
 	})
 }
 
-// putting runs a task with the value 7, whose Puts have that fault, and another after it.
-// It returns the store and what Stop says.
+// putting runs a task, once, with the value 7 and an error, whose Puts have that fault, and
+// another after it. It returns the pool and what Stop says.
 func putting(t *testing.T, put storetest.Fault) (taskPool, error) {
 	t.Helper()
-	p := newPool(t, &pool.Options{Workers: 1}, newTestStore(storetest.Only(put, 1)))
-	submit(t, p, value(7))
+	var given context.Context
+	p := newPool(t, &pool.Options{Workers: 1}, newTestStore(storetest.Only(func(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
+		given = ctx
+		_, ends := ctx.Deadline()
+		assert.False(t, ends, "before a cancel the context of a Put does not end")
+		return put(ctx, ids, do)
+	}, 1)))
+	begun, runs := time.Now(), 0
+	submit(t, p, func(context.Context) (int, error) { runs++; return 7, errTask })
 	next := submit(t, p, value(8))
 	err := p.Stop(t.Context())
+	assert.Less(t, time.Since(begun), 30*time.Millisecond, "one pause at most")
+	assert.Error(t, given.Err(), "the context of a Put ends with the pool")
+	assert.Equal(t, 1, runs, "however often the result is put")
 	assert.Equal(t, 8, held(t, p, next).Value, "the worker goes on")
+	s := p.Stats()
+	assert.Zero(t, s.Failing, "what is given up is no trouble any more")
+	var unsaved *pool.UnsavedError[int]
+	want := pool.Stats{Submitted: 2, Succeeded: 1, Failed: 1, Workers: 1}
+	if errors.As(err, &unsaved) {
+		want.Unsaved = 1
+	}
+	assert.Equal(t, want, s)
+	assert.Equal(t, 2, holds(t, p)+int(s.Unsaved))
 	return p, err
 }
 
@@ -96,10 +113,9 @@ func TestPutRejects(t *testing.T) {
 		bubble(t, name, func(t *testing.T) {
 			p, err := putting(t, c.put)
 			require.NoError(t, err)
-			assert.Equal(t, 2, holds(t, p))
-			assert.Equal(t, pool.Stats{Submitted: 2, Succeeded: 2, Workers: 1}, p.Stats())
 			_, err = p.Get(t.Context(), 1)
 			assert.ErrorIs(t, err, store.ErrRejected)
+			assert.ErrorContains(t, err, errTask.Error(), "what the task had to say")
 			assert.Zero(t, held(t, p, 1).Value)
 			var panicked *pool.PanicError
 			assert.Equal(t, c.panics, errors.As(err, &panicked))
@@ -109,43 +125,27 @@ func TestPutRejects(t *testing.T) {
 			}
 		})
 	}
-	bubble(t, "a task's error", func(t *testing.T) {
-		p := newPool(t, nil, newTestStore(script(rejects)))
-		begun := time.Now()
-		id := submit(t, p, failingTask)
-		require.NoError(t, p.Stop(t.Context()))
-		assert.Zero(t, time.Since(begun), "a rejected result was tried again")
-		err := held(t, p, id).Err
-		assert.ErrorIs(t, err, store.ErrRejected)
-		assert.ErrorContains(t, err, errTask.Error(), "what the task had to say")
-	})
 }
 
 // … and if that fails too: UnsavedError, with the result that was meant, once.
 func TestPutRejectsAll(t *testing.T) {
-	fails, rejects := storetest.Fail(errDown), storetest.Fail(store.ErrRejected)
-	for name, c := range map[string]struct {
-		put storetest.Fault
-		is  error // of Stop; nil: any
-	}{
-		"ErrRejected":       {rejects, store.ErrRejected},
-		"panic":             {storetest.Panic("boom"), store.ErrRejected},
-		"panic nil Err":     {storetest.Panic(error(nil)), store.ErrRejected},
-		"Goexit":            {goexit, pool.ErrGoexit},
-		"fails and Goexits": {script(fails, goexit), pool.ErrGoexit},
-		"ID is held":        {storetest.Fail(store.ErrExists), store.ErrExists},
-		"the other is held": {script(rejects, storetest.Fail(store.ErrExists)), store.ErrRejected},
+	fails, rejects, exists := storetest.Fail(errDown), storetest.Fail(store.ErrRejected), storetest.Fail(store.ErrExists)
+	for is, puts := range map[error]map[string]storetest.Fault{
+		store.ErrRejected: {
+			"ErrRejected": rejects, "panic": storetest.Panic("boom"), "panic nil Err": storetest.Panic(error(nil)),
+			"the other is held": script(rejects, exists),
+		},
+		pool.ErrGoexit:  {"Goexit": goexit, "fails and Goexits": script(fails, goexit)},
+		store.ErrExists: {"ID is held": exists},
 	} {
-		bubble(t, name, func(t *testing.T) {
-			p, err := putting(t, c.put)
-			assert.Equal(t, []store.Result[int]{{ID: 1, Value: 7}}, handedBack(t, err, 1))
-			assert.ErrorIs(t, err, c.is)
-			assert.NotContains(t, err.Error(), "nil>")
-			assert.Equal(t, 1, holds(t, p))
-			s := p.Stats()
-			assert.Zero(t, s.Failing, "what is given up is no trouble any more")
-			assert.Equal(t, pool.Stats{Submitted: 2, Succeeded: 2, Unsaved: 1, Workers: 1}, s)
-		})
+		for name, put := range puts {
+			bubble(t, name, func(t *testing.T) {
+				_, err := putting(t, put)
+				assert.Equal(t, []store.Result[int]{{ID: 1, Value: 7, Err: errTask}}, handedBack(t, err, 1))
+				assert.ErrorIs(t, err, is)
+				assert.NotContains(t, err.Error(), "nil>")
+			})
+		}
 	}
 }
 
@@ -183,29 +183,6 @@ func TestStoreInUse(t *testing.T) {
 	})
 }
 
-// The function is called once for each task, however often its result is put.
-func TestTaskRunsOnce(t *testing.T) {
-	for name, put := range map[string]storetest.Fault{
-		"fails":    storetest.Fail(errDown),
-		"rejects":  storetest.Fail(store.ErrRejected),
-		"panics":   storetest.Panic("boom"),
-		"is wrong": storetest.Lose(errDown),
-	} {
-		bubble(t, name, func(t *testing.T) {
-			for i, end := range []task{value(0), failingTask, panickingTask, exitingTask} {
-				st := newTestStore(script(put))
-				p := newPool(t, &pool.Options{Workers: 1}, st)
-				runs := 0
-				submit(t, p, func(ctx context.Context) (int, error) { runs++; return end(ctx) })
-				require.NoError(t, p.Stop(t.Context()))
-				assert.Equal(t, 1, runs, "calls for task %d", i)
-				assert.Len(t, st.sizes(), 2, "the store had no trouble")
-				assert.Equal(t, 1, holds(t, p))
-			}
-		})
-	}
-}
-
 // What Stop hands back is the caller's: Get does not depend on it, and gives each
 // result's own reason.
 func TestUnsavedIsACopy(t *testing.T) {
@@ -223,24 +200,6 @@ func TestUnsavedIsACopy(t *testing.T) {
 		assert.Equal(t, 20, v)
 		assert.ErrorIs(t, err, io.ErrNoProgress)
 		assert.NotErrorIs(t, err, io.EOF)
-	})
-}
-
-// A result is stored before anything that waits for it wakes.
-func TestStoredBeforeAnyWakes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		gate := make(chan struct{})
-		p := newPool(t, &pool.Options{Workers: 1}, newTestStore(after(gate)))
-		id := submit(t, p, value(7))
-		waiters := []*pending{p.getting(id), p.waiting(), p.stopping(), begin(func() error { <-p.Done(); return nil })}
-		for _, c := range waiters {
-			c.waits(t)
-		}
-		close(gate)
-		for _, c := range waiters {
-			assert.NoError(t, c.returns(t))
-		}
-		assert.Equal(t, 7, held(t, p, id).Value)
 	})
 }
 
@@ -434,41 +393,6 @@ func TestStoreIsClosedAfterTheWork(t *testing.T) {
 	})
 }
 
-// Neither a task nor a store that calls Goexit each time piles up what comes after.
-func TestGoexitsDoNotPileUp(t *testing.T) {
-	var depths []int // of one goroutine at a time
-	exit := func() {
-		depths = append(depths, runtime.Callers(0, make([]uintptr, 1000)))
-		runtime.Goexit()
-	}
-	for name, c := range map[string]struct {
-		in  task
-		put storetest.Fault
-	}{
-		"tasks": {func(context.Context) (int, error) { exit(); return 0, nil }, nil},
-		"store": {value(1), func(context.Context, []store.ID, func(context.Context) error) error { exit(); return nil }},
-	} {
-		bubble(t, name, func(t *testing.T) {
-			depths = nil
-			p := newPool(t, &pool.Options{Workers: 1, Queue: 30}, newTestStore(c.put))
-			block := make(chan struct{})
-			opensAtEnd(t, block)
-			submit(t, p, gated(block, 1))
-			synctest.Wait()
-			_, err := p.SubmitAll(t.Context(), repeat(20, c.in))
-			require.NoError(t, err)
-			if c.put != nil {
-				p.cancel(errCause) // the results are the reaper's
-			} else {
-				close(block)
-			}
-			synctest.Wait()
-			require.Len(t, depths, 20)
-			assert.Equal(t, depths[2], depths[19])
-		})
-	}
-}
-
 // endless panics with itself when its text is asked for, and fmt.Sprint with it.
 type endless struct{}
 
@@ -512,11 +436,6 @@ func TestStoreTextPanics(t *testing.T) {
 			})
 		}
 	}
-	bubble(t, "codec", func(t *testing.T) {
-		c, err := codec.New[int](nil)
-		require.NoError(t, err)
-		textPanics(t, encodingStore{rwmutex.New[int](), c}, &endless{})
-	})
 }
 
 func textPanics(t *testing.T, st store.ResultStore[int], taskErr error) {
@@ -531,20 +450,8 @@ func textPanics(t *testing.T, st store.ResultStore[int], taskErr error) {
 	assert.Equal(t, want, holds(t, p))
 	_, err := p.Get(t.Context(), 1)
 	require.Error(t, err)
-	if _, goexits := taskErr.(errorFunc); !goexits { // its text is asked for here
+	var goexits errorFunc
+	if !errors.As(taskErr, &goexits) { // its text is asked for here
 		assert.Contains(t, err.Error(), "whose text cannot be had")
 	}
-}
-
-// encodingStore takes what its codec can write.
-type encodingStore struct {
-	store.ResultStore[int]
-	codec *codec.Codec[int]
-}
-
-func (s encodingStore) Put(ctx context.Context, res store.Result[int]) error {
-	if _, err := s.codec.Encode(res); err != nil {
-		return err
-	}
-	return s.ResultStore.Put(ctx, res)
 }

@@ -2,7 +2,6 @@ package pool_test
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -43,31 +42,26 @@ func TestDoneStaysOpen(t *testing.T) {
 // ants #330, #356, conc #78: a pool that has ended stays ended, for the same reason, and
 // another one on the same store is none the worse.
 func TestStoppedPoolStaysStopped(t *testing.T) {
-	for _, cancelled := range []bool{false, true} {
-		bubble(t, fmt.Sprintf("cancelled=%t", cancelled), func(t *testing.T) {
+	for want, cancels := range map[error]bool{pool.ErrClosed: false, errCause: true} {
+		bubble(t, want.Error(), func(t *testing.T) {
 			st := dense.New[int]()
 			p := newPool(t, nil, st)
 			submit(t, p, value(1))
 			synctest.Wait()
-			why := []error{pool.ErrClosed}
-			if cancelled {
+			if cancels {
 				p.cancel(errCause)
-				why = append(why, errCause)
 			}
 			verdict := p.Stop(t.Context())
 			for i := range 100 {
-				_, err := p.Submit(t.Context(), value(1))
-				matchesAll(t, err, why...)
-				_, err = p.TrySubmit(value(1))
-				matchesAll(t, err, why...)
-				matchesAll(t, p.Resize(i), why...)
+				for _, err := range submitEachWay(p, value(1)) {
+					matchesAll(t, err, pool.ErrClosed, want)
+				}
+				matchesAll(t, p.Resize(i), pool.ErrClosed, want)
 				assert.NoError(t, p.Wait(t.Context()))
 				assert.Equal(t, verdict, p.Stop(t.Context()))
-				assert.True(t, isClosed(p.Done()))
 				time.Sleep(time.Hour)
 			}
 			assert.Zero(t, countGoroutines())
-			assert.Equal(t, 1, holds(t, p))
 			second := newPool(t, nil, st)
 			submit(t, second, value(2))
 			require.NoError(t, second.Stop(t.Context()))

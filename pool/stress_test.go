@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -83,15 +84,16 @@ type stress struct {
 
 func newStress(seed uint64) *stress {
 	s := &stress{seed: seed, rng: rand.New(rand.NewPCG(seed, 0))}
-	s.put = storetest.Chain(s.seldom(storetest.Fail(errDown)), s.seldom(storetest.Lose(errDown)))
+	down, boom := storetest.Fail(errDown), storetest.Panic("boom")
+	s.put = s.seldom(down, storetest.Fail(store.ErrRejected), boom, goexit, loses(down), loses(boom), loses(goexit))
 	return s
 }
 
-// seldom is f for one call in a few hundred, so that another try will do.
-func (s *stress) seldom(f storetest.Fault) storetest.Fault {
+// seldom is one of the faults for one call in a hundred, so that another try will do.
+func (s *stress) seldom(of ...storetest.Fault) storetest.Fault {
 	return func(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
-		if rand.Uint64()%500 == 0 {
-			return f(ctx, ids, do)
+		if rand.IntN(100) == 0 {
+			return of[rand.IntN(len(of))](ctx, ids, do)
 		}
 		return do(ctx)
 	}
@@ -175,95 +177,343 @@ func (s *stress) submitSome(rng *rand.Rand, n int) {
 	}
 }
 
-// Whatever a store of batches does, within the contract, each result is stored or handed
-// back, once, and the numbers add up all the time.
-func TestBatchChaos(t *testing.T) {
-	seeds := 30
-	if testing.Short() {
-		seeds = 10
+// A deed is a task: what it does. Its number, unique in its pool, is its value, too.
+type deed struct {
+	number int
+	does   behaviour
+	gate   chan struct{}
+}
+
+type behaviour int
+
+const (
+	succeeds behaviour = iota
+	fails
+	panics
+	goexits
+	waits   // for its gate, whatever becomes of its context
+	obeys   // waits for its gate or its context
+	submits // others, from inside
+	asks    // everything of its own pool that could be a deadlock
+	stops
+	yields
+	sleeps
+)
+
+// An account is a pool with its store, and what is known of both: which tasks were accepted,
+// how often each ran, and which results were stored. In the end each accepted task has
+// exactly one result, stored or handed back, which is that of its task.
+type account struct {
+	p      *pool.Pool[deed, int]
+	cancel context.CancelCauseFunc
+	next   atomic.Int64 // numbers of the deeds
+	gates  [4]chan struct{}
+	inner  store.ResultStore[int]
+	put    storetest.Fault // of the store
+
+	singles, batches atomic.Int64 // Submits and SubmitAlls that have not returned
+
+	// What there is a reason for.
+	stopped, cancelled, emptied atomic.Bool
+	storeFailed                 atomic.Bool // or has refused a result
+
+	mu       sync.Mutex
+	accepted map[store.ID]deed              // guarded by mu
+	stored   map[store.ID]store.Result[int] // guarded by mu
+	lied     map[store.ID]bool              // stored by a call that did not say so; guarded by mu
+	deleted  map[store.ID]bool              // guarded by mu
+	runs     map[int]int                    // by number; guarded by mu
+	running  int                            // guarded by mu
+	most     int                            // workers that there have been allowed; guarded by mu
+	faults   []string                       // guarded by mu
+}
+
+// open makes a pool over inner, which takes batches if batch is true.
+func (a *account) open(t *testing.T, inner store.ResultStore[int], batch bool, opts *pool.Options) {
+	a.inner, a.most = inner, opts.Workers
+	a.accepted, a.stored = make(map[store.ID]deed), make(map[store.ID]store.Result[int])
+	a.lied, a.deleted, a.runs = make(map[store.ID]bool), make(map[store.ID]bool), make(map[int]int)
+	for i := range a.gates {
+		a.gates[i] = make(chan struct{})
 	}
-	for seed := range seeds {
-		synctest.Test(t, func(t *testing.T) { batchChaos(t, uint64(seed)) })
-		require.False(t, t.Failed(), "seed %d", seed)
+	var st store.ResultStore[int] = accountStore{inner, a}
+	if batch {
+		st = accountBatches{accountStore{inner, a}}
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	a.cancel = cancel
+	var err error
+	a.p, err = pool.New(ctx, a.do, st, opts)
+	require.NoError(t, err)
+}
+
+func (a *account) fault(format string, args ...any) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.faults = append(a.faults, fmt.Sprintf(format, args...))
+}
+
+// accountStore counts what is stored.
+type accountStore struct {
+	store.ResultStore[int]
+	a *account
+}
+
+func (s accountStore) Put(ctx context.Context, res store.Result[int]) error {
+	return s.a.save(ctx, []store.Result[int]{res})
+}
+
+type accountBatches struct{ accountStore }
+
+func (s accountBatches) PutBatch(ctx context.Context, res []store.Result[int]) error {
+	return s.a.save(ctx, res)
+}
+
+func (a *account) save(ctx context.Context, res []store.Result[int]) (err error) {
+	ids := make([]store.ID, len(res))
+	for i := range res {
+		ids[i] = res[i].ID
+	}
+	stored, told := false, false
+	defer func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		for _, id := range ids {
+			a.lied[id] = a.lied[id] || stored && !told
+		}
+	}()
+	err = through(ctx, a.put, ids, func(context.Context) error {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		for _, r := range res {
+			if _, twice := a.stored[r.ID]; twice && !a.lied[r.ID] {
+				a.faults = append(a.faults, fmt.Sprintf("result %d was put twice", r.ID))
+			}
+		}
+		if err := putAllOrNone(a.inner, res); err != nil {
+			return err
+		}
+		for _, r := range res {
+			a.stored[r.ID] = r
+		}
+		stored = true
+		return nil
+	})
+	told = err == nil
+	return err
+}
+
+// deed returns a new one.
+func (a *account) deed(does behaviour) deed {
+	n := int(a.next.Add(1))
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return deed{n, does, a.gates[n%len(a.gates)]}
+}
+
+// openGate opens one of the gates, for the deeds that there are so far.
+func (a *account) openGate(i int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	close(a.gates[i])
+	a.gates[i] = make(chan struct{})
+}
+
+// do is the task function.
+func (a *account) do(ctx context.Context, d deed) (int, error) {
+	a.mu.Lock()
+	a.runs[d.number]++
+	if a.running++; a.running > a.most {
+		a.faults = append(a.faults, fmt.Sprintf("%d tasks run at once, and there were never more than %d workers", a.running, a.most))
+	}
+	a.mu.Unlock()
+	defer func() {
+		a.mu.Lock()
+		a.running--
+		a.mu.Unlock()
+	}()
+	switch d.does {
+	case fails:
+		return d.number, errTask
+	case panics:
+		panic(d.number)
+	case goexits:
+		runtime.Goexit()
+	case waits:
+		<-d.gate
+	case obeys:
+		select {
+		case <-d.gate:
+		case <-ctx.Done():
+		}
+	case submits:
+		_ = a.submit(ctx, a.deed(succeeds))
+		_ = a.submitAll(ctx, []deed{a.deed(fails), a.deed(panics)})
+	case asks:
+		if err := a.p.Wait(ctx); err != pool.ErrInTask {
+			a.fault("Wait in a task returned %v", err)
+		}
+		a.mu.Lock()
+		ids := make([]store.ID, 0, len(a.accepted))
+		for id := range a.accepted {
+			ids = append(ids, id)
+		}
+		a.mu.Unlock()
+		for _, id := range ids {
+			a.get(ctx, id)
+		}
+	case stops:
+		a.stopped.Store(true)
+		if err := a.p.Stop(ctx); err != pool.ErrInTask {
+			a.fault("Stop in a task returned %v", err)
+		}
+	case yields:
+		runtime.Gosched()
+	case sleeps:
+		select {
+		case <-ctx.Done():
+		case <-time.After(50 * time.Microsecond):
+		}
+	}
+	return d.number, nil
+}
+
+func (a *account) submit(ctx context.Context, d deed) error {
+	a.singles.Add(1)
+	defer a.singles.Add(-1)
+	id, err := a.p.Submit(ctx, d)
+	return a.submitted([]deed{d}, err, id)
+}
+
+func (a *account) trySubmit(d deed) error {
+	id, err := a.p.TrySubmit(d)
+	return a.submitted([]deed{d}, err, id)
+}
+
+func (a *account) submitAll(ctx context.Context, in []deed) error {
+	a.batches.Add(1)
+	defer a.batches.Add(-1)
+	ids, err := a.p.SubmitAll(ctx, in)
+	return a.submitted(in, err, ids...)
+}
+
+// submitted notes what was accepted, and looks whether an error has a reason.
+func (a *account) submitted(in []deed, err error, ids ...store.ID) error {
+	if len(ids) == 1 && ids[0] == 0 {
+		ids = nil
+	}
+	a.mu.Lock()
+	for i, id := range ids {
+		if _, twice := a.accepted[id]; twice || id == 0 {
+			a.faults = append(a.faults, fmt.Sprintf("ID %d was given out twice", id))
+		}
+		a.accepted[id] = in[i]
+	}
+	a.mu.Unlock()
+	if len(in) > 0 && (err == nil) != (len(ids) == len(in)) {
+		a.fault("%d IDs for %d tasks, and %v", len(ids), len(in), err)
+	}
+	switch {
+	case err == nil, errors.Is(err, pool.ErrQueueFull), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, pool.ErrClosed) && (a.stopped.Load() || a.cancelled.Load()):
+	case errors.Is(err, pool.ErrNoWorkers) && a.emptied.Load():
+	default:
+		a.fault("Submit returned %v without a reason", err)
+	}
+	return err
+}
+
+// get gets a result and looks whether it is that of its task.
+func (a *account) get(ctx context.Context, id store.ID) {
+	a.mu.Lock()
+	d, known := a.accepted[id]
+	a.mu.Unlock()
+	v, err := a.p.Get(ctx, id)
+	a.mu.Lock()
+	deleted := a.deleted[id]
+	a.mu.Unlock()
+	if !known || deleted && errors.Is(err, store.ErrNotFound) || errors.Is(err, pool.ErrInTask) || errors.Is(err, context.DeadlineExceeded) {
+		return
+	}
+	if !a.fits(d, store.Result[int]{ID: id, Value: v, Err: err}) {
+		a.fault("Get: task %d, %+v, has the result %d, %v", id, d, v, err)
 	}
 }
 
-func batchChaos(t *testing.T, seed uint64) {
-	rng := rand.New(rand.NewPCG(seed, 77))
-	var mu sync.Mutex
-	roll := func(n int) int { mu.Lock(); defer mu.Unlock(); return rng.IntN(n) }
-	oneIn := func(n int, of ...storetest.Fault) storetest.Fault {
-		return func(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
-			if roll(n) == 0 {
-				return of[roll(len(of))](ctx, ids, do)
+// fits reports whether a result may be that of a task.
+func (a *account) fits(d deed, res store.Result[int]) bool {
+	var panicked *pool.PanicError
+	var unsaved *pool.UnsavedError[int]
+	switch {
+	case errors.As(res.Err, &unsaved), errors.Is(res.Err, store.ErrRejected):
+		return a.storeFailed.Load()
+	case errors.Is(res.Err, pool.ErrNotRun):
+		return a.over()
+	case d.does == fails:
+		return res == store.Result[int]{ID: res.ID, Value: d.number, Err: errTask}
+	case d.does == panics:
+		return errors.As(res.Err, &panicked) && panicked.Value == d.number
+	case d.does == goexits:
+		return res == store.Result[int]{ID: res.ID, Err: pool.ErrGoexit}
+	default:
+		return res == store.Result[int]{ID: res.ID, Value: d.number}
+	}
+}
+
+// over reports whether there may be tasks that are not to run.
+func (a *account) over() bool { return a.cancelled.Load() || a.emptied.Load() }
+
+// settle compares, when the pool has ended, the callers' account with the store's and with
+// the pool's own. It returns what is wrong.
+func (a *account) settle() error {
+	var unsaved *pool.UnsavedError[int]
+	handed := 0
+	if errors.As(a.p.Stop(context.Background()), &unsaved) { // handed back is as good as stored
+		handed = len(unsaved.Results)
+		for _, res := range unsaved.Results {
+			if _, twice := a.stored[res.ID]; twice && !a.lied[res.ID] {
+				a.fault("result %d is both stored and handed back", res.ID)
 			}
-			return do(ctx)
+			a.stored[res.ID] = res
 		}
 	}
-	down, boom := storetest.Fail(errDown), storetest.Panic("boom")
-	pause := func(ctx context.Context, _ []store.ID, do func(context.Context) error) error {
-		time.Sleep(time.Duration(roll(20)) * time.Millisecond)
-		return do(ctx)
-	}
-	trouble := 1 + roll(6)
-	var a account
-	a.storeFailed.Store(true)
-	a.put = storetest.Chain(oneIn(2, pause),
-		oneIn(3*trouble, down, storetest.Fail(store.ErrRejected), boom, goexit, storetest.Slow(time.Second)),
-		inBatches(oneIn(4*trouble, loses(down), loses(boom), loses(goexit))))
-	a.open(t, rwmutex.New[int](), true, &pool.Options{Workers: 1 + roll(8), Queue: 1 + roll(200)})
-	a.most = 8
-	n, resizes, ends := 1+roll(3000), roll(2) == 0, roll(2) == 0
-	for _, reason := range []interface{ Store(bool) }{&a.stopped, &a.cancelled, &a.emptied} {
-		reason.Store(resizes || ends)
-	}
-	a.stopped.Store(true)
-	stop := make(chan struct{})
-	var looking, wg sync.WaitGroup
-	looking.Go(func() {
-		for !isClosed(stop) {
-			s := a.p.Stats()
-			checkStats(t, s)
-			assert.LessOrEqual(t, s.Unsaved, s.Submitted)
-			time.Sleep(3 * time.Millisecond)
+	var want pool.Stats
+	for id, d := range a.accepted {
+		res, ok := a.stored[id]
+		if !ok {
+			a.fault("task %d, %+v, was accepted and has no result", id, d)
+			continue
 		}
-	})
-	for g := range 3 {
-		wg.Go(func() {
-			for i := range n / 3 {
-				does := behaviour((i*7 + g) % 23)
-				if does != panics && does != goexits && does != submits {
-					does = succeeds
-				}
-				if err := a.submit(context.Background(), a.deed(does)); errors.Is(err, pool.ErrNoWorkers) {
-					time.Sleep(time.Millisecond)
-				} else if err != nil {
-					return
-				}
-				if i%50 == 0 {
-					wg.Go(func() { a.get(context.Background(), store.ID(i)) })
-				}
-			}
-		})
+		if !a.fits(d, res) {
+			a.fault("task %d, %+v, has the result %+v", id, d, res)
+		}
+		want.Submitted++
+		switch runs := a.runs[d.number]; {
+		case runs > 1 || runs == 1 && errors.Is(res.Err, pool.ErrNotRun):
+			a.fault("task %d ran %d times, and its result is %+v", id, runs, res)
+		case runs == 0:
+			want.NotRun++
+		case d.does == panics:
+			want.Panicked++
+		case d.does == fails, d.does == goexits:
+			want.Failed++
+		default:
+			want.Succeeded++
+		}
 	}
-	if resizes {
-		wg.Go(func() {
-			for i := range 20 {
-				time.Sleep(7 * time.Millisecond)
-				_ = a.p.Resize(i % 4)
-			}
-			_ = a.p.Resize(2)
-		})
+	if want.NotRun > 0 && !a.over() {
+		a.fault("%d tasks did not run", want.NotRun)
 	}
-	time.Sleep(time.Duration(roll(3000)) * time.Millisecond)
-	if ends {
-		a.cancel(errCause)
+	if len(a.stored) != len(a.accepted) {
+		a.fault("%d results of %d accepted tasks", len(a.stored), len(a.accepted))
 	}
-	_ = a.p.Stop(t.Context())
-	synctest.Wait()
-	assert.Empty(t, poolGoroutines())
-	close(stop)
-	wg.Wait()
-	looking.Wait()
-	require.NoError(t, a.settle(), "seed %d", seed)
+	s := a.p.Stats()
+	want.Workers, want.Unsaved = s.Workers, uint64(handed)
+	if s != want {
+		a.fault("the pool says %+v, want %+v", s, want)
+	}
+	if len(a.faults) > 0 {
+		return fmt.Errorf("%q", a.faults)
+	}
+	return nil
 }

@@ -2,7 +2,7 @@ package pool_test
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -95,49 +95,6 @@ func TestSubmitterGivesUp(t *testing.T) {
 	})
 }
 
-// A submitter whose context ends at the moment at which it is served, or refused, is
-// not refused a second time, and what it was counted for is counted once.
-func TestSubmitterGivesUpTooLate(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // so that the submitter runs last
-	const rounds, enough = 1000, 10
-	for name, c := range map[string]struct {
-		end  func(p taskPool, gate chan struct{})
-		want error
-	}{
-		"served":  {func(_ taskPool, gate chan struct{}) { close(gate) }, nil},
-		"refused": {func(p taskPool, gate chan struct{}) { _ = p.Resize(0) }, pool.ErrNoWorkers},
-	} {
-		t.Run(name, func(t *testing.T) {
-			late := 0
-			for round := 0; round < rounds && late < enough; round++ {
-				p, gate := fullPool(t, context.Background())
-				ctx, cancel := context.WithCancelCause(context.Background())
-				var ids []store.ID
-				submitted := begin(func() (err error) { ids, err = p.SubmitAll(ctx, values(1)); return err })
-				for p.Waiting() != 1 {
-					runtime.Gosched()
-				}
-				for range 20 {
-					runtime.Gosched() // it goes to sleep
-				}
-				cancel(io.EOF)
-				c.end(p, gate)
-				<-submitted.done
-				assert.Equal(t, submitted.err == nil, len(ids) == 1, "accepted, and an error")
-				if submitted.err == c.want { //nolint:errorlint // it is returned as it is
-					late++
-				}
-				assert.Zero(t, p.Waiting())
-				if c.want != nil {
-					close(gate)
-				}
-				_ = p.Stop(context.Background())
-			}
-			assert.Equal(t, enough, late, "the submitter came too late only so often")
-		})
-	}
-}
-
 // fullPool returns a pool with a worker that runs a task, which waits for gate, and a queue
 // with room for one, in which another waits.
 func fullPool(t *testing.T, ctx context.Context) (p taskPool, gate chan struct{}) { //nolint:revive // t comes first in helpers
@@ -191,25 +148,6 @@ func TestSubmitAllPart(t *testing.T) {
 			assert.EqualValues(t, 6, p.Stats().Submitted)
 		})
 	}
-}
-
-// Inside a task there is room for as many as the queue takes, also for more than it has
-// memory for yet.
-func TestSubmitAllInTaskFillsTheQueue(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPool(t, &pool.Options{Workers: 1, Queue: 100})
-		submit(t, p, func(ctx context.Context) (int, error) {
-			ids, err := p.SubmitAll(ctx, repeat(100, value(1)))
-			assert.NoError(t, err)
-			assert.Len(t, ids, 100)
-			_, err = p.SubmitAll(ctx, values(1))
-			assert.Equal(t, pool.ErrQueueFull, err)
-			return 0, nil
-		})
-		synctest.Wait()
-		assert.NoError(t, p.Stop(t.Context()))
-		assert.Equal(t, 101, holds(t, p))
-	})
 }
 
 // huge is more tasks than any memory has IDs for. They take no room themselves.
@@ -317,39 +255,6 @@ func submitSomehow(p taskPool, how int, in task) ([]store.ID, error) {
 	}
 }
 
-// pond's Go ignored the context, one path of several: no task starts after the cancel,
-// however it came in, and none comes in.
-func TestNoTaskStartsAfterCancel(t *testing.T) {
-	for how := range 3 {
-		for _, workers := range []int{1, 3} {
-			bubble(t, fmt.Sprintf("how=%d,workers=%d", how, workers), func(t *testing.T) {
-				p := newPool(t, &pool.Options{Workers: workers, Queue: 4})
-				gate := make(chan struct{})
-				for range workers {
-					submit(t, p, gated(gate, 1))
-				}
-				synctest.Wait()
-				var started atomic.Int64
-				start := func(context.Context) (int, error) { started.Add(1); return 0, nil }
-				for range 3 { // in the queue, or waiting for room
-					begin(func() error { _, err := submitSomehow(p, how, start); return err })
-				}
-				synctest.Wait()
-				assert.Positive(t, p.Stats().Queued)
-				p.cancel(errCause)
-				for range 100 { // no worker has seen the cancel yet, perhaps
-					_, err := submitSomehow(p, how, start)
-					assert.ErrorIs(t, err, pool.ErrClosed)
-				}
-				close(gate)
-				<-p.Done()
-				assert.Zero(t, started.Load(), "tasks started after the cancel")
-				assert.EqualValues(t, p.Stats().Submitted, holds(t, p))
-			})
-		}
-	}
-}
-
 // pond #43, workerpool #76 and others: N submitters race Stop, many times. No
 // panic, every accepted task has its result, and Stop comes first or not at all.
 // TestSuite does it too; this one has all ways to submit, and several Stops.
@@ -359,35 +264,29 @@ func TestSubmitRacesStop(t *testing.T) {
 		rounds = 500
 	}
 	for range rounds {
-		p, err := pool.New(context.Background(), pool.Call[int], rwmutex.New[int](), &pool.Options{Workers: 2, Queue: 2})
-		require.NoError(t, err)
-		var accepted atomic.Int64
+		var a account
+		a.stopped.Store(true)
+		a.open(t, rwmutex.New[int](), false, &pool.Options{Workers: 2, Queue: 2})
 		var wg sync.WaitGroup
-		for how := range 3 {
+		for _, submit := range []func() error{
+			func() error { return a.submit(context.Background(), a.deed(succeeds)) },
+			func() error { return a.trySubmit(a.deed(succeeds)) },
+			func() error { return a.submitAll(context.Background(), []deed{a.deed(succeeds), a.deed(succeeds)}) },
+		} {
 			wg.Go(func() {
-				for {
-					ids, err := submitSomehow(taskPool{Pool: p}, how, value(1))
-					accepted.Add(int64(len(ids)))
-					if err == pool.ErrQueueFull { //nolint:errorlint // it is returned as it is
-						runtime.Gosched()
-					} else if err != nil {
-						assert.Equal(t, pool.ErrClosed, err)
-						return
-					}
+				for err := error(nil); !errors.Is(err, pool.ErrClosed); runtime.Gosched() {
+					err = submit()
 				}
 			})
 		}
 		for range 2 {
 			wg.Go(func() {
 				runtime.Gosched()
-				assert.NoError(t, p.Stop(context.Background()))
+				assert.NoError(t, a.p.Stop(context.Background()))
 			})
 		}
 		wg.Wait()
-		all, err := p.Results(context.Background())
-		require.NoError(t, err)
-		require.Len(t, all, int(accepted.Load()))
-		require.EqualValues(t, accepted.Load(), p.Stats().Submitted)
+		require.NoError(t, a.settle())
 	}
 	checkGoroutines(t)
 }

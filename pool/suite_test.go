@@ -19,8 +19,6 @@ import (
 
 	"github.com/resultpool/resultpool/internal/naive"
 	"github.com/resultpool/resultpool/pool"
-	"github.com/resultpool/resultpool/store"
-	"github.com/resultpool/resultpool/store/rwmutex"
 )
 
 // The suite is a list of checks that any pool of closures can be put to. The
@@ -61,6 +59,25 @@ var suite = []check{
 	{"tasks are accepted without workers", noWorkers},
 }
 
+// submitEach submits n tasks that do the same.
+func submitEach(s subject, n int, in task) error {
+	for range n {
+		if _, err := s.Submit(in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hasResults stops s, and returns an error if it has not n results.
+func hasResults(s subject, n int) error {
+	s.Stop()
+	if got := len(s.Results()); got != n {
+		return fmt.Errorf("%d results of %d accepted tasks", got, n)
+	}
+	return nil
+}
+
 func submitAfterStop(newSubject newSubject) error {
 	for range 100 {
 		s := newSubject(context.Background(), 1, 16)
@@ -79,10 +96,7 @@ func submitRacesStop(newSubject newSubject) error {
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
-				for {
-					if _, err := s.Submit(value(1)); err != nil {
-						return
-					}
+				for submitEach(s, 1, value(1)) == nil {
 					accepted.Add(1)
 				}
 			})
@@ -92,8 +106,8 @@ func submitRacesStop(newSubject newSubject) error {
 		}
 		s.Stop()
 		wg.Wait()
-		if got, want := len(s.Results()), int(accepted.Load()); got != want {
-			return fmt.Errorf("%d results of %d accepted tasks", got, want)
+		if err := hasResults(s, int(accepted.Load())); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -114,19 +128,13 @@ func startedAfterCancel(newSubject newSubject) (n int64, err error) {
 	s := newSubject(ctx, 4, 64)
 	gate := make(chan struct{})
 	var busy sync.WaitGroup
-	for range 4 {
-		busy.Add(1)
-		_, err := s.Submit(func(context.Context) (int, error) { busy.Done(); <-gate; return 0, nil })
-		if err != nil {
-			return 0, err
-		}
-	}
+	busy.Add(4)
 	var started atomic.Int64
-	for range 64 {
-		_, err := s.Submit(func(context.Context) (int, error) { started.Add(1); return 0, nil })
-		if err != nil {
-			return 0, err
-		}
+	err = errors.Join(
+		submitEach(s, 4, func(context.Context) (int, error) { busy.Done(); <-gate; return 0, nil }),
+		submitEach(s, 64, func(context.Context) (int, error) { started.Add(1); return 0, nil }))
+	if err != nil {
+		return 0, err
 	}
 	busy.Wait()
 	cancel()
@@ -154,18 +162,12 @@ func cancelLosesTasks(newSubject newSubject) error {
 	defer cancel()
 	s := newSubject(ctx, 4, 500)
 	gate := make(chan struct{})
-	for range 500 {
-		if _, err := s.Submit(gated(gate, 1)); err != nil {
-			return err
-		}
+	if err := submitEach(s, 500, gated(gate, 1)); err != nil {
+		return err
 	}
 	cancel()
 	close(gate)
-	s.Stop()
-	if got := len(s.Results()); got != 500 {
-		return fmt.Errorf("%d results of 500 accepted tasks", got)
-	}
-	return nil
+	return hasResults(s, 500)
 }
 
 func findOwnResult(newSubject newSubject) error {
@@ -196,19 +198,14 @@ func findOwnResult(newSubject newSubject) error {
 func idsWrap(newSubject newSubject) error {
 	const n = 70_000 // more than a pool reserves at once
 	s := newSubject(context.Background(), 2, 100)
-	for i := range 2 * n {
-		if i == n {
-			s.Skip(math.MaxUint32 - n)
-		}
-		if _, err := s.Submit(value(i)); err != nil {
-			return err
-		}
+	if err := submitEach(s, n, value(1)); err != nil {
+		return err
 	}
-	s.Stop()
-	if got := len(s.Results()); got != 2*n {
-		return fmt.Errorf("%d results of %d tasks", got, 2*n)
+	s.Skip(math.MaxUint32 - n)
+	if err := submitEach(s, n, value(1)); err != nil {
+		return err
 	}
-	return nil
+	return hasResults(s, 2*n)
 }
 
 func blockedSubmitter(newSubject newSubject) error {
@@ -216,30 +213,27 @@ func blockedSubmitter(newSubject newSubject) error {
 	defer cancel()
 	s := newSubject(ctx, 1, 1)
 	gate, busy := make(chan struct{}), make(chan struct{})
-	_, err := s.Submit(func(context.Context) (int, error) { close(busy); <-gate; return 0, nil })
-	if err != nil {
+	if err := submitEach(s, 1, func(context.Context) (int, error) { close(busy); <-gate; return 0, nil }); err != nil {
 		return err
 	}
 	<-busy
-	returned := make(chan struct{})
-	go func() {
-		defer close(returned)
-		for range 50 { // more than a worker that has seen the cancel may take by chance
+	// More than a worker that has seen the cancel may take by chance.
+	submitting := begin(func() error {
+		for range 50 {
 			_, _ = s.Submit(value(1))
 		}
-	}()
+		return nil
+	})
 	cancel()
 	close(gate)
-	return within(time.Second, returned, "Submit")
+	return within(time.Second, submitting.done, "Submit")
 }
 
 func copyStallsWorkers(newSubject newSubject) error {
 	s := newSubject(context.Background(), 1, 100)
 	defer s.Stop()
-	for range 200_000 {
-		if _, err := s.Submit(value(1)); err != nil {
-			return err
-		}
+	if err := submitEach(s, 200_000, value(1)); err != nil {
+		return err
 	}
 	// A worker that waits for a lock does so for as long as the copy takes. One
 	// that does not may still wait for a processor, so the best of a few counts.
@@ -286,37 +280,23 @@ func longestGap(s subject) float64 {
 
 func taskPanics(newSubject newSubject) error {
 	s := newSubject(context.Background(), 1, 1)
-	for range 10 {
-		if _, err := s.Submit(func(context.Context) (int, error) { panic("boom") }); err != nil {
-			return err
-		}
+	if err := submitEach(s, 10, panickingTask); err != nil {
+		return err
 	}
-	s.Stop()
-	if got := len(s.Results()); got != 10 {
-		return fmt.Errorf("%d results of 10 tasks", got)
-	}
-	return nil
+	return hasResults(s, 10)
 }
 
 func taskGoexits(newSubject newSubject) error {
 	s := newSubject(context.Background(), 2, 10)
-	for range 2 {
-		if _, err := s.Submit(func(context.Context) (int, error) { runtime.Goexit(); return 0, nil }); err != nil {
-			return err
-		}
-	}
 	ran := make(chan struct{})
-	if _, err := s.Submit(func(context.Context) (int, error) { close(ran); return 0, nil }); err != nil {
+	err := errors.Join(submitEach(s, 2, exitingTask), submitEach(s, 1, func(context.Context) (int, error) { close(ran); return 0, nil }))
+	if err != nil {
 		return err
 	}
 	if err := within(time.Second, ran, "the task after them"); err != nil {
 		return err
 	}
-	s.Stop()
-	if got := len(s.Results()); got != 3 {
-		return fmt.Errorf("%d results of 3 tasks", got)
-	}
-	return nil
+	return hasResults(s, 3)
 }
 
 func noWorkers(newSubject newSubject) error {
@@ -341,19 +321,17 @@ func within(limit time.Duration, done <-chan struct{}, what string) error {
 // poolSubject puts the pool to the suite.
 type poolSubject struct {
 	p  *pool.Pool[task, int]
-	st *skippingStore
+	st *reserver
 }
 
 func newPoolSubject(ctx context.Context, workers, queue int) subject {
-	st := &skippingStore{ResultStore: rwmutex.New[int](), next: 1}
+	st := newReserver(1, 0)
 	p, err := pool.New(ctx, pool.Call[int], st, &pool.Options{Workers: max(1, workers), Queue: queue})
+	if err == nil && workers == 0 {
+		err = p.Resize(0)
+	}
 	if err != nil {
 		panic(err)
-	}
-	if workers == 0 {
-		if err := p.Resize(0); err != nil {
-			panic(err)
-		}
 	}
 	return poolSubject{p, st}
 }
@@ -379,26 +357,7 @@ func (s poolSubject) Copy() { _, _ = s.p.Results(context.Background()) }
 
 func (s poolSubject) Stop() { _ = s.p.Stop(context.Background()) }
 
-func (s poolSubject) Skip(n uint32) {
-	s.st.mu.Lock()
-	defer s.st.mu.Unlock()
-	s.st.next += store.ID(n)
-}
-
-// skippingStore is an IDReserver that can leave IDs out.
-type skippingStore struct {
-	store.ResultStore[int]
-	mu   sync.Mutex
-	next store.ID // guarded by mu
-}
-
-func (s *skippingStore) ReserveIDs(_ context.Context, n uint64) (store.ID, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	first := s.next
-	s.next += store.ID(n)
-	return first, nil
-}
+func (s poolSubject) Skip(n uint32) { _, _ = s.st.ReserveIDs(context.Background(), uint64(n)) }
 
 // naiveSubject puts the naive pool to the suite. It gives no IDs out, so its
 // submitters count.

@@ -68,7 +68,7 @@ func (p *Pool[T, R]) run(w *worker[R]) {
 			return
 		}
 		w.id = store.ID(it.ID)
-		w.res, w.outcome = store.Result[R]{ID: w.id}, succeeded
+		w.res.ID, w.outcome = w.id, succeeded
 		if cause := p.cancelCause(); cause != nil {
 			w.res.Err, w.outcome = p.notRunError(cause), notRun
 		} else {
@@ -107,14 +107,21 @@ func (p *Pool[T, R]) save(w *worker[R]) {
 		w.stage = encoding
 		e := p.saver.Encode(w.res)
 		w.stage = idle
-		w.res = store.Result[R]{} // the store's from now on
+		w.forget()
 		p.hand(w, e)
 		return
 	}
 	w.stage = saving
 	w.job.Save(w.res)
 	w.stage = idle
-	w.res = store.Result[R]{}
+	w.forget()
+}
+
+// forget forgets the result, which is not the worker's any more. (To assign a whole zero Result takes
+// three times as long: the compiler calls a function that clears memory.)
+func (w *worker[R]) forget() {
+	var none R
+	w.res.Value, w.res.Err = none, nil
 }
 
 // resume goes on where a Goexit has ended the worker's last goroutine. The stage says whose code it
@@ -124,17 +131,18 @@ func (p *Pool[T, R]) resume(w *worker[R]) {
 	switch w.stage {
 	case idle: // this is its first
 	case calling:
-		w.res, w.outcome = store.Result[R]{ID: w.id, Err: ErrGoexit}, failed
+		w.forget()
+		w.res.Err, w.outcome = ErrGoexit, failed
 		p.save(w)
 	case encoding:
 		w.stage = idle
 		e := p.saver.EncodeGoexited(w.res)
-		w.res = store.Result[R]{}
+		w.forget()
 		p.hand(w, e)
 	case saving:
-		w.job.Run() // what is left of it
+		w.job.Resume(w.res)
 		w.stage = idle
-		w.res = store.Result[R]{}
+		w.forget()
 	}
 }
 

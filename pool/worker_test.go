@@ -123,28 +123,6 @@ func TestNeverMoreThanWorkers(t *testing.T) {
 	assert.Zero(t, over.Load(), "tasks that found too many running")
 }
 
-// pond #543ed3a, #74, #86: many tiny tasks on few workers, none missed.
-func TestManyTinyTasks(t *testing.T) {
-	const n = 100_000
-	for _, workers := range []int{1, 2} {
-		st := dense.New[int]()
-		p := newPool(t, &pool.Options{Workers: workers}, st)
-		for i := range n {
-			submit(t, p, value(i))
-		}
-		require.NoError(t, p.Stop(t.Context()))
-		next := 0
-		for res, err := range st.All(t.Context()) {
-			require.NoError(t, err)
-			if res.Value != next || res.ID != store.ID(next+1) {
-				t.Fatalf("result %d is %+v", next, res)
-			}
-			next++
-		}
-		assert.Equal(t, n, next)
-	}
-}
-
 // A task runs under the pool's context: it sees the values of New's, and its
 // submitter's ends the wait for room and nothing else.
 func TestTaskContext(t *testing.T) {

@@ -76,8 +76,9 @@ func (x *Int32) Add(d int32) int32 { return around(func() int32 { return x.v.Add
 // Bool is atomic.Bool.
 type Bool struct{ v atomic.Bool }
 
-func (x *Bool) Load() bool     { return around(x.v.Load) }
-func (x *Bool) Store(new bool) { yield(); x.v.Store(new); yield() }
+func (x *Bool) Load() bool         { return around(x.v.Load) }
+func (x *Bool) Store(new bool)     { yield(); x.v.Store(new); yield() }
+func (x *Bool) Swap(new bool) bool { return around(func() bool { return x.v.Swap(new) }) }
 
 // Pointer is atomic.Pointer.
 type Pointer[T any] struct{ v atomic.Pointer[T] }

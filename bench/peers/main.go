@@ -33,8 +33,7 @@
 //
 // Bare/work=…: one of these functions in a loop, without a pool.
 //
-// Map/work=trivial/n=…/workers=…/pool=…: one function over a slice. Of the
-// libraries only conc has one; a loop of errgroup.Go is in Tasks.
+// Map/work=trivial/n=…/workers=…/pool=…: one function over a slice.
 //
 // Idle/workers=…/pool=…: processor time of a process whose pool has run a thousand
 // tasks and gets no more for two seconds. (Not on Windows.)

@@ -4,149 +4,83 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
-	"io"
 	"os"
-	"path"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
+
+	"github.com/resultpool/resultpool/examples/internal/process"
 )
 
-// childVar makes the test binary behave as hashtree.
-const childVar = "HASHTREE_TEST_CHILD"
-
+// The mode of a process is the name of a file that it does not open before it is let.
 func TestMain(m *testing.M) {
-	switch os.Getenv(childVar) {
-	case "1":
-		go announce()
-		main()
-	case "noting":
-		noting()
-	case "stepping":
-		stepping()
+	held, isProcess := process.Mode()
+	if !isProcess {
+		os.Exit(m.Run())
 	}
-	goleak.VerifyTestMain(m)
+	h := &hashtree{opening: func(rel string) {
+		process.Note(rel)
+		if rel == held {
+			process.Hold()
+		}
+	}}
+	h.run()
+	os.Exit(h.status)
 }
 
-// announced is what a child prints on standard error when it is reading a file.
-// From then on it hears signals.
-const announced = "test: reading\n"
-
-// announce looks at the stacks, since nothing that hashtree prints tells.
-func announce() {
-	stacks := make([]byte, 1<<20)
-	for !bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte(".(*reader).sum(")) {
-		time.Sleep(time.Millisecond)
-	}
-	fmt.Fprint(os.Stderr, announced)
-}
-
-// noting is main, and prints a line on standard error before it reads a file.
-func noting() {
-	h := newProcess()
-	open := h.open
-	h.open = func(path string) (io.ReadCloser, error) {
-		fmt.Fprint(os.Stderr, noted(path))
-		return open(path)
-	}
-	os.Exit(h.run(os.Args[1:]))
-}
-
-// leaseVar is the lease of a child that steps.
-const leaseVar = "HASHTREE_TEST_LEASE"
-
-// stepping is noting, and waits for a byte of standard input before it reads a file, or for
-// its end.
-func stepping() {
-	h := newProcess()
-	var err error
-	if h.lease, err = time.ParseDuration(os.Getenv(leaseVar)); err != nil {
-		panic(err)
-	}
-	open := h.open
-	var mu sync.Mutex
-	h.open = func(path string) (io.ReadCloser, error) {
-		fmt.Fprint(os.Stderr, noted(path))
-		mu.Lock()
-		_, _ = os.Stdin.Read(make([]byte, 1))
-		mu.Unlock()
-		return open(path)
-	}
-	os.Exit(h.run(os.Args[1:]))
-}
-
-func noted(path string) string { return "test: reading " + path + "\n" }
-
-// A testRun is a run of hashtree in this process.
-type testRun struct {
-	*hashtree
-	out, err bytes.Buffer // standard output and error
-}
-
-func newRun() *testRun {
-	r := new(testRun)
-	r.hashtree = newHashtree(&r.out, &r.err, make(chan os.Signal, 3))
-	return r
-}
-
-// newRunOver is newRun with other files below ".": so many that making them would
-// take long.
-func newRunOver(files fstest.MapFS) *testRun {
-	r := newRun()
-	r.open = func(name string) (io.ReadCloser, error) { return files.Open(path.Clean(name)) }
-	r.readDir = func(name string) ([]os.DirEntry, error) { return files.ReadDir(path.Clean(name)) }
-	return r
-}
-
-// execute runs hashtree with nothing replaced.
-func execute(t *testing.T, args ...string) (stdout, stderr string, status int) {
+// finish waits for the end of a process. It checks the exit status, -1 for a signal, and the
+// numbers in the last line.
+func finish(t *testing.T, p *process.Process, status, kept, done, failed, notRun int) *process.Process {
 	t.Helper()
-	r := newRun()
-	status = r.run(args)
-	return r.out.String(), r.err.String(), status
-}
-
-// assertCounts checks the numbers in the summary, which must add up.
-func assertCounts(t *testing.T, stderr string, done, failed, notRun int) {
-	t.Helper()
-	m := regexp.MustCompile(`\nhashtree: (\d+) files?, [^\n]*: (\d+) done, (\d+) failed, (\d+) not run\n$`).
-		FindStringSubmatch("\n" + stderr)
-	require.NotNil(t, m, "no summary at the end of %q", stderr)
-	var got []int
-	for _, number := range m[1:] {
-		n, err := strconv.Atoi(number)
-		require.NoError(t, err)
-		got = append(got, n)
+	assert.Equal(t, status, p.AwaitEnd(), p.Said)
+	if status == 2 || status == -1 {
+		assert.NotContains(t, p.Said, "not run")
+		return p
 	}
-	assert.Equal(t, []int{done + failed + notRun, done, failed, notRun}, got, "files, done, failed, not run")
+	assert.Regexp(t, fmt.Sprintf(`(^|\n)hashtree: %d files, \d+\.\d MB in \d+\.\ds: %d kept, %d done, %d failed, %d not run\n$`,
+		kept+done+failed+notRun, kept, done, failed, notRun), p.Said)
+	return p
 }
 
-// makeTree makes a directory with the given files, each with its own name for
+// run runs hashtree on files that can all be read.
+func run(t *testing.T, kept, done int, args ...string) *process.Process {
+	t.Helper()
+	return finish(t, process.New(t, "", args...).Begin(t), 0, kept, done, 0, 0)
+}
+
+// makeTree makes a directory with files that are an hour old, each with its own name for
 // content, and makes it the current one.
 func makeTree(t *testing.T, names ...string) {
 	t.Helper()
-	dir := t.TempDir()
+	t.Chdir(t.TempDir())
 	for _, name := range names {
-		file := filepath.Join(dir, name)
-		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o777))
-		require.NoError(t, os.WriteFile(file, []byte(name), 0o666))
+		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o777))
+		write(t, name, name)
 	}
-	t.Chdir(dir)
 }
 
-// sums is the output for files with the given paths and contents, which must
-// need no escapes.
+// write makes or changes a file, whose mtime is then an hour ago.
+func write(t *testing.T, name, content string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(name, []byte(content), 0o666))
+	age(t, name, time.Hour)
+}
+
+func age(t *testing.T, name string, old time.Duration) {
+	t.Helper()
+	mtime := time.Now().Add(-old)
+	require.NoError(t, os.Chtimes(name, mtime, mtime))
+}
+
+// sums is the output for files with the given paths and contents, which need no escapes.
 func sums(pathsAndContents ...string) string {
 	var lines strings.Builder
 	for pair := range slices.Chunk(pathsAndContents, 2) {
@@ -156,127 +90,127 @@ func sums(pathsAndContents ...string) string {
 }
 
 func TestTrees(t *testing.T) {
-	makeTree(t, "d/b", "d/a", "d/c/x", "d/c/y", "d/c0", "e/z", "e/-n", "e/with space")
+	makeTree(t, "d/b", "d/a", "d/c/x", "d/c/y", "d/c0", "e/-n", "e/with space")
 	require.NoError(t, os.MkdirAll("empty/er", 0o777))
-	require.NoError(t, os.Mkdir("zero", 0o777))
-	require.NoError(t, os.WriteFile("zero/0", nil, 0o666))
 	large := strings.Repeat("0123456789", 100_000)
-	require.NoError(t, os.Mkdir("large", 0o777))
-	require.NoError(t, os.WriteFile("large/1", []byte(large), 0o666))
-
-	tests := []struct {
-		name string
+	require.NoError(t, os.Mkdir("sizes", 0o777))
+	write(t, "sizes/0", "")
+	write(t, "sizes/1", large)
+	for _, tt := range []struct {
 		args []string
 		want string
 	}{
-		{"sorted bytewise", []string{"d"},
-			sums("d/a", "d/a", "d/b", "d/b", "d/c/x", "d/c/x", "d/c/y", "d/c/y", "d/c0", "d/c0")},
-		{"a slash at the end", []string{"d/c/"}, sums("d/c/x", "d/c/x", "d/c/y", "d/c/y")},
-		{"two slashes", []string{"d//c//"}, sums("d//c//x", "d/c/x", "d//c//y", "d/c/y")},
-		{"a dot in front", []string{"./d/c"}, sums("./d/c/x", "d/c/x", "./d/c/y", "d/c/y")},
-		{"several directories", []string{"e", "d/c"},
-			sums("d/c/x", "d/c/x", "d/c/y", "d/c/y", "e/-n", "e/-n", "e/with space", "e/with space", "e/z", "e/z")},
-		{"overlap", []string{"d/c", "d", "d/", "d/c"},
-			sums("d/a", "d/a", "d/b", "d/b", "d/c/x", "d/c/x", "d/c/y", "d/c/y", "d/c0", "d/c0")},
-		{"the same by other names", []string{"d/c", "./d/c"},
-			sums("./d/c/x", "d/c/x", "./d/c/y", "d/c/y", "d/c/x", "d/c/x", "d/c/y", "d/c/y")},
-		{"one worker", []string{"-workers", "1", "d/c"}, sums("d/c/x", "d/c/x", "d/c/y", "d/c/y")},
-		{"more workers than files", []string{"-workers=100", "d/c"}, sums("d/c/x", "d/c/x", "d/c/y", "d/c/y")},
-		{"no files", []string{"empty"}, ""},
-		{"an empty file", []string{"zero"}, sums("zero/0", "")},
-		{"a file of many reads", []string{"large"}, sums("large/1", large)},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			stdout, stderr, status := execute(t, tt.args...)
-			assert.Equal(t, tt.want, stdout)
-			assertCounts(t, stderr, strings.Count(tt.want, "\n"), 0, 0)
-			assert.Equal(t, exitOK, status)
+		{[]string{"d"}, sums("d/a", "d/a", "d/b", "d/b", "d/c/x", "d/c/x", "d/c/y", "d/c/y", "d/c0", "d/c0")},
+		{[]string{"-workers", "1", "d/c/"}, sums("d/c/x", "d/c/x", "d/c/y", "d/c/y")},
+		{[]string{"-workers=100", "d//c//"}, sums("d//c//x", "d/c/x", "d//c//y", "d/c/y")},
+		{[]string{"./d/c"}, sums("./d/c/x", "d/c/x", "./d/c/y", "d/c/y")},
+		{[]string{"-store", "dense", "e"}, sums("e/-n", "e/-n", "e/with space", "e/with space")},
+		{[]string{"empty"}, ""},
+		{[]string{"sizes"}, sums("sizes/0", "", "sizes/1", large)},
+	} {
+		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
+			p := run(t, 0, strings.Count(tt.want, "\n"), tt.args...)
+			assert.Equal(t, tt.want, p.Out.String())
+			assert.Empty(t, regexp.MustCompile(`.*\n$`).ReplaceAllString(p.Said, ""), "more than the summary")
 		})
 	}
 }
 
-func TestStoresAgree(t *testing.T) {
-	files := make(fstest.MapFS)
-	var pathsAndContents []string // in the order of the paths
-	for i := range 2500 {         // more than two segments of dense
-		name := fmt.Sprintf("d%d/f%04d", i/1000, i)
-		files[name] = &fstest.MapFile{Data: []byte(name)}
-		pathsAndContents = append(pathsAndContents, "./"+name, name)
-	}
-	want := sums(pathsAndContents...)
-	for name := range stores {
-		t.Run(name, func(t *testing.T) {
-			r := newRunOver(files)
-			assert.Equal(t, exitOK, r.run([]string{"-store", name, "-workers", "4", "."}))
-			assert.Equal(t, want, r.out.String())
-			assertCounts(t, r.err.String(), len(files), 0, 0)
+func TestWrongCalls(t *testing.T) {
+	makeTree(t, "dir/a", "text")
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{nil, `Usage: hashtree \[-store dense\|bolt:FILE\] \[-workers N\] DIR\n`},
+		{[]string{"dir", "dir"}, `Usage: `},
+		{[]string{"dir", "-workers", "2"}, `Usage: `},
+		{[]string{"-store", "redis", "dir"}, `Usage: `},
+		{[]string{"-workers", "-1", "dir"}, `invalid value "-1" for flag -workers: .*\nUsage: `},
+		{[]string{"-jobs", "2", "dir"}, `flag provided but not defined: -jobs\nUsage: `},
+		{[]string{""}, `hashtree: open`},
+		{[]string{"-store", "bolt:x.db", "gone"}, `hashtree: open gone: \S`},
+		{[]string{"text"}, `hashtree: open text: \S`},
+		{[]string{"~/gone"}, `hashtree: .* ~/gone: .*: the shell has not expanded the ~, and hashtree does not\n`},
+		{[]string{"-store", "bolt:~x.db", "dir"}, `hashtree: .* ~x.db: .*: the shell has not expanded the ~, and hashtree does not\n`},
+		{[]string{"-store", "bolt:", "dir"}, `hashtree: .*open`},
+		{[]string{"-store", "bolt:text", "dir"}, `hashtree: .*text.* no database`},
+		{[]string{"-store", "bolt:dir", "dir"}, `hashtree: .*dir is a folder`},
+		{[]string{"-store", "bolt:none/x.db", "dir"}, `hashtree: .*none/x.db`},
+	} {
+		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
+			p := finish(t, process.New(t, "", tt.args...).Begin(t), 2, 0, 0, 0, 0)
+			assert.Empty(t, p.Out.String())
+			assert.Regexp(t, `^`+tt.want, p.Said)
 		})
 	}
-}
-
-func TestFileThatCannotBeRead(t *testing.T) {
-	makeTree(t, "a", "b", "c", "d", "e")
-	r := newRun()
-	r.open = func(path string) (io.ReadCloser, error) {
-		switch filepath.Base(path) {
-		case "b": // vanishes after it was found
-			require.NoError(t, os.Remove(path))
-		case "c":
-			return nil, &os.PathError{Op: "open", Path: path, Err: os.ErrPermission}
-		case "d":
-			return &brokenFile{content: "half a file"}, nil
-		}
-		return openFile(path)
+	for _, name := range []string{"x.db", "~x.db", "none"} {
+		assert.NoFileExists(t, name, "a wrong call makes no FILE")
 	}
-	status := r.run([]string{"."})
-	assert.Equal(t, sums("./a", "a", "./e", "e"), r.out.String())
-	assert.Regexp(t, `^hashtree: \./b: \S.*\nhashtree: \./c: permission denied\nhashtree: \./d: the disk is on fire\n`, r.err.String())
-	assertCounts(t, r.err.String(), 2, 3, 0)
-	assert.Equal(t, exitFailed, status)
+	require.NoError(t, os.Mkdir("~", 0o777))
+	run(t, 0, 0, "-store", "bolt:./~/x.db", "~") // this is no mistake
 }
 
-// A brokenFile fails when its content has been read.
-type brokenFile struct{ content string }
+func TestHelp(t *testing.T) {
+	p := process.New(t, "", "-h").Begin(t)
+	assert.Zero(t, p.AwaitEnd())
+	assert.Contains(t, p.Said, "Usage: hashtree [-store dense|bolt:FILE] [-workers N] DIR\n  -store dense\n")
+}
 
-func (f *brokenFile) Read(p []byte) (int, error) {
-	if f.content == "" {
-		return 0, &os.PathError{Op: "read", Path: "d", Err: fmt.Errorf("the disk is on fire")}
+// The first command of README.md is built from few modules.
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", ".").Output()
+	require.NoError(t, err)
+	assert.Contains(t, string(out), "resultpool/store/bolt\n")
+	assert.NotRegexp(t, `nats|engine/|net/http\n`, string(out))
+}
+
+func TestAgainstSHA256Sum(t *testing.T) {
+	version, err := exec.Command("sha256sum", "--version").Output()
+	if err != nil || !strings.Contains(string(version), "GNU coreutils") || runtime.GOOS != "linux" {
+		t.Skip("SKIPPED: there is no sha256sum of GNU coreutils to compare with")
 	}
-	n := copy(p, f.content)
-	f.content = f.content[n:]
-	return n, nil
-}
-
-func (f *brokenFile) Close() error { return nil }
-
-// A panic in a task is that file's failure, as the pool promises.
-func TestPanicIsAFailure(t *testing.T) {
-	makeTree(t, "a", "b")
-	r := newRun()
-	r.open = func(path string) (io.ReadCloser, error) {
-		if path == "./a" {
-			panic("no such luck")
-		}
-		return openFile(path)
+	names := []string{"plain", ".hidden", "with space", " leading", "trailing ", "-", "-dash", "--check", "*star", "#",
+		"tab\there", `"double" 'single'`, "$(dollar)", "ünïcødé 世界", "\xff\xfe is not UTF-8", "\x1b[31m",
+		"new\nline", "\n", `back\slash`, `\`, `\n`, strings.Repeat("long", 63)}
+	makeTree(t, "\r")
+	out, err := exec.Command("sha256sum", "\r").Output()
+	require.NoError(t, err)
+	if strings.HasPrefix(string(out), `\`) { // as since coreutils 9
+		names = append(names, "carriage\rreturn", "all\\\n\r")
 	}
-	assert.Equal(t, exitFailed, r.run([]string{"."}))
-	assert.Equal(t, sums("./b", "b"), r.out.String())
-	assert.Contains(t, r.err.String(), "hashtree: ./a: pool: recovered panic: no such luck\n")
-	assertCounts(t, r.err.String(), 1, 1, 0)
-}
+	var paths []string
+	for _, name := range names {
+		paths = append(paths, "top/"+name, "dir/"+name+"/"+name, "dir0/"+name)
+	}
+	makeTree(t, paths...)
+	require.NoError(t, os.Symlink("dir", "link"))
+	require.NoError(t, os.Symlink("../top", "dir/link"))
+	require.NoError(t, os.Symlink("/dev/zero", "dir/link-to-zero"))
 
-func TestOutputThatCannotBeWritten(t *testing.T) {
-	makeTree(t, "a", "b")
-	r := newRun()
-	r.stdout = brokenWriter{}
-	assert.Equal(t, exitFailed, r.run([]string{"."}))
-	assert.Contains(t, r.err.String(), "hashtree: standard output: no space left\n")
-	assertCounts(t, r.err.String(), 2, 0, 0)
-}
+	for _, dir := range []string{".", "./", ".//", "dir", "dir/../dir0", "link", "link/"} {
+		t.Run(dir, func(t *testing.T) {
+			find := exec.Command("sh", "-c", `find -H "$1" -type f -print0 | sort -z | xargs -0 sha256sum`, "sh", dir)
+			find.Env = append(os.Environ(), "LC_ALL=C")
+			want, err := find.Output()
+			require.NoError(t, err)
+			assert.Equal(t, string(want), run(t, 0, strings.Count(string(want), "\n"), dir).Out.String())
+		})
+	}
 
-type brokenWriter struct{}
-
-func (brokenWriter) Write([]byte) (int, error) {
-	return 0, &os.PathError{Op: "write", Path: "stdout", Err: fmt.Errorf("no space left")}
+	// With what hashtree prints in the tree, and FILE too.
+	p := process.New(t, "", "-store", "bolt:top/kept.db", ".")
+	sums, err := os.Create("dir/SUMS")
+	require.NoError(t, err)
+	log, err := os.Create("LOG")
+	require.NoError(t, err)
+	p.Stdout, p.Stderr = sums, log
+	require.NoError(t, p.Run())
+	require.NoError(t, sums.Close())
+	require.NoError(t, log.Close())
+	out, err = exec.Command("sha256sum", "--check", "--quiet", "dir/SUMS").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	text, err := os.ReadFile("dir/SUMS")
+	require.NoError(t, err)
+	assert.Equal(t, len(paths), bytes.Count(text, []byte("\n")))
 }

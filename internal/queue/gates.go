@@ -24,6 +24,8 @@ import "sync/atomic"
 //
 // They are read for each task and seldom written, and have a cache line of their own. For that
 // reason the methods that are called often do not store what is there already.
+//
+// The zero Gates call everybody. The owner sets them when it first frees mu.
 type Gates struct {
 	_        cacheLinePad
 	wanted   atomic.Bool
@@ -38,13 +40,6 @@ const (
 	// Everybody is the mark from which on every worker is called after every task.
 	Everybody = 0
 )
-
-// NewGates returns open gates. The owner sets them when it first frees its lock.
-func NewGates() *Gates {
-	g := &Gates{}
-	g.callFrom.Store(Nobody)
-	return g
-}
 
 // SetWanted sets whether who puts in a task is to take mu. mu is held.
 func (g *Gates) SetWanted(on bool) {

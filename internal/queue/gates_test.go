@@ -11,7 +11,9 @@ import (
 // A worker is called if its mark is high enough, and the first to come takes the call
 // back, unless it is for everybody.
 func TestGatesCall(t *testing.T) {
-	g := queue.NewGates()
+	var g queue.Gates
+	assert.True(t, g.Calls(0))
+	g.SetCall(queue.Nobody)
 	assert.False(t, g.CallsAny())
 	g.Call(5)
 	assert.False(t, g.Calls(4))
@@ -33,7 +35,7 @@ func TestGatesCall(t *testing.T) {
 }
 
 func TestGatesWanted(t *testing.T) {
-	g := queue.NewGates()
+	var g queue.Gates
 	for _, on := range []bool{false, true, true, false} {
 		g.SetWanted(on)
 		assert.Equal(t, on, g.Wanted())

@@ -96,6 +96,23 @@ func (j *Job[R]) try(es []Entry[R]) (a attempt) {
 	return j.saver.put(ctx, es)
 }
 
+// putFirst is try for one result and before the cancel.
+func (j *Job[R]) putFirst(res store.Result[R]) (a attempt) {
+	s := j.saver
+	defer func() {
+		if s.cancelled.Load() {
+			j.noteTime(s.putCtx, time.Time{}, a.fate)
+		}
+		if a.fate == untried {
+			a = attempt{broken, panicked(recover())}
+		}
+	}()
+	if err := s.store.Put(s.putCtx, res); err != nil {
+		return attempted(err)
+	}
+	return attempt{fate: stored}
+}
+
 // noteTime notes what a call has cost that ended after the cancel. Calls that fail may take
 // grace in all: one that takes a while to fail, as for want of a connection, would otherwise
 // cost that for each result.

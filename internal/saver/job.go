@@ -52,13 +52,41 @@ func (s *Saver[R]) NewJob(settled func([]Entry[R]), aside func(*Job[R]) bool) *J
 // Add adds results. They, and the array that they are in, belong to the job until all are settled.
 func (j *Job[R]) Add(es []Entry[R]) { j.parts = append(j.parts, part[R]{es: es}) }
 
-// Save returns when a result is stored or given up. In the usual case that is one call of the store
-// and no allocation. The caller, a worker, waits meanwhile: a
+// Save returns when a result is stored or given up. The caller, a worker, waits meanwhile: a
 // store that is slow or down slows the pool and in the end its submitters, and nothing piles up.
+//
+// The first attempt is most often the only one, and is made without a part for it: that costs 25 ns
+// less, of some 100 for a task that does nothing (BenchmarkPool over dense).
 func (j *Job[R]) Save(res store.Result[R]) {
-	j.one[0].res = res
-	j.Add(j.one[:])
+	if j.saver.cancelled.Load() {
+		j.addOne(res)
+		j.Run()
+		return
+	}
+	j.calling = true
+	a := j.putFirst(res)
+	j.calling = false
+	if a.fate != stored {
+		j.addOne(res)
+		j.follow(a)
+		j.Run()
+	}
+}
+
+// Resume goes on with the Save of a result that a Goexit of the store has ended.
+func (j *Job[R]) Resume(res store.Result[R]) {
+	if j.calling { // it was the first attempt: Run has none of its own left open
+		j.calling = false
+		j.addOne(res)
+		j.follow(attempt{gone, errGoexit})
+	}
 	j.Run()
+}
+
+// addOne adds a part with one result, in an array of the job's own.
+func (j *Job[R]) addOne(res store.Result[R]) {
+	j.one[0] = NewEntry(res)
+	j.Add(j.one[:])
 }
 
 // RunAll is Run for one batch after the other, until next returns an empty one. It is called again

@@ -24,15 +24,14 @@ var imports = map[string][]string{
 	"internal/backoff": {},
 	"internal/deal":    {},
 	"internal/errwalk": {},
-	"internal/kit...":  {},
+	"internal/kit...":  {"internal/kit"},
 	"internal/naive":   {},
 	"internal/queue":   {},
 	"internal/text":    {},
 	"internal/guard":   {"store"},
 	"internal/saver":   {"store", "internal/backoff", "internal/text"},
 	"internal/remote":  {"engine", "internal/backoff", "internal/guard", "internal/text"},
-	// Where bytes and types meet.
-	"internal/wire": {"engine", "store", "store/codec", "internal/remote", "internal/saver", "internal/text"},
+	"internal/wire":    {"engine", "store", "store/codec", "internal/remote", "internal/saver", "internal/text"},
 
 	"store":           {},
 	"store/...":       {"store"}, // never another store
@@ -46,8 +45,8 @@ var imports = map[string][]string{
 	// The client does not bring the server along.
 	"engine/jetstream": {"engine", "engine/jetstream/internal/folder", "github.com/nats-io/nats.go...", "golang.org/x/sync/semaphore"},
 	"engine/jetstream/embedded": {
-		"engine", "engine/jetstream", "engine/jetstream/internal/folder", "github.com/nats-io/nats.go...",
-		"github.com/nats-io/nats-server/v2/server...", "github.com/minio/highwayhash", "golang.org/x/sys/windows",
+		"engine", "engine/jetstream", "engine/jetstream/internal/folder", "github.com/nats-io/...",
+		"github.com/minio/highwayhash", "golang.org/x/sys/windows",
 	},
 	"engine/jetstream/internal/folder":          {},
 	"engine/jetstream/embedded/internal/outage": {},
@@ -57,12 +56,8 @@ var imports = map[string][]string{
 		"examples...", "engine...", "pool", "store...", "github.com/nats-io/nats.go...",
 		"github.com/schollz/progressbar/v3", "golang.org/x/term",
 	},
-	"bench/peers": {
-		"pool", "store...", "internal/naive", "github.com/alitto/pond/v2", "github.com/gammazero/workerpool",
-		"github.com/panjf2000/ants/v2", "github.com/schollz/progressbar/v3", "github.com/sourcegraph/conc...",
-		"golang.org/x/perf/...", "golang.org/x/sync/errgroup", "gonum.org/v1/plot...",
-	},
 	"bench":             {"..."},
+	"bench/peers":       {"pool", "store...", "internal/naive", "github.com/...", "golang.org/x/...", "gonum.org/v1/plot..."},
 	"internal/check...": {"..."},
 	"tools":             {"..."},
 }
