@@ -91,7 +91,7 @@ func (p *Pool[T, R]) call(w *worker[R], it queue.Item[T]) {
 	if p.share == nil {
 		w.res.Value, w.res.Err = p.fn(p.taskCtx, it.Task)
 	} else {
-		w.res.Value, w.res.Err = p.share.run(p.taskCtx, it.ID)
+		w.res.Value, w.res.Err = p.share.Run(p.taskCtx, it.ID)
 	}
 	w.stage = idle
 	if w.res.Err != nil {

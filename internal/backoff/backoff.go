@@ -59,10 +59,14 @@ func Both(ctx, other context.Context) (context.Context, context.CancelFunc) {
 type Verdict int
 
 const (
-	Done   Verdict = iota // no other attempt is to be made, whether this one succeeded or not
-	Again                 // make the next attempt now
-	Poll                  // it worked, but what is wanted is not there yet: ask again soon
-	Failed                // it failed and may succeed another time
+	// Done: no other attempt is to be made, whether this one succeeded or not.
+	Done Verdict = iota
+	// Again: make the next attempt now.
+	Again
+	// Poll: it worked, but what is wanted is not there yet. Ask again soon.
+	Poll
+	// Failed: it failed, and may succeed another time.
+	Failed
 )
 
 // A Loop is a series of attempts to do one thing. It belongs to one goroutine at a time.

@@ -337,10 +337,10 @@ func TestGoexit(t *testing.T) {
 // store is asked.
 func TestEncode(t *testing.T) {
 	bad := func(res store.Result[int]) error {
-		switch {
-		case res.Value == 1:
+		switch res.Value {
+		case 1:
 			return store.ErrRejected
-		case res.Value == 2:
+		case 2:
 			panic(io.EOF)
 		default:
 			return nil
