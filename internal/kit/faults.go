@@ -95,13 +95,12 @@ func Only[ID comparable](f Fault[ID], ids ...ID) Fault[ID] {
 }
 
 // Chain has every call go through all faults in their order, as far as they let it.
-func Chain[ID comparable](faults ...Fault[ID]) Fault[ID] {
+func Chain[F ~func(context.Context, []ID, func(context.Context) error) error, ID comparable](faults ...F) F {
 	return func(ctx context.Context, ids []ID, do func(context.Context) error) error {
-		if len(faults) == 0 {
-			return do(ctx)
+		for _, f := range slices.Backward(faults) {
+			next := do
+			do = func(ctx context.Context) error { return Call(ctx, Fault[ID](f), ids, next) }
 		}
-		return Call(ctx, faults[0], ids, func(ctx context.Context) error {
-			return Chain(faults[1:]...)(ctx, ids, do)
-		})
+		return do(ctx)
 	}
 }

@@ -66,7 +66,7 @@ func TestFaultsForSomeCalls(t *testing.T) {
 		"for":            {kit.For(2*time.Minute, failing), [4]bool{true, true, false, false}},
 		"only":           {kit.Only(failing, 9, 1), [4]bool{true, false, false, true}},
 		"first of nil":   {kit.First(2, kit.Fault[int](nil)), [4]bool{}},
-		"an empty chain": {kit.Chain[int](), [4]bool{}},
+		"an empty chain": {kit.Chain[kit.Fault[int]](), [4]bool{}},
 		"a chain":        {kit.Chain(nil, kit.After(1, failing), kit.Only(failing, 1)), [4]bool{true, true, true, true}},
 	} {
 		t.Run(name, func(t *testing.T) {

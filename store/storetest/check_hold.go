@@ -1,9 +1,9 @@
 package storetest
 
 import (
-	"context"
 	"runtime"
 
+	"github.com/resultpool/resultpool/internal/kit"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -11,10 +11,11 @@ import (
 // caches and indexes are cut off by default.
 const many = 1 << 17
 
-// noEviction puts many results, and deletes them in the end: a store that keeps a record of
-// what was deleted must not forget it either.
-func noEviction(ctx context.Context, s *subject) error {
-	o := s.open(ctx)
+// noEviction puts many results, and has the garbage collector run: a store may not keep them
+// where only it can see them. In the end it deletes them: a store that keeps a record of what
+// was deleted must not forget it either.
+func noEviction(s *subject) {
+	o := s.open()
 	n := s.size(50_000, 1)
 	if n == 50_000 {
 		n = max(n, s.size(many, 3))
@@ -22,6 +23,7 @@ func noEviction(ctx context.Context, s *subject) error {
 	for i := range n {
 		o.put(result(store.ID(i+1), 0))
 	}
+	runtime.GC()
 	o.keeps(n)
 	for i := range n {
 		o.del(store.ID(i + 1))
@@ -30,7 +32,6 @@ func noEviction(ctx context.Context, s *subject) error {
 		o.lacks(store.ID(i + 1))
 	}
 	o.holdsOnly(nil)
-	return o.err
 }
 
 // keeps looks for results 1 to n, which are all that is held.
@@ -41,24 +42,56 @@ func (o *script) keeps(n int) {
 	for i := 0; i < n; i += 64 {
 		o.refuse(result(store.ID(i+1), 1))
 	}
-	yielded := 0
-	o.each(func(store.Result[int]) { yielded++ })
-	if yielded != n {
-		o.fail("All yielded %d results, want %d", yielded, n)
-	}
+	o.eachOf(n, func(store.Result[int]) {})
 }
 
-// survivesCollection has the garbage collector run: a store may not keep its
-// results where only it can see them.
-func survivesCollection(ctx context.Context, s *subject) error {
-	o := s.open(ctx)
-	held := o.fill(s.size(500, 1))
-	for range 3 {
-		runtime.GC()
+// twoStores uses the same IDs in two stores by turns, among them large ones.
+func twoStores(s *subject) {
+	a := s.open()
+	heldA := a.fill(s.size(300, 2))
+	for _, id := range boundaries[3:] {
+		if _, held := heldA[id]; !held {
+			heldA[id] = result(id, 0)
+			a.put(heldA[id])
+		}
 	}
-	for _, res := range held {
-		o.has(res)
+	b := s.open()
+	b.holdsOnly(nil)
+	heldB := make(map[store.ID]store.Result[int])
+	for id := range heldA {
+		b.lacks(id)
+		if id%2 == 0 {
+			heldB[id] = result(id, 1)
+			b.put(heldB[id])
+		}
 	}
-	o.holdsOnly(held)
-	return o.err
+	for id := range heldB {
+		a.del(id)
+		delete(heldA, id)
+		b.has(heldB[id])
+	}
+	a.holdsOnly(heldA)
+	b.holdsOnly(heldB)
+
+	a.each(func(res store.Result[int]) {
+		if res.ID%16 == 1 { // usable loops over all of b
+			b.usable(1<<30 + res.ID%1000)
+		}
+	})
+}
+
+// twoStoresAtOnce uses the same IDs in two stores at the same time, each on two
+// goroutines. Each store must be as if the other were not there.
+func twoStoresAtOnce(s *subject) {
+	stores := []*script{s.open(), s.open()}
+	var lots [2][]store.ID
+	for i := range store.ID(60) {
+		lots[i/30] = append(lots[i/30], i+1, 1<<32+i, 1<<63+i)
+	}
+	kit.Parallel(4, func(i int) {
+		stores[i%2].rounds(s.size(8, 4*len(lots[0])), 8*i, lots[i/2])
+	})
+	for _, o := range stores {
+		o.holdsOnly(nil)
+	}
 }

@@ -8,13 +8,15 @@ import (
 	"io/fs"
 	"math"
 	"slices"
+	"sync/atomic"
 
+	"github.com/resultpool/resultpool/internal/kit"
 	"github.com/resultpool/resultpool/store"
 )
 
 // roundTrip gets values at the edges of int back, the zero value among them.
-func roundTrip(ctx context.Context, s *subject) error {
-	o := s.open(ctx)
+func roundTrip(s *subject) {
+	o := s.open()
 	held := make(map[store.ID]store.Result[int])
 	for i, v := range []int{0, 1, -1, math.MaxInt, math.MinInt} {
 		res := store.Result[int]{ID: store.ID(i + 1), Value: v}
@@ -22,24 +24,11 @@ func roundTrip(ctx context.Context, s *subject) error {
 		o.put(res)
 		o.has(res)
 	}
-	for _, res := range held {
-		o.has(res)
-	}
-	o.holdsOnly(held)
-	return o.err
+	o.hasAll(held)
 }
 
-func valueBesideError(ctx context.Context, s *subject) error {
-	o := s.open(ctx)
-	res := store.Result[int]{ID: 7, Value: 42, Err: fmt.Errorf("after 42 bytes: %w", io.EOF)}
-	o.put(res)
-	o.has(res)
-	o.holdsOnly(map[store.ID]store.Result[int]{7: res})
-	return o.err
-}
-
-func errorIdentity(ctx context.Context, s *subject) error {
-	o := s.open(ctx)
+// errorIdentity gets errors back, each with a value beside it.
+func errorIdentity(s *subject) {
 	deep := errors.Join(sentinels...)
 	for i := range 100 {
 		deep = fmt.Errorf("layer %d: %w", i, deep)
@@ -64,6 +53,7 @@ func errorIdentity(ctx context.Context, s *subject) error {
 			errors.Join(append(slices.Clone(sentinels[i:]), errors.New("among them"))...))
 	}
 
+	o := s.open()
 	held := make(map[store.ID]store.Result[int])
 	for i, err := range errs {
 		res := store.Result[int]{ID: store.ID(i + 1), Value: 100 + i, Err: err}
@@ -72,29 +62,24 @@ func errorIdentity(ctx context.Context, s *subject) error {
 		o.has(res)
 	}
 	o.holdsOnly(held)
-	return o.err
 }
 
 // seenByOthers has one goroutine put and another get at once what was put.
-func seenByOthers(ctx context.Context, s *subject) error {
-	o := s.open(ctx)
+func seenByOthers(s *subject) {
 	const pairs = 2
+	o := s.open()
 	n := s.size(1000, pairs)
-	return parallel(pairs, func(pair int) error {
+	kit.Parallel(pairs, func(pair int) {
 		ids := make(chan store.ID)
-		return parallel(2, func(side int) error {
-			o := o.fork()
+		kit.Parallel(2, func(side int) {
 			if side == 0 {
 				defer close(ids)
 				for i := range n {
 					id := store.ID(1 + i*pairs + pair)
 					o.put(result(id, 0))
-					if o.err != nil {
-						break
-					}
 					ids <- id
 				}
-				return o.err
+				return
 			}
 			defer func() { // lets the other side end, whatever happens here
 				for range ids {
@@ -103,36 +88,104 @@ func seenByOthers(ctx context.Context, s *subject) error {
 			for id := range ids {
 				o.has(result(id, 0))
 			}
-			return o.err
 		})
 	})
 }
 
-func putHeldID(ctx context.Context, s *subject) error {
-	o := s.open(ctx)
+// putHeldID also puts the very same Result twice: to a pool, that is a retry of a Put that
+// had succeeded.
+func putHeldID(s *subject) {
+	o := s.open()
 	first := store.Result[int]{ID: 7, Value: 1, Err: io.EOF}
 	o.put(first)
 	for _, other := range []store.Result[int]{
+		first,
 		{ID: 7, Value: 2},
 		{ID: 7, Value: 2, Err: fs.ErrNotExist},
 		{ID: 7},
 	} {
 		o.refuse(other)
-		o.has(first)
-		o.holdsOnly(map[store.ID]store.Result[int]{7: first})
+		o.hasAll(byID([]store.Result[int]{first}))
 	}
-	o.del(7)
-	o.lacks(7)
-	return o.err
+	o.remove(7)
 }
 
-// putHeldResult puts the very same Result twice: to a pool, that is a retry of a
-// Put that had succeeded.
-func putHeldResult(ctx context.Context, s *subject) error {
-	o := s.open(ctx)
-	res := result(7, 0)
-	o.put(res)
-	o.refuse(res)
-	o.has(res)
-	return o.err
+// boundaries are IDs next to which stores have been known to go wrong: at the
+// ends of segments, of 32 bits, of a signed 64-bit number, and of uint64.
+var boundaries = func() []store.ID {
+	ids := []store.ID{1, 2, 3}
+	for bits := 2; bits < 64; bits++ {
+		p := store.ID(1) << bits
+		ids = append(ids, p, p+1, p+p-1)
+	}
+	return append(ids, math.MaxUint64-1)
+}()
+
+// boundaryIDs has rivals put the IDs at all boundaries, which are held at once then, and
+// several goroutines put and delete those next to 2^31, 2^32, 2^63 and the largest one. There
+// every ID is taken, as it is where a pool's begin.
+func boundaryIDs(s *subject) {
+	o := s.open()
+	held := make(map[store.ID]store.Result[int])
+	for _, id := range boundaries {
+		held[id] = o.compete(id)
+	}
+	o.hasAll(held)
+	for id := range held {
+		o.remove(id)
+	}
+	const workers = 4
+	each := store.ID(s.size(50, 3*4*workers))
+	kit.Parallel(workers, func(worker int) {
+		var ids []store.ID
+		for i := range each {
+			i = i*workers + store.ID(worker)
+			ids = append(ids, 1<<31-each+i, 1<<32-each+i, 1<<63-each+i, math.MaxUint64-i)
+		}
+		o.rounds(3, 0, ids)
+	})
+	o.holdsOnly(nil)
+}
+
+// rivals is how many goroutines put one ID at once.
+const rivals = 8
+
+// oneWinner has rivals put each ID at once, and again after it was deleted.
+func oneWinner(s *subject) {
+	o := s.open()
+	for i := range s.size(200, 3*rivals) {
+		for range 3 {
+			id := store.ID(i + 1)
+			o.compete(id)
+			o.remove(id)
+		}
+		o.compete(store.ID(i + 1))
+	}
+}
+
+// compete has rivals put id at once, and returns the winner's Result. One must succeed, and
+// all must find its Result as soon as their own Put has returned.
+func (o *script) compete(id store.ID) (won store.Result[int]) {
+	var winners, winner atomic.Int32
+	var found [rivals]store.Result[int]
+	kit.Parallel(rivals, func(i int) {
+		if o.tryPut(result(id, i)) {
+			winners.Add(1)
+			winner.Store(int32(i))
+		}
+		var err error
+		if found[i], err = o.st.Get(o.ctx, id); err != nil {
+			kit.Failf("Get(%d) returned error %q to a goroutine whose Put of the ID had returned, want a result", id, err)
+		}
+	})
+	if n := winners.Load(); n != 1 {
+		kit.Failf("of %d concurrent Put(%d), %d returned nil, want 1", rivals, id, n)
+	}
+	won = result(id, int(winner.Load()))
+	for _, got := range found {
+		if !same(got, won) {
+			kit.Failf("after %d concurrent Put(%d) a Get returned %+v, want the winner's %+v", rivals, id, got, won)
+		}
+	}
+	return won
 }

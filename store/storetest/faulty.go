@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 
+	"github.com/resultpool/resultpool/internal/kit"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -100,14 +101,6 @@ func WithFaults[R any](st store.ResultStore[R], faults Faults) store.ResultStore
 	}
 }
 
-// call calls do through f, which may be nil.
-func (f Fault) call(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
-	if f == nil {
-		return do(ctx)
-	}
-	return f(ctx, ids, do)
-}
-
 type faulty[R any] struct {
 	st     store.ResultStore[R]
 	faults Faults
@@ -115,7 +108,7 @@ type faulty[R any] struct {
 
 // Put implements [store.ResultStore].
 func (s *faulty[R]) Put(ctx context.Context, res store.Result[R]) error {
-	return s.faults.Put.call(ctx, []store.ID{res.ID}, func(ctx context.Context) error {
+	return kit.Call(ctx, s.faults.Put, []store.ID{res.ID}, func(ctx context.Context) error {
 		return s.st.Put(ctx, res)
 	})
 }
@@ -123,7 +116,7 @@ func (s *faulty[R]) Put(ctx context.Context, res store.Result[R]) error {
 // Get implements [store.ResultStore].
 func (s *faulty[R]) Get(ctx context.Context, id store.ID) (store.Result[R], error) {
 	var res store.Result[R]
-	err := s.faults.Get.call(ctx, []store.ID{id}, func(ctx context.Context) (err error) {
+	err := kit.Call(ctx, s.faults.Get, []store.ID{id}, func(ctx context.Context) (err error) {
 		res, err = s.st.Get(ctx, id)
 		return err
 	})
@@ -135,7 +128,7 @@ func (s *faulty[R]) Get(ctx context.Context, id store.ID) (store.Result[R], erro
 
 // Delete implements [store.ResultStore].
 func (s *faulty[R]) Delete(ctx context.Context, id store.ID) error {
-	return s.faults.Delete.call(ctx, []store.ID{id}, func(ctx context.Context) error {
+	return kit.Call(ctx, s.faults.Delete, []store.ID{id}, func(ctx context.Context) error {
 		return s.st.Delete(ctx, id)
 	})
 }
@@ -144,7 +137,7 @@ func (s *faulty[R]) Delete(ctx context.Context, id store.ID) error {
 func (s *faulty[R]) All(ctx context.Context) iter.Seq2[store.Result[R], error] {
 	return func(yield func(store.Result[R], error) bool) {
 		left := false
-		err := s.faults.All.call(ctx, nil, func(ctx context.Context) error {
+		err := kit.Call(ctx, s.faults.All, nil, func(ctx context.Context) error {
 			for res, err := range s.st.All(ctx) {
 				if err != nil && res.ID == 0 {
 					return err
@@ -164,7 +157,7 @@ func (s *faulty[R]) All(ctx context.Context) iter.Seq2[store.Result[R], error] {
 
 // each returns the pair that All yields in place of res and err.
 func (s *faulty[R]) each(ctx context.Context, res store.Result[R], err error) (store.Result[R], error) {
-	fault := s.faults.Each.call(ctx, []store.ID{res.ID}, func(context.Context) error { return err })
+	fault := kit.Call(ctx, s.faults.Each, []store.ID{res.ID}, func(context.Context) error { return err })
 	if fault != nil {
 		return store.Result[R]{ID: res.ID}, fault
 	}
@@ -182,7 +175,7 @@ func (s *faultyBatcher[R]) PutBatch(ctx context.Context, res []store.Result[R]) 
 	for i, one := range res {
 		ids[i] = one.ID
 	}
-	return s.fault.call(ctx, ids, func(ctx context.Context) error { return s.st.PutBatch(ctx, res) })
+	return kit.Call(ctx, s.fault, ids, func(ctx context.Context) error { return s.st.PutBatch(ctx, res) })
 }
 
 type faultyRecorder[R any] struct {
@@ -199,7 +192,7 @@ func (s *faultyRecorder[R]) PutRecords(ctx context.Context, recs []store.Record)
 	for i, rec := range recs {
 		ids[i] = rec.ID
 	}
-	return s.fault.call(ctx, ids, func(ctx context.Context) error { return s.st.PutRecords(ctx, recs) })
+	return kit.Call(ctx, s.fault, ids, func(ctx context.Context) error { return s.st.PutRecords(ctx, recs) })
 }
 
 type faultyReserver struct {
@@ -209,7 +202,7 @@ type faultyReserver struct {
 
 // ReserveIDs implements [store.IDReserver].
 func (s *faultyReserver) ReserveIDs(ctx context.Context, n uint64) (first store.ID, err error) {
-	err = s.fault.call(ctx, nil, func(ctx context.Context) (err error) {
+	err = kit.Call(ctx, s.fault, nil, func(ctx context.Context) (err error) {
 		first, err = s.st.ReserveIDs(ctx, n)
 		return err
 	})

@@ -11,11 +11,6 @@ import (
 )
 
 // An event is what a goroutine saw of one ID in one call of a store.
-//
-// A loop over All is an event for each Result that it yields, which must have been
-// held at some moment from the loop's beginning until then; and if it yields none
-// under the ID, there must have been a moment in the loop at which none was held.
-// That is clause 5.
 type event struct {
 	kind         kind
 	value        int   // of the Result that was put or found; never 0
@@ -31,8 +26,6 @@ const (
 	didFind               // Get returned the Result with that value
 	didMiss               // … ErrNotFound
 	didDelete             // Delete returned nil
-	didYield              // All yielded the Result with that value
-	didSkip               // All yielded none
 )
 
 // apply returns the value that is held after the event, if value was held before
@@ -43,7 +36,7 @@ func (e event) apply(value int) (after int, fits bool) {
 		return e.value, value == 0
 	case didRefuse:
 		return value, value != 0
-	case didFind, didYield:
+	case didFind:
 		return value, value == e.value
 	case didDelete:
 		return 0, true
@@ -53,20 +46,14 @@ func (e event) apply(value int) (after int, fits bool) {
 }
 
 func (e event) String() string {
-	format := [...]string{
-		didPut:    "Put of value %d returned nil",
-		didRefuse: "Put of value %d returned ErrExists",
-		didFind:   "Get returned value %d",
+	what := [...]string{
+		didPut:    "Put returned nil",
+		didRefuse: "Put returned ErrExists",
+		didFind:   "Get returned a result",
 		didMiss:   "Get returned ErrNotFound",
 		didDelete: "Delete returned nil",
-		didYield:  "All had by then yielded value %d",
-		didSkip:   "All had by then not yielded the ID",
 	}[e.kind]
-	text := format
-	if strings.Contains(format, "%d") {
-		text = fmt.Sprintf(format, e.value)
-	}
-	return fmt.Sprintf("from %d to %d, goroutine %d: %s", e.began, e.ended, e.by, text)
+	return fmt.Sprintf("from %d to %d, goroutine %d, value %d: %s", e.began, e.ended, e.by, e.value, what)
 }
 
 // A history is all that was seen of one ID, which was not held at first. It has at
@@ -76,29 +63,16 @@ type history []event
 // explain returns an error that shows the history if there is no order in which its
 // events can have happened one at a time, each between its beginning and its end.
 func (h history) explain(id store.ID) error {
-	slices.SortFunc(h, func(a, b event) int { return cmp.Compare(a.ended, b.ended) })
-	if h.fitsAsSorted() || h.linearizable() {
+	slices.SortFunc(h, func(a, b event) int { return cmp.Compare(a.ended, b.ended) }) // most likely the order
+	if h.linearizable() {
 		return nil
 	}
-	slices.SortFunc(h, func(a, b event) int { return cmp.Compare(a.began, b.began) })
 	lines := make([]string, len(h))
 	for i, e := range h {
 		lines[i] = "\n\t" + e.String()
 	}
 	return fmt.Errorf("ID %d was not held, and then no order of these calls explains what they returned:%s",
 		id, strings.Join(lines, ""))
-}
-
-// fitsAsSorted tries one order, which is the right one of most histories.
-func (h history) fitsAsSorted() bool {
-	value := 0
-	for _, e := range h {
-		var fits bool
-		if value, fits = e.apply(value); !fits {
-			return false
-		}
-	}
-	return true
 }
 
 // linearizable tries all orders. It is the search of Wing and Gong, which does not

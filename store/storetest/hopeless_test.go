@@ -4,14 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"iter"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/resultpool/resultpool/internal/kit"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -23,31 +22,21 @@ func TestChecksEndOnHopelessStores(t *testing.T) {
 	rejected := make(map[string]bool)
 	for name, newStore := range hopelessStores() {
 		t.Run(name, func(t *testing.T) {
+			r := newRun(func(testing.TB) store.ResultStore[int] { return newStore() }, time.Millisecond)
 			for _, c := range checks {
-				if c.offer == "" && strings.HasPrefix(name, "the optional methods") {
+				if c.Offer == "" && strings.HasPrefix(name, "the optional methods") {
 					continue
 				}
-				err := c.verdict(t, func(testing.TB) store.ResultStore[int] { return newStore() }, time.Millisecond, patience)
-				if !assert.False(t, isHung(err), "%s: %v", c.fullName(), err) {
+				err := r.Verdict(t, c)
+				if !assert.False(t, kit.IsHung(err), "%s: %v", c.FullName(), err) {
 					return // the next one would take as long
 				}
-				rejected[c.fullName()] = rejected[c.fullName()] || err != nil
+				rejected[c.FullName()] = rejected[c.FullName()] || err != nil
 			}
 		})
 	}
 	for _, c := range checks {
-		assert.True(t, rejected[c.fullName()], "%s passes all stores that are hopeless", c.fullName())
-	}
-}
-
-// after is the opposite of First: the first n calls work.
-func after(n int64, f Fault) Fault {
-	var calls atomic.Int64
-	return func(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
-		if calls.Add(1) <= n {
-			return do(ctx)
-		}
-		return f(ctx, ids, do)
+		assert.True(t, rejected[c.FullName()], "%s passes all stores that are hopeless", c.FullName())
 	}
 }
 
@@ -57,58 +46,43 @@ func hopelessStores() map[string]func() store.ResultStore[int] {
 	faulty := func(name string, faults func() Faults) {
 		stores[name] = func() store.ResultStore[int] { return WithFaults(newReference(), faults()) }
 	}
-	loops := func(name string, all func(res store.Result[int], yield func(store.Result[int], error) bool) bool) {
-		stores[name] = func() store.ResultStore[int] { return &otherLoops{newReference(), all} }
-	}
-
-	forget := Fail(nil)
 	faulty("every ID is held", func() Faults { return Faults{Put: Fail(store.ErrExists)} })
 	faulty("no ID is held", func() Faults { return Faults{Get: Fail(store.ErrNotFound)} })
-	for _, n := range []int64{0, 3, 100} {
-		for name, f := range map[string]Fault{"fails": Fail(io.EOF), "does nothing": forget, "panics": Panic("boom")} {
+	panics := func(context.Context, []store.ID, func(context.Context) error) error { panic("boom") }
+	for _, n := range []int{0, 3, 100} {
+		for name, f := range map[string]Fault{"fails": Fail(io.EOF), "does nothing": Fail(nil), "panics": panics} {
 			name = fmt.Sprintf("%s after %d calls", name, n)
-			faulty("Put "+name, func() Faults { return Faults{Put: after(n, f)} })
-			faulty("Get "+name, func() Faults { return Faults{Get: after(n, f)} })
-			faulty("Delete "+name, func() Faults { return Faults{Delete: after(n, f)} })
-			faulty("All "+name, func() Faults { return Faults{All: after(n/25, f)} })
+			faulty("Put "+name, func() Faults { return Faults{Put: kit.After(n, f)} })
+			faulty("Get "+name, func() Faults { return Faults{Get: kit.After(n, f)} })
+			faulty("Delete "+name, func() Faults { return Faults{Delete: kit.After(n, f)} })
+			faulty("All "+name, func() Faults { return Faults{All: kit.After(n/25, f)} })
 			faulty("the optional methods "+name, func() Faults {
-				return Faults{PutBatch: after(n/25, f), ReserveIDs: after(n/10, f)}
+				return Faults{PutBatch: kit.After(n/25, f), ReserveIDs: kit.After(n/10, f)}
 			})
 		}
 	}
-	loops("All yields everything twice", func(res store.Result[int], yield func(store.Result[int], error) bool) bool {
-		again := res
-		return yield(res, nil) && yield(again, nil)
-	})
-	loops("All yields other values", func(res store.Result[int], yield func(store.Result[int], error) bool) bool {
-		res.Value++
-		return yield(res, nil)
-	})
-	loops("All yields other IDs", func(res store.Result[int], yield func(store.Result[int], error) bool) bool {
-		res.ID += 1 << 50
-		return yield(res, nil)
-	})
-	loops("All yields other IDs too", func(res store.Result[int], yield func(store.Result[int], error) bool) bool {
-		return yield(res, nil) && yield(result(res.ID+1<<50, 0), nil)
-	})
-	loops("All yields errors between", func(res store.Result[int], yield func(store.Result[int], error) bool) bool {
-		return yield(res, nil) && yield(store.Result[int]{}, io.EOF)
-	})
-	return stores
-}
-
-// otherLoops is a store whose All does something else with each Result.
-type otherLoops struct {
-	*reference
-	all func(res store.Result[int], yield func(store.Result[int], error) bool) bool
-}
-
-func (s *otherLoops) All(ctx context.Context) iter.Seq2[store.Result[int], error] {
-	return func(yield func(store.Result[int], error) bool) {
-		for res := range s.reference.All(ctx) {
-			if !s.all(res, yield) {
-				return
-			}
+	for name, each := range map[string]func(store.Result[int], yielder) bool{
+		"everything twice": func(res store.Result[int], yield yielder) bool { return yield(res, nil) && yield(res, nil) },
+		"other values": func(res store.Result[int], yield yielder) bool {
+			res.Value++
+			return yield(res, nil)
+		},
+		"other IDs": func(res store.Result[int], yield yielder) bool {
+			res.ID += 1 << 50
+			return yield(res, nil)
+		},
+		"other IDs too": func(res store.Result[int], yield yielder) bool {
+			return yield(res, nil) && yield(result(res.ID+1<<50, 0), nil)
+		},
+		"errors between": func(res store.Result[int], yield yielder) bool {
+			return yield(res, nil) && yield(store.Result[int]{}, io.EOF)
+		},
+	} {
+		stores["All yields "+name] = func() store.ResultStore[int] {
+			b := newBroken()
+			yielding(func(_ context.Context, res store.Result[int], _ error, yield yielder) bool { return each(res, yield) })(b)
+			return b
 		}
 	}
+	return stores
 }

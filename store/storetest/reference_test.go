@@ -53,10 +53,14 @@ func (r *reference) PutBatch(_ context.Context, res []store.Result[int]) error {
 	return nil
 }
 
-// Encode and PutRecords encode as a store on disk does. What is no result is held as it is.
 func (r *reference) Encode(res store.Result[int]) ([]byte, error) { return testCodec.Encode(res) }
 
 func (r *reference) PutRecords(ctx context.Context, recs []store.Record) error {
+	return r.PutBatch(ctx, decoded(recs))
+}
+
+// decoded returns recs as results. What cannot be decoded has an errUnreadable.
+func decoded(recs []store.Record) []store.Result[int] {
 	res := make([]store.Result[int], len(recs))
 	for i, rec := range recs {
 		var err error
@@ -64,7 +68,7 @@ func (r *reference) PutRecords(ctx context.Context, recs []store.Record) error {
 			res[i] = store.Result[int]{ID: rec.ID, Err: errUnreadable{err}}
 		}
 	}
-	return r.PutBatch(ctx, res)
+	return res
 }
 
 // errUnreadable is the Err of a result that the reference cannot read.
@@ -126,10 +130,5 @@ func (r *reference) ReserveIDs(_ context.Context, n uint64) (store.ID, error) {
 func (r *reference) sortedIDs() []store.ID {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ids := make([]store.ID, 0, len(r.m))
-	for id := range r.m {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
+	return slices.Sorted(maps.Keys(r.m))
 }

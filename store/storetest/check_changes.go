@@ -1,0 +1,259 @@
+package storetest
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync/atomic"
+
+	"github.com/resultpool/resultpool/internal/kit"
+	"github.com/resultpool/resultpool/store"
+)
+
+// A ledger knows what was done to each ID from 1 to n, while several goroutines change what
+// a store holds and one loops over it. So it knows what a loop has to yield, may yield and
+// must not. Most IDs are put once at most, and then deleted once at most; one in eight may
+// come and go as often as it likes.
+type ledger struct {
+	*script
+	entries []entry // by ID
+
+	writers atomic.Int64 // goroutines that still change something
+	steps   atomic.Int64 // how many changes there were
+	upTo    atomic.Int64 // how many changes the loops have waited for
+	left    atomic.Bool  // there will be no more loops
+}
+
+// An entry is about one ID. What is true of it stays true.
+type entry struct{ putting, put, deleting, deleted atomic.Bool }
+
+// ahead is how many changes there may be beyond those that a loop has waited for. Else all
+// might be over before the first loop has begun.
+const ahead = 100
+
+func (s *subject) openLedger(n int) *ledger {
+	return &ledger{script: s.open(), entries: make([]entry, n+1)}
+}
+
+func oftenPut(id store.ID) bool { return id%8 == 0 }
+
+func (l *ledger) enter(id store.ID) {
+	e := &l.entries[id]
+	e.putting.Store(true)
+	l.script.put(result(id, 0))
+	e.put.Store(true)
+}
+
+func (l *ledger) strike(id store.ID) {
+	e := &l.entries[id]
+	e.deleting.Store(true)
+	l.remove(id)
+	e.deleted.Store(true)
+}
+
+// often puts and deletes an ID that others do not use.
+func (l *ledger) often(id store.ID) {
+	l.entries[id].putting.Store(true)
+	l.put(result(id, 0))
+	l.del(id)
+}
+
+// step counts a change, and waits if the loops have not come far enough.
+func (l *ledger) step() {
+	for n := l.steps.Add(1); n > l.upTo.Load()+ahead && !l.left.Load(); {
+		runtime.Gosched()
+	}
+}
+
+// meanwhile waits, in a loop, until others have made n more changes or are done.
+func (l *ledger) meanwhile(n int64) {
+	for upTo := l.upTo.Add(n); l.steps.Load() < upTo && l.writers.Load() > 0; {
+		runtime.Gosched()
+	}
+}
+
+// loop calls body for each ID that a loop over All yields, of those that are put once.
+func (l *ledger) loop(body func(store.ID)) {
+	var sure []store.ID // held when the loop begins, and throughout unless they are struck
+	seen := make([]bool, len(l.entries))
+	gone := make([]bool, len(l.entries))
+	for id := range l.entries {
+		e := &l.entries[id]
+		gone[id] = e.deleted.Load()
+		if e.put.Load() && !e.deleting.Load() {
+			sure = append(sure, store.ID(id))
+		}
+	}
+	l.each(func(res store.Result[int]) {
+		id := res.ID
+		switch {
+		case id >= store.ID(len(l.entries)) || !l.entries[id].putting.Load():
+			kit.Failf("All yielded ID %d, which was never put", id)
+		case !same(res, result(id, 0)):
+			kit.Failf("All yielded %+v, want %+v", res, result(id, 0))
+		case oftenPut(id):
+			return
+		case seen[id]:
+			kit.Failf("All yielded ID %d twice, which was put only once, while others were put and deleted", id)
+		case gone[id]:
+			kit.Failf("All yielded ID %d, which was deleted before the loop", id)
+		}
+		seen[id] = true
+		body(id)
+	})
+	for _, id := range sure {
+		if !seen[id] && !l.entries[id].deleting.Load() {
+			kit.Failf("All did not yield ID %d, which was held throughout, while others were put and deleted", id)
+		}
+	}
+	l.upTo.Add(ahead / 4) // an empty loop must not stop the others
+}
+
+// whileLooping has goroutines write while another loops again and again.
+func (l *ledger) whileLooping(writers int, write func(i int), body func(store.ID)) {
+	l.writers.Store(int64(writers))
+	kit.Parallel(writers+1, func(i int) {
+		if i < writers {
+			defer l.writers.Add(-1)
+			write(i)
+			return
+		}
+		defer l.left.Store(true)
+		for more := true; more; runtime.Gosched() {
+			more = l.writers.Load() > 0 // one loop more when nothing changes
+			l.loop(body)
+		}
+	})
+}
+
+// ids returns those whose remainder by eight is from low to high, in no order.
+func (l *ledger) ids(low, high store.ID) (ids []store.ID) {
+	for id := range store.ID(len(l.entries)) {
+		if low <= id%8 && id%8 <= high {
+			ids = append(ids, id)
+		}
+	}
+	rng := rand.New(rand.NewPCG(1, 3))
+	rng.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	return ids
+}
+
+// forAll calls f for each of ids that it has not been called for in the body of a loop.
+func (l *ledger) forAll(ids []store.ID, f func(store.ID)) {
+	l.loop(func(store.ID) {
+		if len(ids) > 0 {
+			f(ids[0])
+			ids = ids[1:]
+		}
+	})
+	for _, id := range ids {
+		f(id)
+	}
+}
+
+// changesInBody has the body of one loop delete results, and that of another put some,
+// before and after those that stay.
+func changesInBody(s *subject) {
+	l := s.openLedger(s.size(4500, 1))
+	for _, id := range l.ids(1, 4) {
+		l.enter(id)
+	}
+	l.forAll(l.ids(3, 4), l.strike)
+	l.forAll(l.ids(5, 7), l.enter)
+	l.loop(func(store.ID) {})
+}
+
+// concurrentChanges loops again and again while one goroutine puts and deletes bursts of
+// new IDs, here and there, and another the same few over again, all among those that stay.
+func concurrentChanges(s *subject) {
+	const burst = 150
+	l := s.openLedger(s.size(8000, 2))
+	for _, id := range l.ids(1, 1) {
+		l.enter(id)
+	}
+	changing := func(i int) {
+		if i == 1 {
+			for often := l.ids(0, 0)[1:]; l.writers.Load() == 2; often = append(often[1:], often[0]) {
+				l.often(often[0])
+				runtime.Gosched()
+			}
+			return
+		}
+		for ids := range slices.Chunk(l.ids(2, 7), burst) {
+			for _, id := range ids {
+				l.enter(id)
+				l.step()
+			}
+			for _, id := range ids {
+				l.strike(id)
+				l.step()
+			}
+		}
+	}
+	read := 0
+	l.whileLooping(2, changing, func(store.ID) {
+		if read++; read%100 == 0 {
+			l.meanwhile(32)
+		}
+	})
+}
+
+// sweepWhilePutting deletes results as it reads them, loop after loop, as package
+// store advises, while others put new ones. It must come upon each exactly once.
+func sweepWhilePutting(s *subject) {
+	l := s.openLedger(s.size(6000, 2))
+	var last atomic.Int64
+	put := func(int) {
+		for id := last.Add(1); id < int64(len(l.entries)); id = last.Add(1) {
+			if !oftenPut(store.ID(id)) {
+				l.enter(store.ID(id))
+				l.step()
+			}
+		}
+	}
+	l.whileLooping(3, put, func(id store.ID) {
+		l.has(result(id, 0))
+		l.strike(id)
+		l.meanwhile(1)
+	})
+	l.holdsOnly(nil)
+}
+
+// concurrentGrowth has several goroutines put, get and delete as a pool and its readers do.
+// Each ID is put by exactly one of them, so that in the end it is known of every ID what the
+// store has to hold.
+func concurrentGrowth(s *subject) {
+	l := s.openLedger(s.size(9000, 2))
+	stays := func(id store.ID) bool { return id%3 != 0 && !oftenPut(id) }
+	var last atomic.Uint64
+	l.whileLooping(4, func(i int) {
+		rng := rand.New(rand.NewPCG(uint64(i), 2))
+		for id := store.ID(last.Add(1)); id < store.ID(len(l.entries)); id = store.ID(last.Add(1)) {
+			if oftenPut(id) {
+				l.often(id)
+				l.often(id)
+				runtime.Gosched()
+				continue
+			}
+			l.enter(id)
+			l.has(result(id, 0))
+			if !stays(id) {
+				l.strike(id)
+			}
+			if other := 1 + rng.Uint64N(uint64(id)); stays(store.ID(other)) && l.entries[other].put.Load() {
+				l.has(result(store.ID(other), 0))
+				l.refuse(result(store.ID(other), 1))
+			}
+		}
+	}, func(store.ID) {})
+
+	want := make(map[store.ID]store.Result[int])
+	for id := store.ID(1); id < store.ID(len(l.entries)); id++ {
+		if stays(id) {
+			want[id] = result(id, 0)
+		} else {
+			l.lacks(id)
+		}
+	}
+	l.hasAll(want)
+}
