@@ -111,7 +111,7 @@ var brokenDeletes = []brokenStore{
 			return err
 		},
 	)},
-	{"what is put again keeps the error from before", "clause=1-5/random-operations", withPut(
+	{"what is put again keeps the error from before", "clause=4/many-rounds", withPut(
 		func(ctx context.Context, b *broken, res store.Result[int]) error {
 			b.locked(func() {
 				if res.Err == nil {
@@ -123,7 +123,7 @@ var brokenDeletes = []brokenStore{
 			return b.reference.Put(ctx, res)
 		},
 	)},
-	{"the third Put of an ID brings the first result back", "clause=1-5/random-operations", having(func(b *broken, res store.Result[int]) {
+	{"the third Put of an ID brings the first result back", "clause=4/many-rounds", having(func(b *broken, res store.Result[int]) {
 		switch b.marks[res.ID]++; b.marks[res.ID] {
 		case 1:
 			b.log[res.ID] = res

@@ -138,14 +138,14 @@ var brokenPuts = []brokenStore{
 			return b.reference.Delete(ctx, id)
 		}),
 	)},
-	{"Delete deletes twice", "clause=1-5/histories", withDelete(func(ctx context.Context, b *broken, id store.ID) error {
+	{"Delete deletes twice", "clause=1-4/races", withDelete(func(ctx context.Context, b *broken, id store.ID) error {
 		if err := b.reference.Delete(ctx, id); err != nil {
 			return err
 		}
 		b.window(func() bool { return b.holds(id) })
 		return b.reference.Delete(ctx, id)
 	})},
-	{"Get reads one of two copies, which are written one after the other", "clause=1-5/histories", with(
+	{"Get reads one of two copies, which are written one after the other", "clause=1-4/races", with(
 		withPut(func(ctx context.Context, b *broken, res store.Result[int]) error {
 			b.other.Lock()
 			defer b.other.Unlock()
@@ -174,7 +174,7 @@ var brokenPuts = []brokenStore{
 		}),
 	)},
 	{"a cache outlives Delete", "clause=4/many-rounds", withGet(cachingGet)},
-	{"a Get fills the cache which a Delete has just emptied", "clause=1-5/histories", with(
+	{"a Get fills the cache which a Delete has just emptied", "clause=1-4/races", with(
 		withGet(cachingGet),
 		withDelete(func(ctx context.Context, b *broken, id store.ID) error {
 			err := b.reference.Delete(ctx, id)
@@ -182,7 +182,7 @@ var brokenPuts = []brokenStore{
 			return err
 		}),
 	)},
-	{"a Put that is refused shows for a moment", "clause=1-5/histories", with(
+	{"a Put that is refused shows for a moment", "clause=1-4/races", with(
 		withGet(countingGet),
 		withPut(func(_ context.Context, b *broken, res store.Result[int]) error {
 			var other store.Result[int]
@@ -199,7 +199,7 @@ var brokenPuts = []brokenStore{
 			return store.ErrExists
 		}),
 	)},
-	{"a result can be seen before its error is there", "clause=1-5/histories", with(
+	{"a result can be seen before its error is there", "clause=1-4/races", with(
 		withGet(countingGet),
 		withPut(func(ctx context.Context, b *broken, res store.Result[int]) error {
 			value := store.Result[int]{ID: res.ID, Value: res.Value}

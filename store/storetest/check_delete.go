@@ -72,18 +72,25 @@ func manyRounds(s *subject) {
 	o.holdsOnly(nil)
 }
 
-// rounds puts and deletes IDs n times, each time another version. It lets others run while
-// it holds all of them and while it holds none.
+// rounds puts and deletes IDs n times, each time another version, of which some have errors. It
+// lets others run while it holds all of them and while it holds none.
 func (o *script) rounds(n, version int, ids []store.ID) {
 	for round := version; round < version+n; round++ {
+		of := func(id store.ID) store.Result[int] {
+			res := result(id, round)
+			if (uint64(round)+uint64(id))%3 == 0 {
+				res.Err = sentinels[round%len(sentinels)]
+			}
+			return res
+		}
 		for _, id := range ids {
 			o.lacks(id)
-			o.put(result(id, round))
+			o.put(of(id))
 			o.refuse(result(id, round+1))
 		}
 		runtime.Gosched()
 		for _, id := range ids {
-			o.has(result(id, round))
+			o.has(of(id))
 			o.remove(id)
 		}
 		runtime.Gosched()

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"math"
 	"slices"
-	"sync/atomic"
 
 	"github.com/resultpool/resultpool/internal/kit"
 	"github.com/resultpool/resultpool/store"
@@ -64,7 +63,8 @@ func errorIdentity(s *subject) {
 	o.holdsOnly(held)
 }
 
-// seenByOthers has one goroutine put and another get at once what was put.
+// seenByOthers has pairs of goroutines, of which one puts and the other gets at once what was
+// put. In the end all must be there.
 func seenByOthers(s *subject) {
 	const pairs = 2
 	o := s.open()
@@ -90,6 +90,7 @@ func seenByOthers(s *subject) {
 			}
 		})
 	})
+	o.hasAll(byID(batch(1, pairs*n)))
 }
 
 // putHeldID also puts the very same Result twice: to a pool, that is a retry of a Put that
@@ -145,47 +146,4 @@ func boundaryIDs(s *subject) {
 		o.rounds(3, 0, ids)
 	})
 	o.holdsOnly(nil)
-}
-
-// rivals is how many goroutines put one ID at once.
-const rivals = 8
-
-// oneWinner has rivals put each ID at once, and again after it was deleted.
-func oneWinner(s *subject) {
-	o := s.open()
-	for i := range s.size(200, 3*rivals) {
-		for range 3 {
-			id := store.ID(i + 1)
-			o.compete(id)
-			o.remove(id)
-		}
-		o.compete(store.ID(i + 1))
-	}
-}
-
-// compete has rivals put id at once, and returns the winner's Result. One must succeed, and
-// all must find its Result as soon as their own Put has returned.
-func (o *script) compete(id store.ID) (won store.Result[int]) {
-	var winners, winner atomic.Int32
-	var found [rivals]store.Result[int]
-	kit.Parallel(rivals, func(i int) {
-		if o.tryPut(result(id, i)) {
-			winners.Add(1)
-			winner.Store(int32(i))
-		}
-		var err error
-		if found[i], err = o.st.Get(o.ctx, id); err != nil {
-			kit.Failf("Get(%d) returned error %q to a goroutine whose Put of the ID had returned, want a result", id, err)
-		}
-	})
-	if n := winners.Load(); n != 1 {
-		kit.Failf("of %d concurrent Put(%d), %d returned nil, want 1", rivals, id, n)
-	}
-	won = result(id, int(winner.Load()))
-	for _, got := range found {
-		if !same(got, won) {
-			kit.Failf("after %d concurrent Put(%d) a Get returned %+v, want the winner's %+v", rivals, id, got, won)
-		}
-	}
-	return won
 }

@@ -48,10 +48,8 @@ var checks = []check{
 	{Clauses: []int{10}, Name: "two-stores", Try: twoStores},
 	{Clauses: []int{10}, Name: "two-stores-at-once", Try: twoStoresAtOnce},
 
-	{Clauses: []int{1, 2, 3, 4, 5}, Name: "random-operations", Try: randomOperations},
-	{Clauses: []int{1, 2, 3, 4, 5}, Name: "histories", Try: histories},
+	{Clauses: []int{1, 2, 3, 4}, Name: "races", Try: races},
 	{Clauses: []int{4, 5, 6}, Name: "sweep-while-putting", Try: sweepWhilePutting},
-	{Clauses: []int{1, 2, 3, 4, 5, 6, 7}, Name: "concurrent-growth", Try: concurrentGrowth},
 
 	{Offer: "BatchPutter", Name: "equals-puts", Try: batches(batchEqualsPuts)},
 	{Offer: "BatchPutter", Name: "all-or-none", Try: batches(batchAllOrNone)},
