@@ -100,7 +100,7 @@ var brokenHolds = []brokenStore{
 	)},
 	{"all stores are one", "clause=10/two-stores", sharing(0, newReference())},
 	{"stores share what is above 2^40", "clause=10/two-stores", sharing(1<<40, newReference())},
-	{"all stores encode into one buffer", "clause=10/two-stores-at-once", encodingInto(new(atomic.Int64))},
+	{"all stores encode into one buffer", "clause=4/concurrent-rounds", encodingInto(new(atomic.Int64))},
 	{"growing loses what is put meanwhile", "clause=1/seen-by-others", withPut(
 		func(ctx context.Context, b *broken, res store.Result[int]) error {
 			var bigger map[store.ID]store.Result[int]

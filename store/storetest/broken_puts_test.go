@@ -153,7 +153,7 @@ var brokenPuts = []brokenStore{
 				return err
 			}
 			before := b.n.Load()
-			b.window(func() bool { return b.n.Load() > before+1 })
+			b.window(func() bool { return b.n.Load() > before+5 })
 			b.cache.Store(res.ID, res)
 			return nil
 		}),

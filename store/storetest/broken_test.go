@@ -94,11 +94,8 @@ type broken struct {
 	other sync.Mutex
 	cache sync.Map
 
-	goroutines int          // that there were when the store was made
-	waiting    atomic.Bool  // a goroutine is in window
-	waits      atomic.Int64 // how often it has looked
-	lonely     atomic.Int64 // how many windows on end nobody came in
-	calls      atomic.Int64 // of its methods
+	goroutines int         // that there were when the store was made
+	waiting    atomic.Bool // a goroutine is in window
 
 	put      putFunc
 	get      getFunc
@@ -123,11 +120,20 @@ type (
 )
 
 func newBroken() *broken {
+	r := newReference()
 	return &broken{
-		reference:  newReference(),
+		reference:  r,
 		marks:      make(map[store.ID]int),
 		log:        make(map[store.ID]store.Result[int]),
 		goroutines: runtime.NumGoroutine(),
+		put:        func(ctx context.Context, _ *broken, res store.Result[int]) error { return r.Put(ctx, res) },
+		get:        func(ctx context.Context, _ *broken, id store.ID) (store.Result[int], error) { return r.Get(ctx, id) },
+		del:        func(ctx context.Context, _ *broken, id store.ID) error { return r.Delete(ctx, id) },
+		all:        func(ctx context.Context, _ *broken, yield yielder) { r.All(ctx)(yield) },
+		putBatch:   func(ctx context.Context, _ *broken, res []store.Result[int]) error { return r.PutBatch(ctx, res) },
+		encode:     func(_ *broken, res store.Result[int]) ([]byte, error) { return r.Encode(res) },
+		putRecs:    func(ctx context.Context, _ *broken, recs []store.Record) error { return r.PutRecords(ctx, recs) },
+		reserve:    func(ctx context.Context, _ *broken, n uint64) (store.ID, error) { return r.ReserveIDs(ctx, n) },
 	}
 }
 
@@ -147,93 +153,41 @@ func with(breakIts ...func(*broken)) func(*broken) {
 	}
 }
 
-func (b *broken) Put(ctx context.Context, res store.Result[int]) error {
-	b.calls.Add(1)
-	if b.put == nil {
-		return b.reference.Put(ctx, res)
-	}
-	return b.put(ctx, b, res)
-}
+func (b *broken) Put(ctx context.Context, res store.Result[int]) error { return b.put(ctx, b, res) }
 
 func (b *broken) Get(ctx context.Context, id store.ID) (store.Result[int], error) {
-	b.calls.Add(1)
-	if b.get == nil {
-		return b.reference.Get(ctx, id)
-	}
 	return b.get(ctx, b, id)
 }
 
-func (b *broken) Delete(ctx context.Context, id store.ID) error {
-	b.calls.Add(1)
-	if b.del == nil {
-		return b.reference.Delete(ctx, id)
-	}
-	return b.del(ctx, b, id)
-}
+func (b *broken) Delete(ctx context.Context, id store.ID) error { return b.del(ctx, b, id) }
 
 func (b *broken) All(ctx context.Context) iter.Seq2[store.Result[int], error] {
-	b.calls.Add(1)
-	if b.all == nil {
-		return b.reference.All(ctx)
-	}
 	return func(yield func(store.Result[int], error) bool) { b.all(ctx, b, yield) }
 }
 
 func (b *broken) PutBatch(ctx context.Context, res []store.Result[int]) error {
-	b.calls.Add(1)
-	if b.putBatch == nil {
-		return b.reference.PutBatch(ctx, res)
-	}
 	return b.putBatch(ctx, b, res)
 }
 
-func (b *broken) Encode(res store.Result[int]) ([]byte, error) {
-	if b.encode == nil {
-		return b.reference.Encode(res)
-	}
-	return b.encode(b, res)
-}
+func (b *broken) Encode(res store.Result[int]) ([]byte, error) { return b.encode(b, res) }
 
 func (b *broken) PutRecords(ctx context.Context, recs []store.Record) error {
-	b.calls.Add(1)
-	if b.putRecs == nil {
-		return b.reference.PutRecords(ctx, recs)
-	}
 	return b.putRecs(ctx, b, recs)
 }
 
 func (b *broken) ReserveIDs(ctx context.Context, n uint64) (store.ID, error) {
-	b.calls.Add(1)
-	if b.reserve == nil {
-		return b.reference.ReserveIDs(ctx, n)
-	}
 	return b.reserve(ctx, b, n)
 }
 
-// window leaves others time to come between two steps that should be one: until
-// what they do shows. One goroutine waits at a time, so that there are others. It
-// does not wait where there can be none, and less where none came the last times.
+// window leaves others time to come between two steps that should be one: until what they
+// do shows. One goroutine waits at a time, so that there are others.
 func (b *broken) window(shows func() bool) {
 	if runtime.NumGoroutine() <= b.goroutines || !b.waiting.CompareAndSwap(false, true) {
 		return
 	}
 	defer b.waiting.Store(false)
-	most := int64(2000)
-	if b.lonely.Load() > 20 {
-		most = 50
-	}
-	calls := b.calls.Load()
-	for range min(most, 300_000-b.waits.Load()) {
-		if shows() {
-			break
-		}
-		b.waits.Add(1)
+	for n := 0; n < 300 && !shows(); n++ {
 		runtime.Gosched()
-	}
-	if b.calls.Load() == calls {
-		b.lonely.Add(1)
-	} else {
-		b.lonely.Store(0)
 	}
 }
 

@@ -97,17 +97,20 @@ func (o *script) rounds(n, version int, ids []store.ID) {
 	}
 }
 
-// concurrentRounds does so on several goroutines, each with IDs of its own that
-// lie among those of the others, so that all of them are deleted at times.
+// concurrentRounds does so on several goroutines, each with IDs of its own that lie among those
+// of the others, so that all of them are deleted at times, and with the same IDs in another
+// store. Each store must be as if the other were not there.
 func concurrentRounds(s *subject) {
 	const workers, rounds = 4, 20
-	o := s.open()
+	stores := []*script{s.open(), s.open()}
 	// They start together again and again, so that none is far ahead of the others.
-	for range s.size(20, workers*2*rounds) {
-		kit.Parallel(workers, func(worker int) {
-			first := store.ID(2048 + 2*worker)
-			o.rounds(rounds, 0, []store.ID{first, first + 1})
+	for range s.size(20, 2*workers*2*rounds) {
+		kit.Parallel(2*workers, func(i int) {
+			first := store.ID(2048 + 2*(i/2))
+			stores[i%2].rounds(rounds, rounds*i, []store.ID{first, first + 1})
 		})
 	}
-	o.holdsOnly(nil)
+	for _, o := range stores {
+		o.holdsOnly(nil)
+	}
 }

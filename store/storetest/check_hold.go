@@ -3,7 +3,6 @@ package storetest
 import (
 	"runtime"
 
-	"github.com/resultpool/resultpool/internal/kit"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -78,20 +77,4 @@ func twoStores(s *subject) {
 			b.usable(1<<30 + res.ID%1000)
 		}
 	})
-}
-
-// twoStoresAtOnce uses the same IDs in two stores at the same time, each on two
-// goroutines. Each store must be as if the other were not there.
-func twoStoresAtOnce(s *subject) {
-	stores := []*script{s.open(), s.open()}
-	var lots [2][]store.ID
-	for i := range store.ID(60) {
-		lots[i/30] = append(lots[i/30], i+1, 1<<32+i, 1<<63+i)
-	}
-	kit.Parallel(4, func(i int) {
-		stores[i%2].rounds(s.size(8, 4*len(lots[0])), 8*i, lots[i/2])
-	})
-	for _, o := range stores {
-		o.holdsOnly(nil)
-	}
 }

@@ -46,7 +46,6 @@ var checks = []check{
 	{Clauses: []int{9}, Name: "cancel-in-body", Try: cancelInBody},
 
 	{Clauses: []int{10}, Name: "two-stores", Try: twoStores},
-	{Clauses: []int{10}, Name: "two-stores-at-once", Try: twoStoresAtOnce},
 
 	{Clauses: []int{1, 2, 3, 4}, Name: "races", Try: races},
 	{Clauses: []int{4, 5, 6}, Name: "sweep-while-putting", Try: sweepWhilePutting},

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 	"testing/synctest"
@@ -26,41 +27,35 @@ func TestWithoutFaults(t *testing.T) {
 }
 
 func TestWithFaultsKeepsOptionalInterfaces(t *testing.T) {
-	type (
-		base     = store.ResultStore[int]
-		batcher  = store.BatchPutter[int]
-		recorder = store.RecordPutter[int]
-		reserver = store.IDReserver
-	)
+	type base = store.ResultStore[int]
+	type batcher = store.BatchPutter[int]
 	r := newReference()
-	for _, st := range []base{
-		r,
-		struct{ base }{r},
-		struct {
+	for want, st := range map[string]base{
+		"true true true":    r,
+		"false false false": struct{ base }{r},
+		"true true false": struct {
+			base
+			store.RecordPutter[int]
+		}{r, r},
+		"true false true": struct {
 			base
 			batcher
-		}{r, r},
-		struct {
-			base
-			reserver
-		}{r, r},
-		struct {
-			base
-			recorder
-		}{r, r},
-		struct {
-			base
-			batcher
-			reserver
+			store.IDReserver
 		}{r, r, r},
+		"true false false": struct {
+			base
+			batcher
+		}{r, r},
+		"false false true": struct {
+			base
+			store.IDReserver
+		}{r, r},
 	} {
-		offers := func(st base) (all [3]bool) {
-			_, all[0] = st.(batcher)
-			_, all[1] = st.(recorder)
-			_, all[2] = st.(reserver)
-			return all
-		}
-		assert.Equal(t, offers(st), offers(WithFaults(st, Faults{})), "%T", st)
+		faulty := WithFaults(st, Faults{})
+		_, batches := faulty.(batcher)
+		_, records := faulty.(store.RecordPutter[int])
+		_, reserves := faulty.(store.IDReserver)
+		assert.Equal(t, want, fmt.Sprint(batches, records, reserves))
 	}
 }
 
@@ -109,32 +104,34 @@ func TestEachMethodHasItsFault(t *testing.T) {
 	assert.Equal(t, seen{"Put": {1}}, call(func(f Fault) Faults { return Faults{Put: f, PutBatch: Chain()} }))
 }
 
-// TestFaults: they are those of package kit, by the same names.
+// TestFaults: they are those of package kit, by the same names. Three calls are made.
 func TestFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, row := range map[string]struct {
 			f       Fault
-			errs    [3]error
-			done    [3]bool
+			failed  string
+			put     int
 			elapsed time.Duration
 		}{
-			"Fail":  {Fail(io.EOF), [3]error{io.EOF, io.EOF, io.EOF}, [3]bool{}, 0},
-			"Lose":  {Lose(io.EOF), [3]error{io.EOF, io.EOF, io.EOF}, [3]bool{true, true, true}, 0},
-			"Slow":  {Slow(time.Minute), [3]error{}, [3]bool{true, true, true}, 3 * time.Minute},
-			"Block": {Block(), [3]error{errFault, errFault, errFault}, [3]bool{}, 3 * time.Hour},
-			"First": {First(2, Fail(io.EOF)), [3]error{io.EOF, io.EOF}, [3]bool{2: true}, 0},
-			"For":   {Chain(For(time.Minute, Fail(io.EOF)), Slow(time.Second)), [3]error{io.EOF, io.EOF, io.EOF}, [3]bool{}, 0},
-			"Only":  {Only(Fail(io.EOF), 2), [3]error{1: io.EOF}, [3]bool{true, false, true}, 0},
+			"Fail":  {Fail(io.EOF), "[EOF EOF EOF]", 0, 0},
+			"Lose":  {Lose(io.EOF), "[EOF EOF EOF]", 3, 0},
+			"Slow":  {Slow(time.Minute), "[<nil> <nil> <nil>]", 3, 3 * time.Minute},
+			"Block": {Block(), "[a fault a fault a fault]", 0, 3 * time.Hour},
+			"First": {First(2, Fail(io.EOF)), "[EOF EOF <nil>]", 1, 0},
+			"For":   {Chain(Slow(time.Second), For(2*time.Second, Fail(io.EOF))), "[EOF EOF <nil>]", 1, 3 * time.Second},
+			"Only":  {Only(Fail(io.EOF), 2), "[<nil> EOF <nil>]", 2, 0},
 		} {
 			start := time.Now()
-			for i, want := range row.errs {
+			inner := newReference()
+			st := WithFaults(inner, Faults{Put: row.f})
+			var failed []error
+			for id := range store.ID(3) {
 				ctx, cancel := context.WithTimeoutCause(t.Context(), time.Hour, errFault)
-				inner := newReference()
-				id := store.ID(i + 1)
-				assert.Equal(t, want, WithFaults(inner, Faults{Put: row.f}).Put(ctx, result(id, 0)), "%s, call %d", name, i)
-				assert.Equal(t, row.done[i], len(inner.m) == 1, "%s, call %d", name, i)
+				failed = append(failed, st.Put(ctx, result(id+1, 0)))
 				cancel()
 			}
+			assert.Equal(t, row.failed, fmt.Sprint(failed), name)
+			assert.Len(t, inner.m, row.put, name)
 			assert.Equal(t, row.elapsed, time.Since(start), name)
 		}
 	})

@@ -61,55 +61,54 @@ func WithFaults[R any](st store.ResultStore[R], faults Faults) store.ResultStore
 	if faults.PutBatch == nil {
 		faults.PutBatch = faults.Put
 	}
-	f := &faulty[R]{st, faults}
-	bp, batches := st.(store.BatchPutter[R])
-	batcher := &faultyBatcher[R]{bp, faults.PutBatch}
-	rp, records := st.(store.RecordPutter[R])
-	recorder := &faultyRecorder[R]{batcher, rp}
-	r, reserves := st.(store.IDReserver)
-	reserver := &faultyReserver{r, faults.ReserveIDs}
+	f := &faulty[R]{ResultStore: st, faults: faults}
+	var batches, records, reserves bool
+	f.batcher, batches = st.(store.BatchPutter[R])
+	f.recorder, records = st.(store.RecordPutter[R])
+	f.reserver, reserves = st.(store.IDReserver)
 	switch {
 	case records && reserves:
-		return struct {
-			*faulty[R]
-			store.RecordPutter[R]
-			store.IDReserver
-		}{f, recorder, reserver}
+		return f
 	case records:
 		return struct {
-			*faulty[R]
+			store.ResultStore[R]
 			store.RecordPutter[R]
-		}{f, recorder}
+		}{f, f}
 	case batches && reserves:
 		return struct {
-			*faulty[R]
+			store.ResultStore[R]
 			store.BatchPutter[R]
 			store.IDReserver
-		}{f, batcher, reserver}
+		}{f, f, f}
 	case batches:
 		return struct {
-			*faulty[R]
+			store.ResultStore[R]
 			store.BatchPutter[R]
-		}{f, batcher}
+		}{f, f}
 	case reserves:
 		return struct {
-			*faulty[R]
+			store.ResultStore[R]
 			store.IDReserver
-		}{f, reserver}
+		}{f, f}
 	default:
-		return f
+		return struct{ store.ResultStore[R] }{f}
 	}
 }
 
+// A faulty store has the methods of all optional interfaces. WithFaults hides those which the
+// store inside does not have.
 type faulty[R any] struct {
-	st     store.ResultStore[R]
-	faults Faults
+	store.ResultStore[R]
+	batcher  store.BatchPutter[R]
+	recorder store.RecordPutter[R]
+	reserver store.IDReserver
+	faults   Faults
 }
 
 // Put implements [store.ResultStore].
 func (s *faulty[R]) Put(ctx context.Context, res store.Result[R]) error {
 	return kit.Call(ctx, s.faults.Put, []store.ID{res.ID}, func(ctx context.Context) error {
-		return s.st.Put(ctx, res)
+		return s.ResultStore.Put(ctx, res)
 	})
 }
 
@@ -117,7 +116,7 @@ func (s *faulty[R]) Put(ctx context.Context, res store.Result[R]) error {
 func (s *faulty[R]) Get(ctx context.Context, id store.ID) (store.Result[R], error) {
 	var res store.Result[R]
 	err := kit.Call(ctx, s.faults.Get, []store.ID{id}, func(ctx context.Context) (err error) {
-		res, err = s.st.Get(ctx, id)
+		res, err = s.ResultStore.Get(ctx, id)
 		return err
 	})
 	if err != nil {
@@ -129,7 +128,7 @@ func (s *faulty[R]) Get(ctx context.Context, id store.ID) (store.Result[R], erro
 // Delete implements [store.ResultStore].
 func (s *faulty[R]) Delete(ctx context.Context, id store.ID) error {
 	return kit.Call(ctx, s.faults.Delete, []store.ID{id}, func(ctx context.Context) error {
-		return s.st.Delete(ctx, id)
+		return s.ResultStore.Delete(ctx, id)
 	})
 }
 
@@ -138,7 +137,7 @@ func (s *faulty[R]) All(ctx context.Context) iter.Seq2[store.Result[R], error] {
 	return func(yield func(store.Result[R], error) bool) {
 		left := false
 		err := kit.Call(ctx, s.faults.All, nil, func(ctx context.Context) error {
-			for res, err := range s.st.All(ctx) {
+			for res, err := range s.ResultStore.All(ctx) {
 				if err != nil && res.ID == 0 {
 					return err
 				}
@@ -164,46 +163,31 @@ func (s *faulty[R]) each(ctx context.Context, res store.Result[R], err error) (s
 	return res, err
 }
 
-type faultyBatcher[R any] struct {
-	st    store.BatchPutter[R]
-	fault Fault
-}
-
 // PutBatch implements [store.BatchPutter].
-func (s *faultyBatcher[R]) PutBatch(ctx context.Context, res []store.Result[R]) error {
+func (s *faulty[R]) PutBatch(ctx context.Context, res []store.Result[R]) error {
 	ids := make([]store.ID, len(res))
 	for i, one := range res {
 		ids[i] = one.ID
 	}
-	return kit.Call(ctx, s.fault, ids, func(ctx context.Context) error { return s.st.PutBatch(ctx, res) })
-}
-
-type faultyRecorder[R any] struct {
-	*faultyBatcher[R]
-	st store.RecordPutter[R]
+	return kit.Call(ctx, s.faults.PutBatch, ids, func(ctx context.Context) error { return s.batcher.PutBatch(ctx, res) })
 }
 
 // Encode implements [store.RecordPutter].
-func (s *faultyRecorder[R]) Encode(res store.Result[R]) ([]byte, error) { return s.st.Encode(res) }
+func (s *faulty[R]) Encode(res store.Result[R]) ([]byte, error) { return s.recorder.Encode(res) }
 
 // PutRecords implements [store.RecordPutter].
-func (s *faultyRecorder[R]) PutRecords(ctx context.Context, recs []store.Record) error {
+func (s *faulty[R]) PutRecords(ctx context.Context, recs []store.Record) error {
 	ids := make([]store.ID, len(recs))
 	for i, rec := range recs {
 		ids[i] = rec.ID
 	}
-	return kit.Call(ctx, s.fault, ids, func(ctx context.Context) error { return s.st.PutRecords(ctx, recs) })
-}
-
-type faultyReserver struct {
-	st    store.IDReserver
-	fault Fault
+	return kit.Call(ctx, s.faults.PutBatch, ids, func(ctx context.Context) error { return s.recorder.PutRecords(ctx, recs) })
 }
 
 // ReserveIDs implements [store.IDReserver].
-func (s *faultyReserver) ReserveIDs(ctx context.Context, n uint64) (first store.ID, err error) {
-	err = kit.Call(ctx, s.fault, nil, func(ctx context.Context) (err error) {
-		first, err = s.st.ReserveIDs(ctx, n)
+func (s *faulty[R]) ReserveIDs(ctx context.Context, n uint64) (first store.ID, err error) {
+	err = kit.Call(ctx, s.faults.ReserveIDs, nil, func(ctx context.Context) (err error) {
+		first, err = s.reserver.ReserveIDs(ctx, n)
 		return err
 	})
 	if err != nil {

@@ -61,28 +61,5 @@ func hopelessStores() map[string]func() store.ResultStore[int] {
 			})
 		}
 	}
-	for name, each := range map[string]func(store.Result[int], yielder) bool{
-		"everything twice": func(res store.Result[int], yield yielder) bool { return yield(res, nil) && yield(res, nil) },
-		"other values": func(res store.Result[int], yield yielder) bool {
-			res.Value++
-			return yield(res, nil)
-		},
-		"other IDs": func(res store.Result[int], yield yielder) bool {
-			res.ID += 1 << 50
-			return yield(res, nil)
-		},
-		"other IDs too": func(res store.Result[int], yield yielder) bool {
-			return yield(res, nil) && yield(result(res.ID+1<<50, 0), nil)
-		},
-		"errors between": func(res store.Result[int], yield yielder) bool {
-			return yield(res, nil) && yield(store.Result[int]{}, io.EOF)
-		},
-	} {
-		stores["All yields "+name] = func() store.ResultStore[int] {
-			b := newBroken()
-			yielding(func(_ context.Context, res store.Result[int], _ error, yield yielder) bool { return each(res, yield) })(b)
-			return b
-		}
-	}
 	return stores
 }

@@ -27,29 +27,22 @@ func newReference() *reference {
 	return &reference{m: make(map[store.ID]store.Result[int])}
 }
 
-func (r *reference) Put(_ context.Context, res store.Result[int]) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, held := r.m[res.ID]; held {
-		return store.ErrExists
-	}
-	r.m[res.ID] = res
-	return nil
+func (r *reference) Put(ctx context.Context, res store.Result[int]) error {
+	return r.PutBatch(ctx, []store.Result[int]{res})
 }
 
 func (r *reference) PutBatch(_ context.Context, res []store.Result[int]) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	coming := make(map[store.ID]store.Result[int], len(res))
-	for _, one := range res {
-		_, held := r.m[one.ID]
-		_, twice := coming[one.ID]
-		if held || twice {
+	for i, one := range res {
+		if _, held := r.m[one.ID]; held {
+			for _, before := range res[:i] {
+				delete(r.m, before.ID)
+			}
 			return store.ErrExists
 		}
-		coming[one.ID] = one
+		r.m[one.ID] = one
 	}
-	maps.Copy(r.m, coming)
 	return nil
 }
 

@@ -75,13 +75,6 @@ func TestRun(t *testing.T) {
 		"        Clause 2 of store.ResultStore: Put of an ID that is held changes nothing")
 	assert.Contains(t, out, "--- PASS: TestChild/clause=1/round-trip")
 
-	out, err = kittest.Child(t, "IDs above the largest int64 panic", "^TestChild$")
-	require.Error(t, err)
-	assert.Contains(t, out, "--- FAIL: TestChild/clause=8/boundaries")
-	assert.Contains(t, out, "panic: negative ID")
-	assert.Contains(t, out, "broken_holds_test.go", "the stack of the panic")
-	assert.Contains(t, out, "--- PASS: TestChild/clause=1-4/races", "a later check")
-
 	out, err = kittest.Child(t, "does not batch", "^TestChild$/^BatchPutter$")
 	require.NoError(t, err)
 	assert.Contains(t, out, "--- SKIP: TestChild/BatchPutter/equals-puts")
