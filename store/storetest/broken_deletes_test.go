@@ -10,9 +10,6 @@ import (
 
 // brokenDeletes break the promises of clauses 3 and 4.
 var brokenDeletes = []brokenStore{
-	{"Get of an absent ID returns a zero Result", "clause=3/never-put", getting(
-		func(*broken, *store.Result[int], error) error { return nil },
-	)},
 	{"ErrNotFound is only its text", "clause=3/never-put", getting(
 		func(_ *broken, _ *store.Result[int], err error) error { return onlyText(err) },
 	)},

@@ -13,22 +13,7 @@ import (
 
 // brokenHolds break the promises of clauses 7, 8 and 10, and of several at once.
 var brokenHolds = []brokenStore{
-	{"the oldest is evicted beyond ten thousand", "clause=7/no-eviction", evicting(10_000)},
 	{"the oldest is evicted beyond a hundred thousand", "clause=7/no-eviction BatchPutter/no-eviction", evicting(100_000)},
-	// An ID is in order each time that it is used; marks has where it was last.
-	{"what was not read for long is evicted beyond forty thousand", "clause=7/no-eviction", with(
-		having(func(b *broken, res store.Result[int]) {
-			for b.use(res.ID); len(b.m) > 40_000; b.n.Add(1) {
-				if id := b.order[b.n.Load()]; b.marks[id] == int(b.n.Load())+1 {
-					delete(b.m, id)
-				}
-			}
-		}),
-		withGet(func(ctx context.Context, b *broken, id store.ID) (store.Result[int], error) {
-			b.locked(func() { b.use(id) })
-			return b.reference.Get(ctx, id)
-		}),
-	)},
 	{"the index of Get forgets beyond a hundred and twenty thousand", "clause=7/no-eviction", getting(
 		func(b *broken, res *store.Result[int], err error) error {
 			if res.ID < 50 && b.size() > 120_000 {
@@ -70,7 +55,6 @@ var brokenHolds = []brokenStore{
 			return err
 		}),
 	)},
-	{"IDs have 32 bits", "clause=8/boundaries", naming(func(id store.ID) store.ID { return store.ID(uint32(id)) })},
 	{"IDs go through a float64", "clause=8/boundaries", naming(func(id store.ID) store.ID {
 		if id > math.MaxInt64 { // a conversion back could be out of range
 			return id
@@ -98,7 +82,6 @@ var brokenHolds = []brokenStore{
 			return b.reference.Put(ctx, res)
 		},
 	)},
-	{"all stores are one", "clause=10/two-stores", sharing(0, newReference())},
 	{"stores share what is above 2^40", "clause=10/two-stores", sharing(1<<40, newReference())},
 	{"all stores encode into one buffer", "clause=4/concurrent-rounds", encodingInto(new(atomic.Int64))},
 	{"growing loses what is put meanwhile", "clause=1/seen-by-others", withPut(
@@ -117,12 +100,6 @@ var brokenHolds = []brokenStore{
 			return b.reference.Put(ctx, res)
 		},
 	)},
-}
-
-// use says that an ID was used. mu is held.
-func (b *broken) use(id store.ID) {
-	b.order = append(b.order, id)
-	b.marks[id] = len(b.order)
 }
 
 // evicting has a store into which IDs come in order hold the last n.

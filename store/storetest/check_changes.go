@@ -138,31 +138,6 @@ func (l *ledger) ids(low, high store.ID) (ids []store.ID) {
 	return ids
 }
 
-// forAll calls f for each of ids that it has not been called for in the body of a loop.
-func (l *ledger) forAll(ids []store.ID, f func(store.ID)) {
-	l.loop(func(store.ID) {
-		if len(ids) > 0 {
-			f(ids[0])
-			ids = ids[1:]
-		}
-	})
-	for _, id := range ids {
-		f(id)
-	}
-}
-
-// changesInBody has the body of one loop delete results, and that of another put some,
-// before and after those that stay.
-func changesInBody(s *subject) {
-	l := s.openLedger(s.size(4500, 1))
-	for _, id := range l.ids(1, 4) {
-		l.enter(id)
-	}
-	l.forAll(l.ids(3, 4), l.strike)
-	l.forAll(l.ids(5, 7), l.enter)
-	l.loop(func(store.ID) {})
-}
-
 // concurrentChanges loops again and again while one goroutine puts and deletes bursts of
 // new IDs, here and there, and another the same few over again, all among those that stay.
 func concurrentChanges(s *subject) {

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"context"
+	"sync"
 	"time"
 
 	"github.com/resultpool/resultpool/internal/kit"
@@ -19,18 +21,32 @@ func Lose(err error) Fault { return kit.Losing[store.ID](err) }
 
 // Slow has every call wait for d before it is made. If its context is done
 // before, it returns context.Cause, with nothing done.
-func Slow(d time.Duration) Fault { return kit.Slow[store.ID](d) }
-
-// Block has every call wait until its context is done, and then return
-// context.Cause, with nothing done. With a context that cannot be done, it waits
-// for ever.
-func Block() Fault { return kit.Block[store.ID]() }
+func Slow(d time.Duration) Fault {
+	return func(ctx context.Context, _ []store.ID, do func(context.Context) error) error {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			return do(ctx)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
 
 // First is f for the first n calls. Those after them work.
 func First(n int, f Fault) Fault { return kit.First[store.ID](n, f) }
 
 // For is f from the first call on and for as long as d. Calls after that work.
-func For(d time.Duration, f Fault) Fault { return kit.For[store.ID](d, f) }
+func For(d time.Duration, f Fault) Fault {
+	begun := sync.OnceValue(time.Now)
+	return func(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
+		if time.Since(begun()) >= d {
+			return do(ctx)
+		}
+		return kit.Call(ctx, f, ids, do)
+	}
+}
 
 // Only is f for calls that are about one of these IDs. All others work.
 func Only(f Fault, ids ...store.ID) Fault { return kit.Only(f, ids...) }
