@@ -2,9 +2,6 @@ package storetest
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"runtime"
-	"sync/atomic"
 
 	"github.com/resultpool/resultpool/internal/kit"
 	"github.com/resultpool/resultpool/store"
@@ -75,54 +72,51 @@ func callsInBody(s *subject) {
 	o.holdsOnly(held)
 }
 
-func deleteAsRead(s *subject) {
-	o := s.open()
-	n := len(o.fill(s.size(inBody, 2)))
-	o.eachOf(n, func(res store.Result[int]) { o.remove(res.ID) })
-	o.holdsOnly(nil)
-}
-
 func breakInBody(s *subject) { leaveAndUse(s, false) }
 func panicInBody(s *subject) { leaveAndUse(s, true) }
 
 // leaveAndUse leaves a loop at the first, a middle and the last result, and finds the
-// store usable from another goroutine each time.
+// store usable from another goroutine each time. What the body and another goroutine did
+// before must not be undone.
 func leaveAndUse(s *subject, byPanic bool) {
 	o := s.open()
 	held := o.fill(s.size(inBody, 1))
 	for _, at := range []int{1, len(held) / 2, len(held)} {
-		o.leave(at, byPanic, func() {})
+		o.leave(at, byPanic, func() {
+			o.rounds(1, at, []store.ID{1 << 20})
+			elsewhere("for which the body waited", func() { o.rounds(1, at, []store.ID{1 << 21}) })
+		})
 		elsewhere("after a loop that was left", func() { o.usable(1 << 30) })
 		o.holdsOnly(held)
 	}
 }
 
 // leave leaves a loop at a result, of which there are that many at least, by a break or by
-// a panic, which has to come through All.
-func (o *script) leave(at int, byPanic bool, body func()) {
+// a panic, which has to come through All. It calls before when it has come to the result.
+func (o *script) leave(at int, byPanic bool, before func()) {
 	type thrown struct{ at int }
 	seen := 0
-	var yielded error
+	var failed error
 	caught := func() (r any) {
 		defer func() { r = recover() }()
 		for _, err := range o.st.All(o.ctx) {
-			if yielded = err; err != nil {
-				break
-			}
-			body()
-			if seen++; seen < at {
+			if seen++; err == nil && seen < at {
 				continue
 			}
+			failed = err
+			if err == nil {
+				failed = kit.Try(before)
+			}
 			if byPanic {
-				panic(thrown{at})
+				panic(thrown{seen})
 			}
 			break
 		}
 		return nil
 	}()
 	switch {
-	case yielded != nil:
-		kit.Failf("All yielded error %q, want none", yielded)
+	case failed != nil:
+		kit.Failf("at result %d of All: %w", seen, failed)
 	case byPanic && caught != (thrown{at}):
 		kit.Failf("a panic in the body at result %d came out of the loop as %v", at, caught)
 	case !byPanic && caught != nil:
@@ -130,36 +124,4 @@ func (o *script) leave(at int, byPanic bool, body func()) {
 	case seen != at:
 		kit.Failf("All yielded %d results to a loop that was left at result %d", seen, at)
 	}
-}
-
-// leftWhileOthersWrite leaves one loop after the other, with a loop in its body, while other
-// goroutines put and delete. None of what they do may be undone or hindered by that.
-func leftWhileOthersWrite(s *subject) {
-	const writers = 2
-	o := s.open()
-	held := o.fill(s.size(inBody, 1))
-	var over atomic.Bool
-	kit.Parallel(writers+1, func(i int) {
-		for n := 0; i < writers && !over.Load(); n++ {
-			o.rounds(1, 0, []store.ID{store.ID(1<<20 + writers*(n%64) + i)})
-		}
-		if i < writers {
-			return
-		}
-		defer over.Store(true)
-		rng := rand.New(rand.NewPCG(1, 7))
-		for n := range s.size(60, 100) {
-			seen := 0
-			o.leave(1+rng.IntN(len(held)), n%2 == 0, func() {
-				if seen++; seen%50 == 0 {
-					runtime.Gosched()
-					for range o.st.All(o.ctx) {
-						break
-					}
-				}
-			})
-		}
-	})
-	elsewhere("after loops that were left", func() { o.usable(1 << 30) })
-	o.holdsOnly(held)
 }

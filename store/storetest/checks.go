@@ -26,10 +26,8 @@ var checks = []check{
 	{Clauses: []int{5}, Name: "exactly-once", Try: exactlyOnce},
 
 	{Clauses: []int{6}, Name: "calls-in-body", Try: callsInBody},
-	{Clauses: []int{6}, Name: "delete-as-read", Try: deleteAsRead},
 	{Clauses: []int{6}, Name: "break", Try: breakInBody},
 	{Clauses: []int{6}, Name: "panic", Try: panicInBody},
-	{Clauses: []int{6}, Name: "left-while-others-write", Try: leftWhileOthersWrite},
 
 	// This hangs if All holds a lock, which clause 6 has told by then.
 	{Clauses: []int{5}, Name: "concurrent-changes", Try: concurrentChanges},

@@ -37,8 +37,7 @@
 // # Faulty stores
 //
 // [WithFaults] makes a store fail on purpose: for a while or for ever, slowly, by
-// blocking until the context ends, by panicking, by rejecting a result, or by
-// losing an answer.
+// rejecting a result, by losing an answer, or as a function of your own says.
 //
 //	st := storetest.WithFaults(rwmutex.New[int](), storetest.Faults{
 //		Put: storetest.For(time.Minute, storetest.Fail(errDown)),

@@ -22,11 +22,7 @@ func TestContract(t *testing.T) {
 	kittest.Names(t, &contract, checks)
 }
 
-func TestReferencePasses(t *testing.T) {
-	Run(t, func(testing.TB) store.ResultStore[int] { return newReference() })
-}
-
-// TestChecksLeaveNoGoroutine runs each check in a bubble, which does not let its
+// TestChecksLeaveNoGoroutine has the reference store pass. It runs each check in a bubble, which does not let its
 // test end before all goroutines have.
 func TestChecksLeaveNoGoroutine(t *testing.T) {
 	r := newRun(func(testing.TB) store.ResultStore[int] { return newReference() }, 0)
