@@ -37,7 +37,8 @@
 // # Faulty stores
 //
 // [WithFaults] makes a store fail on purpose: for a while or for ever, slowly, by
-// rejecting a result, by losing an answer, or as a function of your own says.
+// blocking until the context ends, by panicking, by rejecting a result, or by
+// losing an answer.
 //
 //	st := storetest.WithFaults(rwmutex.New[int](), storetest.Faults{
 //		Put: storetest.For(time.Minute, storetest.Fail(errDown)),

@@ -35,6 +35,21 @@ func Slow(d time.Duration) Fault {
 	}
 }
 
+// Block has every call wait until its context is done, and then return
+// context.Cause, with nothing done. With a context that cannot be done, it waits
+// for ever.
+func Block() Fault {
+	return func(ctx context.Context, _ []store.ID, _ func(context.Context) error) error {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+}
+
+// Panic has every call panic with v.
+func Panic(v any) Fault {
+	return func(context.Context, []store.ID, func(context.Context) error) error { panic(v) }
+}
+
 // First is f for the first n calls. Those after them work.
 func First(n int, f Fault) Fault { return kit.First[store.ID](n, f) }
 

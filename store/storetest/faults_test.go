@@ -113,13 +113,14 @@ func TestFaults(t *testing.T) {
 			put     int
 			elapsed time.Duration
 		}{
-			"Fail":                      {Fail(io.EOF), "[EOF EOF EOF]", 0, 0},
-			"Lose":                      {Lose(io.EOF), "[EOF EOF EOF]", 3, 0},
-			"Slow":                      {Slow(time.Minute), "[<nil> <nil> <nil>]", 3, 3 * time.Minute},
-			"Slow, but for its context": {Slow(2 * time.Hour), "[a fault a fault a fault]", 0, 3 * time.Hour},
-			"First":                     {First(2, Fail(io.EOF)), "[EOF EOF <nil>]", 1, 0},
-			"For":                       {Chain(Slow(time.Second), For(2*time.Second, Fail(io.EOF))), "[EOF EOF <nil>]", 1, 3 * time.Second},
-			"Only":                      {Only(Fail(io.EOF), 2), "[<nil> EOF <nil>]", 2, 0},
+			"Fail":  {Fail(io.EOF), "[EOF EOF EOF]", 0, 0},
+			"Lose":  {Lose(io.EOF), "[EOF EOF EOF]", 3, 0},
+			"Slow":  {Slow(time.Minute), "[<nil> <nil> <nil>]", 3, 3 * time.Minute},
+			"Block": {Block(), "[a fault a fault a fault]", 0, 3 * time.Hour},
+			"late":  {Slow(2 * time.Hour), "[a fault a fault a fault]", 0, 3 * time.Hour},
+			"First": {First(2, Fail(io.EOF)), "[EOF EOF <nil>]", 1, 0},
+			"For":   {Chain(Slow(time.Second), For(2*time.Second, Fail(io.EOF))), "[EOF EOF <nil>]", 1, 3 * time.Second},
+			"Only":  {Only(Fail(io.EOF), 2), "[<nil> EOF <nil>]", 2, 0},
 		} {
 			start := time.Now()
 			inner := newReference()
@@ -134,6 +135,8 @@ func TestFaults(t *testing.T) {
 			assert.Len(t, inner.m, row.put, name)
 			assert.Equal(t, row.elapsed, time.Since(start), name)
 		}
+		st := WithFaults(newReference(), Faults{Put: Panic("boom")})
+		assert.PanicsWithValue(t, "boom", func() { _ = st.Put(t.Context(), result(1, 0)) })
 	})
 }
 

@@ -34,7 +34,7 @@ func Run(t *testing.T, newStore func(testing.TB) store.ResultStore[int]) {
 // newRun returns a run on stores whose Put takes about perPut, or 0 if that is not known.
 func newRun(newStore func(testing.TB) store.ResultStore[int], perPut time.Duration) *kit.Run[*subject] {
 	return &kit.Run[*subject]{
-		Contract: &contract,
+		Contract: contract(),
 		Patience: patience,
 		Subject: func(tb testing.TB) *subject {
 			return &subject{

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -18,12 +17,12 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	kittest.Contract(t, &contract, "../store.go", map[string][]string{
+	kittest.Contract(t, contract(), "../store.go", map[string][]string{
 		"BatchPutter":  {"PutBatch"},
 		"RecordPutter": {"Encode", "PutRecords"},
 		"IDReserver":   {"ReserveIDs"},
 	})
-	kittest.Names(t, &contract, checks)
+	kittest.Names(t, contract(), checks)
 }
 
 // TestChecksLeaveNoGoroutine has the reference store pass. It runs each check in a bubble, which does not let its
@@ -122,9 +121,8 @@ func hopelessStores() map[string]func() store.ResultStore[int] {
 	}
 	faulty("every ID is held", func() Faults { return Faults{Put: Fail(store.ErrExists)} })
 	faulty("no ID is held", func() Faults { return Faults{Get: Fail(store.ErrNotFound)} })
-	panics := func(context.Context, []store.ID, func(context.Context) error) error { panic("boom") }
 	for _, n := range []int{0, 3, 100} {
-		for name, f := range map[string]Fault{"fails": Fail(io.EOF), "does nothing": Fail(nil), "panics": panics} {
+		for name, f := range map[string]Fault{"fails": Fail(io.EOF), "does nothing": Fail(nil), "panics": Panic("boom")} {
 			name = fmt.Sprintf("%s after %d calls", name, n)
 			faulty("Put "+name, func() Faults { return Faults{Put: kit.After(n, f)} })
 			faulty("Get "+name, func() Faults { return Faults{Get: kit.After(n, f)} })
