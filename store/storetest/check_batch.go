@@ -158,7 +158,7 @@ func batchOneWinner(s *subject, open func() batchScript) {
 		o := open()
 		batches := make([][]store.Result[int], rivals)
 		for i := range batches {
-			single := (i + round) % 2 // who comes first is not quite random
+			single := (i + round) % 2 // the order in which goroutines start is not quite random
 			batches[i] = append(batch(store.ID(100*(i+1)), 5*(1-single)), store.Result[int]{ID: 1, Value: i})
 		}
 		var winner atomic.Int32 // its number plus 1

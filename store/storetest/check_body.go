@@ -82,18 +82,15 @@ func leaveAndUse(s *subject, byPanic bool) {
 	o := s.open()
 	held := o.fill(s.size(inBody, 1))
 	for _, at := range []int{1, len(held) / 2, len(held)} {
-		o.leave(at, byPanic, func() {
-			o.rounds(1, at, []store.ID{1 << 20})
-			elsewhere("for which the body waited", func() { o.rounds(1, at, []store.ID{1 << 21}) })
-		})
+		o.leave(at, byPanic)
 		elsewhere("after a loop that was left", func() { o.usable(1 << 30) })
 		o.holdsOnly(held)
 	}
 }
 
 // leave leaves a loop at a result, of which there are that many at least, by a break or by
-// a panic, which has to come through All. It calls before when it has come to the result.
-func (o *script) leave(at int, byPanic bool, before func()) {
+// a panic, which has to come through All. The body changes something before.
+func (o *script) leave(at int, byPanic bool) {
 	type thrown struct{ at int }
 	seen := 0
 	var failed error
@@ -103,9 +100,11 @@ func (o *script) leave(at int, byPanic bool, before func()) {
 			if seen++; err == nil && seen < at {
 				continue
 			}
-			failed = err
-			if err == nil {
-				failed = kit.Try(before)
+			if failed = err; err == nil {
+				failed = kit.Try(func() {
+					o.rounds(1, at, []store.ID{1 << 20})
+					elsewhere("for which the body waited", func() { o.rounds(1, at, []store.ID{1 << 21}) })
+				})
 			}
 			if byPanic {
 				panic(thrown{seen})

@@ -87,10 +87,10 @@ func TestRun(t *testing.T) {
 	assert.Contains(t, out, "--- SKIP: TestChild")
 }
 
-// TestChecksEndOnHopelessStores has every check meet stores that fail altogether,
-// or from some call on, in the middle of what the check does. Goroutines of a check
-// wait for one another: that must end however one of them comes off. The checks
-// take the stores for slow, and so have less to do.
+// TestChecksEndOnHopelessStores has every check try stores that fail altogether, or from some
+// call on, in the middle of what the check does. Goroutines of a check wait for one another:
+// that must end whatever becomes of one of them. The checks take the stores for slow, and so
+// have less to do.
 func TestChecksEndOnHopelessStores(t *testing.T) {
 	rejected := make(map[string]bool)
 	for name, newStore := range hopelessStores() {
