@@ -123,14 +123,21 @@ var boundaries = func() []store.ID {
 	return append(ids, math.MaxUint64-1)
 }()
 
-// boundaryIDs has rivals put the IDs at all boundaries, which are held at once then, and
-// several goroutines put and delete those next to 2^31, 2^32, 2^63 and the largest one. There
-// every ID is taken, as it is where a pool's begin.
+// boundaryIDs puts the IDs at all boundaries, which are held at once then, by rivals unless the
+// store is slow. Then several goroutines put and delete those next to 2^31, 2^32, 2^63 and the
+// largest one. There every ID is taken, as it is where a pool's begin.
 func boundaryIDs(s *subject) {
 	o := s.open()
 	held := make(map[store.ID]store.Result[int])
-	for _, id := range boundaries {
-		held[id] = o.compete(id)
+	every := len(boundaries) / s.size(len(boundaries), rivals)
+	for i, id := range boundaries {
+		if i%every == 0 {
+			held[id] = o.compete(id)
+			continue
+		}
+		held[id] = result(id, 0)
+		o.put(held[id])
+		o.refuse(result(id, 1))
 	}
 	o.hasAll(held)
 	for id := range held {
