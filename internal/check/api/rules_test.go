@@ -64,8 +64,13 @@ var variables = map[string]string{
 	"engine/enginetest.waiterChecks":     "a table: the checks of Waiter",
 	"pool.ErrGoexit":                     "an error sentinel: that of store",
 	"pool.ErrNotRun":                     "an error sentinel: that of store",
+	"store/storetest.batchChecks":        "a table: the checks of BatchPutter",
 	"store/storetest.boundaries":         "a table: the IDs at which things go wrong",
 	"store/storetest.checks":             "a table: the checks, in order",
+	"store/storetest.clauses":            "a table: the text of the contract",
+	"store/storetest.offers":             "a table: the text of the optional interfaces",
+	"store/storetest.recordChecks":       "a table: the checks of RecordPutter",
+	"store/storetest.reserveChecks":      "a table: the checks of IDReserver",
 	"store/storetest.sentinels":          "a table: the errors that a store has to keep",
 }
 

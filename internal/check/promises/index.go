@@ -142,7 +142,7 @@ func (x *Index) addChecks(root fs.FS, name string) error {
 	return nil
 }
 
-// checkName is the kit's own FullName, of a check in its source.
+// checkName is the kit's own fullName, of a check in its source.
 func checkName(lit *ast.CompositeLit) (string, bool) {
 	var name, of string
 	for _, e := range lit.Elts {
@@ -153,11 +153,11 @@ func checkName(lit *ast.CompositeLit) (string, bool) {
 		key, _ := kv.Key.(*ast.Ident)
 		switch {
 		case key == nil:
-		case key.Name == "Name":
+		case key.Name == "name":
 			name, _ = literal(kv.Value)
-		case key.Name == "Offer":
+		case key.Name == "offer":
 			of, _ = literal(kv.Value)
-		case key.Name == "Clauses":
+		case key.Name == "clauses":
 			if list, ok := kv.Value.(*ast.CompositeLit); ok && len(list.Elts) > 0 {
 				first, ok1 := list.Elts[0].(*ast.BasicLit)
 				last, ok2 := list.Elts[len(list.Elts)-1].(*ast.BasicLit)

@@ -78,9 +78,9 @@ func ExampleNew() {}
 	"store/storetest/check.go": {Data: []byte(`package storetest
 
 var checks = []check{
-	{Clauses: []int{2}, Name: "put-held-id"},
-	{Clauses: []int{1, 2, 3}, Name: "random"},
-	{Offer: "BatchPutter", Name: "all-or-none"},
+	{clauses: []int{2}, name: "put-held-id"},
+	{clauses: []int{1, 2, 3}, name: "random"},
+	{offer: "BatchPutter", name: "all-or-none"},
 }
 `)},
 }
