@@ -31,8 +31,9 @@ func oneWinner(s *subject) {
 // of readers.
 func races(s *subject) {
 	o := s.open()
+	block := s.size(1022, 200)
 	for i := range s.size(300, rivals+2) {
-		id := store.ID(i%3 + 1)
+		id := o.absent(i, store.ID(block))
 		won := o.compete(id)
 		next := result(id, rivals)
 		var deleted atomic.Bool
@@ -56,6 +57,25 @@ func races(s *subject) {
 			runtime.Gosched()
 			o.remove(id)
 		}, func() []store.Result[int] { return []store.Result[int]{{}, won, {}} }, id)
+	}
+}
+
+// absent returns an ID that is not held. They are by turns the same few again, new ones, so that
+// the store grows, and the last one of a block of 1,024 which has been deleted, which a store
+// may be about to give back.
+func (o *script) absent(n int, block store.ID) store.ID {
+	switch n % 8 {
+	case 1, 4:
+		return store.ID(100 + n)
+	case 7:
+		first := store.ID(8+n) << 10
+		o.put(batch(first, int(block))...)
+		for i := range block {
+			o.del(first + i)
+		}
+		return first + block
+	default:
+		return store.ID(n%3 + 1)
 	}
 }
 
