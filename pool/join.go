@@ -184,7 +184,7 @@ func (p *Pool[T, R]) notRunError(cause error) error {
 	return notRunBecause(cause)
 }
 
-// Get is that of the pool.
+// Get is Get.
 func (j *joint[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
 	var zero R
 	inTask := j.pool.inTask(ctx)
@@ -202,13 +202,13 @@ func (j *joint[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
 	return res.Value, res.Err
 }
 
-// Wait waits until the engine's queue is empty.
+// Wait is Wait.
 func (j *joint[T, R]) Wait(ctx context.Context) error { return j.share.Wait(ctx) }
 
-// Resized tells the share of another number of workers.
+// Resized follows a Resize.
 func (j *joint[T, R]) Resized() { j.share.Resized() }
 
-// Failed wakes those who wait for the engine.
+// Failed follows a final failure.
 func (j *joint[T, R]) Failed(err error) { j.share.Close(closedBecause(err)) }
 
 // dropped is told of a result that was given up. A HandBack is not handed to the user: its task is
@@ -257,11 +257,9 @@ func (j *joint[T, R]) Enqueue(ids []uint64) (n int) {
 			p.ids.Note(ticket, ids[n], p.queue.Popped())
 		}
 		p.wakeAndUnlock()
-		switch {
-		case n == len(ids):
-		case full:
+		if full && n < len(ids) {
 			backoff.Sleep(p.intake, backoff.First) // which does not change in a joined pool
-		default:
+		} else {
 			runtime.Gosched()
 		}
 	}

@@ -117,8 +117,7 @@ func (p *Pool[T, R]) save(w *worker[R]) {
 	w.forget()
 }
 
-// forget forgets the result, which is not the worker's any more. (To assign a whole zero Result takes
-// three times as long: the compiler calls a function that clears memory.)
+// forget forgets the result, which is not the worker's any more.
 func (w *worker[R]) forget() {
 	var none R
 	w.res.Value, w.res.Err = none, nil

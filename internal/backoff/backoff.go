@@ -59,13 +59,13 @@ func Both(ctx, other context.Context) (context.Context, context.CancelFunc) {
 type Verdict int
 
 const (
-	// Done: no other attempt is to be made, whether this one succeeded or not.
+	// Done means that no other attempt is to be made, whether this one succeeded or not.
 	Done Verdict = iota
-	// Again: make the next attempt now.
+	// Again means that the next attempt is to be made now.
 	Again
-	// Poll: it worked, but what is wanted is not there yet. Ask again soon.
+	// Poll means that it worked, but what is wanted is not there yet: ask again soon.
 	Poll
-	// Failed: it failed, and may succeed another time.
+	// Failed means that it failed, and may succeed another time.
 	Failed
 )
 

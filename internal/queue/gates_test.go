@@ -38,7 +38,7 @@ func TestGatesWanted(t *testing.T) {
 	var g queue.Gates
 	for _, on := range []bool{false, true, true, false} {
 		g.SetWanted(on)
-		wanted := g.Wanted()
-		assert.Equal(t, on, wanted)
+		want := on
+		assert.Equal(t, want, g.Wanted())
 	}
 }
