@@ -112,7 +112,7 @@ func (p *Pool[T, R]) save(w *worker[R]) {
 		return
 	}
 	w.stage = saving
-	w.job.Save(w.res)
+	w.job.Save(&w.res)
 	w.stage = idle
 	w.forget()
 }
@@ -139,7 +139,7 @@ func (p *Pool[T, R]) resume(w *worker[R]) {
 		w.forget()
 		p.hand(w, e)
 	case saving:
-		w.job.Resume(w.res)
+		w.job.Resume(&w.res)
 		w.stage = idle
 		w.forget()
 	}
