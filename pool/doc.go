@@ -156,10 +156,8 @@
 //	  batches     (mu) hand leaves it for the writer, which saves it and (mu) settles the task
 //	next          settles the task: by the next Pop if it has succeeded, or (mu) settleLocked
 //	  a Get       (mu) tellLocked wakes those who wait for it
-//	Stop          (mu) closeLocked shuts the queue's tail; the last goroutine to leave ends the pool
+//	Stop          (mu) closeLocked shuts the tail; the last goroutine to leave ends the pool
 //	the cancel    (mu) closeLocked shuts both ends; the reaper settles what waits as not run
-//
-// Over an engine, package internal/remote puts tasks into the same queue, and its outline is there.
 //
 // # More behaviour
 //

@@ -27,7 +27,7 @@ func (p *Pool[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
 		return zero, err
 	}
 	if p.share != nil {
-		return p.share.get(ctx, id)
+		return p.share.Get(ctx, id)
 	}
 	res, err := p.saver.Store().Get(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
@@ -154,7 +154,7 @@ func (p *Pool[T, R]) Wait(ctx context.Context) error {
 		return ErrInTask
 	}
 	if p.share != nil {
-		return p.share.wait(ctx)
+		return p.share.Wait(ctx)
 	}
 	p.mu.Lock()
 	if p.quietLocked() {

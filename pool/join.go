@@ -92,12 +92,12 @@ func Join[T, R any](ctx context.Context, fn func(context.Context, T) (R, error),
 // remoteQueue is what a joint does for its pool. It is an interface so that programs that do not
 // call Join need not link what only a joint uses, encoding/json above all.
 type remoteQueue[T, R any] interface {
-	submit(ctx context.Context, in []T, wait bool) ([]store.ID, error)
-	run(ctx context.Context, id uint64) (R, error)
-	get(ctx context.Context, id store.ID) (R, error)
-	wait(ctx context.Context) error
-	resized()
-	failed(err error)
+	Submit(ctx context.Context, in []T, wait bool) ([]store.ID, error)
+	Run(ctx context.Context, id uint64) (R, error)
+	Get(ctx context.Context, id store.ID) (R, error)
+	Wait(ctx context.Context) error
+	Resized()
+	Failed(err error)
 }
 
 // joint joins a pool and its share of an engine: for the pool it is a remoteQueue, for the share a
@@ -111,9 +111,9 @@ type joint[T, R any] struct {
 	wire  *wire.Wire[T, R]
 }
 
-// submit is Submit, TrySubmit and SubmitAll. If the engine's queue is full, it waits for room or does
+// Submit is Submit, TrySubmit and SubmitAll. If the engine's queue is full, it waits for room or does
 // not. Tasks are encoded as they are pushed, so that a large slice is not in memory twice.
-func (j *joint[T, R]) submit(ctx context.Context, in []T, wait bool) ([]store.ID, error) {
+func (j *joint[T, R]) Submit(ctx context.Context, in []T, wait bool) ([]store.ID, error) {
 	if err := j.Refusal(); err != nil {
 		return nil, err
 	}
@@ -138,10 +138,10 @@ func (j *joint[T, R]) submit(ctx context.Context, in []T, wait bool) ([]store.ID
 	return all, nil
 }
 
-// run is the function of a task that this pool has taken over. The error decides who owns the task
+// Run is the function of a task that this pool has taken over. The error decides who owns the task
 // afterwards: with a HandBack the engine, and otherwise the writer, which saves the result and
 // acknowledges the task.
-func (j *joint[T, R]) run(ctx context.Context, id uint64) (v R, err error) {
+func (j *joint[T, R]) Run(ctx context.Context, id uint64) (v R, err error) {
 	task, start, err := j.share.Begin(id)
 	defer func() { start.End(remote.IsHandBack(err)) }()
 	if err != nil {
@@ -184,7 +184,8 @@ func (p *Pool[T, R]) notRunError(cause error) error {
 	return notRunBecause(cause)
 }
 
-func (j *joint[T, R]) get(ctx context.Context, id store.ID) (R, error) {
+// Get is Get.
+func (j *joint[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
 	var zero R
 	inTask := j.pool.inTask(ctx)
 	data, err := j.share.Load(ctx, uint64(id), !inTask)
@@ -201,9 +202,14 @@ func (j *joint[T, R]) get(ctx context.Context, id store.ID) (R, error) {
 	return res.Value, res.Err
 }
 
-func (j *joint[T, R]) wait(ctx context.Context) error { return j.share.Wait(ctx) }
-func (j *joint[T, R]) resized()                       { j.share.Resized() }
-func (j *joint[T, R]) failed(err error)               { j.share.Close(closedBecause(err)) }
+// Wait is Wait.
+func (j *joint[T, R]) Wait(ctx context.Context) error { return j.share.Wait(ctx) }
+
+// Resized follows a Resize.
+func (j *joint[T, R]) Resized() { j.share.Resized() }
+
+// Failed follows a final failure.
+func (j *joint[T, R]) Failed(err error) { j.share.Close(closedBecause(err)) }
 
 // dropped is told of a result that was given up. A HandBack is not handed to the user: its task is
 // the engine's again, or will be when its lease ends.
@@ -212,7 +218,7 @@ func (j *joint[T, R]) dropped(res store.Result[R]) bool {
 	return !remote.IsHandBack(res.Err)
 }
 
-// Refusal, the first method of the remote.Host, returns why the pool takes no task, or nil.
+// Refusal returns why the pool takes no task, or nil.
 func (j *joint[T, R]) Refusal() error {
 	if cause := j.pool.cancelCause(); cause != nil {
 		return closedBecause(cause)
@@ -251,11 +257,9 @@ func (j *joint[T, R]) Enqueue(ids []uint64) (n int) {
 			p.ids.Note(ticket, ids[n], p.queue.Popped())
 		}
 		p.wakeAndUnlock()
-		switch {
-		case n == len(ids):
-		case full:
+		if full && n < len(ids) {
 			backoff.Sleep(p.intake, backoff.First) // which does not change in a joined pool
-		default:
+		} else {
 			runtime.Gosched()
 		}
 	}

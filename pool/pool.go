@@ -147,8 +147,7 @@ func newPool[T, R any](ctx context.Context, fn func(context.Context, T) (R, erro
 	return p
 }
 
-// watch has the pool notice the end of its context. It is the last step of New and Join: a context
-// that is done already ends the pool in it.
+// watch has the pool notice the end of its context, which may be done: it is the last step of New.
 func (p *Pool[T, R]) watch() {
 	p.mu.Lock() // onCancel may run at once, and uses unwatch
 	p.unwatch = context.AfterFunc(p.ctx, p.onCancel)

@@ -94,7 +94,7 @@ func (p *Pool[T, R]) Resize(workers int) error {
 	}
 	p.wakeAndUnlock()
 	if p.share != nil {
-		p.share.resized()
+		p.share.Resized()
 	}
 	return nil
 }
@@ -126,7 +126,7 @@ func (p *Pool[T, R]) fail(err error) {
 	}
 	p.cancel(err) // onCancel does the rest
 	if p.share != nil {
-		p.share.failed(err)
+		p.share.Failed(err)
 	}
 }
 

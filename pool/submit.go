@@ -45,7 +45,7 @@ func (p *Pool[T, R]) submit(ctx context.Context, in T, wait bool) (store.ID, err
 		return 0, ErrNilTask
 	}
 	if p.share != nil {
-		ids, err := p.share.submit(ctx, []T{in}, wait)
+		ids, err := p.share.Submit(ctx, []T{in}, wait)
 		if len(ids) == 0 {
 			return 0, err
 		}
@@ -125,7 +125,7 @@ func (p *Pool[T, R]) SubmitAll(ctx context.Context, in []T) ([]store.ID, error) 
 		return nil, fmt.Errorf("%w at index %d", ErrNilTask, i)
 	}
 	if p.share != nil {
-		return p.share.submit(ctx, in, true)
+		return p.share.Submit(ctx, in, true)
 	}
 	expired, err := p.checkContexts(ctx)
 	if err != nil {

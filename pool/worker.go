@@ -91,7 +91,7 @@ func (p *Pool[T, R]) call(w *worker[R], it queue.Item[T]) {
 	if p.share == nil {
 		w.res.Value, w.res.Err = p.fn(p.taskCtx, it.Task)
 	} else {
-		w.res.Value, w.res.Err = p.share.run(p.taskCtx, it.ID)
+		w.res.Value, w.res.Err = p.share.Run(p.taskCtx, it.ID)
 	}
 	w.stage = idle
 	if w.res.Err != nil {
@@ -112,13 +112,12 @@ func (p *Pool[T, R]) save(w *worker[R]) {
 		return
 	}
 	w.stage = saving
-	w.job.Save(w.res)
+	w.job.Save(&w.res)
 	w.stage = idle
 	w.forget()
 }
 
-// forget forgets the result, which is not the worker's any more. (To assign a whole zero Result takes
-// three times as long: the compiler calls a function that clears memory.)
+// forget forgets the result, which is not the worker's any more.
 func (w *worker[R]) forget() {
 	var none R
 	w.res.Value, w.res.Err = none, nil
@@ -140,7 +139,7 @@ func (p *Pool[T, R]) resume(w *worker[R]) {
 		w.forget()
 		p.hand(w, e)
 	case saving:
-		w.job.Resume(w.res)
+		w.job.Resume(&w.res)
 		w.stage = idle
 		w.forget()
 	}

@@ -110,7 +110,7 @@ type Result[R any] struct {
 // Put that returned such an error may be repeated, and if the first attempt did
 // store the Result after all, the second returns ErrExists.
 //
-// A store never retries and never logs. Who calls it decides.
+// A store never retries and never logs: its caller decides.
 type ResultStore[R any] interface {
 	// Put stores res under res.ID.
 	Put(ctx context.Context, res Result[R]) error

@@ -59,10 +59,14 @@ func Both(ctx, other context.Context) (context.Context, context.CancelFunc) {
 type Verdict int
 
 const (
-	Done   Verdict = iota // no other attempt is to be made, whether this one succeeded or not
-	Again                 // make the next attempt now
-	Poll                  // it worked, but what is wanted is not there yet: ask again soon
-	Failed                // it failed and may succeed another time
+	// Done means that no other attempt is to be made, whether this one succeeded or not.
+	Done Verdict = iota
+	// Again means that the next attempt is to be made now.
+	Again
+	// Poll means that it worked, but what is wanted is not there yet: ask again soon.
+	Poll
+	// Failed means that it failed, and may succeed another time.
+	Failed
 )
 
 // A Loop is a series of attempts to do one thing. It belongs to one goroutine at a time.

@@ -10,6 +10,5 @@
 // goroutine of [Parallel]: it reads as what should happen. It never takes a testing.T, so
 // that it can be run against a subject that is broken on purpose and be seen to reject it.
 //
-// A [Fault] is how the kits make partners that fail on purpose, for those who use a store or
-// an engine.
+// The kits make stores and engines that fail on purpose of a [Fault] for each method.
 package kit

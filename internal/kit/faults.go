@@ -3,9 +3,7 @@ package kit
 import (
 	"context"
 	"slices"
-	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // A Fault stands between a caller and a method. It makes the call with do, at most once, and
@@ -35,30 +33,6 @@ func Losing[ID comparable](err error) Fault[ID] {
 	}
 }
 
-// Slow has every call wait for d before it is made. If its context is done before, it
-// returns context.Cause, with nothing done.
-func Slow[ID comparable](d time.Duration) Fault[ID] {
-	return func(ctx context.Context, _ []ID, do func(context.Context) error) error {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-			return do(ctx)
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-// Block has every call wait until its context is done, and then return context.Cause, with
-// nothing done.
-func Block[ID comparable]() Fault[ID] {
-	return func(ctx context.Context, _ []ID, _ func(context.Context) error) error {
-		<-ctx.Done()
-		return context.Cause(ctx)
-	}
-}
-
 // when is f for calls of which is says so. The others work.
 func when[ID comparable](f Fault[ID], is func(ids []ID) bool) Fault[ID] {
 	return func(ctx context.Context, ids []ID, do func(context.Context) error) error {
@@ -81,12 +55,6 @@ func After[ID comparable](n int, f Fault[ID]) Fault[ID] {
 	return when(f, func([]ID) bool { return calls.Add(1) > int64(n) })
 }
 
-// For is f from the first call on and for as long as d. Calls after that work.
-func For[ID comparable](d time.Duration, f Fault[ID]) Fault[ID] {
-	begun := sync.OnceValue(time.Now)
-	return when(f, func([]ID) bool { return time.Since(begun()) < d })
-}
-
 // Only is f for calls that are about one of these IDs. All others work.
 func Only[ID comparable](f Fault[ID], ids ...ID) Fault[ID] {
 	return when(f, func(of []ID) bool {
@@ -95,13 +63,12 @@ func Only[ID comparable](f Fault[ID], ids ...ID) Fault[ID] {
 }
 
 // Chain has every call go through all faults in their order, as far as they let it.
-func Chain[ID comparable](faults ...Fault[ID]) Fault[ID] {
+func Chain[F ~func(context.Context, []ID, func(context.Context) error) error, ID comparable](faults ...F) F {
 	return func(ctx context.Context, ids []ID, do func(context.Context) error) error {
-		if len(faults) == 0 {
-			return do(ctx)
+		for _, f := range slices.Backward(faults) {
+			next := do
+			do = func(ctx context.Context) error { return Call(ctx, Fault[ID](f), ids, next) }
 		}
-		return Call(ctx, faults[0], ids, func(ctx context.Context) error {
-			return Chain(faults[1:]...)(ctx, ids, do)
-		})
+		return do(ctx)
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -32,27 +30,7 @@ func TestFailingAndLosing(t *testing.T) {
 	assert.Equal(t, errFault, err)
 }
 
-func TestSlowAndBlock(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		done, err := call(t.Context(), kit.Slow[int](time.Minute))
-		assert.True(t, done)
-		assert.Equal(t, errOwn, err)
-		assert.Equal(t, time.Minute, time.Since(start))
-
-		for _, f := range []kit.Fault[int]{kit.Slow[int](time.Minute), kit.Block[int]()} {
-			start := time.Now()
-			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, errFault)
-			done, err := call(ctx, f)
-			cancel()
-			assert.False(t, done)
-			assert.Equal(t, errFault, err, "the cause")
-			assert.Equal(t, time.Second, time.Since(start))
-		}
-	})
-}
-
-// TestFaultsForSomeCalls makes four calls, one each minute, about the IDs 1, 2, 3 and 1.
+// TestFaultsForSomeCalls makes four calls, about the IDs 1, 2, 3 and 1.
 func TestFaultsForSomeCalls(t *testing.T) {
 	failing := kit.Failing[int](errFault)
 	for name, row := range map[string]struct {
@@ -63,34 +41,18 @@ func TestFaultsForSomeCalls(t *testing.T) {
 		"always":         {failing, [4]bool{true, true, true, true}},
 		"first":          {kit.First(2, failing), [4]bool{true, true, false, false}},
 		"after":          {kit.After(2, failing), [4]bool{false, false, true, true}},
-		"for":            {kit.For(2*time.Minute, failing), [4]bool{true, true, false, false}},
 		"only":           {kit.Only(failing, 9, 1), [4]bool{true, false, false, true}},
 		"first of nil":   {kit.First(2, kit.Fault[int](nil)), [4]bool{}},
-		"an empty chain": {kit.Chain[int](), [4]bool{}},
-		"a chain":        {kit.Chain(nil, kit.After(1, failing), kit.Only(failing, 1)), [4]bool{true, true, true, true}},
+		"an empty chain": {kit.Chain[kit.Fault[int]](), [4]bool{}},
+		"a chain":        {kit.Chain(nil, kit.After(2, failing), kit.Only(failing, 1)), [4]bool{true, false, true, true}},
+		"in its order":   {kit.Chain(kit.First(2, failing), kit.After(1, failing)), [4]bool{true, true, false, true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				time.Sleep(time.Hour) // before the first call, which begins For
-				for i, id := range []int{1, 2, 3, 1} {
-					done, err := call(t.Context(), row.fault, 7, id)
-					assert.Equal(t, !row.fails[i], done, "call %d", i)
-					assert.Equal(t, map[bool]error{true: errFault, false: errOwn}[row.fails[i]], err, "call %d", i)
-					time.Sleep(time.Minute)
-				}
-			})
+			for i, id := range []int{1, 2, 3, 1} {
+				done, err := call(t.Context(), row.fault, 7, id)
+				assert.Equal(t, !row.fails[i], done, "call %d", i)
+				assert.Equal(t, map[bool]error{true: errFault, false: errOwn}[row.fails[i]], err, "call %d", i)
+			}
 		})
 	}
-}
-
-func TestChainStopsAtAFault(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		chain := kit.Chain(kit.Slow[int](time.Second), kit.First(2, kit.Failing[int](errFault)), kit.Slow[int](time.Minute))
-		for _, want := range []error{errFault, errFault, errOwn} {
-			_, err := call(t.Context(), chain)
-			assert.Equal(t, want, err)
-		}
-		assert.Equal(t, time.Minute+3*time.Second, time.Since(start))
-	})
 }

@@ -38,6 +38,7 @@ func TestGatesWanted(t *testing.T) {
 	var g queue.Gates
 	for _, on := range []bool{false, true, true, false} {
 		g.SetWanted(on)
-		assert.Equal(t, on, g.Wanted())
+		want := on
+		assert.Equal(t, want, g.Wanted())
 	}
 }

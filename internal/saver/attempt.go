@@ -97,7 +97,7 @@ func (j *Job[R]) try(es []Entry[R]) (a attempt) {
 }
 
 // putFirst is try for one result and before the cancel.
-func (j *Job[R]) putFirst(res store.Result[R]) (a attempt) {
+func (j *Job[R]) putFirst(res *store.Result[R]) (a attempt) {
 	s := j.saver
 	defer func() {
 		if s.cancelled.Load() {
@@ -107,7 +107,7 @@ func (j *Job[R]) putFirst(res store.Result[R]) (a attempt) {
 			a = attempt{broken, panicked(recover())}
 		}
 	}()
-	if err := s.store.Put(s.putCtx, res); err != nil {
+	if err := s.store.Put(s.putCtx, *res); err != nil {
 		return attempted(err)
 	}
 	return attempt{fate: stored}

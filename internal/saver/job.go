@@ -57,7 +57,7 @@ func (j *Job[R]) Add(es []Entry[R]) { j.parts = append(j.parts, part[R]{es: es})
 //
 // The first attempt is most often the only one, and is made without a part for it: that costs 25 ns
 // less, of some 100 for a task that does nothing (BenchmarkPool over dense).
-func (j *Job[R]) Save(res store.Result[R]) {
+func (j *Job[R]) Save(res *store.Result[R]) {
 	if j.saver.cancelled.Load() {
 		j.addOne(res)
 		j.Run()
@@ -74,7 +74,7 @@ func (j *Job[R]) Save(res store.Result[R]) {
 }
 
 // Resume goes on with the Save of a result that a Goexit of the store has ended.
-func (j *Job[R]) Resume(res store.Result[R]) {
+func (j *Job[R]) Resume(res *store.Result[R]) {
 	if j.calling { // it was the first attempt: Run has none of its own left open
 		j.calling = false
 		j.addOne(res)
@@ -84,8 +84,8 @@ func (j *Job[R]) Resume(res store.Result[R]) {
 }
 
 // addOne adds a part with one result, in an array of the job's own.
-func (j *Job[R]) addOne(res store.Result[R]) {
-	j.one[0] = NewEntry(res)
+func (j *Job[R]) addOne(res *store.Result[R]) {
+	j.one[0] = NewEntry(*res)
 	j.Add(j.one[:])
 }
 

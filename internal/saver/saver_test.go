@@ -150,7 +150,7 @@ func TestFates(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				st := newFake(c.put)
 				r := newRig(t, plain{st})
-				r.NewJob(nil, nil).Save(store.Result[int]{ID: 1, Value: 7})
+				r.NewJob(nil, nil).Save(&store.Result[int]{ID: 1, Value: 7})
 				assert.Len(t, st.calls, c.calls)
 				res, err := st.Get(t.Context(), 1)
 				if c.stored == errNone {
@@ -298,7 +298,7 @@ func TestCancelDuringPut(t *testing.T) {
 		r := newRig(t, plain{st})
 		over := make(chan time.Time)
 		go func() {
-			r.NewJob(nil, nil).Save(store.Result[int]{ID: 1})
+			r.NewJob(nil, nil).Save(&store.Result[int]{ID: 1})
 			over <- time.Now()
 		}()
 		time.Sleep(time.Minute)
@@ -337,10 +337,10 @@ func TestGoexit(t *testing.T) {
 // store is asked.
 func TestEncode(t *testing.T) {
 	bad := func(res store.Result[int]) error {
-		switch {
-		case res.Value == 1:
+		switch res.Value {
+		case 1:
 			return store.ErrRejected
-		case res.Value == 2:
+		case 2:
 			panic(io.EOF)
 		default:
 			return nil

@@ -48,7 +48,7 @@
 //
 //   - in the newer meta page: bbolt uses the older one, and what was written last is gone.
 //     Not so after Close, which has both say the same; and IDs are not given out again in
-//     either case. (A power cut may leave such a page, too, on a disk that does not write
+//     either case. (A power cut may leave such a page as well, on a disk that does not write
 //     512 bytes at once. Open it once without Check then: the next write replaces the page.)
 //   - in the ID of a result: Get of the right ID says that it is not found. All tells of it.
 //   - in the list of free pages: a page is never used again, or, if it is the second or a
@@ -83,9 +83,9 @@
 // between.
 //
 // A result of 128 bytes takes about 200 in the file. What is deleted makes room for new
-// results; the file never shrinks. Each write writes the list of free pages, too, 8 bytes
+// results; the file never shrinks. Each write also writes the list of free pages, 8 bytes
 // for each 4096 that are free: a file that once held millions of results and is nearly empty
-// makes every write slower, and had better be replaced by a new one.
+// makes every write slower. Replace it by a new one.
 //
 // Put encodes the result, see package codec. What the codec refuses, and what takes more
 // than 256 MB (32 MB on 32-bit machines, whose files end at 2 GB), is [store.ErrRejected].

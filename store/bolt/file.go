@@ -30,27 +30,27 @@ type file struct {
 	// with a context.
 	turn chan struct{}
 
-	// mu is read-locked around each transaction. Who locks it waits for those under way:
+	// mu is read-locked around each transaction. To lock it is to wait for those under way:
 	// close for a commit as well, resync for readers only, which are over in no time,
 	// since a transaction contains no code of the user.
 	mu     sync.RWMutex
 	db     *bbolt.DB                    // guarded by mu; nil once closed
 	osFile *os.File                     // that of db, which closes it
 	commit func(*bbolt.Tx) error        // Tx.Commit, but in tests
-	closed atomic.Bool                  // Close has begun: nobody has to queue for mu any more
-	broken atomic.Pointer[damagedError] // what came out of db when it panicked, and left it in who knows what state
+	closed atomic.Bool                  // Close has begun: no call has to queue for mu any more
+	broken atomic.Pointer[damagedError] // what db panicked with; its state is not known since
 
 	// unsynced are the IDs, sorted, of results whose commit is under way or has failed.
-	// bbolt shows what it has written before it waits for the disk: who finds one of
-	// these has read it too early. Whoever writes has the turn.
+	// bbolt shows what it has written before it waits for the disk: a reader that finds
+	// one of these has read it too early. Written with the turn.
 	unsynced atomic.Pointer[[]store.ID]
 
 	// ahead says that the newer meta page has something that the older one may not have.
-	// Whoever writes it has the turn, or mu.
+	// Written with the turn, or with mu held.
 	ahead bool
 
 	// large says that the transaction under way writes so much that its pages are unmapped
-	// after it. Whoever writes it has the turn.
+	// after it. Written with the turn.
 	large bool
 
 	// suspect says that a commit has failed, and that what it wrote may be visible
@@ -206,7 +206,7 @@ func (f *file) isSynced(id store.ID) bool {
 	return !found
 }
 
-// breakIfDamaged gives db up after it has panicked with its locks held: whoever wanted
+// breakIfDamaged gives db up after it has panicked with its locks held: a call that wanted
 // one would wait for ever.
 func (f *file) breakIfDamaged(err error) {
 	var damaged *damagedError
@@ -255,7 +255,7 @@ func (f *file) even() {
 func (f *file) isGone() error {
 	ours, err := f.osFile.Stat()
 	if err != nil {
-		return nil // nobody knows
+		return nil // not known
 	}
 	switch named, err := os.Stat(f.name); {
 	case errors.Is(err, fs.ErrNotExist):

@@ -8,14 +8,14 @@ import (
 )
 
 // restart makes a file that was begun an empty one, which bbolt begins again. It holds
-// the lock that bbolt takes, so that nobody else is just making the file; who holds it
-// is left to open to wait for.
+// the lock that bbolt takes, so that no other process is making the file at that moment.
+// If one is, nothing is done: open waits for it.
 func restart(path string) error {
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
-	defer file.Close() // gives the lock back, too
+	defer file.Close() // gives the lock back
 	if !holdsBegun(file) {
 		return nil
 	}
@@ -28,8 +28,8 @@ func restart(path string) error {
 	return file.Truncate(0)
 }
 
-// holdsBegun reports whether the file is one that was begun. Who cannot read it is told
-// so when it is opened.
+// holdsBegun reports whether the file is one that was begun. If it cannot be read, opening
+// it will say so.
 func holdsBegun(file *os.File) bool {
 	pageSize := os.Getpagesize()
 	info, err := file.Stat()

@@ -2,7 +2,6 @@ package bolt
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -47,6 +46,12 @@ func TestInspect(t *testing.T) {
 		top := s.top()
 		e.PutUint64(s.page(top.id)[headerSize+elementSize*min(i, top.count-1)+8:], top.id)
 	}
+	inSnapshot := func(s *sound, st *Store[string]) {
+		_, err := store.Snapshot(ctx, st)
+		assert.ErrorContains(s.t, err, s.path+" is damaged")
+	}
+	first := newSound(t, true)
+	before := first.data
 	for name, test := range map[string]struct {
 		damage  func(s *sound)
 		says    string
@@ -101,10 +106,19 @@ func TestInspect(t *testing.T) {
 			leaf := s.leaf(4)
 			begin, _, _ := leaf.place(20)
 			s.page(leaf.id)[begin+6] ^= 1
-		}, " comes after key ", func(s *sound, st *Store[string]) {
-			_, err := store.Snapshot(ctx, st)
-			assert.ErrorContains(s.t, err, s.path+" is damaged")
-		}},
+		}, " comes after key ", inSnapshot},
+		"key outside of its page": {func(s *sound) {
+			leaf := s.leaf(4)
+			begin, _, _ := leaf.place(leaf.count - 1)
+			s.page(leaf.id)[begin] ^= 1
+		}, "where the page ends", inSnapshot},
+		"result that says it is a bucket": {func(s *sound) {
+			s.page(s.leaf(4).id)[headerSize+elementSize*5] = bucketElement
+		}, "has the wrong kind", inSnapshot},
+		"branch that leads nowhere": {func(s *sound) {
+			e.PutUint64(s.page(s.top().id)[headerSize+elementSize*4+8:], 1<<40)
+		}, "there is none", nil},
+		"branch that goes on beyond the end": {func(s *sound) { s.page(s.top().id)[14] = 1 }, "further pages, beyond the end", nil},
 		"what is reserved": {func(s *sound) {
 			reserved(s, len(reservedKey))
 		}, "nobody knows which IDs have been reserved", func(s *sound, st *Store[string]) {
@@ -154,8 +168,7 @@ func TestInspect(t *testing.T) {
 		}, "is damaged", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSound(t, true)
-			before := bytes.Clone(s.data)
+			s := &sound{t: t, path: newPath(t), data: bytes.Clone(before), pageSize: first.pageSize}
 			test.damage(s)
 			s.refused(true, test.says)
 			if test.without != nil {
@@ -232,20 +245,27 @@ func TestShorterLeaf(t *testing.T) {
 func TestDamagedMeta(t *testing.T) {
 	ctx := t.Context()
 	for _, closed := range []bool{false, true} {
+		path := newPath(t)
+		st := openAt[string](t, path, &Options{NoSync: true})
+		require.NoError(t, st.Put(ctx, soundResult(1<<40)))
+		first, err := st.ReserveIDs(ctx, 100)
+		require.NoError(t, err)
+		if closed { // else the process is killed at once
+			require.NoError(t, st.Put(ctx, soundResult(first)))
+			require.NoError(t, st.Close())
+		}
 		for i := range uint64(2) {
-			s := newSound(t, closed)
+			s := &sound{t: t, path: newPath(t), data: readFile(t, path), pageSize: st.file.pageSize}
 			s.page(i)[headerSize+17] ^= 4
 			s.refused(true, fmt.Sprintf("meta page %d has changed; if it was the newer one, what was written last is gone", i))
 
 			st := s.opened(false)
-			first, err := st.ReserveIDs(ctx, 1)
+			next, err := st.ReserveIDs(ctx, 1)
 			assert.NoError(t, err)
-			assert.EqualValues(t, soundReserved+1, first, "closed: %v, meta page %d", closed, i)
-			_, err = st.Get(ctx, 1)
-			assert.NoError(t, err)
-			if closed {
-				_, err = st.Get(ctx, soundLast)
-				assert.NoError(t, err, "meta page %d", i)
+			assert.Equal(t, first+100, next, "closed: %v, meta page %d", closed, i)
+			for _, id := range []store.ID{1 << 40, first} {
+				_, err = st.Get(ctx, id)
+				assert.Equal(t, id == first && !closed, err != nil, "result %d, closed: %v, meta page %d: %v", id, closed, i, err)
 			}
 		}
 	}
@@ -255,9 +275,9 @@ func TestDamagedMeta(t *testing.T) {
 // if the disk could not be read any more: with no care taken, it ends the program.
 func TestCutWhileOpen(t *testing.T) {
 	needsWritable(t)
+	ctx := t.Context()
+	s := newSound(t, true)
 	for _, pages := range []int64{4, 2, 1, 0} {
-		ctx := context.Background()
-		s := newSound(t, true)
 		st := s.opened(false)
 		require.NoError(t, os.Truncate(s.path, pages*int64(s.pageSize)))
 
@@ -268,5 +288,6 @@ func TestCutWhileOpen(t *testing.T) {
 		_, err = store.Snapshot(ctx, st)
 		assert.ErrorContains(t, err, damaged)
 		assert.ErrorContains(t, st.Put(ctx, soundResult(2000)), damaged)
+		require.NoError(t, st.Close())
 	}
 }

@@ -30,7 +30,7 @@ var (
 
 const format = "1"
 
-// mode is that of a new file. Who wants others to read it changes that himself.
+// mode is that of a new file. To let others read it is left to the user.
 const mode = 0o600
 
 // A decoder returns an error if that is not what was stored under the ID.

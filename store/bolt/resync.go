@@ -29,7 +29,7 @@ func (f *file) resync() error {
 		return fmt.Errorf("bolt: writing to %s, where a write has failed before: %w", f.path, err)
 	}
 
-	// Nor may anybody be left who reads the pages that have been freed.
+	// No reader of the pages that have been freed may be left.
 	f.mu.Lock()
 	f.unsynced.Store(nil)
 	f.suspect.Store(false)

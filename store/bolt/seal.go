@@ -6,7 +6,7 @@ import (
 )
 
 // seal returns data with a checksum. bbolt has checksums in its meta pages only: of a bit
-// that has changed on the disk nobody would hear. Results have that of package codec.
+// that has changed on the disk nothing would tell. Results have that of package codec.
 func seal(data []byte) []byte {
 	return binary.LittleEndian.AppendUint32(data, sum(data))
 }

@@ -99,7 +99,7 @@ func (s *Store[R]) decode(rec store.Record) (store.Result[R], error) {
 }
 
 // Delete implements [store.ResultStore]. When it returns nil, the result is gone from
-// the disk, too. Each Delete of a result that is held costs as much as a Put.
+// the disk. Each Delete of a result that is held costs as much as a Put.
 func (s *Store[R]) Delete(ctx context.Context, id store.ID) error {
 	return s.file.del(ctx, id)
 }

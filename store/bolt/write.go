@@ -52,7 +52,7 @@ func (f *file) put(ctx context.Context, recs []store.Record) error {
 		for _, rec := range recs {
 			size += len(rec.Data)
 			k := key(rec.ID)
-			if b.Get(k) != nil { // what this batch has put before counts, too
+			if b.Get(k) != nil { // or was put by this batch
 				return false, fmt.Errorf("bolt: result %d: %w", rec.ID, store.ErrExists)
 			}
 			if err := b.Put(k, rec.Data); err != nil {
@@ -104,8 +104,8 @@ func (f *file) del(ctx context.Context, id store.ID) error {
 }
 
 // reserve hands out IDs above all that it has handed out before. The highest of them is
-// in the meta bucket, before anybody sees one. It is committed twice: if the newer meta
-// page is damaged, bbolt uses the older one, in which it is then, too.
+// in the meta bucket before they are returned. It is committed twice: if the newer meta
+// page is damaged, bbolt uses the older one, which then has it as well.
 func (f *file) reserve(ctx context.Context, n uint64) (first store.ID, err error) {
 	if n == 0 {
 		return 0, fmt.Errorf("bolt: ReserveIDs of 0 IDs, want 1 or more")
@@ -131,7 +131,7 @@ func (f *file) reserve(ctx context.Context, n uint64) (first store.ID, err error
 			if uint64(held) <= reserved {
 				break
 			}
-			reserved = uint64(held) // somebody has put it under an ID of his own
+			reserved = uint64(held) // put under an ID that was not reserved
 		}
 		first = store.ID(reserved + 1)
 		return true, meta.Put(reservedKey, seal(key(store.ID(reserved+n))))

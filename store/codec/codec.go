@@ -58,7 +58,7 @@ var errZero = errors.New("codec: this Codec was not made by New")
 func (c *Codec[R]) isZero() bool { return c == nil || c.values == nil }
 
 // Name says what the bytes are: the type of the values, with the paths of all
-// packages in it, and who writes them, for example
+// packages in it, and what writes them, for example
 //
 //	example.com/img.Thumb as json
 //

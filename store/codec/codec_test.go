@@ -130,25 +130,6 @@ func TestBytesAreCopied(t *testing.T) {
 	}
 }
 
-// A task that failed has no value: what became of it is kept also where Values would not
-// write a zero R.
-func TestZeroValueBesideAnErrorIsNotWritten(t *testing.T) {
-	opts := &codec.Options{Values: funcs{
-		func(v any) ([]byte, error) {
-			if *v.(*string) == "" {
-				return nil, errors.New("no name")
-			}
-			return codec.JSON{}.Marshal(v)
-		},
-		codec.JSON{}.Unmarshal,
-	}}
-	for _, value := range []string{"", "a"} {
-		want := store.Result[string]{ID: 1, Value: value, Err: store.ErrNotRun}
-		assert.Equal(t, want, trip(t, newCodec[string](t, opts), want))
-	}
-	requireRejected(t, opts, "", nil, "no name")
-}
-
 // requireRejected checks that a result cannot be encoded, and what it says. Without an
 // error beside it, neither can its value.
 func requireRejected[R any](t *testing.T, opts *codec.Options, value R, failed error, says string) {

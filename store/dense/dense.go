@@ -72,7 +72,7 @@ func (s *Store[R]) Put(_ context.Context, res store.Result[R]) error {
 		case exists:
 			return store.ErrExists
 		case retired:
-			s.dir.remove(seg) // whoever retired it may not have got so far
+			s.dir.remove(seg) // the Delete that retired it may not have got so far
 		}
 	}
 }

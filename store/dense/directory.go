@@ -17,7 +17,7 @@ import (
 // Invariant: an entry walks from nil to a segment, from there to gone when that
 // is removed, and perhaps to another segment and so on. It never becomes nil
 // again, so a search that ends at nil has not missed a segment that was there
-// when it began. Who writes holds mu.
+// when it began. Writers hold mu.
 type directory[R any] struct {
 	table atomic.Pointer[table[R]] // nil before the first segment; written with mu held; the old one is never written again
 	mu    sync.Mutex

@@ -128,10 +128,7 @@ func TestFindWhileOthersChange(t *testing.T) {
 // TestNoSegmentIsMadeInVain has goroutines come to each new segment at the same
 // time, and counts what is allocated.
 func TestNoSegmentIsMadeInVain(t *testing.T) {
-	const (
-		rivals   = 4
-		segments = 1000
-	)
+	const rivals, segments = 4, 1000
 	d := newDirectory()
 	var came [segments]atomic.Int32
 	var before, after runtime.MemStats

@@ -33,7 +33,7 @@ type segment[R any] struct {
 	errs  atomic.Pointer[[segmentSize]error] // set with mu held, before the first slot has failed
 
 	// What a Delete changes, in another cache line: a reader that deletes as it
-	// goes does not take the one above from those who put.
+	// goes does not take the one above from those that put.
 	_       [64]byte
 	deleted atomic.Int32 // how many slots are deleted; it only grows
 	mu      sync.Mutex
@@ -45,8 +45,8 @@ type segment[R any] struct {
 // pointers for the collector to look at, where there may be none in R. An error
 // is in errs, under the slot's number, which the few segments that need it have.
 //
-// Both value and the error are written between writing and what follows it, by
-// whoever set writing, and by nobody else. That makes two atomic operations of
+// Both value and the error are written between writing and what follows it, only by
+// the Put that set writing. That makes two atomic operations of
 // each Put; without the first, two Puts of one ID could write at once.
 type slot[R any] struct {
 	value R

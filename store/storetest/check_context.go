@@ -3,33 +3,37 @@ package storetest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
+	"github.com/resultpool/resultpool/internal/kit"
 	"github.com/resultpool/resultpool/store"
 )
 
 var errCause = errors.New("storetest: the cause of a cancel")
 
 // withDone calls f with contexts of every kind that are done.
-func withDone(ctx context.Context, f func(done context.Context) error) error {
-	canceled, cancel := context.WithCancel(ctx)
+func (s *subject) withDone(f func(done context.Context)) {
+	canceled, cancel := context.WithCancel(s.ctx)
 	cancel()
-	caused, cancelCause := context.WithCancelCause(ctx)
+	caused, cancelCause := context.WithCancelCause(s.ctx)
 	cancelCause(errCause)
-	expired, cancel := context.WithDeadline(ctx, time.Now().Add(-time.Hour))
+	expired, cancel := context.WithDeadline(s.ctx, time.Now().Add(-time.Hour))
 	defer cancel()
+	kit.Within("with a context that is cancelled", func() { f(canceled) })
+	kit.Within("with a context that is cancelled with a cause", func() { f(caused) })
+	kit.Within("with a context that is expired", func() { f(expired) })
+}
 
-	for name, done := range map[string]context.Context{
-		"cancelled":              canceled,
-		"cancelled with a cause": caused,
-		"expired":                expired,
-	} {
-		if err := f(done); err != nil {
-			return fmt.Errorf("with a context that is %s: %w", name, err)
-		}
-	}
-	return nil
+// doneOn calls f with contexts that are done and a store that holds the IDs 1 to 3. f changes
+// held as it changes the store.
+func (s *subject) doneOn(f func(o *script, held map[store.ID]store.Result[int], done context.Context)) {
+	s.withDone(func(done context.Context) {
+		o := s.open()
+		held := o.fill(3)
+		f(o, held, done)
+		o.hasAll(held)
+		o.usable(8)
+	})
 }
 
 // refused reports whether err is how a method refuses to work with ctx.
@@ -37,92 +41,67 @@ func refused(ctx context.Context, err error) bool {
 	return err != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
 }
 
-func putDone(ctx context.Context, s *subject) error {
-	return withDone(ctx, func(done context.Context) error {
-		o := s.open(ctx)
-		held := o.fill(3)
-		switch err := o.st.Put(done, result(7, 0)); {
-		case err == nil:
-			o.has(result(7, 0))
-		case refused(done, err):
+// worked reports whether a method has worked with a context that is done. If it has not, err
+// must be the context's.
+func worked(done context.Context, call string, err error) bool {
+	if err != nil && !refused(done, err) {
+		kit.Failf("%s returned error %q, want nil or one matching the context's", call, err)
+	}
+	return err == nil
+}
+
+func putDone(s *subject) {
+	s.doneOn(func(o *script, held map[store.ID]store.Result[int], done context.Context) {
+		if worked(done, "Put(7), of an ID that is not held,", o.st.Put(done, result(7, 0))) {
+			held[7] = result(7, 0)
+		} else {
 			o.lacks(7)
-			o.holdsOnly(held)
-		default:
-			o.fail("Put(7), of an ID that is not held, returned error %q, want nil or one matching the context's", err)
 		}
 		err := o.st.Put(done, result(2, 1))
 		if !errors.Is(err, store.ErrExists) && !refused(done, err) {
-			o.fail("Put(2), of an ID that is held, returned %v, "+
-				"want an error matching store.ErrExists or the context's", err)
+			kit.Failf("Put(2), of an ID that is held, returned %v, want an error matching store.ErrExists or the context's", err)
 		}
-		o.has(held[2])
-		o.usable(8)
-		return o.err
 	})
 }
 
-func getDone(ctx context.Context, s *subject) error {
-	return withDone(ctx, func(done context.Context) error {
-		o := s.open(ctx)
-		held := o.fill(3)
-		switch res, err := o.st.Get(done, 2); {
-		case err == nil && !same(res, held[2]):
-			o.fail("Get(2) returned %+v, want %+v", res, held[2])
-		case err != nil && !refused(done, err):
-			o.fail("Get(2), of an ID that is held, returned error %q, want nil or one matching the context's", err)
+func getDone(s *subject) {
+	s.doneOn(func(o *script, held map[store.ID]store.Result[int], done context.Context) {
+		res, err := o.st.Get(done, 2)
+		if worked(done, "Get(2), of an ID that is held,", err) && !same(res, held[2]) {
+			kit.Failf("Get(2) returned %+v, want %+v", res, held[2])
 		}
-		_, err := o.st.Get(done, 7)
+		_, err = o.st.Get(done, 7)
 		if !errors.Is(err, store.ErrNotFound) && !refused(done, err) {
-			o.fail("Get(7), of an ID that is not held, returned %v, "+
-				"want an error matching store.ErrNotFound or the context's", err)
+			kit.Failf("Get(7), of an ID that is not held, returned %v, want an error matching store.ErrNotFound or the context's", err)
 		}
-		o.holdsOnly(held)
-		o.usable(8)
-		return o.err
 	})
 }
 
-func deleteDone(ctx context.Context, s *subject) error {
-	return withDone(ctx, func(done context.Context) error {
-		o := s.open(ctx)
-		held := o.fill(3)
-		switch err := o.st.Delete(done, 2); {
-		case err == nil:
+func deleteDone(s *subject) {
+	s.doneOn(func(o *script, held map[store.ID]store.Result[int], done context.Context) {
+		if worked(done, "Delete(2), of an ID that is held,", o.st.Delete(done, 2)) {
 			o.lacks(2)
 			delete(held, 2)
-		case refused(done, err):
-			o.has(held[2])
-		default:
-			o.fail("Delete(2) returned error %q, want nil or one matching the context's", err)
 		}
-		if err := o.st.Delete(done, 7); err != nil && !refused(done, err) {
-			o.fail("Delete(7), of an ID that is not held, returned error %q, want nil or one matching the context's", err)
-		}
-		o.holdsOnly(held)
-		o.usable(8)
-		return o.err
+		worked(done, "Delete(7), of an ID that is not held,", o.st.Delete(done, 7))
 	})
 }
 
 // allDone wants all results, or an error that says why they are not all there.
-func allDone(ctx context.Context, s *subject) error {
-	return withDone(ctx, func(done context.Context) error {
-		o := s.open(ctx)
+func allDone(s *subject) {
+	s.withDone(func(done context.Context) {
+		o := s.open()
 		held := o.fill(s.size(300, 1))
 		o.endsWell(done, held, func() {})
-		o.holdsOnly(held)
-		return o.err
 	})
 }
 
-func cancelInBody(ctx context.Context, s *subject) error {
-	o := s.open(ctx)
+func cancelInBody(s *subject) {
+	o := s.open()
 	held := o.fill(s.size(inBody, 1))
-	canceled, cancel := context.WithCancelCause(ctx)
+	canceled, cancel := context.WithCancelCause(s.ctx)
+	defer cancel(nil)
 	o.endsWell(canceled, held, func() { cancel(errCause) })
-	cancel(errCause) // if the body never ran
-	o.holdsOnly(held)
-	return o.err
 }
 
 // endsWell loops over All with a ctx that is done, or that body makes done. The
@@ -130,29 +109,27 @@ func cancelInBody(ctx context.Context, s *subject) error {
 func (o *script) endsWell(ctx context.Context, held map[store.ID]store.Result[int], body func()) {
 	seen := make(map[store.ID]bool)
 	ended := false
-	for res, err := range o.st.All(ctx) {
+	o.pairs(ctx, func(res store.Result[int], err error) {
 		switch {
 		case ended:
-			o.fail("All yielded %+v after an error, which ends the sequence", res)
+			kit.Failf("All yielded %+v after an error, which ends the sequence", res)
 		case err == nil && seen[res.ID]:
-			o.fail("All yielded ID %d twice", res.ID)
+			kit.Failf("All yielded ID %d twice", res.ID)
 		case err == nil && !same(res, held[res.ID]):
-			o.fail("All yielded %+v, want %+v", res, held[res.ID])
+			kit.Failf("All yielded %+v, want %+v", res, held[res.ID])
 		case err == nil:
 			seen[res.ID] = true
 		case refused(ctx, err) && res.ID == 0:
 			ended = true
 		case refused(ctx, err):
-			o.fail("All yielded the context's error with ID %d, want 0: it is not about one result", res.ID)
+			kit.Failf("All yielded the context's error with ID %d, want 0: it is not about one result", res.ID)
 		default:
-			o.fail("All yielded error %q, want none or one matching the context's", err)
-		}
-		if o.err != nil {
-			return
+			kit.Failf("All yielded error %q, want none or one matching the context's", err)
 		}
 		body()
-	}
+	})
 	if !ended && len(seen) != len(held) {
-		o.fail("All yielded %d of %d results and no error, with a context that was done", len(seen), len(held))
+		kit.Failf("All yielded %d of %d results and no error, with a context that was done", len(seen), len(held))
 	}
+	o.holdsOnly(held)
 }

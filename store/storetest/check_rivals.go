@@ -1,135 +1,155 @@
 package storetest
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"runtime"
 	"sync/atomic"
 
+	"github.com/resultpool/resultpool/internal/kit"
 	"github.com/resultpool/resultpool/store"
 )
 
-// rivals is how many goroutines put one ID at once.
-const rivals = 8
+// rivals is how many goroutines put one ID at once, and readers how many get it meanwhile.
+const (
+	rivals  = 8
+	readers = 3
+)
 
-// oneWinner has rivals put each ID at once.
-func oneWinner(ctx context.Context, s *subject) error {
-	o := s.open(ctx)
-	for i := range s.size(200, rivals) {
-		if err := compete(o, store.ID(i+1)); err != nil {
-			return err
+// oneWinner has rivals put each ID at once, and again after it was deleted.
+func oneWinner(s *subject) {
+	o := s.open()
+	for i := range s.size(200, 4*rivals) {
+		for range 3 {
+			o.compete(store.ID(i + 1))
+			o.remove(store.ID(i + 1))
 		}
+		o.compete(store.ID(i + 1))
 	}
-	return nil
 }
 
-// oneWinnerAgain has them put IDs that were deleted before, many times.
-func oneWinnerAgain(ctx context.Context, s *subject) error {
-	o := s.open(ctx)
-	for i := range s.size(200, rivals+1) {
-		id := store.ID(i%4 + 1)
-		if err := compete(o, id); err != nil {
-			return fmt.Errorf("after %d deletes: %w", i/4, err)
-		}
-		o.del(id)
-		o.lacks(id)
-		if o.err != nil {
-			return o.err
-		}
-	}
-	return nil
-}
-
-// compete has rivals put id at once. One must succeed, and all must find its
-// Result as soon as their own Put has returned.
-func compete(o *script, id store.ID) error {
-	var winners atomic.Int32
-	var won atomic.Int64 // the winner's Value
-	var found [rivals]store.Result[int]
-	err := parallel(rivals, func(i int) error {
-		put := store.Result[int]{ID: id, Value: i}
-		err := o.st.Put(o.ctx, put)
-		switch {
-		case err == nil:
-			winners.Add(1)
-			won.Store(int64(i))
-		case !errors.Is(err, store.ErrExists):
-			return fmt.Errorf("one of %d concurrent Put(%d) returned error %q, "+
-				"want nil or one matching store.ErrExists", rivals, id, err)
-		}
-		found[i], err = o.st.Get(o.ctx, id)
-		if err != nil {
-			return fmt.Errorf("Get(%d) returned error %q to a goroutine whose Put of the ID had returned, "+
-				"want a result", id, err)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if n := winners.Load(); n != 1 {
-		return fmt.Errorf("of %d concurrent Put(%d), %d returned nil, want 1", rivals, id, n)
-	}
-	want := store.Result[int]{ID: id, Value: int(won.Load())}
-	for _, got := range found {
-		if !same(got, want) {
-			return fmt.Errorf("after %d concurrent Put(%d) a Get returned %+v, want the winner's %+v", rivals, id, got, want)
-		}
-	}
-	return nil
-}
-
-// oneOwner uses IDs as locks: whoever's Put returns nil owns the ID until it
-// deletes it. Were a Result overwritten, lost or doubled, or a Delete late, two
-// goroutines would own an ID at once.
-func oneOwner(ctx context.Context, s *subject) error {
-	o := s.open(ctx)
-	const workers, tries = 4, 50
-	var l locks
-	for start := range s.size(20, workers*tries) {
-		err := parallel(workers, func(worker int) error {
-			rng := rand.New(rand.NewPCG(uint64(start), uint64(worker)))
-			o := o.fork()
-			for try := range tries {
-				id := store.ID(1 + rng.IntN(len(l)))
-				l.try(o, store.Result[int]{ID: id, Value: 1 + worker + workers*try})
+// races has an ID put, replaced and deleted again and again, each by rivals and under the eyes
+// of readers.
+func races(s *subject) {
+	o := s.open()
+	block := s.size(1022, 200)
+	for i := range s.size(300, rivals+2) {
+		id := o.absent(i, store.ID(block))
+		won := o.compete(id)
+		next := result(id, rivals)
+		var deleted atomic.Bool
+		o.underEyes(2, func(i int) {
+			if i == 0 {
+				defer deleted.Store(true)
+				o.del(id)
+				return
 			}
-			return o.err
-		})
-		if err != nil {
-			return err
-		}
+			for !deleted.Load() {
+				if o.tryPut(next) {
+					return
+				}
+				runtime.Gosched()
+			}
+			o.put(next)
+		}, func() []store.Result[int] { return []store.Result[int]{won, {}, next} }, id)
+		o.underEyes(1, func(int) { o.remove(id) }, func() []store.Result[int] { return []store.Result[int]{next, {}} }, id)
+		o.underEyes(1, func(int) {
+			o.put(won)
+			runtime.Gosched()
+			o.remove(id)
+		}, func() []store.Result[int] { return []store.Result[int]{{}, won, {}} }, id)
 	}
-	o.holdsOnly(nil)
-	return o.err
 }
 
-// locks has the Values by which the IDs from 1 to 3 are owned, or 0.
-type locks [3]atomic.Int64
+// absent returns an ID that is not held. They are by turns the same few again, new ones, so that
+// the store grows, and the last one of a block of 1,024 which has been deleted, which a store
+// may be about to give back.
+func (o *script) absent(n int, block store.ID) store.ID {
+	switch n % 8 {
+	case 1, 4:
+		return store.ID(100 + n)
+	case 7:
+		first := store.ID(8+n) << 10
+		o.put(batch(first, int(block))...)
+		for i := range block {
+			o.del(first + i)
+		}
+		return first + block
+	default:
+		return store.ID(n%3 + 1)
+	}
+}
 
-// try puts mine, and if it then owns the ID it has a look and deletes it.
-func (l *locks) try(o *script, mine store.Result[int]) {
-	if o.err != nil {
-		return
+// compete has rivals put id at once, and returns the winner's Result. One must succeed, and
+// all must find its Result as soon as their own Put has returned.
+func (o *script) compete(id store.ID) (won store.Result[int]) {
+	var winners, winner atomic.Int32
+	var found [rivals]store.Result[int]
+	put := func(i int) store.Result[int] {
+		res := result(id, i)
+		if (uint64(i)+uint64(id))%2 == 0 {
+			res.Err = sentinels[i%len(sentinels)]
+		}
+		return res
 	}
-	owner := &l[mine.ID-1]
-	switch err := o.st.Put(o.ctx, mine); {
-	case errors.Is(err, store.ErrExists):
-		runtime.Gosched()
-		return
+	o.underEyes(rivals, func(i int) {
+		if o.tryPut(put(i)) {
+			winners.Add(1)
+			winner.Store(int32(i))
+		}
+		found[i] = o.find(id)
+	}, func() []store.Result[int] {
+		won = put(int(winner.Load()))
+		return []store.Result[int]{{}, won}
+	}, id)
+	if n := winners.Load(); n != 1 {
+		kit.Failf("of %d concurrent Put(%d), %d returned nil, want 1", rivals, id, n)
+	}
+	for _, got := range found {
+		if !same(got, won) {
+			kit.Failf("after a Put(%d), one of %d at once, a Get returned %+v, want the winner's %+v", id, rivals, got, won)
+		}
+	}
+	return won
+}
+
+// underEyes calls f(0) to f(n-1), which change what is held under id, at once and while readers
+// get it. Of what states says they must find one after the other, and in the end the last.
+func (o *script) underEyes(n int, f func(i int), states func() []store.Result[int], id store.ID) {
+	var busy atomic.Int64
+	busy.Store(int64(n))
+	var found [readers][]store.Result[int]
+	kit.Parallel(n+readers, func(i int) {
+		if i < n {
+			defer busy.Add(-1)
+			f(i)
+			return
+		}
+		for more := true; more; runtime.Gosched() {
+			more = busy.Load() > 0 // one more when all is done
+			found[i-n] = append(found[i-n], o.find(id))
+		}
+	})
+	for _, all := range found {
+		states := states()
+		for i, got := range all {
+			for len(states) > 0 && (!same(got, states[0]) || i == len(all)-1 && len(states) > 1) {
+				states = states[1:]
+			}
+			if len(states) == 0 {
+				kit.Failf("Get(%d) returned %+v, after which %+v was not to be", id, all[max(0, i-1)], got)
+			}
+		}
+	}
+}
+
+// find returns the Result that is held under id, or a zero one.
+func (o *script) find(id store.ID) store.Result[int] {
+	res, err := o.st.Get(o.ctx, id)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return store.Result[int]{}
 	case err != nil:
-		o.fail("Put(%d) returned error %q, want nil or one matching store.ErrExists", mine.ID, err)
-		return
+		kit.Failf("Get(%d), at the same time as others, returned error %q, want nil or one matching store.ErrNotFound", id, err)
 	}
-	if other := owner.Swap(int64(mine.Value)); other != 0 {
-		o.fail("Put(%d) of Value %d returned nil, while the Result with Value %d was held", mine.ID, mine.Value, other)
-	}
-	o.has(mine)
-	runtime.Gosched() // the others are to come upon a held ID
-	o.refuse(store.Result[int]{ID: mine.ID, Value: -1})
-	o.has(mine)
-	owner.Store(0)
-	o.del(mine.ID)
+	return res
 }

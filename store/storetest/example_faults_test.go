@@ -8,7 +8,7 @@ import (
 
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
-	"github.com/resultpool/resultpool/store/rwmutex"
+	"github.com/resultpool/resultpool/store/dense"
 	"github.com/resultpool/resultpool/store/storetest"
 )
 
@@ -16,7 +16,7 @@ import (
 // result with ID 2: the pool loses nothing.
 func ExampleWithFaults() {
 	ctx := context.Background()
-	st := storetest.WithFaults(rwmutex.New[string](), storetest.Faults{
+	st := storetest.WithFaults(dense.New[string](), storetest.Faults{
 		Put: storetest.Chain(
 			storetest.First(3, storetest.Fail(errors.New("the database is down"))),
 			storetest.Only(storetest.First(1, storetest.Fail(store.ErrRejected)), 2),
@@ -28,20 +28,15 @@ func ExampleWithFaults() {
 		fmt.Println(err)
 		return
 	}
-	ids, err := p.SubmitAll(ctx, []string{"first", "second", "third"})
-	fmt.Println(ids, err)
+	fmt.Println(p.SubmitAll(ctx, []string{"first", "second", "third"}))
 	fmt.Println(p.Stop(ctx))
-	for _, id := range ids {
-		res, err := st.Get(ctx, id)
-		fmt.Printf("%d %q %v\n", id, res.Value, errors.Is(res.Err, store.ErrRejected))
-		if err != nil {
-			fmt.Println(err)
-		}
+	for res := range st.All(ctx) {
+		fmt.Printf("%q %v\n", res.Value, errors.Is(res.Err, store.ErrRejected))
 	}
 	// Output:
 	// [1 2 3] <nil>
 	// <nil>
-	// 1 "FIRST" false
-	// 2 "" true
-	// 3 "THIRD" false
+	// "FIRST" false
+	// "" true
+	// "THIRD" false
 }

@@ -27,36 +27,33 @@ func newReference() *reference {
 	return &reference{m: make(map[store.ID]store.Result[int])}
 }
 
-func (r *reference) Put(_ context.Context, res store.Result[int]) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, held := r.m[res.ID]; held {
-		return store.ErrExists
-	}
-	r.m[res.ID] = res
-	return nil
+func (r *reference) Put(ctx context.Context, res store.Result[int]) error {
+	return r.PutBatch(ctx, []store.Result[int]{res})
 }
 
 func (r *reference) PutBatch(_ context.Context, res []store.Result[int]) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	coming := make(map[store.ID]store.Result[int], len(res))
-	for _, one := range res {
-		_, held := r.m[one.ID]
-		_, twice := coming[one.ID]
-		if held || twice {
+	for i, one := range res {
+		if _, held := r.m[one.ID]; held {
+			for _, before := range res[:i] {
+				delete(r.m, before.ID)
+			}
 			return store.ErrExists
 		}
-		coming[one.ID] = one
+		r.m[one.ID] = one
 	}
-	maps.Copy(r.m, coming)
 	return nil
 }
 
-// Encode and PutRecords encode as a store on disk does. What is no result is held as it is.
 func (r *reference) Encode(res store.Result[int]) ([]byte, error) { return testCodec.Encode(res) }
 
 func (r *reference) PutRecords(ctx context.Context, recs []store.Record) error {
+	return r.PutBatch(ctx, decoded(recs))
+}
+
+// decoded returns recs as results. What cannot be decoded has an errUnreadable.
+func decoded(recs []store.Record) []store.Result[int] {
 	res := make([]store.Result[int], len(recs))
 	for i, rec := range recs {
 		var err error
@@ -64,7 +61,7 @@ func (r *reference) PutRecords(ctx context.Context, recs []store.Record) error {
 			res[i] = store.Result[int]{ID: rec.ID, Err: errUnreadable{err}}
 		}
 	}
-	return r.PutBatch(ctx, res)
+	return res
 }
 
 // errUnreadable is the Err of a result that the reference cannot read.
@@ -126,10 +123,5 @@ func (r *reference) ReserveIDs(_ context.Context, n uint64) (store.ID, error) {
 func (r *reference) sortedIDs() []store.ID {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	ids := make([]store.ID, 0, len(r.m))
-	for id := range r.m {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
+	return slices.Sorted(maps.Keys(r.m))
 }

@@ -1,9 +1,8 @@
 package storetest
 
 import (
-	"context"
-	"os"
-	"os/exec"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,22 +11,27 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/resultpool/resultpool/internal/kit"
+	"github.com/resultpool/resultpool/internal/kit/kittest"
 	"github.com/resultpool/resultpool/store"
 )
 
-func TestReferencePasses(t *testing.T) {
-	Run(t, func(testing.TB) store.ResultStore[int] { return newReference() })
+func TestContract(t *testing.T) {
+	kittest.Contract(t, contract(), "../store.go", map[string][]string{
+		"BatchPutter":  {"PutBatch"},
+		"RecordPutter": {"Encode", "PutRecords"},
+		"IDReserver":   {"ReserveIDs"},
+	})
+	kittest.Names(t, contract(), checks)
 }
 
-// TestChecksLeaveNoGoroutine runs each check in a bubble, which does not let its
+// TestChecksLeaveNoGoroutine has the reference store pass. It runs each check in a bubble, which does not let its
 // test end before all goroutines have.
 func TestChecksLeaveNoGoroutine(t *testing.T) {
+	r := newRun(func(testing.TB) store.ResultStore[int] { return newReference() }, 0)
 	for _, c := range checks {
-		t.Run(c.fullName(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := &subject{newStore: func() store.ResultStore[int] { return newReference() }}
-				assert.NoError(t, c.run(t.Context(), s))
-			})
+		t.Run(c.FullName(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { assert.NoError(t, r.Verdict(t, c)) })
 		})
 	}
 }
@@ -40,108 +44,94 @@ func TestSlowStoreIsTestedWithLess(t *testing.T) {
 	assert.Equal(t, 1, (&subject{perPut: time.Minute}).size(10, 4), "one at least")
 }
 
-// children are stores, beside the broken ones, with which Run is called in a
-// process of its own, since a failing subtest cannot be had in this one.
-var children = map[string]func(testing.TB) store.ResultStore[int]{
-	"hangs, also in Cleanup": func(tb testing.TB) store.ResultStore[int] {
-		st := brokenNamed("All holds the mutex while the body runs").newStore(tb)
-		tb.Cleanup(func() { _ = st.Delete(context.Background(), 1) })
-		return st
-	},
-	"cannot be made": func(tb testing.TB) store.ResultStore[int] {
-		tb.Fatal("no database")
-		return nil
-	},
-	"is not wanted": func(tb testing.TB) store.ResultStore[int] {
-		tb.Skip("no database configured")
-		return nil
-	},
-}
-
-const childEnv = "STORETEST_CHILD"
-
 func TestChild(t *testing.T) {
-	name := os.Getenv(childEnv)
-	if name == "" {
-		t.Skip("run by other tests, in a process of its own")
-	}
-	if newStore := children[name]; newStore != nil {
-		runChecks(t, newStore, time.Second)
-		return
-	}
-	row := brokenNamed(name)
-	if row.hangs {
-		runChecks(t, row.newStore, 2*time.Second)
-		return
-	}
-	Run(t, row.newStore)
+	name := kittest.ChildName(t)
+	Run(t, func(tb testing.TB) store.ResultStore[int] {
+		switch name {
+		case "cannot be made":
+			tb.Fatal("no database")
+		case "is not wanted":
+			tb.Skip("no database configured")
+		case "does not batch":
+			return struct{ store.ResultStore[int] }{newReference()}
+		}
+		for _, row := range brokenStores {
+			if row.fault == name {
+				return row.newStore(tb)
+			}
+		}
+		panic("no store " + name)
+	})
 }
 
-// runChild runs TestChild, or that of it which filter says, in a process of its own.
-func runChild(t *testing.T, name, filter string, flags ...string) (output string, err error) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], append(flags, "-test.run="+filter, "-test.v")...)
-	cmd.Env = append(os.Environ(), childEnv+"="+name)
-	out, err := cmd.CombinedOutput()
-	return string(out), err
-}
-
-func TestRunQuotesTheClause(t *testing.T) {
+// TestRun sees what the author of a store does.
+func TestRun(t *testing.T) {
 	t.Parallel()
-	out, err := runChild(t, "Put overwrites", "^TestChild$")
+	out, err := kittest.Child(t, "Put overwrites", "^TestChild$/^clause=[12]$")
 	require.Error(t, err)
 	assert.Contains(t, out, "--- FAIL: TestChild/clause=2/put-held-id")
-	assert.Contains(t, out, "Put(7) returned <nil>, want an error matching store.ErrExists")
-	assert.Contains(t, out, "Clause 2 of store.ResultStore: Put of an ID that is held changes nothing")
+	assert.Contains(t, out, "Put(7) returned <nil>, want an error matching store.ErrExists: the ID is held\n        \n"+
+		"        Clause 2 of store.ResultStore: Put of an ID that is held changes nothing")
 	assert.Contains(t, out, "--- PASS: TestChild/clause=1/round-trip")
-}
 
-func TestRunSurvivesPanics(t *testing.T) {
-	t.Parallel()
-	out, err := runChild(t, "IDs above the largest int64 panic", "^TestChild$")
-	require.Error(t, err)
-	assert.Contains(t, out, "--- FAIL: TestChild/clause=8/boundaries")
-	assert.Contains(t, out, "panic: negative ID")
-	assert.Contains(t, out, "broken_test.go", "the stack of the panic")
-	assert.Contains(t, out, "--- PASS: TestChild/clause=1-5/histories", "a later check")
-}
+	out, err = kittest.Child(t, "does not batch", "^TestChild$/^BatchPutter$")
+	require.NoError(t, err)
+	assert.Contains(t, out, "--- SKIP: TestChild/BatchPutter/equals-puts")
 
-func TestRunSurvivesHangs(t *testing.T) {
-	t.Parallel()
-	out, err := runChild(t, "hangs, also in Cleanup", "^TestChild$")
-	require.Error(t, err)
-	assert.Contains(t, out, "--- FAIL: TestChild/clause=6/calls-in-body")
-	assert.Contains(t, out, "not ended after 1s; all goroutines:")
-	assert.Contains(t, out, "storetest.callsInBody", "the stacks")
-	assert.Equal(t, maxHung, strings.Count(out, "--- FAIL: TestChild/"))
-	assert.Contains(t, out, "skipped because 3 checks have hung")
-}
-
-func TestRunReportsCleanup(t *testing.T) {
-	c := check{run: func(_ context.Context, s *subject) error { s.newStore(); return nil }}
-	err := c.verdict(t, func(tb testing.TB) store.ResultStore[int] {
-		tb.Cleanup(func() { panic("cannot close") })
-		return newReference()
-	}, 0, patience)
-	assert.ErrorContains(t, err, "in a Cleanup function: panic: cannot close")
-}
-
-func TestRunWithoutStore(t *testing.T) {
-	t.Parallel()
-	out, err := runChild(t, "cannot be made", "^TestChild$")
+	out, err = kittest.Child(t, "cannot be made", "^TestChild$")
 	require.Error(t, err)
 	assert.Equal(t, 1, strings.Count(out, "no database"), "%s", out)
 
-	out, err = runChild(t, "is not wanted", "^TestChild$")
+	out, err = kittest.Child(t, "is not wanted", "^TestChild$")
 	require.NoError(t, err)
 	assert.Contains(t, out, "--- SKIP: TestChild")
 }
 
-func brokenNamed(fault string) brokenStore {
-	for _, s := range brokenStores {
-		if s.fault == fault {
-			return s
+// TestChecksEndOnHopelessStores has every check try stores that fail altogether, or from some
+// call on, in the middle of what the check does. Goroutines of a check wait for one another:
+// that must end whatever becomes of one of them. The checks take the stores for slow, and so
+// have less to do.
+func TestChecksEndOnHopelessStores(t *testing.T) {
+	rejected := make(map[string]bool)
+	for name, newStore := range hopelessStores() {
+		t.Run(name, func(t *testing.T) {
+			r := newRun(func(testing.TB) store.ResultStore[int] { return newStore() }, time.Millisecond)
+			for _, c := range checks {
+				if c.Offer == "" && strings.HasPrefix(name, "the optional methods") {
+					continue
+				}
+				err := r.Verdict(t, c)
+				if !assert.False(t, kit.IsHung(err), "%s: %v", c.FullName(), err) {
+					return // the next one would take as long
+				}
+				rejected[c.FullName()] = rejected[c.FullName()] || err != nil
+			}
+		})
+	}
+	for _, c := range checks {
+		assert.True(t, rejected[c.FullName()], "%s passes all stores that are hopeless", c.FullName())
+	}
+}
+
+// hopelessStores fail at once, soon, or in the middle of something.
+func hopelessStores() map[string]func() store.ResultStore[int] {
+	stores := make(map[string]func() store.ResultStore[int])
+	faulty := func(name string, faults func() Faults) {
+		stores[name] = func() store.ResultStore[int] { return WithFaults(newReference(), faults()) }
+	}
+	faulty("every ID is held", func() Faults { return Faults{Put: Fail(store.ErrExists)} })
+	faulty("no ID is held", func() Faults { return Faults{Get: Fail(store.ErrNotFound)} })
+	for _, n := range []int{0, 3, 100} {
+		for name, f := range map[string]Fault{"fails": Fail(io.EOF), "does nothing": Fail(nil), "panics": Panic("boom")} {
+			name = fmt.Sprintf("%s after %d calls", name, n)
+			faulty("Put "+name, func() Faults { return Faults{Put: kit.After(n, f)} })
+			faulty("Get "+name, func() Faults { return Faults{Get: kit.After(n, f)} })
+			faulty("Delete "+name, func() Faults { return Faults{Delete: kit.After(n, f)} })
+			faulty("All "+name, func() Faults { return Faults{All: kit.After(n/25, f)} })
+			faulty("the optional methods "+name, func() Faults {
+				return Faults{PutBatch: kit.After(n/25, f), ReserveIDs: kit.After(n/10, f)}
+			})
 		}
 	}
-	panic("no broken store: " + fault)
+	return stores
 }

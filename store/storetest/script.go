@@ -3,132 +3,150 @@ package storetest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
+	"time"
 
+	"github.com/resultpool/resultpool/internal/kit"
 	"github.com/resultpool/resultpool/store"
 )
 
-// A script does one operation on a store after the other and says which outcome
-// it wants. The first that comes out otherwise ends the script: err tells of it,
-// and all further calls do nothing. A script belongs to one goroutine.
+// A subject makes the stores that a check tries.
+type subject struct {
+	ctx      context.Context // the check's
+	newStore func() store.ResultStore[int]
+	perPut   time.Duration // what one Put takes, about; 0 if it is not known
+}
+
+// open returns a script on a fresh store.
+func (s *subject) open() *script { return &script{ctx: s.ctx, st: s.newStore()} }
+
+// size returns how often a check repeats what costs it so many Puts: n times,
+// or less for a slow store, so that the check takes about a second.
+func (s *subject) size(n, puts int) int {
+	if s.perPut <= 0 {
+		return n
+	}
+	fits := int(time.Second/s.perPut) / puts
+	return max(1, n/50, min(n, fits))
+}
+
+// A script has methods that do one operation on a store and say which outcome they want.
+// They fail if it comes out otherwise. Several goroutines may use one script.
 type script struct {
 	ctx context.Context
 	st  store.ResultStore[int]
-	err error
 }
 
-// fork returns a new script on the same store, for another goroutine.
-func (o *script) fork() *script { return &script{ctx: o.ctx, st: o.st} }
-
-func (o *script) fail(format string, args ...any) {
-	if o.err == nil {
-		o.err = fmt.Errorf(format, args...)
-	}
-}
-
-// put puts a Result under an ID that is not held.
-func (o *script) put(res store.Result[int]) {
-	if o.err != nil {
-		return
-	}
-	if err := o.st.Put(o.ctx, res); err != nil {
-		o.fail("Put(%d) returned error %q, want nil: the ID is not held", res.ID, err)
+// put puts Results under IDs that are not held.
+func (o *script) put(all ...store.Result[int]) {
+	for _, res := range all {
+		if err := o.st.Put(o.ctx, res); err != nil {
+			kit.Failf("Put(%d) returned error %q, want nil: the ID is not held", res.ID, err)
+		}
 	}
 }
 
 // refuse puts a Result under an ID that is held.
 func (o *script) refuse(res store.Result[int]) {
-	if o.err != nil {
-		return
-	}
 	if err := o.st.Put(o.ctx, res); !errors.Is(err, store.ErrExists) {
-		o.fail("Put(%d) returned %v, want an error matching store.ErrExists: the ID is held", res.ID, err)
+		kit.Failf("Put(%d) returned %v, want an error matching store.ErrExists: the ID is held", res.ID, err)
 	}
+}
+
+// tryPut puts a Result under an ID for which there are rivals, and reports whether it won.
+func (o *script) tryPut(res store.Result[int]) bool {
+	err := o.st.Put(o.ctx, res)
+	if err != nil && !errors.Is(err, store.ErrExists) {
+		kit.Failf("Put(%d), at the same time as others, returned error %q, want nil or one matching store.ErrExists", res.ID, err)
+	}
+	return err == nil
 }
 
 // has gets a Result that is held.
 func (o *script) has(want store.Result[int]) {
-	if o.err != nil {
-		return
-	}
 	got, err := o.st.Get(o.ctx, want.ID)
 	switch {
 	case err != nil:
-		o.fail("Get(%d) returned error %q, want %+v", want.ID, err, want)
+		kit.Failf("Get(%d) returned error %q, want %+v", want.ID, err, want)
 	case !same(got, want):
-		o.fail("Get(%d) returned %+v, want %+v", want.ID, got, want)
+		kit.Failf("Get(%d) returned %+v, want %+v", want.ID, got, want)
 	}
 }
 
 // lacks gets an ID that is not held.
 func (o *script) lacks(id store.ID) {
-	if o.err != nil {
-		return
-	}
 	if got, err := o.st.Get(o.ctx, id); !errors.Is(err, store.ErrNotFound) {
-		o.fail("Get(%d) returned %+v and error %v, want an error matching store.ErrNotFound: "+
+		kit.Failf("Get(%d) returned %+v and error %v, want an error matching store.ErrNotFound: "+
 			"the ID is not held", id, got, err)
 	}
 }
 
 // del deletes an ID, held or not.
 func (o *script) del(id store.ID) {
-	if o.err != nil {
-		return
-	}
 	if err := o.st.Delete(o.ctx, id); err != nil {
-		o.fail("Delete(%d) returned error %q, want nil", id, err)
+		kit.Failf("Delete(%d) returned error %q, want nil", id, err)
 	}
 }
 
-// each calls f for each Result that a loop over All yields, until f fails the
-// script.
+// remove deletes an ID and does not find it then.
+func (o *script) remove(id store.ID) {
+	o.del(id)
+	o.lacks(id)
+}
+
+// pairs calls f for each pair that a loop over All yields. It fails if f does, but not in the
+// loop: a store that stops panics does not hide it.
+func (o *script) pairs(ctx context.Context, f func(store.Result[int], error)) {
+	var failed error
+	for res, err := range o.st.All(ctx) {
+		if failed = kit.Try(func() { f(res, err) }); failed != nil {
+			break
+		}
+	}
+	if failed != nil {
+		kit.Fail(failed)
+	}
+}
+
+// each calls f for each Result that a loop over All yields.
 func (o *script) each(f func(store.Result[int])) {
-	if o.err != nil {
-		return
-	}
-	for res, err := range o.st.All(o.ctx) {
+	o.pairs(o.ctx, func(res store.Result[int], err error) {
 		if err != nil {
-			o.fail("All yielded error %q, want none", err)
-		} else {
-			f(res)
+			kit.Failf("All yielded error %q, want none", err)
 		}
-		if o.err != nil {
-			return
-		}
-	}
-}
-
-// all returns what a loop over All yields, none of it twice.
-func (o *script) all() map[store.ID]store.Result[int] {
-	seen := make(map[store.ID]store.Result[int])
-	o.each(func(res store.Result[int]) {
-		if _, twice := seen[res.ID]; twice {
-			o.fail("All yielded ID %d twice", res.ID)
-		}
-		seen[res.ID] = res
+		f(res)
 	})
-	return seen
 }
 
 // holdsOnly loops over All while nothing changes: it yields want, each once.
 func (o *script) holdsOnly(want map[store.ID]store.Result[int]) {
-	got := o.all()
-	for id, res := range got {
-		switch w, held := want[id]; {
+	got := make(map[store.ID]bool)
+	o.each(func(res store.Result[int]) {
+		w, held := want[res.ID]
+		switch {
+		case got[res.ID]:
+			kit.Failf("All yielded ID %d twice", res.ID)
 		case !held:
-			o.fail("All yielded %+v, which is not held", res)
+			kit.Failf("All yielded %+v, which is not held", res)
 		case !same(res, w):
-			o.fail("All yielded %+v, want %+v", res, w)
+			kit.Failf("All yielded %+v, want %+v", res, w)
 		}
-	}
+		got[res.ID] = true
+	})
 	for id := range want {
-		if _, ok := got[id]; !ok {
-			o.fail("All yielded %d of %d results, not ID %d among them", len(got), len(want), id)
+		if !got[id] {
+			kit.Failf("All yielded %d of %d results, not ID %d among them", len(got), len(want), id)
 		}
 	}
+}
+
+// hasAll wants exactly these results, from Get and from All.
+func (o *script) hasAll(held map[store.ID]store.Result[int]) {
+	for _, res := range held {
+		o.has(res)
+	}
+	o.holdsOnly(held)
 }
 
 // usable does one of everything on an ID that is not held.
@@ -138,10 +156,9 @@ func (o *script) usable(id store.ID) {
 	found := false
 	o.each(func(res store.Result[int]) { found = found || res.ID == id })
 	if !found {
-		o.fail("All did not yield ID %d, which is held", id)
+		kit.Failf("All did not yield ID %d, which is held", id)
 	}
-	o.del(id)
-	o.lacks(id)
+	o.remove(id)
 }
 
 // result returns the Result that the checks put under id: another one for each
@@ -150,15 +167,27 @@ func result(id store.ID, version int) store.Result[int] {
 	return store.Result[int]{ID: id, Value: int(id)<<3 + version}
 }
 
+// batch returns results for IDs from first on.
+func batch(first store.ID, n int) []store.Result[int] {
+	res := make([]store.Result[int], n)
+	for i := range res {
+		res[i] = result(first+store.ID(i), 0)
+	}
+	return res
+}
+
+func byID(res []store.Result[int]) map[store.ID]store.Result[int] {
+	m := make(map[store.ID]store.Result[int], len(res))
+	for _, r := range res {
+		m[r.ID] = r
+	}
+	return m
+}
+
 // fill puts results 1 to n and returns what is held then.
 func (o *script) fill(n int) map[store.ID]store.Result[int] {
-	held := make(map[store.ID]store.Result[int], n)
-	for i := range n {
-		res := result(store.ID(i+1), 0)
-		o.put(res)
-		held[res.ID] = res
-	}
-	return held
+	o.put(batch(1, n)...)
+	return byID(batch(1, n))
 }
 
 // sentinels are the errors by which an Err is told from another. They are such

@@ -21,6 +21,7 @@ import (
 func Contract(t *testing.T, of *kit.Contract, file string, methods map[string][]string) {
 	t.Helper()
 	docs := comments(t, file)
+	item := regexp.MustCompile(`(?m)^ +\d+\. ((?:.+\n)(?: {4,}.+\n)*)`)
 	var clauses []string
 	for _, item := range item.FindAllStringSubmatch(docs[of.Interface], -1) {
 		clauses = append(clauses, plain(item[1]))
@@ -66,13 +67,9 @@ func comments(t *testing.T, file string) map[string]string {
 	return docs
 }
 
-var (
-	item = regexp.MustCompile(`(?m)^ +\d+\. ((?:.+\n)(?: {4,}.+\n)*)`)
-	link = regexp.MustCompile(`\B\[([\w.]+)\]`)
-)
-
 // plain returns a comment's text on one line and without links.
 func plain(doc string) string {
+	link := regexp.MustCompile(`\B\[([\w.]+)\]`)
 	return strings.Join(strings.Fields(link.ReplaceAllString(doc, "$1")), " ")
 }
 

@@ -1,0 +1,211 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"math"
+	"sync/atomic"
+	"weak"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+// brokenHolds break the promises of clauses 7, 8 and 10, and of several at once.
+var brokenHolds = []brokenStore{
+	{"the oldest is evicted beyond a hundred thousand", "clause=7/no-eviction BatchPutter/no-eviction", evicting(100_000)},
+	{"the index of Get forgets beyond a hundred and twenty thousand", "clause=7/no-eviction", getting(
+		func(b *broken, res *store.Result[int], err error) error {
+			if res.ID < 50 && b.size() > 120_000 {
+				return store.ErrNotFound
+			}
+			return err
+		},
+	)},
+	{"Put remembers the last hundred thousand IDs", "clause=7/no-eviction", withPut(
+		func(ctx context.Context, b *broken, res store.Result[int]) error {
+			b.locked(func() {
+				if _, late := b.m[res.ID+100_000]; late {
+					delete(b.m, res.ID)
+				}
+			})
+			return b.reference.Put(ctx, res)
+		},
+	)},
+	{"beyond a hundred thousand, what was deleted first comes back", "clause=7/no-eviction", withDelete(
+		func(ctx context.Context, b *broken, id store.ID) error {
+			b.locked(func() {
+				if _, held := b.m[id]; held {
+					b.order = append(b.order, id)
+				}
+				if len(b.order) > 100_000 {
+					b.m[b.order[0]] = result(b.order[0], 0)
+					b.order = b.order[1:]
+				}
+			})
+			return b.reference.Delete(ctx, id)
+		},
+	)},
+	{"results are held by weak pointers", "clause=7/no-eviction", with(
+		having(func(b *broken, res store.Result[int]) { b.cache.Store(res.ID, weak.Make(&res)) }),
+		getting(func(b *broken, res *store.Result[int], err error) error {
+			if p, ok := b.cache.Load(res.ID); ok && p.(weak.Pointer[store.Result[int]]).Value() == nil {
+				return store.ErrNotFound
+			}
+			return err
+		}),
+	)},
+	{"IDs go through a float64", "clause=8/boundaries", naming(func(id store.ID) store.ID {
+		if id > math.MaxInt64 { // a conversion back could be out of range
+			return id
+		}
+		return store.ID(float64(id))
+	})},
+	{"a segment's number has 32 bits", "clause=8/boundaries", naming(
+		func(id store.ID) store.ID { return store.ID(uint32(id>>10))<<10 | id%1024 },
+	)},
+	{"All ends before the largest ID", "clause=8/boundaries", yielding(
+		func(_ context.Context, res store.Result[int], err error, yield yielder) bool {
+			return res.ID == math.MaxUint64 || yield(res, err)
+		},
+	)},
+	{"IDs above the largest int64 panic", "clause=8/boundaries", putting(func(res *store.Result[int]) {
+		if int64(res.ID) < 0 {
+			panic("negative ID")
+		}
+	})},
+	{"Put looks and then stores, but only from 2^63 on", "clause=8/boundaries", withPut(
+		func(ctx context.Context, b *broken, res store.Result[int]) error {
+			if res.ID >= 1<<63 {
+				return lookThenStore(ctx, b, res)
+			}
+			return b.reference.Put(ctx, res)
+		},
+	)},
+	{"stores share what is above 2^40", "clause=10/two-stores", sharing(1<<40, newReference())},
+	{"all stores encode into one buffer", "clause=4/concurrent-rounds", encodingInto(new(atomic.Int64))},
+	{"growing loses what is put meanwhile", "clause=1/seen-by-others", withPut(
+		func(ctx context.Context, b *broken, res store.Result[int]) error {
+			var bigger map[store.ID]store.Result[int]
+			b.locked(func() {
+				if len(b.m) >= 256+int(b.n.Load()) {
+					b.n.Add(256)
+					bigger = maps.Clone(b.m)
+				}
+			})
+			if bigger != nil {
+				b.window(func() bool { return b.size() > len(bigger) })
+				b.locked(func() { b.m = bigger })
+			}
+			return b.reference.Put(ctx, res)
+		},
+	)},
+}
+
+// evicting has a store into which IDs come in order hold the last n.
+func evicting(n int) func(*broken) {
+	evict := having(func(b *broken, res store.Result[int]) {
+		if len(b.m) > n {
+			delete(b.m, res.ID-store.ID(n))
+		}
+	})
+	return with(evict, batching(inParts(1)))
+}
+
+// sharing has all stores hold the IDs above one in the same place.
+func sharing(above store.ID, shared *reference) func(*broken) {
+	of := func(b *broken, id store.ID) *reference {
+		if id > above {
+			return shared
+		}
+		return b.reference
+	}
+	return with(
+		withPut(func(ctx context.Context, b *broken, res store.Result[int]) error { return of(b, res.ID).Put(ctx, res) }),
+		withGet(func(ctx context.Context, b *broken, id store.ID) (store.Result[int], error) {
+			return of(b, id).Get(ctx, id)
+		}),
+		withDelete(func(ctx context.Context, b *broken, id store.ID) error { return of(b, id).Delete(ctx, id) }),
+	)
+}
+
+// encodingInto has the values of all stores pass through one buffer.
+func encodingInto(buffer *atomic.Int64) func(*broken) {
+	return withPut(func(ctx context.Context, b *broken, res store.Result[int]) error {
+		b.other.Lock()
+		defer b.other.Unlock()
+		buffer.Store(int64(res.Value))
+		b.window(func() bool { return buffer.Load() != int64(res.Value) })
+		res.Value = int(buffer.Load())
+		return b.reference.Put(ctx, res)
+	})
+}
+
+// brokenContexts break the promises of clause 9.
+var brokenContexts = []brokenStore{
+	{"Put with a done context stores and returns an error", "clause=9/put-with-done-context", withPut(
+		func(ctx context.Context, b *broken, res store.Result[int]) error {
+			return errors.Join(b.reference.Put(ctx, res), ctx.Err())
+		},
+	)},
+	{"Get with a done context returns an error of its own", "clause=9/get-with-done-context", withGet(
+		func(ctx context.Context, b *broken, id store.ID) (store.Result[int], error) {
+			if ctx.Err() != nil {
+				return store.Result[int]{}, errInterrupted
+			}
+			return b.reference.Get(ctx, id)
+		},
+	)},
+	{"a context that is done breaks the connection for good", "clause=9/get-with-done-context", withGet(
+		func(ctx context.Context, b *broken, id store.ID) (store.Result[int], error) {
+			switch {
+			case ctx.Err() != nil:
+				b.n.Store(1)
+				return store.Result[int]{}, ctx.Err()
+			case b.n.Load() != 0:
+				return store.Result[int]{}, errInterrupted
+			default:
+				return b.reference.Get(ctx, id)
+			}
+		},
+	)},
+	{"Delete with a done context deletes and returns an error", "clause=9/delete-with-done-context", withDelete(
+		func(ctx context.Context, b *broken, id store.ID) error {
+			return errors.Join(b.reference.Delete(ctx, id), context.Cause(ctx))
+		},
+	)},
+	{"All with a done context yields nothing", "clause=9/all-with-done-context", yielding(
+		func(ctx context.Context, res store.Result[int], err error, yield yielder) bool {
+			return ctx.Err() == nil && yield(res, err)
+		},
+	)},
+	{"All blames a result for a context that is done", "clause=9/all-with-done-context", yielding(
+		func(ctx context.Context, res store.Result[int], err error, yield yielder) bool {
+			if ctx.Err() != nil {
+				yield(store.Result[int]{ID: res.ID}, ctx.Err())
+				return false
+			}
+			return yield(res, err)
+		},
+	)},
+	{"All goes on after the error of a context that is done", "clause=9/all-with-done-context", yielding(
+		func(ctx context.Context, res store.Result[int], err error, yield yielder) bool {
+			return (ctx.Err() == nil || yield(store.Result[int]{}, ctx.Err())) && yield(res, err)
+		},
+	)},
+	{"All ends without a word when the context is cancelled", "clause=9/cancel-in-body", yielding(
+		func(ctx context.Context, res store.Result[int], err error, yield yielder) bool {
+			return yield(res, err) && ctx.Err() == nil
+		},
+	)},
+	{"ReserveIDs with a done context returns an error of its own", "IDReserver/done-context", withReserve(
+		func(ctx context.Context, b *broken, n uint64) (store.ID, error) {
+			if ctx.Err() != nil {
+				return 0, errInterrupted
+			}
+			return b.reference.ReserveIDs(ctx, n)
+		},
+	)},
+}
+
+var errInterrupted = errors.New("interrupted")

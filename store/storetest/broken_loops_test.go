@@ -1,0 +1,197 @@
+package storetest
+
+import (
+	"context"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+// brokenLoops break the promises of clauses 5 and 6.
+var brokenLoops = []brokenStore{
+	{"All repeats one in a thousand", "clause=5/exactly-once", yielding(
+		func(_ context.Context, res store.Result[int], err error, yield yielder) bool {
+			return yield(res, err) && (res.ID%1000 != 0 || yield(res, err))
+		},
+	)},
+	{"All skips one in a thousand", "clause=5/exactly-once", yielding(
+		func(_ context.Context, res store.Result[int], err error, yield yielder) bool {
+			return res.ID%1000 == 0 || yield(res, err)
+		},
+	)},
+	{"All yields other values", "clause=5/exactly-once", yielding(
+		func(_ context.Context, res store.Result[int], err error, yield yielder) bool {
+			res.Value++
+			return yield(res, err)
+		},
+	)},
+	{"All ends with an error that is not one", "clause=5/exactly-once", withAll(func(ctx context.Context, b *broken, yield yielder) {
+		for res, err := range b.reference.All(ctx) {
+			if !yield(res, err) {
+				return
+			}
+		}
+		yield(store.Result[int]{}, io.EOF)
+	})},
+	{"All yields what was deleted", "clause=4-6/sweep-while-putting", with(
+		having(func(b *broken, res store.Result[int]) { b.log[res.ID] = res }),
+		withAll(func(_ context.Context, b *broken, yield yielder) {
+			var logged []store.Result[int]
+			b.locked(func() {
+				for _, res := range b.log {
+					logged = append(logged, res)
+				}
+			})
+			for _, res := range logged {
+				if !yield(res, nil) {
+					return
+				}
+			}
+		}),
+	)},
+	// Like "ORDER BY id LIMIT 100 OFFSET n".
+	{"All reads pages by their offset", "clause=5/concurrent-changes", walking(
+		func(b *broken, ids []store.ID, i int) ([]store.ID, int) {
+			if i%100 == 99 && b.size() != len(ids) { // else they are most likely the same
+				ids = b.sortedIDs()
+			}
+			return ids, i + 1
+		},
+	)},
+	{"All begins again when the store has grown", "clause=5/concurrent-changes", walking(
+		func(b *broken, ids []store.ID, i int) ([]store.ID, int) {
+			if now := b.size(); i%500 == 499 && now > len(ids)+len(ids)/10 {
+				return b.sortedIDs(), 0
+			}
+			return ids, i + 1
+		},
+	)},
+	{"All counts along a list that shrinks", "clause=4-6/sweep-while-putting", walking(
+		func(b *broken, ids []store.ID, i int) ([]store.ID, int) {
+			if b.size() != len(ids) {
+				ids = b.sortedIDs()
+			}
+			return ids, i + 1
+		},
+	)},
+	{"all loops share one cursor", "clause=6/calls-in-body", withAll(func(ctx context.Context, b *broken, yield yielder) {
+		ids := b.sortedIDs()
+		for b.n.Store(0); int(b.n.Load()) < len(ids); b.n.Add(1) {
+			res, err := b.Get(ctx, ids[min(int(b.n.Load()), len(ids)-1)])
+			if err == nil && !yield(res, nil) {
+				return
+			}
+		}
+	})},
+	{"All goes on after a break", "clause=6/break", yielding(
+		func(_ context.Context, res store.Result[int], err error, yield yielder) bool {
+			yield(res, err)
+			return true
+		},
+	)},
+	{"All swallows a panic of the body", "clause=6/panic", withAll(func(ctx context.Context, b *broken, yield yielder) {
+		defer func() { _ = recover() }()
+		b.reference.All(ctx)(yield)
+	})},
+	{"deletes are put off until the end of a loop, and forgotten if it is left", "clause=6/break clause=6/panic", func(b *broken) {
+		hidingMarked(b)
+		b.del = func(_ context.Context, b *broken, id store.ID) error {
+			b.locked(func() {
+				if _, held := b.m[id]; held && b.n.Load() > 0 {
+					b.marks[id]++
+				} else {
+					delete(b.m, id)
+				}
+			})
+			return nil
+		}
+		b.all = func(ctx context.Context, b *broken, yield yielder) {
+			whole := false
+			b.n.Add(1)
+			defer b.locked(func() {
+				maps.DeleteFunc(b.m, func(id store.ID, _ store.Result[int]) bool { return whole && b.marks[id] > 0 })
+				clear(b.marks)
+				b.n.Add(-1)
+			})
+			for _, id := range b.sortedIDs() {
+				if res, err := b.Get(ctx, id); err == nil && !yield(res, nil) {
+					return
+				}
+			}
+			whole = true
+		}
+	}},
+	// All walks along an array, in which 0 is room. A Put that finds it full makes it half as
+	// long, whatever loops have come to.
+	{"a result is moved to a free place in front of a loop that is under way", "clause=4-6/sweep-while-putting", with(
+		having(func(b *broken, res store.Result[int]) {
+			if len(b.order) >= 16+len(b.m)+len(b.m)/4 {
+				b.order = slices.DeleteFunc(b.order, func(id store.ID) bool { return id == 0 })
+			}
+			b.order = append(b.order, res.ID)
+		}),
+		withDelete(func(ctx context.Context, b *broken, id store.ID) error {
+			b.locked(func() {
+				if i := slices.Index(b.order, id); i >= 0 {
+					b.order[i] = 0
+				}
+			})
+			return b.reference.Delete(ctx, id)
+		}),
+		withAll(func(ctx context.Context, b *broken, yield yielder) {
+			for i, end := 0, false; !end; i++ {
+				var id store.ID
+				b.locked(func() {
+					if end = i >= len(b.order); !end {
+						id = b.order[i]
+					}
+				})
+				if res, err := b.Get(ctx, id); err == nil && !yield(res, nil) {
+					return
+				}
+			}
+		}),
+	)},
+}
+
+// hangingStores have checks that do not end, but for their context.
+var hangingStores = []brokenStore{
+	{"a Put that is refused leaves a lock behind", "clause=2/put-held-id", withPut(func(ctx context.Context, b *broken, res store.Result[int]) error {
+		if err := b.wait(ctx, func() bool { return b.n.CompareAndSwap(0, 1) }); err != nil {
+			return err
+		}
+		if err := b.reference.Put(ctx, res); err != nil {
+			return err
+		}
+		b.n.Store(0)
+		return nil
+	})},
+	{"Get waits until the ID is put", "clause=3/never-put", withGet(func(ctx context.Context, b *broken, id store.ID) (store.Result[int], error) {
+		if err := b.wait(ctx, func() bool { return b.holds(id) }); err != nil {
+			return store.Result[int]{}, err
+		}
+		return b.reference.Get(ctx, id)
+	})},
+	{"All holds a read lock while the body runs", "clause=6/calls-in-body", with(
+		withPut(func(ctx context.Context, b *broken, res store.Result[int]) error {
+			if err := b.wait(ctx, func() bool { return b.n.Load() == 0 }); err != nil {
+				return err
+			}
+			return b.reference.Put(ctx, res)
+		}),
+		withAll(func(ctx context.Context, b *broken, yield yielder) {
+			b.n.Add(1)
+			defer b.n.Add(-1)
+			b.reference.All(ctx)(yield)
+		}),
+	)},
+	{"a panic of the body leaks one of three connections", "clause=6/panic", withAll(func(ctx context.Context, b *broken, yield yielder) {
+		if b.wait(ctx, func() bool { return b.n.Load() < 3 }) == nil {
+			b.n.Add(1)
+			b.reference.All(ctx)(yield)
+			b.n.Add(-1)
+		}
+	})},
+}

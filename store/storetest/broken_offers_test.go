@@ -1,0 +1,233 @@
+package storetest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+// brokenBatches break the promises of store.BatchPutter, and where a record is put as a result
+// is, those of store.RecordPutter.
+var brokenBatches = []brokenStore{
+	{"PutBatch drops the last result", "BatchPutter/equals-puts RecordPutter/equals-puts", batching(
+		func(ctx context.Context, b *broken, res []store.Result[int]) error {
+			return b.reference.PutBatch(ctx, res[:max(0, len(res)-1)])
+		},
+	)},
+	{"PutBatch drops errors", "BatchPutter/equals-puts RecordPutter/equals-puts", batching(func(ctx context.Context, b *broken, res []store.Result[int]) error {
+		res = slices.Clone(res)
+		for i := range res {
+			res[i].Err = nil
+		}
+		return b.reference.PutBatch(ctx, res)
+	})},
+	{"PutBatch stores what comes before a held ID", "BatchPutter/all-or-none RecordPutter/all-or-none", batching(inParts(1))},
+	{"PutBatch writes parts of 512", "BatchPutter/all-or-none RecordPutter/all-or-none", batching(inParts(512))},
+	{"PutBatch writes parts of 1000", "BatchPutter/all-or-none RecordPutter/all-or-none", batching(inParts(1000))},
+	{"PutBatch overwrites within the batch", "BatchPutter/same-id-twice RecordPutter/same-id-twice", batching(lookingTwice(1))},
+	{"PutBatch looks for an ID twice in parts of 512", "BatchPutter/same-id-twice RecordPutter/same-id-twice", batching(lookingTwice(512))},
+	{"PutBatch has a lock of its own, which Put does not take", "BatchPutter/one-winner RecordPutter/one-winner", batching(
+		func(ctx context.Context, b *broken, res []store.Result[int]) error {
+			b.other.Lock()
+			defer b.other.Unlock()
+			return lookThenStoreAll(ctx, b, res)
+		},
+	)},
+	{"PutBatch of more than 512 with a done context stores a part", "BatchPutter/done-context RecordPutter/done-context", batching(
+		func(ctx context.Context, b *broken, res []store.Result[int]) error {
+			if len(res) > 512 && ctx.Err() != nil {
+				return errors.Join(b.reference.PutBatch(ctx, res[:512]), ctx.Err())
+			}
+			return b.reference.PutBatch(ctx, res)
+		},
+	)},
+	{"PutBatch keeps the part of the slice beyond 512", "BatchPutter/does-not-keep", keepingSlices(512)},
+	{"PutBatch sorts the slice", "BatchPutter/equals-puts", func(b *broken) {
+		b.putBatch = func(ctx context.Context, b *broken, res []store.Result[int]) error {
+			slices.SortFunc(res, func(x, y store.Result[int]) int { return cmp.Compare(x.ID, y.ID) })
+			return b.reference.PutBatch(ctx, res)
+		}
+	}},
+}
+
+// inParts is a PutBatch that is all or nothing in each part.
+func inParts(n int) batchFunc {
+	return func(ctx context.Context, b *broken, res []store.Result[int]) error {
+		for part := range slices.Chunk(res, n) {
+			if n == 1 {
+				if err := b.Put(ctx, part[0]); err != nil {
+					return err
+				}
+			} else if err := b.reference.PutBatch(ctx, part); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// lookingTwice is a PutBatch that overwrites a result with one that is not in the same part.
+func lookingTwice(n int) batchFunc {
+	return func(ctx context.Context, b *broken, res []store.Result[int]) error {
+		for part := range slices.Chunk(res, n) {
+			if len(byID(part)) < len(part) {
+				return store.ErrExists
+			}
+		}
+		return b.reference.PutBatch(ctx, slices.Collect(maps.Values(byID(res))))
+	}
+}
+
+// lookThenStoreAll is a PutBatch in two steps between which others may come.
+func lookThenStoreAll(_ context.Context, b *broken, res []store.Result[int]) error {
+	coming := byID(res)
+	for id := range coming {
+		if b.holds(id) {
+			return store.ErrExists
+		}
+	}
+	if len(coming) < len(res) {
+		return store.ErrExists
+	}
+	b.window(func() bool { return len(res) > 0 && b.holds(res[len(res)-1].ID) })
+	b.locked(func() { maps.Copy(b.m, coming) })
+	return nil
+}
+
+// keepingSlices has PutBatch keep all of a slice but its first n results, and Get read them
+// from there.
+func keepingSlices(n int) func(*broken) {
+	return with(
+		func(b *broken) {
+			b.putBatch = func(ctx context.Context, b *broken, res []store.Result[int]) error {
+				err := b.reference.PutBatch(ctx, res)
+				for i := n; err == nil && i < len(res); i++ {
+					b.cache.Store(res[i].ID, &res[i])
+				}
+				return err
+			}
+		},
+		getting(func(b *broken, res *store.Result[int], err error) error {
+			if p, ok := b.cache.Load(res.ID); ok {
+				*res = *p.(*store.Result[int])
+			}
+			return err
+		}),
+	)
+}
+
+// brokenRecords break the promises of store.RecordPutter.
+var brokenRecords = []brokenStore{
+	{"Encode takes the ID", "RecordPutter/encode-puts-nothing", with(
+		withEncode(func(b *broken, res store.Result[int]) ([]byte, error) {
+			_ = b.reference.Put(context.Background(), res)
+			return b.reference.Encode(res)
+		}),
+		withRecords(func(ctx context.Context, b *broken, recs []store.Record) error {
+			for _, rec := range recs {
+				_ = b.reference.Delete(ctx, rec.ID)
+			}
+			return b.reference.PutRecords(ctx, recs)
+		}),
+	)},
+	{"Encode uses one buffer again and again", "RecordPutter/encode-at-once", func(b *broken) {
+		buffer := make([]byte, 0, 64) // guarded by mu
+		b.encode = func(b *broken, res store.Result[int]) (data []byte, err error) {
+			data, err = b.reference.Encode(res)
+			b.locked(func() { data = append(buffer[:0], data...) })
+			return data, err
+		}
+		b.putRecs = func(ctx context.Context, b *broken, recs []store.Record) error {
+			var res []store.Result[int]
+			b.locked(func() { res = decoded(recs) })
+			return b.reference.PutBatch(ctx, res)
+		}
+	}},
+	{"Encode says of what cannot be written that it may be tried again", "RecordPutter/encode-rejects", withEncode(
+		func(b *broken, res store.Result[int]) ([]byte, error) {
+			data, err := b.reference.Encode(res)
+			if err != nil {
+				err = io.ErrShortWrite
+			}
+			return data, err
+		},
+	)},
+	{"PutRecords keeps the bytes", "RecordPutter/does-not-keep", with(
+		withRecords(func(ctx context.Context, b *broken, recs []store.Record) error {
+			for _, rec := range recs {
+				b.cache.Store(rec.ID, rec)
+			}
+			return b.reference.PutRecords(ctx, recs)
+		}),
+		getting(func(b *broken, res *store.Result[int], err error) error {
+			if rec, ok := b.cache.Load(res.ID); ok && err == nil {
+				*res = decoded([]store.Record{rec.(store.Record)})[0]
+			}
+			return err
+		}),
+	)},
+	{"PutRecords sorts the slice", "RecordPutter/equals-puts", withRecords(func(ctx context.Context, b *broken, recs []store.Record) error {
+		slices.SortFunc(recs, func(x, y store.Record) int { return cmp.Compare(x.ID, y.ID) })
+		return b.reference.PutRecords(ctx, recs)
+	})},
+	{"All ends at what cannot be read", "RecordPutter/unreadable", yielding(
+		func(_ context.Context, res store.Result[int], err error, yield yielder) bool {
+			return yield(res, err) && err == nil
+		},
+	)},
+	{"All does not say what cannot be read", "RecordPutter/unreadable", yielding(
+		func(_ context.Context, res store.Result[int], err error, yield yielder) bool {
+			if err != nil {
+				res.ID = 0
+			}
+			return yield(res, err)
+		},
+	)},
+	{"All leaves out what cannot be read", "RecordPutter/unreadable", yielding(
+		func(_ context.Context, res store.Result[int], err error, yield yielder) bool {
+			return err != nil || yield(res, nil)
+		},
+	)},
+	{"what cannot be read cannot be deleted", "RecordPutter/unreadable", withDelete(func(ctx context.Context, b *broken, id store.ID) error {
+		if _, err := b.reference.Get(ctx, id); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		return b.reference.Delete(ctx, id)
+	})},
+}
+
+// brokenReservers break the promises of store.IDReserver.
+var brokenReservers = []brokenStore{
+	{"the first ID is 0", "IDReserver/increasing", withReserve(func(ctx context.Context, b *broken, n uint64) (store.ID, error) {
+		first, err := b.reference.ReserveIDs(ctx, n)
+		return first - 1, err
+	})},
+	{"ReserveIDs counts in 32 bits", "IDReserver/increasing", counting(
+		func(last store.ID, n uint64) store.ID { return store.ID(uint32(last) + uint32(n)) },
+	)},
+	{"ReserveIDs begins again after the last ID", "IDReserver/runs-out", counting(
+		func(last store.ID, n uint64) store.ID { return last + store.ID(n) },
+	)},
+	{"ReserveIDs looks and then adds", "IDReserver/concurrent", withReserve(func(_ context.Context, b *broken, n uint64) (store.ID, error) {
+		last := uint64(b.n.Load())
+		b.window(func() bool { return uint64(b.n.Load()) > last })
+		b.n.Store(int64(last + n))
+		return store.ID(last + 1), nil
+	})},
+}
+
+// counting has ReserveIDs count in another way.
+func counting(next func(last store.ID, n uint64) store.ID) func(*broken) {
+	return withReserve(func(_ context.Context, b *broken, n uint64) (first store.ID, err error) {
+		b.locked(func() {
+			first = b.last + 1
+			b.last = next(b.last, n)
+		})
+		return first, nil
+	})
+}

@@ -1,0 +1,394 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"runtime"
+	"slices"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+func onlyText(err error) error {
+	if err != nil {
+		err = errors.New(err.Error())
+	}
+	return err
+}
+
+// brokenPuts break the promises of clauses 1 and 2. Some do nothing wrong as long as one call
+// ends before the next one begins.
+var brokenPuts = []brokenStore{
+	{"the zero value is taken for absent", "clause=1/round-trip", getting(func(_ *broken, res *store.Result[int], err error) error {
+		if res.Value == 0 {
+			return store.ErrNotFound
+		}
+		return err
+	})},
+	{"a result is forgotten once it was read", "clause=1/round-trip", getting(func(b *broken, res *store.Result[int], err error) error {
+		return errors.Join(err, b.reference.Delete(context.Background(), res.ID))
+	})},
+	{"the value beside an error is dropped", "clause=1/error-identity", putting(func(res *store.Result[int]) {
+		if res.Err != nil {
+			res.Value = 0
+		}
+	})},
+	{"errors become text", "clause=1/error-identity", keeping(onlyText)},
+	{"a wrapped error keeps only the first that it wraps", "clause=1/error-identity", keeping(func(err error) error {
+		return errors.Join(append(matched(err), err)[0])
+	})},
+	{"of joined errors only the outer ones are kept", "clause=1/error-identity", keeping(func(err error) error {
+		joined, ok := err.(interface{ Unwrap() []error })
+		if !ok {
+			return err
+		}
+		outer := []error{errors.New("joined")}
+		for _, err := range joined.Unwrap() {
+			if errors.Unwrap(err) != nil {
+				err = errors.Unwrap(err)
+			}
+			if slices.Contains(sentinels, err) {
+				outer = append(outer, err)
+			}
+		}
+		return errors.Join(outer...)
+	})},
+	{"of three joined errors the third is dropped", "clause=1/error-identity", keeping(func(err error) error {
+		if joined, ok := err.(interface{ Unwrap() []error }); ok && len(joined.Unwrap()) > 2 {
+			return errors.Join(joined.Unwrap()[:2]...)
+		}
+		return err
+	})},
+	{"of joined errors four are kept", "clause=1/error-identity", keeping(func(err error) error {
+		kept := matched(err)
+		return errors.Join(append(kept[:min(4, len(kept))], onlyText(err))...)
+	})},
+	{"a chain is followed 32 deep", "clause=1/error-identity", keeping(func(err error) error {
+		depth := 0
+		for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+			depth++
+		}
+		if depth > 32 {
+			return onlyText(err)
+		}
+		return err
+	})},
+	{"a task that was not run is stored as one that failed", "clause=1/error-identity", keeping(func(err error) error {
+		if errors.Is(err, store.ErrNotRun) {
+			return onlyText(err)
+		}
+		return err
+	})},
+	{"All leaves out results with an error", "clause=1/error-identity", yielding(
+		func(_ context.Context, res store.Result[int], err error, yield yielder) bool {
+			return res.Err != nil || yield(res, err)
+		},
+	)},
+	{"a result is buffered until the next Put", "clause=1/seen-by-others", withPut(func(ctx context.Context, b *broken, res store.Result[int]) error {
+		var before []store.Result[int]
+		b.locked(func() {
+			before = slices.Collect(maps.Values(b.log))
+			clear(b.log)
+			b.log[res.ID] = res
+		})
+		return b.PutBatch(ctx, before)
+	})},
+	{"Put overwrites", "clause=2/put-held-id", withPut(func(ctx context.Context, b *broken, res store.Result[int]) error {
+		return errors.Join(b.reference.Delete(ctx, res.ID), b.reference.Put(ctx, res))
+	})},
+	{"Put overwrites and says ErrExists", "clause=2/put-held-id", withPut(func(ctx context.Context, b *broken, res store.Result[int]) error {
+		err := b.reference.Put(ctx, res)
+		b.locked(func() { b.m[res.ID] = res })
+		return err
+	})},
+	{"ErrExists is only its text", "clause=2/put-held-id", withPut(func(ctx context.Context, b *broken, res store.Result[int]) error {
+		return onlyText(b.reference.Put(ctx, res))
+	})},
+	{"Put of the same result succeeds again", "clause=2/put-held-id", withPut(func(ctx context.Context, b *broken, res store.Result[int]) error {
+		err := b.reference.Put(ctx, res)
+		if held, _ := b.Get(ctx, res.ID); held == res {
+			return nil
+		}
+		return err
+	})},
+	{"Put looks and then stores", "clause=2/one-winner", withPut(lookThenStore)},
+	{"losers are told before the result is there", "clause=2/one-winner", with(
+		withPut(func(ctx context.Context, b *broken, res store.Result[int]) error {
+			if b.mark(res.ID) > 1 {
+				return store.ErrExists
+			}
+			runtime.Gosched()
+			return b.reference.Put(ctx, res)
+		}),
+		withDelete(func(ctx context.Context, b *broken, id store.ID) error {
+			b.locked(func() { delete(b.marks, id) })
+			return b.reference.Delete(ctx, id)
+		}),
+	)},
+	{"only the first Put of an ID is atomic", "clause=2/one-winner", with(
+		withPut(func(ctx context.Context, b *broken, res store.Result[int]) error {
+			if b.marked(res.ID) > 0 {
+				return lookThenStore(ctx, b, res)
+			}
+			return b.reference.Put(ctx, res)
+		}),
+		withDelete(func(ctx context.Context, b *broken, id store.ID) error {
+			b.mark(id)
+			return b.reference.Delete(ctx, id)
+		}),
+	)},
+	{"Delete deletes twice", "clause=1-4/races", withDelete(func(ctx context.Context, b *broken, id store.ID) error {
+		if err := b.reference.Delete(ctx, id); err != nil {
+			return err
+		}
+		b.window(func() bool { return b.holds(id) })
+		return b.reference.Delete(ctx, id)
+	})},
+	{"Get reads one of two copies, which are written one after the other", "clause=1-4/races", with(
+		withPut(func(ctx context.Context, b *broken, res store.Result[int]) error {
+			b.other.Lock()
+			defer b.other.Unlock()
+			if err := b.reference.Put(ctx, res); err != nil {
+				return err
+			}
+			before := b.n.Load()
+			b.window(func() bool { return b.n.Load() > before+5 })
+			b.cache.Store(res.ID, res)
+			return nil
+		}),
+		withDelete(func(ctx context.Context, b *broken, id store.ID) error {
+			b.other.Lock()
+			defer b.other.Unlock()
+			b.cache.Delete(id)
+			return b.reference.Delete(ctx, id)
+		}),
+		withGet(func(ctx context.Context, b *broken, id store.ID) (store.Result[int], error) {
+			if b.n.Add(1)%2 == 0 {
+				return b.reference.Get(ctx, id)
+			}
+			if res, held := b.cache.Load(id); held {
+				return res.(store.Result[int]), nil
+			}
+			return store.Result[int]{}, store.ErrNotFound
+		}),
+	)},
+	{"a cache outlives Delete", "clause=4/many-rounds", withGet(cachingGet)},
+	{"a Get fills the cache which a Delete has just emptied", "clause=1-4/races", with(
+		withGet(cachingGet),
+		withDelete(func(ctx context.Context, b *broken, id store.ID) error {
+			err := b.reference.Delete(ctx, id)
+			b.cache.Delete(id)
+			return err
+		}),
+	)},
+	{"a Put that is refused shows for a moment", "clause=1-4/races", with(
+		withGet(countingGet),
+		withPut(func(_ context.Context, b *broken, res store.Result[int]) error {
+			var other store.Result[int]
+			var held bool
+			b.locked(func() {
+				other, held = b.m[res.ID]
+				b.m[res.ID] = res
+			})
+			if !held {
+				return nil
+			}
+			b.untilGet()
+			b.locked(func() { b.m[res.ID] = other })
+			return store.ErrExists
+		}),
+	)},
+	{"a result can be seen before its error is there", "clause=1-4/races", with(
+		withGet(countingGet),
+		withPut(func(ctx context.Context, b *broken, res store.Result[int]) error {
+			value := store.Result[int]{ID: res.ID, Value: res.Value}
+			if err := b.reference.Put(ctx, value); err != nil || res.Err == nil {
+				return err
+			}
+			b.untilGet()
+			b.locked(func() {
+				if held, ok := b.m[res.ID]; ok && held == value {
+					b.m[res.ID] = res
+				}
+			})
+			return nil
+		}),
+	)},
+}
+
+// matched returns the sentinels that err matches.
+func matched(err error) []error {
+	return slices.DeleteFunc(slices.Clone(sentinels), func(s error) bool { return !errors.Is(err, s) })
+}
+
+// lookThenStore is a Put in two steps between which others may come.
+func lookThenStore(ctx context.Context, b *broken, res store.Result[int]) error {
+	return lookThenStoreAll(ctx, b, []store.Result[int]{res})
+}
+
+// cachingGet is a Get that remembers what it has found.
+func cachingGet(ctx context.Context, b *broken, id store.ID) (store.Result[int], error) {
+	if res, ok := b.cache.Load(id); ok {
+		return res.(store.Result[int]), nil
+	}
+	res, err := b.reference.Get(ctx, id)
+	if err == nil {
+		b.window(func() bool { return !b.holds(id) })
+		b.cache.Store(id, res)
+	}
+	return res, err
+}
+
+// countingGet is a Get for which others wait with untilGet.
+func countingGet(ctx context.Context, b *broken, id store.ID) (store.Result[int], error) {
+	defer b.n.Add(1)
+	return b.reference.Get(ctx, id)
+}
+
+func (b *broken) untilGet() {
+	before := b.n.Load()
+	b.window(func() bool { return b.n.Load() > before })
+}
+
+// brokenDeletes break the promises of clauses 3 and 4.
+var brokenDeletes = []brokenStore{
+	{"ErrNotFound is only its text", "clause=3/never-put", getting(
+		func(_ *broken, _ *store.Result[int], err error) error { return onlyText(err) },
+	)},
+	{"Get of an absent ID finds the next lower one", "clause=3/neighbours", withGet(
+		func(ctx context.Context, b *broken, id store.ID) (store.Result[int], error) {
+			for lower := range min(id, 16) { // far enough to be seen
+				if b.holds(id - lower) {
+					return b.reference.Get(ctx, id-lower)
+				}
+			}
+			return b.reference.Get(ctx, id)
+		},
+	)},
+	{"Delete of an absent ID is an error", "clause=4/delete-absent", withDelete(func(ctx context.Context, b *broken, id store.ID) error {
+		_, err := b.Get(ctx, id)
+		return errors.Join(err, b.reference.Delete(ctx, id))
+	})},
+	{"Delete of an absent ID deletes the next higher one", "clause=4/delete-absent", withDelete(
+		func(ctx context.Context, b *broken, id store.ID) error {
+			for higher := range min(-id, 16) {
+				if b.holds(id + higher) {
+					return b.reference.Delete(ctx, id+higher)
+				}
+			}
+			return nil
+		},
+	)},
+	{"Delete of one ID in 64 deletes the next one too", "clause=4/many-rounds", withDelete(
+		func(ctx context.Context, b *broken, id store.ID) error {
+			err := b.reference.Delete(ctx, id)
+			if id%64 == 20 {
+				err = errors.Join(err, b.reference.Delete(ctx, id+1))
+			}
+			return err
+		},
+	)},
+	{"IDs below those that were all deleted are taken for deleted", "clause=4/many-rounds", with(
+		withPut(func(ctx context.Context, b *broken, res store.Result[int]) error {
+			if uint64(res.ID) < uint64(b.n.Load()) {
+				return nil
+			}
+			return b.reference.Put(ctx, res)
+		}),
+		withDelete(func(ctx context.Context, b *broken, id store.ID) error {
+			if b.holds(id) && !b.holds(id-1) {
+				b.n.Store(int64(id + 1))
+			}
+			return b.reference.Delete(ctx, id)
+		}),
+	)},
+	{"Put after Delete says ErrExists", "clause=4/many-rounds", withPut(func(ctx context.Context, b *broken, res store.Result[int]) error {
+		if b.mark(res.ID) > 1 {
+			return store.ErrExists
+		}
+		return b.reference.Put(ctx, res)
+	})},
+	{"the hundredth Delete of an ID does nothing", "clause=4/many-rounds", withDelete(func(ctx context.Context, b *broken, id store.ID) error {
+		if b.mark(id) == 100 {
+			return nil
+		}
+		return b.reference.Delete(ctx, id)
+	})},
+	{"deleted results are cleared away late, with what was put there since", "clause=4/many-rounds", with(
+		hidingMarked,
+		withDelete(func(_ context.Context, b *broken, id store.ID) error {
+			b.locked(func() {
+				if _, held := b.m[id]; !held {
+					return
+				}
+				b.marks[id]++
+				if b.order = append(b.order, id); len(b.order) == 100 {
+					for _, id := range b.order {
+						delete(b.m, id)
+						delete(b.marks, id)
+					}
+					b.order = nil
+				}
+			})
+			return nil
+		}),
+	)},
+	{"a segment is given back with what was just put in it", "clause=4/concurrent-rounds", withDelete(
+		func(ctx context.Context, b *broken, id store.ID) error {
+			err := b.reference.Delete(ctx, id)
+			if b.size() > 0 {
+				return err
+			}
+			b.window(func() (lost bool) {
+				b.locked(func() {
+					n := len(b.m)
+					maps.DeleteFunc(b.m, func(other store.ID, _ store.Result[int]) bool { return other/1024 == id/1024 })
+					lost = len(b.m) < n
+				})
+				return lost
+			})
+			return err
+		},
+	)},
+	{"what is put again keeps the error from before", "clause=4/many-rounds", withPut(
+		func(ctx context.Context, b *broken, res store.Result[int]) error {
+			b.locked(func() {
+				if res.Err == nil {
+					res.Err = b.log[res.ID].Err
+				} else if _, held := b.m[res.ID]; !held {
+					b.log[res.ID] = res
+				}
+			})
+			return b.reference.Put(ctx, res)
+		},
+	)},
+	{"the third Put of an ID brings the first result back", "clause=4/many-rounds", having(func(b *broken, res store.Result[int]) {
+		switch b.marks[res.ID]++; b.marks[res.ID] {
+		case 1:
+			b.log[res.ID] = res
+		case 3:
+			b.m[res.ID] = b.log[res.ID]
+		}
+	})},
+}
+
+// hidingMarked has results that are marked stay, but not be seen.
+func hidingMarked(b *broken) {
+	b.put = func(ctx context.Context, b *broken, res store.Result[int]) error {
+		b.locked(func() {
+			if b.marks[res.ID] > 0 {
+				delete(b.marks, res.ID)
+				delete(b.m, res.ID)
+			}
+		})
+		return b.reference.Put(ctx, res)
+	}
+	b.get = func(ctx context.Context, b *broken, id store.ID) (store.Result[int], error) {
+		if b.marked(id) > 0 {
+			return store.Result[int]{}, store.ErrNotFound
+		}
+		return b.reference.Get(ctx, id)
+	}
+	walking(func(_ *broken, ids []store.ID, i int) ([]store.ID, int) { return ids, i + 1 })(b)
+}
