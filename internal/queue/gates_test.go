@@ -36,8 +36,8 @@ func TestGatesCall(t *testing.T) {
 
 func TestGatesWanted(t *testing.T) {
 	var g queue.Gates
-	for _, on := range []bool{false, true, true, false} {
-		g.SetWanted(on)
-		assert.Equal(t, on, g.Wanted())
+	for _, want := range []bool{false, true, true, false} {
+		g.SetWanted(want)
+		assert.Equal(t, want, g.Wanted())
 	}
 }
