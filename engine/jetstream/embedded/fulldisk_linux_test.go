@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/disktest"
 	"github.com/resultpool/resultpool/pool"
 )
 
@@ -34,20 +35,7 @@ func onSmallDisk(t *testing.T) (dir string) {
 	}
 	cmd := child(t, smallDisk, "1")
 	cmd.Args = append(cmd.Args, "-test.v", "-test.run=^"+t.Name()+"$")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
-	if os.Geteuid() != 0 {
-		cmd.SysProcAttr = &syscall.SysProcAttr{
-			Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-			UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-			GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-		}
-	}
-	out, err := cmd.CombinedOutput()
-	if err != nil && !strings.Contains(string(out), "=== RUN") {
-		t.Skipf("SKIPPED: a full disk: it needs root, or a user namespace, and a mount in it: %v", err)
-	}
-	t.Logf("on a disk of 64 MiB:\n%s", out)
-	require.NoError(t, err)
+	disktest.RunUnshared(t, "full", cmd)
 	return ""
 }
 
