@@ -131,7 +131,7 @@ func TestPowerCutWithoutSync(t *testing.T) {
 	s.worker("worker", 4) // does what is left in the queue
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	reader, _ := s.join()
+	reader, _ := s.join(nil)
 	require.NoError(t, reader.Wait(ctx))
 	results, err := reader.Results(ctx)
 	require.NoError(t, err)

@@ -126,7 +126,7 @@ func (s *site) nodes(hosts ...string) []*process {
 	for _, node := range nodes {
 		node.awaitReady()
 	}
-	s.join() // once this has succeeded, there are three replicas
+	s.join(nil) // once this has succeeded, there are three replicas
 	return nodes
 }
 
@@ -177,10 +177,10 @@ func (s *site) client(p part) part {
 	return p
 }
 
-// join joins for the test itself, to read, until the test ends.
-func (s *site) join() (*pool.Pool[job, proof], *rp.Engine) {
+// join joins for the test itself, until the test ends: to read and to submit, or to run tasks with fn.
+func (s *site) join(fn func(context.Context, job) (proof, error)) (*pool.Pool[job, proof], *rp.Engine) {
 	s.t.Helper()
-	pl, drv, err := s.client(part{}).join(s.t.Context(), nil)
+	pl, drv, err := s.client(part{Workers: 8}).join(s.t.Context(), fn)
 	require.NoError(s.t, err)
 	s.t.Cleanup(func() {
 		assert.NoError(s.t, pl.Stop(context.Background()))
