@@ -50,6 +50,9 @@ func TestCluster(t *testing.T) {
 	})
 }
 
+// tooLarge is a byte more than a task or a result may have.
+const tooLarge = 1<<20 - 512 + 1
+
 // subject is a pool of its own on the server at url.
 func subject(tb testing.TB, url string, opts jetstream.Options) enginetest.Subject {
 	const bound = 256
@@ -64,7 +67,7 @@ func subject(tb testing.TB, url string, opts jetstream.Options) enginetest.Subje
 			return e, nil
 		},
 		QueueBound: bound,
-		TooLarge:   2 << 20,
+		TooLarge:   tooLarge,
 		Remake: func(context.Context) error {
 			p := &testPool{tb: tb, name: name}
 			_, p.js = client(tb, url, opts.NATS...)

@@ -18,36 +18,6 @@ import (
 
 // Connections that break, servers that do not answer, and what a client may do.
 
-// TestServerRestarts kills the server and starts it again. Calls fail while it is away, those
-// that wait return, and then the same engine works on.
-func TestServerRestarts(t *testing.T) {
-	s := startStandalone(t)
-	e := newPool(t, s.url, &jetstream.Options{Lease: time.Second})
-	ids := push(t, e, "a", 3)
-	held := pull(t, e, 1)
-	require.NoError(t, e.Ack(t.Context(), pull(t, e, 2)))
-	require.NoError(t, e.Save(t.Context(), record(ids[1])))
-
-	pulled := beginPull(t, e, 5)
-	waited := begin(func() ([]byte, error) { return e.Wait(t.Context(), ids[0]) })
-	s.kill()
-	_, err := e.Push(t.Context(), "b", tasks(1))
-	for _, err := range []error{err, (<-pulled).err, (<-waited).err} {
-		require.ErrorIs(t, err, nats.ErrDisconnected)
-		assert.True(t, e.Retryable(err))
-	}
-
-	began := time.Now()
-	s.start(t)
-	eventuallyPush(t, e, "b")
-	t.Logf("works again %v after the server was started", time.Since(began))
-	assert.Equal(t, "r", load(t, e, ids[1]))
-	// What was held is delivered again, and perhaps what was acknowledged just before. A
-	// server that was killed may have forgotten that it has delivered it, and say 1.
-	for pull(t, e, 1)[0].ID != held[0].ID {
-	}
-}
-
 // TestSilentLink cuts the link so that neither side is told: a Pull that waits notices.
 func TestSilentLink(t *testing.T) {
 	t.Parallel()
@@ -142,50 +112,54 @@ func TestClientIsClosed(t *testing.T) {
 
 // TestCloseInCallback closes the engine where the client reports that the connection is lost.
 func TestCloseInCallback(t *testing.T) {
-	t.Parallel()
-	s := start(t, fast)
-	var e *jetstream.Engine
-	opened := make(chan struct{})
-	closed := make(chan error, 1)
-	e = open(t, s.url, "x", withNATS(nats.DisconnectErrHandler(func(*nats.Conn, error) {
-		<-opened
-		closed <- e.Close()
-	})))
-	close(opened)
-	s.Close()
-	select {
-	case err := <-closed:
-		require.NoError(t, err)
-	case <-time.After(10 * time.Second):
-		t.Fatal("Close hangs")
-	}
-	_, err := e.Size(t.Context())
-	require.ErrorIs(t, err, engine.ErrClosed)
-}
-
-func TestOldDisconnectCallback(t *testing.T) {
-	s := start(t, fast)
-	said := make(chan struct{}, 1)
-	open(t, s.url, "x", withNATS(func(o *nats.Options) error {
-		o.DisconnectedCB = func(*nats.Conn) { said <- struct{}{} }
-		return nil
-	}))
-	s.Close()
-	select {
-	case <-said:
-	case <-time.After(10 * time.Second):
-		t.Fatal("not called")
+	for name, hook := range map[string]func(f func()) nats.Option{
+		"new": func(f func()) nats.Option { return nats.DisconnectErrHandler(func(*nats.Conn, error) { f() }) },
+		"deprecated": func(f func()) nats.Option {
+			return func(o *nats.Options) error {
+				o.DisconnectedCB = func(*nats.Conn) { f() }
+				return nil
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, fast)
+			var e *jetstream.Engine
+			opened := make(chan struct{})
+			closed := make(chan error, 1)
+			e = open(t, s.url, "x", withNATS(hook(func() {
+				<-opened
+				closed <- e.Close()
+			})))
+			close(opened)
+			s.Close()
+			select {
+			case err := <-closed:
+				require.NoError(t, err)
+			case <-time.After(10 * time.Second):
+				t.Fatal("Close hangs")
+			}
+			_, err := e.Size(t.Context())
+			require.ErrorIs(t, err, engine.ErrClosed)
+		})
 	}
 }
 
 // TestPasswordIsRefusedForAWhile has the server refuse a password for some seconds, as while
-// it is rotated. Calls say so meanwhile, and go on when it is right again.
+// it is rotated. Calls that wait return, calls say so meanwhile, and go on when it is right again.
 func TestPasswordIsRefusedForAWhile(t *testing.T) {
 	t.Parallel()
 	password := func(word string) string { return "authorization { user: me, password: " + word + " }" }
 	s := startStandalone(t, password("p"))
 	e := open(t, s.as("me"), newName(), nil)
+	id := push(t, e, "held", 1)[0]
+	pull(t, e, 1)
+	pulled, waited := beginPull(t, e, 1), begin(func() ([]byte, error) { return e.Wait(t.Context(), id) })
 	s.restart(t, password("other"))
+	for _, err := range []error{(<-pulled).err, (<-waited).err} {
+		require.ErrorIs(t, err, nats.ErrDisconnected)
+		require.True(t, e.Retryable(err))
+	}
 	refused := 0
 	for began := time.Now(); time.Since(began) < 5*time.Second; time.Sleep(20 * time.Millisecond) {
 		_, err := e.Pull(t.Context(), 1)
@@ -204,15 +178,19 @@ func TestPasswordIsRefusedForAWhile(t *testing.T) {
 	pull(t, e, 1)
 }
 
+// TestWrongPassword has a server with a password, which may have any characters.
 func TestWrongPassword(t *testing.T) {
-	s := start(t, serverOptions{Addr: "localhost:0"})
-	assert.True(t, strings.HasPrefix(s.URL(), "nats://localhost:"), s.URL())
-	_, err := jetstream.Open(t.Context(), s.URL(), "x", nil)
-	assert.ErrorContains(t, err, "give them in Options.NATS")
-	_, err = jetstream.Open(t.Context(), s.URL(), "x", withNATS(nats.UserInfo("me", "wrong")))
-	assert.ErrorIs(t, err, nats.ErrAuthorization)
-	open(t, s.URL(), "x", withNATS(nats.UserInfo("me", "secret")))
-	open(t, s.URL(), "x", withNATS(s.ClientOptions()...))
+	for _, word := range []string{"secret", "ü:@/ %\"\\'{}\t\n#?&,", "$2a", "$JS", "null", "0"} {
+		s := startOn(t, newDir(t), serverOptions{Addr: "localhost:0", User: word, Password: word})
+		assert.True(t, strings.HasPrefix(s.URL(), "nats://localhost:"), s.URL())
+		_, err := jetstream.Open(t.Context(), s.URL(), "x", nil)
+		assert.ErrorIs(t, err, nats.ErrAuthorization)
+		assert.ErrorContains(t, err, "give them in Options.NATS")
+		_, err = jetstream.Open(t.Context(), s.URL(), "x", withNATS(nats.UserInfo(word, "wrong")))
+		assert.ErrorIs(t, err, nats.ErrAuthorization)
+		open(t, s.URL(), "x", withNATS(nats.UserInfo(word, word)))
+		open(t, s.URL(), "x", withNATS(s.ClientOptions()...))
+	}
 }
 
 // TestNotPermitted has clients that may not do everything. Each call that is not permitted says

@@ -99,33 +99,29 @@ func TestWithoutJetStream(t *testing.T) {
 	assert.ErrorContains(t, err, "JetStream is not enabled")
 }
 
+// TestRacedOpen has eight processes make a pool at once. It has one kind for all of them.
 func TestRacedOpen(t *testing.T) {
 	s := start(t, fast)
 	for range 5 {
 		name := newName()
-		var engines [8]*jetstream.Engine
 		var kinds [8]string
 		var wg sync.WaitGroup
-		for i := range engines {
+		for i := range kinds {
 			wg.Go(func() {
-				var err error
-				engines[i], err = jetstream.Open(t.Context(), s.url, name, nil)
-				if assert.NoError(t, err) {
-					kinds[i], err = engines[i].Describe(t.Context(), strconv.Itoa(i))
-					assert.NoError(t, err)
+				e, err := jetstream.Open(t.Context(), s.url, name, nil)
+				if !assert.NoError(t, err) {
+					return
 				}
+				defer func() { assert.NoError(t, e.Close()) }()
+				kinds[i], err = e.Describe(t.Context(), strconv.Itoa(i))
+				assert.NoError(t, err)
+				_, err = e.Push(t.Context(), strconv.Itoa(i), tasks(1))
+				assert.NoError(t, err)
 			})
 		}
 		wg.Wait()
-		require.False(t, t.Failed())
-		for i, e := range engines {
-			assert.Equal(t, kinds[0], kinds[i], "one kind for all")
-			push(t, e, strconv.Itoa(i), 1)
-		}
-		assert.Len(t, pull(t, engines[3], len(engines)), len(engines))
-		for _, e := range engines {
-			require.NoError(t, e.Close())
-		}
+		assert.Len(t, slices.Compact(kinds[:]), 1)
+		pull(t, open(t, s.url, name, nil), len(kinds))
 	}
 }
 
@@ -224,11 +220,8 @@ func TestPartOfPoolMissing(t *testing.T) {
 		gone    string // "" if it opens
 	}{
 		{3, []string{"tasks"}, "tasks"},
-		{0, []string{"tasks"}, "tasks"},
-		{3, []string{"results"}, "results"},
 		{3, []string{"results", "starts", "kind"}, "results"},
 		{3, []string{"tasks", "results"}, "tasks"},
-		{3, []string{"tasks", "starts", "kind"}, "tasks"},
 		{3, []string{"starts"}, ""},
 		{3, []string{"kind"}, ""},
 		{3, []string{"tasks", "results", "starts"}, ""},
@@ -298,13 +291,7 @@ func TestKindOutlivesResults(t *testing.T) {
 	t.Parallel()
 	s := startStandalone(t)
 	e := newPool(t, s.url, &jetstream.Options{Retention: time.Second})
-	kindIs := func(given string) {
-		t.Helper()
-		kind, err := e.Describe(t.Context(), given)
-		require.NoError(t, err)
-		assert.Equal(t, "thumbs", kind)
-	}
-	saveAndForget := func() {
+	forget := func() {
 		t.Helper()
 		eventually(t, func() error { return e.Save(t.Context(), record(1)) })
 		eventually(t, func() error {
@@ -313,11 +300,13 @@ func TestKindOutlivesResults(t *testing.T) {
 			}
 			return nil
 		})
+		kind, err := e.Describe(t.Context(), "other")
+		require.NoError(t, err)
+		assert.Equal(t, "thumbs", kind)
 	}
-	kindIs("thumbs")
-	saveAndForget()
-	kindIs("other")
+	_, err := e.Describe(t.Context(), "thumbs")
+	require.NoError(t, err)
+	forget()
 	s.restart(t)
-	saveAndForget()
-	kindIs("other")
+	forget()
 }

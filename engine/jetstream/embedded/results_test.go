@@ -23,27 +23,6 @@ import (
 	"github.com/resultpool/resultpool/pool"
 )
 
-// TestAllTurnsPages has more results than one page, and holes.
-func TestAllTurnsPages(t *testing.T) {
-	e := newPool(t, start(t, fast).url, nil)
-	want := make(map[uint64]string)
-	var recs []engine.Record
-	var deleted []uint64
-	for id := uint64(1); id <= 1500; id++ {
-		recs = append(recs, engine.Record{ID: id, Data: fmt.Append(nil, id)})
-		if id%3 == 0 || id > 600 && id < 1000 {
-			deleted = append(deleted, id)
-		} else {
-			want[id] = fmt.Sprint(id)
-		}
-	}
-	_, err := e.Describe(t.Context(), "is no result")
-	require.NoError(t, err)
-	require.NoError(t, e.Save(t.Context(), recs))
-	require.NoError(t, e.Delete(t.Context(), deleted))
-	assert.Equal(t, want, all(t, e))
-}
-
 // TestResultsOfNoTask has another client store several pages where results are, on subjects
 // that do not end with an ID. All passes over them, and so do a pool's Results.
 func TestResultsOfNoTask(t *testing.T) {

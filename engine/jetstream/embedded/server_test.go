@@ -27,26 +27,20 @@ import (
 
 type serverOptions = embedded.ServerOptions
 
-// TestOpenAgain opens a pool twice, on a server with the least MaxPayload.
+// TestOpenAgain opens a pool on a server with the least MaxPayload, and again without it.
 func TestOpenAgain(t *testing.T) {
 	dir := newDir(t)
 	e := openOn(t, dir, serverOptions{MaxPayload: 4 << 10})
 	_, err := e.Describe(t.Context(), "kind")
 	require.NoError(t, err)
-	ids := push(t, e, "a", 2)
-	d := pull(t, e, 1)
+	id := push(t, e, "a", 1)[0]
 	result := make([]byte, 3<<10)
-	require.NoError(t, e.Save(t.Context(), []engine.Record{{ID: d[0].ID, Data: result}}))
-	require.NoError(t, e.Ack(t.Context(), d))
+	require.NoError(t, e.Save(t.Context(), []engine.Record{{ID: id, Data: result}}))
 	require.NoError(t, e.Close())
 	require.NoError(t, e.Close())
 	_, err = e.Size(t.Context())
 	require.ErrorIs(t, err, engine.ErrClosed)
-
-	e = openOn(t, dir, serverOptions{})
-	assert.Equal(t, string(result), load(t, e, d[0].ID))
-	assert.Equal(t, ids[1], pull(t, e, 1)[0].ID)
-	assert.Greater(t, push(t, e, "b", 1)[0], ids[1])
+	assert.Equal(t, string(result), load(t, openOn(t, dir, serverOptions{}), id))
 }
 
 // TestBadServerOptions gives options, and directories, that are refused. The directory is free
@@ -89,15 +83,6 @@ func TestBadServerOptions(t *testing.T) {
 	}
 }
 
-func TestSpecialCharacters(t *testing.T) {
-	for _, word := range []string{"ü:@/ %\"\\'{}\t\n#?&,", "$2a", "$JS", "null", "0"} {
-		s := startOn(t, newDir(t), serverOptions{User: word, Password: word})
-		open(t, s.URL(), "x", withNATS(nats.UserInfo(word, word)))
-		_, err := jetstream.Open(t.Context(), s.URL(), "x", nil)
-		assert.ErrorIs(t, err, nats.ErrAuthorization)
-	}
-}
-
 // ---- one server at a time -----------------------------------------------------
 
 func TestOneServerForADirectory(t *testing.T) {
@@ -107,6 +92,7 @@ func TestOneServerForADirectory(t *testing.T) {
 	assert.ErrorIs(t, err, embedded.ErrInUse)
 	assert.ErrorContains(t, err, "another server uses it")
 	assert.ErrorContains(t, err, dir)
+	noSecrets(t, dir, err)
 	assert.ErrorContains(t, err, "at "+s.URL()+" with jetstream.OpenFolder(ctx, \""+dir+"\", name, nil)")
 	s.Close()
 	s.Close()
