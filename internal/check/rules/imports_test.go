@@ -44,7 +44,7 @@ var imports = map[string][]string{
 	"engine":            {},
 	"engine/enginetest": {"engine", "internal/kit"},
 	// The client does not bring the server along.
-	"engine/jetstream": {"engine", "engine/jetstream/internal/folder", "github.com/nats-io/nats.go...", "golang.org/x/sync/semaphore"},
+	"engine/jetstream": {"engine", "engine/jetstream/internal/folder", "github.com/nats-io/nats.go...", "golang.org/x/sync/..."},
 	"engine/jetstream/embedded": {
 		"engine", "engine/jetstream", "engine/jetstream/internal/folder", "github.com/nats-io/...",
 		"github.com/minio/highwayhash", "golang.org/x/sys/windows",

@@ -48,7 +48,6 @@ type part struct {
 
 	// Of workers.
 	Workers int
-	HoldAck bool // never acknowledge: report instead, and wait to be killed
 
 	// Of submitters: Count tasks from First on.
 	First, Count uint64
@@ -56,7 +55,6 @@ type part struct {
 	Callers      int // goroutines that submit
 	Cost, Pause  time.Duration
 	PoisonAt     uint64 // the task that is poison, if not 0
-	GateAt       uint64 // the task that waits at the gate, if not 0
 }
 
 func TestMain(m *testing.M) {
@@ -73,14 +71,14 @@ func TestMain(m *testing.M) {
 	must(json.Unmarshal([]byte(text), &p))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	gate := listen()
+	listen()
 	switch p.Role {
 	case "embedded":
 		p.serveEmbedded(ctx)
 	case "node":
 		p.serveNode(ctx)
 	case "worker":
-		p.work(ctx, gate)
+		p.work(ctx)
 	case "submitter":
 		p.submit(ctx)
 	}
@@ -101,21 +99,14 @@ func must(err error) {
 	}
 }
 
-// listen waits until the test tells this process to begin. It returns a channel that is
-// closed when the test opens the gate. When the test ends, in whatever way, so does this
-// process.
-func listen() (gate <-chan struct{}) {
-	word := make([]byte, 1)
-	if _, err := os.Stdin.Read(word); err != nil {
+// listen waits until the test tells this process to begin. When the test ends, in whatever way, so
+// does this process.
+func listen() {
+	if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
 		os.Exit(1)
 	}
-	open := make(chan struct{})
 	go func() {
-		if _, err := os.Stdin.Read(word); err == nil {
-			close(open)
-		}
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(1)
 	}()
-	return open
 }

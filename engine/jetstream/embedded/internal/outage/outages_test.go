@@ -9,57 +9,18 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// longLease is one that a worker extends in time even on a busy machine. The tests of workers
-// count runs, and a lease that ends causes one more.
-const longLease = 3 * time.Second
-
 // newEmbedded is a site with an embedded server.
-func newEmbedded(t *testing.T, lease time.Duration) (*site, *process) {
+func newEmbedded(t *testing.T) (*site, *process) {
 	t.Helper()
 	t.Parallel()
-	s := newSite(t, lease)
+	s := newSite(t, time.Second)
 	return s, s.embedded()
-}
-
-// TestWorkerKilled kills a worker in the middle of a task, which another worker runs then.
-func TestWorkerKilled(t *testing.T) {
-	s, _ := newEmbedded(t, longLease)
-	victim := s.worker("victim", 2)
-	victim.awaitReady()
-	const gated = 12
-	s.submitter("submitter", part{First: 1, Count: 100, Batch: 10, Cost: time.Millisecond, GateAt: gated}).awaitDone()
-	s.await("the victim waits at the gate", func() bool { return s.runs[gated] == 1 })
-	victim.kill()
-
-	s.worker("other", 4).openGate()
-	s.check()
-	assert.Equal(t, 2, s.runs[gated], "runs of the task that the victim was killed at")
-}
-
-// TestWorkerKilledBeforeAck kills a worker that has saved its results and not acknowledged
-// the tasks. They are not run again: the next worker that gets them finds the results.
-func TestWorkerKilledBeforeAck(t *testing.T) {
-	s, _ := newEmbedded(t, longLease)
-	victim := s.start("victim", s.client(part{Role: "worker", Workers: 4, HoldAck: true}))
-	victim.awaitReady()
-	s.submitter("submitter", part{First: 1, Count: 100, Batch: 20}).awaitDone()
-	s.await("the victim has saved results", func() bool { return victim.held > 0 })
-	victim.kill()
-
-	s.worker("other", 4)
-	s.check()
-	again := 0
-	for _, n := range victim.began {
-		again += s.runs[n] - 1
-	}
-	assert.Equal(t, len(victim.began)-victim.held, again,
-		"the victim had begun %d tasks and saved the results of %d", len(victim.began), victim.held)
 }
 
 // TestPoison submits a task that kills every process that runs it, among others. It alone is
 // condemned.
 func TestPoison(t *testing.T) {
-	s, _ := newEmbedded(t, time.Second)
+	s, _ := newEmbedded(t)
 	const poison = 40
 	for range 2 {
 		s.worker("worker", 4).awaitReady()
@@ -77,7 +38,7 @@ func TestPoison(t *testing.T) {
 // every task is accepted once, even if its submitter had to submit it again because the
 // server died before it could answer.
 func TestServerKilledAtOnce(t *testing.T) {
-	s, server := newEmbedded(t, 2*time.Second)
+	s, server := newEmbedded(t)
 	const count = 400
 	submitter := s.submitter("submitter", part{First: 1, Count: 10 * count, Callers: 8, Batch: 10})
 	for range 4 {

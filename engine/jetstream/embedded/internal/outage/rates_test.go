@@ -73,7 +73,7 @@ func bareRate(t *testing.T, url string, n int) float64 {
 	})
 	require.NoError(t, err)
 
-	text := fmt.Appendf(nil, `{"N":%d,"Cost":0,"Poison":false,"Gated":false}`, n)
+	text := fmt.Appendf(nil, `{"N":%d,"Cost":0,"Poison":false}`, n)
 	begun := time.Now()
 	var wg sync.WaitGroup
 	wg.Go(func() {

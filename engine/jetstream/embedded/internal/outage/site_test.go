@@ -281,7 +281,6 @@ func (s *site) holds(ok func() bool) bool {
 //
 //	ready       it is ready for its part
 //	run N       it begins to run task N
-//	held N      it has saved N results and will not acknowledge them
 //	try N       it is about to submit task N
 //	poison N    the same, and the task is poison
 //	sure N ID   it was given that ID for task N
@@ -301,8 +300,6 @@ func (s *site) hear(pr *process, line string) {
 	case "run":
 		s.runs[n]++
 		pr.began = append(pr.began, n)
-	case "held":
-		pr.held += int(n)
 	case "try", "poison":
 		s.tried[n] = pr
 		s.poison[n] = verb == "poison"
