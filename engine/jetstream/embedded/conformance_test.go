@@ -34,7 +34,7 @@ func TestEmbedded(t *testing.T) {
 	})
 }
 
-// TestStandalone checks it on a server in another process, which syncs.
+// TestStandalone checks it on a server as its own program starts it, which syncs.
 func TestStandalone(t *testing.T) {
 	t.Parallel()
 	s := startStandalone(t)
@@ -83,13 +83,12 @@ func startCluster(tb testing.TB) []string {
 	if !*withCluster {
 		tb.Skip("SKIPPED: needs three servers and a minute: go test -run=TestCluster -cluster")
 	}
-	var clients, routes, urls []string
+	var routes, urls []string
 	for range 3 {
-		clients = append(clients, freeAddr(tb))
 		routes = append(routes, "nats://"+freeAddr(tb))
 	}
-	for i, addr := range clients {
-		s := newStandalone(tb, addr, "")
+	for i := range routes {
+		s := newStandalone(tb, "")
 		s.restart(tb, fmt.Sprintf("server_name: s%d", i),
 			fmt.Sprintf("cluster { name: c, listen: %q, routes: [ %q, %q, %q ] }",
 				strings.TrimPrefix(routes[i], "nats://"), routes[0], routes[1], routes[2]))

@@ -252,10 +252,9 @@ var parts = []string{"tasks", "results", "starts", "tasks/obs/workers"}
 func TestDamagedMeta(t *testing.T) {
 	dir := t.TempDir()
 	e := openOn(t, dir, fast)
-	_, err := e.Describe(t.Context(), "numbers")
-	require.NoError(t, err)
+	describe(t, e, "numbers")
 	ids := push(t, e, "a", 50)
-	_, err = e.MarkStart(t.Context(), ids[0], 1)
+	_, err := e.MarkStart(t.Context(), ids[0], 1)
 	require.NoError(t, err)
 	require.NoError(t, e.Save(t.Context(), record(ids[0])))
 	pull(t, e, 1)
@@ -382,8 +381,7 @@ func TestKilledWhenNew(t *testing.T) {
 		killAtWork(t, dir, false, 150*time.Millisecond)
 		for range 2 {
 			e := openOn(t, dir, serverOptions{})
-			_, err := e.Describe(t.Context(), "numbers")
-			require.NoError(t, err)
+			describe(t, e, "numbers")
 			push(t, e, rand.Text(), 1)
 			require.NoError(t, e.Close())
 		}

@@ -112,7 +112,7 @@ func TestStatusOfTask(t *testing.T) {
 // TestServerWithoutRoom pushes and saves until the server's limit is reached. The error has the
 // server's own words: it is not the queue that is full, and the error may pass.
 func TestServerWithoutRoom(t *testing.T) {
-	s := newStandalone(t, freeAddr(t), "max_file_store: 3MiB")
+	s := newStandalone(t, "max_file_store: 3MiB")
 	s.restart(t)
 	e := newPool(t, s.url, nil)
 	var ids []uint64
@@ -153,7 +153,7 @@ func TestNothingWasSent(t *testing.T) {
 	_, err = e.Push(ctx, "a", tasks(2))
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	assert.ErrorIs(t, err, engine.ErrRefused)
-	s.kill()
+	s.stop()
 	eventually(t, func() error {
 		_, err := e.Push(t.Context(), "a", tasks(2))
 		if !errors.Is(err, engine.ErrRefused) {
@@ -171,12 +171,12 @@ func TestNothingWasSent(t *testing.T) {
 func TestAcknowledgedTasksAreBack(t *testing.T) {
 	t.Parallel()
 	const n = 3
-	dir, backup := t.TempDir(), t.TempDir()
+	s, backup := newStandalone(t, ""), t.TempDir()
 	opts := &jetstream.Options{QueueBound: n}
-	onFolder(t, dir, opts, func(e *jetstream.Engine) { push(t, e, "a", n) })
-	queue := filepath.Join(streamDir(dir, "tasks"), "msgs")
+	s.during(t, opts, func(e *jetstream.Engine) { push(t, e, "a", n) })
+	queue := filepath.Join(streamDir(s.dir, "tasks"), "msgs")
 	require.NoError(t, os.CopyFS(backup, os.DirFS(queue)))
-	onFolder(t, dir, opts, func(e *jetstream.Engine) {
+	s.during(t, opts, func(e *jetstream.Engine) {
 		ds := pull(t, e, n)
 		for _, d := range ds {
 			require.NoError(t, e.Save(t.Context(), record(d.ID)))
@@ -186,7 +186,7 @@ func TestAcknowledgedTasksAreBack(t *testing.T) {
 	})
 	require.NoError(t, os.RemoveAll(queue))
 	require.NoError(t, os.CopyFS(queue, os.DirFS(backup)))
-	onFolder(t, dir, opts, func(e *jetstream.Engine) {
+	s.during(t, opts, func(e *jetstream.Engine) {
 		require.NotZero(t, size(t, e), "the tasks are not there: nothing is tested")
 		_, err := e.Push(t.Context(), "b", tasks(1))
 		require.ErrorIs(t, err, engine.ErrFull)
@@ -206,12 +206,12 @@ func TestAcknowledgedTasksAreBack(t *testing.T) {
 // and the idle Pull has tidied up.
 func TestDamagedTask(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	s := newStandalone(t, "")
 	var ids []uint64
-	onFolder(t, dir, nil, func(e *jetstream.Engine) { ids = push(t, e, "a", 9) })
-	flip(t, dir, "task 4", "task 4", 5)
+	s.during(t, nil, func(e *jetstream.Engine) { ids = push(t, e, "a", 9) })
+	flip(t, s.dir, "task 4", "task 4", 5)
 	damaged := ids[4]
-	onFolder(t, dir, nil, func(e *jetstream.Engine) {
+	s.during(t, nil, func(e *jetstream.Engine) {
 		assert.Equal(t, 9, size(t, e))
 		_, err := e.Wait(t.Context(), damaged)
 		require.ErrorContains(t, err, "damaged")

@@ -1,8 +1,7 @@
 package embedded_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
+	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
@@ -31,14 +30,13 @@ type serverOptions = embedded.ServerOptions
 func TestOpenAgain(t *testing.T) {
 	dir := newDir(t)
 	e := openOn(t, dir, serverOptions{MaxPayload: 4 << 10})
-	_, err := e.Describe(t.Context(), "kind")
-	require.NoError(t, err)
+	describe(t, e, "kind")
 	id := push(t, e, "a", 1)[0]
 	result := make([]byte, 3<<10)
 	require.NoError(t, e.Save(t.Context(), []engine.Record{{ID: id, Data: result}}))
 	require.NoError(t, e.Close())
 	require.NoError(t, e.Close())
-	_, err = e.Size(t.Context())
+	_, err := e.Size(t.Context())
 	require.ErrorIs(t, err, engine.ErrClosed)
 	assert.Equal(t, string(result), load(t, openOn(t, dir, serverOptions{}), id))
 }
@@ -128,25 +126,21 @@ func TestNothingIsLeft(t *testing.T) {
 // certificate returns one for 127.0.0.1, and what trusts it.
 func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	public, private, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)
 	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(time.Hour),
-		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA:                  true,
-		BasicConstraintsValid: true,
-		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		SerialNumber: big.NewInt(1),
+		NotAfter:     time.Now().Add(time.Hour),
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
 	require.NoError(t, err)
 	leaf, err := x509.ParseCertificate(der)
 	require.NoError(t, err)
 	roots := x509.NewCertPool()
 	roots.AddCert(leaf)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, roots
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: private, Leaf: leaf}, roots
 }
 
 // onPort is the address of a server that listens to the network, on the loopback interface.

@@ -18,7 +18,7 @@ import (
 
 // Flags for the tests that take long or need root; .ci/cluster sets them.
 var (
-	outageFor      = flag.Duration("outage.for", 6*time.Second, "for how long a TestMix… goes on, and half as long if it needs root")
+	outageFor      = flag.Duration("outage.for", 6*time.Second, "for how long a TestMix… goes on")
 	outageSeed     = flag.Uint64("outage.seed", 0, "seed of TestMix… (0: a random one)")
 	outageNetns    = flag.Bool("outage.netns", false, "run the tests that cut off a process: needs root and network namespaces")
 	outagePowerCut = flag.Bool("outage.powercut", false, "run the tests that cut the power: needs root and loop devices")
@@ -33,12 +33,11 @@ type part struct {
 	Role string // embedded, node, worker or submitter
 
 	// Of servers.
-	Dir    string        // where it keeps its files
-	Name   string        // of a node
-	Listen string        // HOST:PORT
-	Route  string        // HOST:PORT where a node listens to the others
-	Routes []string      // of all nodes
-	Ping   time.Duration // between nodes; 0 is their default
+	Dir    string   // where it keeps its files
+	Name   string   // of a node
+	Listen string   // HOST:PORT
+	Route  string   // HOST:PORT where a node listens to the others
+	Routes []string // of all nodes
 	NoSync bool
 
 	// Of clients.

@@ -57,7 +57,7 @@ func TestServerKilledAtOnce(t *testing.T) {
 // one that leads the queue, and the others go on without it.
 func TestServerKilled(t *testing.T) {
 	for name, begin := range map[string]func(s *site) []*process{
-		"one":   func(s *site) []*process { return []*process{s.embedded()} },
+		"one":   (*site).one,
 		"three": (*site).three,
 	} {
 		t.Run(name, func(t *testing.T) {

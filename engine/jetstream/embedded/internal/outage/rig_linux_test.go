@@ -84,30 +84,16 @@ func (sb *switchboard) plug(pr *process) {
 	sb.cables[pr] = c
 }
 
-// cut pulls the cable of a process, which is an outage.
-func (sb *switchboard) cut(pr *process) {
-	sb.t.Helper()
-	pr.s.outage("%s is cut off", pr.name)
-	disktest.Command(sb.t, "ip", "link", "set", sb.cables[pr].port, "nomaster")
-}
-
-// heal puts the cable back, unless the process has died meanwhile.
-func (sb *switchboard) heal(pr *process) {
-	sb.t.Helper()
-	if !pr.s.holds(func() bool { return pr.gone }) {
-		pr.s.log("%s is connected again", pr.name)
-		disktest.Command(sb.t, "ip", "link", "set", sb.cables[pr].port, "master", sb.bridge)
-	}
-}
-
-// cutFor cuts a process off for some time, and checks that this is a cut.
+// cutFor pulls the cable of a process for some time, which is an outage, and checks that this is a cut.
 func (sb *switchboard) cutFor(d time.Duration, pr *process) {
 	sb.t.Helper()
 	require.True(sb.t, sb.reaches(pr))
-	sb.cut(pr)
+	pr.s.outage("%s is cut off", pr.name)
+	disktest.Command(sb.t, "ip", "link", "set", sb.cables[pr].port, "nomaster")
 	require.False(sb.t, sb.reaches(pr))
 	time.Sleep(d)
-	sb.heal(pr)
+	pr.s.log("%s is connected again", pr.name)
+	disktest.Command(sb.t, "ip", "link", "set", sb.cables[pr].port, "master", sb.bridge)
 }
 
 // reaches reports whether anything at all comes back from a process.

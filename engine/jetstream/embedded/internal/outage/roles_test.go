@@ -49,7 +49,7 @@ func (p part) serveNode(ctx context.Context) {
 	opts := &server.Options{
 		ServerName: p.Name, Host: host, Port: port,
 		JetStream: true, StoreDir: p.Dir,
-		Cluster: server.ClusterOpts{Name: "outage", Host: routeHost, Port: routePort, PingInterval: p.Ping},
+		Cluster: server.ClusterOpts{Name: "outage", Host: routeHost, Port: routePort},
 		NoSigs:  true,
 	}
 	for _, r := range p.Routes {

@@ -41,8 +41,7 @@ type site struct {
 	lease    time.Duration
 	replicas int
 
-	ping time.Duration // between nodes; 0 is the servers' default
-	net  network       // nil if all processes share the network of the machine
+	net network // nil if all processes share the network of the machine
 
 	// Used only by the test's own goroutine.
 	processes int        // that were started
@@ -111,7 +110,7 @@ func (s *site) nodes(hosts ...string) []*process {
 		name := fmt.Sprintf("node%d", i+1)
 		p := part{
 			Role: "node", Name: name, Dir: filepath.Join(s.dir, name),
-			Listen: freePort(s.t, host), Route: freePort(s.t, host), Ping: s.ping,
+			Listen: freePort(s.t, host), Route: freePort(s.t, host),
 		}
 		parts = append(parts, p)
 		routes = append(routes, p.Route)
@@ -129,6 +128,9 @@ func (s *site) nodes(hosts ...string) []*process {
 	s.join(nil) // once this has succeeded, there are three replicas
 	return nodes
 }
+
+// one starts the embedded server alone.
+func (s *site) one() []*process { return []*process{s.embedded()} }
 
 // three starts three nodes on this machine.
 func (s *site) three() []*process {
