@@ -185,35 +185,37 @@ func try(t *testing.T, folder, pool string, d damage) (found, said string) {
 func TestDamage(t *testing.T) {
 	seed := cmp.Or(*damageSeed, mrand.Uint64())
 	t.Logf("-damages %d -damages.seed %d", *damages, seed)
-	for i, kind := range []folderKind{{false, 100}, {true, 100}, {false, 64 << 10}, {true, 64 << 10}} {
-		t.Run(kind.String(), func(t *testing.T) {
-			t.Parallel()
-			n := *damages
-			if kind.Size > 1000 {
-				if testing.Short() {
-					t.Skip("it takes long")
-				}
-				n = (n + 3) / 4
+	for _, size := range []int{100, 64 << 10} {
+		n := *damages
+		if size > 1000 {
+			if testing.Short() {
+				continue // it takes long
 			}
-			random := mrand.New(mrand.NewPCG(seed, uint64(i)))
-			folder, pool := fill(t, kind)
-			before := files(t, folder)
-			found, said := try(t, folder, pool, damage{})
-			require.Equal(t, "right", found, said)
-			counts := make(map[string]int)
-			for range n {
-				d := draw(random, before)
-				found, said := try(t, folder, pool, d)
-				counts[found]++
-				if found != "error" && found != "right" {
-					t.Errorf("%v: %s: %s", d, found, said)
+			n = (n + 3) / 4
+		}
+		folders, pool := fill(t, size)
+		for name, folder := range folders {
+			t.Run(fmt.Sprintf("%s,size=%d", name, size), func(t *testing.T) {
+				t.Parallel()
+				random := mrand.New(mrand.NewPCG(seed, uint64(size)))
+				before := files(t, folder)
+				found, said := try(t, folder, pool, damage{})
+				require.Equal(t, "right", found, said)
+				counts := make(map[string]int)
+				for range n {
+					d := draw(random, before)
+					found, said := try(t, folder, pool, d)
+					counts[found]++
+					if found != "error" && found != "right" {
+						t.Errorf("%v: %s: %s", d, found, said)
+					}
+					if found == "error" && !strings.Contains(said, filepath.Dir(d.path)) {
+						t.Errorf("%v: the error does not say where: %s", d, said)
+					}
 				}
-				if found == "error" && !strings.Contains(said, filepath.Dir(d.path)) {
-					t.Errorf("%v: the error does not say where: %s", d, said)
-				}
-			}
-			t.Logf("%d damages: %v", n, counts)
-		})
+				t.Logf("%d damages: %v", n, counts)
+			})
+		}
 	}
 }
 
@@ -224,10 +226,10 @@ func TestMessagesMissing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes long")
 	}
-	for _, kind := range []folderKind{{false, 64 << 10}, {true, 64 << 10}} {
-		t.Run(kind.String(), func(t *testing.T) {
+	folders, _ := fill(t, 64<<10)
+	for name, folder := range folders {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			folder, _ := fill(t, kind)
 			tried := 0
 			for path, size := range files(t, folder) {
 				// Losing the starts of tasks is not worth a refusal.

@@ -20,19 +20,7 @@ import (
 	"github.com/resultpool/resultpool/engine/jetstream/embedded"
 )
 
-// Programs that work on a folder until they are killed, and that look at what is left.
-
-// A folderKind is how a pool was left.
-type folderKind struct {
-	Killed bool // its server was not closed
-	Size   int  // of a task, in bytes
-}
-
-func (k folderKind) String() string {
-	return fmt.Sprintf(kindFormat, k.Killed, k.Size)
-}
-
-const kindFormat = "killed=%t,size=%d"
+// A pool to damage, a program that looks at what is left of it, and one that works until it is killed.
 
 // A filledPool is what was acknowledged by a pool before its folder was damaged.
 type filledPool struct {
@@ -57,67 +45,51 @@ func done(ds []engine.Delivery) []engine.Record {
 	return recs
 }
 
-// fillFolder is a program that fills a folder with a pool, and closes it or waits to be killed.
-func fillFolder(dir string) {
-	var kind folderKind
-	get(fmt.Sscanf(os.Getenv("EMBEDDED_TEST_KIND"), kindFormat, &kind.Killed, &kind.Size))
-	ctx := context.Background()
-	e := get(embedded.Open(ctx, filepath.Join(dir, "folder"), "x", &embedded.Options{Lease: time.Second}))
-	get(e.Describe(ctx, "numbers"))
+// fill returns what there is of a pool with tasks of that size when its process is killed, and when it
+// is closed: folders by name, and a file that says what is in them.
+func fill(t *testing.T, size int) (folders map[string]string, file string) {
+	t.Helper()
+	dir := t.TempDir()
+	closed, killed := filepath.Join(dir, "closed"), filepath.Join(dir, "killed")
+	e, err := embedded.Open(t.Context(), closed, "x", &embedded.Options{Lease: time.Second})
+	require.NoError(t, err)
+	describe(t, e, "numbers")
 	pool := filledPool{Tasks: make(map[uint64][]byte), Done: make(map[uint64]bool)}
 	random := rand.NewChaCha8([32]byte{})
 	for batch := range 3 {
 		tasks := make([][]byte, poolTasks/3)
 		for i := range tasks {
-			tasks[i] = make([]byte, kind.Size)
+			tasks[i] = make([]byte, size)
 			_, _ = random.Read(tasks[i])
 		}
-		for i, id := range get(e.Push(ctx, fmt.Sprint("batch", batch), tasks)) {
+		ids, err := e.Push(t.Context(), fmt.Sprint("batch", batch), tasks)
+		require.NoError(t, err)
+		for i, id := range ids {
 			pool.Tasks[id] = tasks[i]
 		}
 	}
-	var held []engine.Delivery
-	for len(held) < poolDone+poolHeld {
-		held = append(held, get(e.Pull(ctx, poolDone+poolHeld-len(held)))...)
-	}
+	held := pull(t, e, poolDone+poolHeld)
 	slices.SortFunc(held, func(a, b engine.Delivery) int { return bytes.Compare(a.Task, b.Task) })
 	for ds := range slices.Chunk(held[:poolDone], 10) {
-		must(e.Save(ctx, done(ds)))
+		require.NoError(t, e.Save(t.Context(), done(ds)))
 		for _, d := range ds {
 			pool.Done[d.ID] = true
 		}
 		if len(pool.Done) <= poolDone-10 {
-			must(e.Ack(ctx, ds))
+			require.NoError(t, e.Ack(t.Context(), ds))
 		}
-		get(e.MarkStart(ctx, ds[0].ID, 2))
+		_, err := e.MarkStart(t.Context(), ds[0].ID, 2)
+		require.NoError(t, err)
 	}
-	for get(e.Size(ctx)) != poolTasks-poolDone+10 {
-	}
-	must(os.WriteFile(filepath.Join(dir, "pool"), get(json.Marshal(pool)), 0o600))
-	if kind.Killed {
-		time.Sleep(3 * time.Second) // what is stored in the last second before a kill is not marked
-		fmt.Println("right")
-		select {}
-	}
-	must(e.Close())
-}
-
-// fill returns a folder of a kind, and what is in it.
-func fill(t *testing.T, kind folderKind) (folder, pool string) {
-	t.Helper()
-	dir := t.TempDir()
-	cmd := child(t, "EMBEDDED_TEST_FILL", dir, "EMBEDDED_TEST_KIND="+kind.String())
-	out, err := cmd.StdoutPipe()
+	awaitSize(t, e, poolTasks-poolDone+10)
+	text, err := json.Marshal(pool)
 	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	said := make([]byte, 1000)
-	n, _ := out.Read(said)
-	if kind.Killed {
-		_ = cmd.Process.Kill()
-	}
-	_ = cmd.Wait()
-	require.Equal(t, "right\n", string(said[:n]))
-	return filepath.Join(dir, "folder"), filepath.Join(dir, "pool")
+	file = filepath.Join(dir, "pool")
+	require.NoError(t, os.WriteFile(file, text, 0o600))
+	time.Sleep(3 * time.Second) // what is stored in the last second before a kill is not marked
+	require.NoError(t, os.CopyFS(killed, os.DirFS(closed)))
+	require.NoError(t, e.Close())
+	return map[string]string{"closed": closed, "killed": killed}, file
 }
 
 // checkFolder is a program that opens a folder and reports what it finds there.

@@ -324,7 +324,6 @@ func calls(ctx context.Context, e *jetstream.Engine, id uint64) map[string]func(
 // programs are what this binary is when a test starts it with one of these variables.
 var programs = map[string]func(value string){
 	"EMBEDDED_TEST_JOIN":  join,
-	"EMBEDDED_TEST_FILL":  fillFolder,
 	"EMBEDDED_TEST_CHECK": checkFolder,
 	"EMBEDDED_TEST_WORK":  work,
 }
