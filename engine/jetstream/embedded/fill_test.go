@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/engine"
@@ -86,8 +87,12 @@ func fill(t *testing.T, size int) (folders map[string]string, file string) {
 	require.NoError(t, err)
 	file = filepath.Join(dir, "pool")
 	require.NoError(t, os.WriteFile(file, text, 0o600))
-	time.Sleep(3 * time.Second) // what is stored in the last second before a kill is not marked
-	require.NoError(t, os.CopyFS(killed, os.DirFS(closed)))
+	time.Sleep(3 * time.Second)       // what is stored in the last second before a kill is not marked
+	store := server.JetStreamStoreDir // and not the lock, which Windows lets nobody read
+	require.NoError(t, os.CopyFS(filepath.Join(killed, store), os.DirFS(filepath.Join(closed, store))))
+	marks, err := os.ReadFile(filepath.Join(closed, "marks"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(killed, "marks"), marks, 0o600))
 	require.NoError(t, e.Close())
 	return map[string]string{"closed": closed, "killed": killed}, file
 }
