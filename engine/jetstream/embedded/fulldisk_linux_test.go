@@ -88,7 +88,7 @@ func TestFullDisk(t *testing.T) {
 
 	require.NoError(t, os.Remove(filepath.Join(disk, "ballast")))
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	require.NoError(t, p.Stop(ctx))
 	t.Logf("all is stored %v after there was room", time.Since(began))

@@ -291,7 +291,7 @@ func beginPull(tb testing.TB, e engine.Engine, most int) <-chan outcome[[]engine
 func eventually(tb testing.TB, f func() error) {
 	tb.Helper()
 	var err error
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if err = f(); err == nil {
 			return
 		}
