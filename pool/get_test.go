@@ -90,26 +90,6 @@ func TestGetStoreFails(t *testing.T) {
 	})
 }
 
-// A Get that was there before the store refused the result has it all the same, also while
-// others are given up.
-func TestGetWaitsForWhatIsGivenUp(t *testing.T) {
-	p := newPool(t, &pool.Options{Workers: 2, Queue: 10}, newTestStore(storetest.Fail(store.ErrRejected)))
-	var wg sync.WaitGroup
-	for range 3 {
-		wg.Go(func() {
-			for i := range 300 {
-				id, err := p.Submit(context.Background(), value(i))
-				assert.NoError(t, err)
-				v, err := p.Get(context.Background(), id)
-				assert.Equal(t, i, v)
-				assert.ErrorIs(t, err, store.ErrRejected)
-			}
-		})
-	}
-	wg.Wait()
-	handedBack(t, p.Stop(t.Context()), 900)
-}
-
 // A task that waits is told of as others are while submitters wait for room.
 func TestGetIsToldWhileSubmittersWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -207,19 +187,6 @@ func TestWait(t *testing.T) {
 		submit(t, p, value(5))
 		assert.NoError(t, p.Wait(t.Context()))
 		assert.Equal(t, 5, holds(t, p))
-	})
-}
-
-// A cancelled Wait: all that waited and ran has its result by then.
-func TestWaitAfterCancel(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p, gate, _, _, _ := busyPool(t)
-		waited := p.waiting()
-		p.cancel(errCause)
-		waited.waits(t)
-		close(gate)
-		assert.NoError(t, waited.returns(t))
-		assert.Equal(t, 3, holds(t, p))
 	})
 }
 

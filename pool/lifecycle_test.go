@@ -1,6 +1,7 @@
 package pool_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -172,21 +173,24 @@ func TestStopContextEnds(t *testing.T) {
 	})
 }
 
-// Stop again, or N at once: the same drain, the same verdict for all.
+// Stop again, or N at once: the same drain, the same verdict for all; and if the pool is cancelled
+// while it drains, the cause, with the results of a cancel.
 func TestStopManyTimes(t *testing.T) {
 	for _, want := range []error{nil, errCause} {
 		bubble(t, fmt.Sprint(want), func(t *testing.T) {
-			p, gate, _, _, _ := busyPool(t)
+			p, gate, running, queued, _ := busyPool(t)
 			var stops []*pending
 			for range 20 {
 				stops = append(stops, p.stopping())
 			}
 			synctest.Wait()
-			_, err := p.Submit(t.Context(), value(9))
-			assert.ErrorIs(t, err, pool.ErrClosed)
 			if want != nil {
 				p.cancel(want)
+				synctest.Wait()
+				assert.ErrorIs(t, held(t, p, queued).Err, pool.ErrNotRun)
 			}
+			_, err := p.Submit(t.Context(), value(9))
+			matchesAll(t, err, pool.ErrClosed, cmp.Or(want, pool.ErrClosed))
 			for _, stop := range stops {
 				stop.waits(t)
 			}
@@ -194,6 +198,7 @@ func TestStopManyTimes(t *testing.T) {
 			for _, stop := range append(stops, p.stopping()) {
 				assert.Equal(t, want, stop.returns(t))
 			}
+			assert.NoError(t, held(t, p, running).Err)
 			assert.Equal(t, 3, holds(t, p))
 		})
 	}
@@ -214,7 +219,8 @@ func TestCancel(t *testing.T) {
 		ids, err := p.SubmitAll(t.Context(), repeat(10, func(context.Context) (int, error) { started = true; return 3, nil }))
 		require.NoError(t, err)
 		calls := []*pending{p.submitting(value(4)), p.getting(ids[9])}
-		synctest.Wait()
+		waited := p.waiting()
+		waited.waits(t)
 
 		p.cancel(errCause)
 		_, err = p.Submit(t.Context(), value(5)) // at once, before anything else has run
@@ -231,10 +237,12 @@ func TestCancel(t *testing.T) {
 		}
 		stopped := p.stopping()
 		stopped.waits(t)
+		waited.waits(t)
 		assert.Equal(t, pool.Stats{Submitted: 12, Failed: 1, NotRun: 10, Running: 1, Workers: 2}, p.Stats())
 
 		time.Sleep(time.Hour)
 		close(gate)
+		assert.NoError(t, waited.returns(t))
 		assert.Equal(t, errCause, stopped.returns(t))
 		assert.Equal(t, store.Result[int]{ID: stubborn, Value: 2}, held(t, p, stubborn))
 		assert.False(t, started, "a queued task was started after the cancel")
@@ -259,23 +267,6 @@ func TestCancelIdle(t *testing.T) {
 			assert.Equal(t, tasks, holds(t, p))
 		})
 	}
-}
-
-// The cancel comes while the pool drains: the same, and Stop returns the cause.
-func TestCancelWhileStopping(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p, gate, running, queued, _ := busyPool(t)
-		stopped := p.stopping()
-		synctest.Wait()
-		p.cancel(errCause)
-		synctest.Wait()
-		assert.ErrorIs(t, held(t, p, queued).Err, pool.ErrNotRun)
-		_, err := p.Submit(t.Context(), value(9))
-		assert.ErrorIs(t, err, errCause)
-		close(gate)
-		assert.Equal(t, errCause, stopped.returns(t))
-		assert.NoError(t, held(t, p, running).Err)
-	})
 }
 
 // A cancel that comes after the end changes nothing.
@@ -342,11 +333,16 @@ func TestAllTasksPanic(t *testing.T) {
 }
 
 // the task calls Goexit: the worker is replaced, Submit is accepted, ErrGoexit is
-// stored.
+// stored. Its goroutines do not pile up.
 func TestTaskGoexits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPool(t, &pool.Options{Workers: 2})
-		ids, err := p.SubmitAll(t.Context(), repeat(10, exitingTask))
+		p := newPool(t, &pool.Options{Workers: 1})
+		var depths []int
+		ids, err := p.SubmitAll(t.Context(), repeat(20, func(context.Context) (int, error) {
+			depths = append(depths, runtime.Callers(0, make([]uintptr, 1000)))
+			runtime.Goexit()
+			return 0, nil
+		}))
 		require.NoError(t, err)
 		after := submit(t, p, value(2))
 		require.NoError(t, p.Stop(t.Context()))
@@ -354,7 +350,8 @@ func TestTaskGoexits(t *testing.T) {
 			assert.Equal(t, store.Result[int]{ID: id, Err: pool.ErrGoexit}, held(t, p, id))
 		}
 		assert.Equal(t, 2, held(t, p, after).Value)
-		assert.Equal(t, pool.Stats{Submitted: 11, Succeeded: 1, Failed: 10, Workers: 2}, p.Stats())
+		assert.Equal(t, pool.Stats{Submitted: 21, Succeeded: 1, Failed: 20, Workers: 1}, p.Stats())
+		assert.Equal(t, depths[2], depths[19])
 	})
 }
 
@@ -399,12 +396,14 @@ func TestResize(t *testing.T) {
 	})
 }
 
-// Idle workers leave at once, and are started again when there is work.
+// Idle workers leave at once, and are started again when there is work. Done stays open
+// meanwhile, until Stop is called or the pool is cancelled.
 func TestResizeIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, &pool.Options{Workers: 5})
-		together := func(n int) { // runs n tasks that wait for each other
+		workers := func(n int) { // runs n tasks that wait for each other, and then no more than n are left
 			t.Helper()
+			require.NoError(t, p.Resize(n))
 			gate := make(chan struct{})
 			for range n {
 				submit(t, p, gated(gate, 1))
@@ -413,17 +412,13 @@ func TestResizeIdle(t *testing.T) {
 			assert.EqualValues(t, n, p.Stats().Running)
 			close(gate)
 			require.NoError(t, p.Wait(t.Context()))
+			synctest.Wait()
+			assert.Equal(t, n, countGoroutines())
+			assert.False(t, isClosed(p.Done()), "Done is closed")
 		}
-		together(5)
-		require.NoError(t, p.Resize(1))
-		synctest.Wait()
-		assert.Equal(t, 1, countGoroutines(), "goroutines after Resize(1)")
-		together(1)
-		require.NoError(t, p.Resize(3))
-		together(3)
-		require.NoError(t, p.Resize(0))
-		require.NoError(t, p.Resize(8))
-		together(8)
+		for _, n := range []int{5, 1, 3, 0, 8} {
+			workers(n)
+		}
 	})
 }
 
@@ -450,31 +445,42 @@ func TestResizeToZero(t *testing.T) {
 	})
 }
 
-// Stop with zero workers: queued tasks get ErrNotRun wrapping ErrNoWorkers,
-// Submit says ErrClosed, Stop returns that error; one result each. It makes no
-// difference which comes first, Stop or Resize(0).
+// Stop with zero workers: queued tasks get ErrNotRun wrapping ErrNoWorkers, Submit says ErrClosed,
+// Stop returns that error; one result each. It makes no difference which comes first, Stop or
+// Resize(0). A cancel is the more important reason.
 func TestStopWithoutWorkers(t *testing.T) {
-	for _, stopFirst := range []bool{false, true} {
-		bubble(t, fmt.Sprintf("Stop first: %t", stopFirst), func(t *testing.T) {
+	for name, c := range map[string]struct {
+		stopFirst bool
+		cause     error
+	}{"Resize first": {false, nil}, "Stop first": {true, nil}, "and a cancel": {false, errCause}} {
+		bubble(t, name, func(t *testing.T) {
 			p, gate, running, queued, queued2 := busyPool(t)
-			if !stopFirst {
+			if !c.stopFirst {
 				require.NoError(t, p.Resize(0))
+			}
+			if c.cause != nil {
+				p.cancel(c.cause)
 			}
 			stopped := p.stopping()
 			stopped.waits(t)
-			if stopFirst {
+			if c.stopFirst {
 				require.NoError(t, p.Resize(0))
 				synctest.Wait()
 			}
+			why := cmp.Or(c.cause, pool.ErrNoWorkers)
 			for _, id := range []store.ID{queued, queued2} { // while the other still runs
-				matchesAll(t, held(t, p, id).Err, pool.ErrNotRun, pool.ErrNoWorkers)
+				err := held(t, p, id).Err
+				matchesAll(t, err, pool.ErrNotRun, why)
+				assert.Equal(t, c.cause == nil, errors.Is(err, pool.ErrNoWorkers))
 			}
 			_, err := p.Submit(t.Context(), value(9))
-			assert.Equal(t, pool.ErrClosed, err)
-			assert.Equal(t, pool.ErrClosed, p.Resize(1), "the queued tasks have their results")
+			assert.ErrorIs(t, err, pool.ErrClosed)
+			assert.ErrorIs(t, p.Resize(1), pool.ErrClosed, "the queued tasks have their results")
 
 			close(gate)
-			matchesAll(t, stopped.returns(t), pool.ErrNotRun, pool.ErrNoWorkers)
+			err = stopped.returns(t)
+			assert.ErrorIs(t, err, why)
+			assert.Equal(t, c.cause == nil, errors.Is(err, pool.ErrNotRun))
 			assert.NoError(t, held(t, p, running).Err)
 			assert.Equal(t, 3, holds(t, p))
 		})
@@ -497,7 +503,7 @@ func TestStopWithoutWorkersOrTasks(t *testing.T) {
 // returns ErrQueueFull, and nothing is stored.
 func TestInsideTask(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPool(t, &pool.Options{Workers: 1, Queue: 2})
+		p := newPool(t, &pool.Options{Workers: 1, Queue: 100})
 		begun := time.Now()
 		ended := submit(t, p, value(1))
 		var queued, self store.ID
@@ -515,12 +521,12 @@ func TestInsideTask(t *testing.T) {
 			assert.NoError(t, err, "Submit with room in the queue")
 			_, err = p.Get(ctx, queued)
 			assert.Equal(t, pool.ErrInTask, err, "Get of a task that waits")
-			ids, err := p.SubmitAll(ctx, []task{value(4), value(5), value(6)})
+			ids, err := p.SubmitAll(ctx, values(120))
 			assert.Equal(t, pool.ErrQueueFull, err)
-			assert.Len(t, ids, 1)
+			assert.Len(t, ids, 99, "as many as the queue takes, also more than it has memory for yet")
 			_, err = p.Submit(ctx, value(7))
 			assert.Equal(t, pool.ErrQueueFull, err)
-			_, err = p.Get(ctx, 99)
+			_, err = p.Get(ctx, 9999)
 			assert.Equal(t, store.ErrNotFound, err)
 
 			assert.Equal(t, pool.ErrInTask, p.Stop(ctx))
@@ -532,7 +538,7 @@ func TestInsideTask(t *testing.T) {
 		assert.Zero(t, time.Since(begun), "something waited")
 		assert.EqualValues(t, 2, self)
 		assert.NoError(t, p.Stop(t.Context()))
-		assert.Equal(t, 4, holds(t, p))
+		assert.Equal(t, 2+100, holds(t, p))
 		assert.Equal(t, 3, held(t, p, queued).Value)
 	})
 }
@@ -561,25 +567,32 @@ func TestInsideTaskOfAnotherPool(t *testing.T) {
 	})
 }
 
-// Get of an id never given out, or deleted: store.ErrNotFound at once.
+// Get of an id never given out, or deleted: store.ErrNotFound at once, also if a worker that is idle
+// has run that task last.
 func TestGetNotFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, gate, running, queued, _ := busyPool(t)
+		p, gate, _, queued, last := busyPool(t)
 		begun := time.Now()
-		for _, id := range []store.ID{0, 4, 99, 1 << 32, 1<<64 - 1} {
-			_, err := p.Get(t.Context(), id)
-			assert.Equal(t, store.ErrNotFound, err, "ID %d", id)
+		missing := func(ids ...store.ID) {
+			t.Helper()
+			for _, id := range ids {
+				_, err := p.Get(t.Context(), id)
+				assert.Equal(t, store.ErrNotFound, err, "ID %d", id)
+			}
 		}
+		missing(0, 4, 99, 1<<32, 1<<64-1)
 		close(gate)
 		require.NoError(t, p.Wait(t.Context()))
-		require.NoError(t, p.st.Delete(t.Context(), running))
-		_, err := p.Get(t.Context(), running)
-		assert.Equal(t, store.ErrNotFound, err)
-		_, err = p.Get(t.Context(), queued)
+		require.NoError(t, p.st.Delete(t.Context(), last))
+		missing(last)
+		failing := submit(t, p, failingTask)
+		require.NoError(t, p.Wait(t.Context()))
+		require.NoError(t, p.st.Delete(t.Context(), failing))
+		missing(failing)
+		_, err := p.Get(t.Context(), queued)
 		assert.NoError(t, err)
 		require.NoError(t, p.Stop(t.Context()))
-		_, err = p.Get(t.Context(), 99)
-		assert.Equal(t, store.ErrNotFound, err)
+		missing(99)
 		assert.Zero(t, time.Since(begun))
 	})
 }

@@ -2,6 +2,7 @@ package pool_test
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -43,28 +44,30 @@ func (c *things) areGone(t *testing.T, n int) {
 }
 
 // A pool that has nothing to do keeps no task, no value and no panic reachable once
-// the result is deleted: not in the queue, and not in a worker.
+// the result is deleted: not in the queue, not in a worker, and not with the writer.
 func TestIdlePoolKeepsNothing(t *testing.T) {
 	var c things
-	st := rwmutex.New[*thing]()
+	single := rwmutex.New[*thing]()
 	for name, fn := range map[string]func(context.Context, *thing) (*thing, error){
 		"value": func(context.Context, *thing) (*thing, error) { return c.made(), nil },
 		"error": func(context.Context, *thing) (*thing, error) { return c.made(), errTask },
 		"panic": func(_ context.Context, in *thing) (*thing, error) { panic(in) },
 		"exit":  func(context.Context, *thing) (*thing, error) { runtime.Goexit(); return nil, nil },
 	} {
-		t.Run(name, func(t *testing.T) {
-			p, err := pool.New(t.Context(), fn, st, &pool.Options{Workers: 1})
-			require.NoError(t, err)
-			for range 20 {
-				id, err := p.Submit(t.Context(), c.made())
+		for _, st := range []store.ResultStore[*thing]{single, &forgetfulStore[*thing]{ResultStore: single, fault: storetest.Chain()}} {
+			t.Run(fmt.Sprintf("%s, %T", name, st), func(t *testing.T) {
+				p, err := pool.New(t.Context(), fn, st, &pool.Options{Workers: 1})
 				require.NoError(t, err)
-				require.NoError(t, p.Wait(t.Context()))
-				require.NoError(t, st.Delete(t.Context(), id))
-			}
-			c.areGone(t, 0)
-			require.NoError(t, p.Stop(t.Context()))
-		})
+				for range 20 {
+					id, err := p.Submit(t.Context(), c.made())
+					require.NoError(t, err)
+					require.NoError(t, p.Wait(t.Context()))
+					require.NoError(t, st.Delete(t.Context(), id))
+				}
+				c.areGone(t, 0)
+				require.NoError(t, p.Stop(t.Context()))
+			})
+		}
 	}
 }
 
