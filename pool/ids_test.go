@@ -110,42 +110,6 @@ func TestRangesWithGaps(t *testing.T) {
 	}
 }
 
-// Get waits for a result that was handed over, while the range of its ID is long forgotten.
-func TestBatchPendingInForgottenBlocks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		gate := make(chan struct{})
-		st := reservingBatches{newReserver(1, 1000)}
-		p := newPool(t, &pool.Options{Workers: 2, Queue: 1 << 17}, st)
-		_, err := p.SubmitAll(t.Context(), repeat(reservedAtOnce-500, value(1)))
-		require.NoError(t, err)
-		require.NoError(t, p.Wait(t.Context()))
-		st.put = after(gate)
-		var gets []*pending
-		var ids []store.ID
-		for range 2 { // the last of the first range, and the first of the next
-			for range 500 {
-				ids = append(ids, submit(t, p, value(1)))
-			}
-			synctest.Wait()
-		}
-		require.EqualValues(t, 1000, p.Stats().Running)
-		for _, id := range ids {
-			gets = append(gets, p.getting(id))
-		}
-		synctest.Wait()
-		for _, get := range gets {
-			require.False(t, isClosed(get.done))
-		}
-		_, err = p.Get(t.Context(), reservedAtOnce+5) // in the gap
-		assert.ErrorIs(t, err, store.ErrNotFound)
-		close(gate)
-		synctest.Wait()
-		for _, get := range gets {
-			require.NoError(t, get.returns(t))
-		}
-	})
-}
-
 // A store that has no more IDs, or reserves what was given out already, is caught, as often as it
 // comes: an ID that is used twice would cost a result. What it gave before is used up, the largest ID
 // too.
@@ -211,29 +175,27 @@ func TestReserveRepeats(t *testing.T) {
 func TestReservedIDsOfTwoPools(t *testing.T) {
 	st := newReserver(1, 0)
 	pools := []taskPool{newPool(t, nil, st), newPool(t, nil, st)}
-	const each = 40_000
+	const each = 80_000
 	var wg sync.WaitGroup
-	for i, p := range pools {
-		for range 2 {
-			wg.Go(func() {
-				for range each / 100 {
-					ids, err := p.SubmitAll(t.Context(), repeat(100, value(i)))
-					assert.NoError(t, err)
-					assert.Len(t, ids, 100)
-				}
-			})
-		}
+	for i := range 4 {
+		wg.Go(func() {
+			for range each / 2 / 100 {
+				ids, err := pools[i%2].SubmitAll(t.Context(), repeat(100, value(i%2)))
+				assert.NoError(t, err)
+				assert.Len(t, ids, 100)
+			}
+		})
 	}
 	wg.Wait()
 	for _, p := range pools {
 		assert.NoError(t, p.Stop(t.Context()))
 	}
-	assert.Equal(t, 4*each, holds(t, pools[0]))
+	assert.Equal(t, 2*each, holds(t, pools[0]))
 	count := 0
 	for res := range st.All(t.Context()) {
 		count += res.Value
 	}
-	assert.Equal(t, 2*each, count, "results of the second pool")
+	assert.Equal(t, each, count, "results of the second pool")
 }
 
 // The stores of this module can be shared, by pools that follow each other and by
@@ -271,25 +233,18 @@ func TestReserveFails(t *testing.T) {
 		assert.ErrorIs(t, err, errDown)
 		assert.ErrorContains(t, err, "pool: reserving IDs")
 
-		st.reserve = good
-		p := newPool(t, nil, st)
-		st.reserve = reserveFails
-		accepted := 0
-		for {
-			if _, err = p.Submit(t.Context(), value(1)); err != nil {
-				break
-			}
-			accepted++
-		}
-		assert.ErrorIs(t, err, errDown)
-		assert.Positive(t, accepted)
+		p, gate, st := exhaustedPool(t, reserveFails)
 		for _, err := range submitEachWay(p, value(1)) {
 			assert.ErrorIs(t, err, errDown)
 		}
-		st.reserve = good
+		st.reserve = func(ctx context.Context, n uint64) (store.ID, error) { // the first reserver's
+			id, err := good(ctx, n)
+			return id + reservedAtOnce, err
+		}
 		submit(t, p, value(2))
+		close(gate)
 		assert.NoError(t, p.Stop(t.Context()))
-		assert.Equal(t, accepted+1, holds(t, p))
+		assert.Equal(t, reservedAtOnce+1, holds(t, p))
 		st.reserve = func(context.Context, uint64) (store.ID, error) { panic("a closed pool needs no IDs") }
 		for range 70_000 {
 			_, err = p.Submit(t.Context(), value(1))
