@@ -95,20 +95,16 @@ func TestGetIsToldWhileSubmittersWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, &pool.Options{Workers: 1, Queue: 100})
 		tokens := make(chan struct{})
-		ids, err := p.SubmitAll(t.Context(), repeat(100, gated(tokens, 1)))
-		require.NoError(t, err)
-		synctest.Wait()
-		batch := p.submittingAll(repeat(200, gated(tokens, 1)))
+		opensAtEnd(t, tokens)
+		batch := p.submittingAll(repeat(300, gated(tokens, 1)))
 		batch.waits(t)
-		for i := range 20 {
-			got := p.getting(ids[i])
+		for id := range store.ID(20) {
+			got := p.getting(1 + id)
 			got.waits(t)
 			tokens <- struct{}{}
 			assert.NoError(t, got.returns(t))
 		}
 		batch.waits(t)
-		close(tokens)
-		assert.NoError(t, batch.returns(t))
 	})
 }
 
@@ -164,25 +160,23 @@ func TestResults(t *testing.T) {
 func TestWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, &pool.Options{Workers: 2, Queue: 5})
-		gates := []chan struct{}{make(chan struct{}), make(chan struct{}), make(chan struct{})}
-		for i, gate := range gates {
+		gate := make(chan struct{})
+		for i := range 3 {
 			submit(t, p, gated(gate, i))
 		}
 		waits := []*pending{p.waiting(), p.waiting()}
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, io.EOF)
 		defer cancel()
 		assert.Equal(t, io.EOF, p.Wait(ctx))
-		late := submit(t, p, value(4)) // waited for as well
-		for _, gate := range gates {
-			for _, wait := range waits {
-				wait.waits(t)
-			}
-			close(gate)
+		submit(t, p, gated(gate, 4)) // waited for as well
+		for range 4 {
+			waits[0].waits(t)
+			waits[1].waits(t)
+			gate <- struct{}{}
 		}
 		for _, wait := range waits {
 			assert.NoError(t, wait.returns(t))
 		}
-		assert.Equal(t, 4, held(t, p, late).Value)
 		assert.NoError(t, p.Wait(ctx), "of a quiet pool, with a ctx that is done")
 		submit(t, p, value(5))
 		assert.NoError(t, p.Wait(t.Context()))

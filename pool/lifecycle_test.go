@@ -44,44 +44,39 @@ func TestNormal(t *testing.T) {
 // Submit(ctx), queue full: waits for room, Stop, the pool's cancel or its own
 // ctx; returns nil / ErrClosed / ctx's cause; nothing is stored on an error.
 func TestSubmitQueueFull(t *testing.T) {
-	blocked := func(t *testing.T, ctx func(p taskPool) context.Context) (p taskPool, gate chan struct{}, id *store.ID, submitted *pending) {
-		p, gate, _, _, _ = busyPool(t)
+	full := func(t *testing.T, ctx func(p taskPool) context.Context, end func(p taskPool, gate chan struct{}), want ...error) {
+		p, gate, _, _, _ := busyPool(t)
 		submit(t, p, value(0)) // fills the queue
-		id = new(store.ID)
-		submitted = begin(func() (err error) { *id, err = p.Submit(ctx(p), value(42)); return err })
+		var id store.ID
+		submitted := begin(func() (err error) { id, err = p.Submit(ctx(p), value(42)); return err })
 		submitted.waits(t)
-		return p, gate, id, submitted
-	}
-	bubble(t, "room", func(t *testing.T) {
-		p, gate, id, submitted := blocked(t, func(taskPool) context.Context { return t.Context() })
-		close(gate)
-		require.NoError(t, submitted.returns(t))
-		v, err := p.Get(t.Context(), *id)
-		assert.NoError(t, err)
-		assert.Equal(t, 42, v)
-	})
-	refused := func(t *testing.T, p taskPool, gate chan struct{}, id *store.ID, err error, want ...error) {
+		end(p, gate)
+		err := submitted.returns(t)
+		if len(want) == 0 {
+			assert.NoError(t, err)
+			assert.Equal(t, 42, held(t, p, id).Value)
+			return
+		}
 		matchesAll(t, err, want...)
-		assert.Zero(t, *id)
+		assert.Zero(t, id)
 		assert.EqualValues(t, 4, p.Stats().Submitted)
 		p.cancel(nil)
 		close(gate)
 		<-p.Done()
 		assert.Equal(t, 4, holds(t, p))
 	}
+	bubble(t, "room", func(t *testing.T) {
+		full(t, func(taskPool) context.Context { return t.Context() }, func(_ taskPool, gate chan struct{}) { close(gate) })
+	})
 	for name, c := range endings {
 		bubble(t, name, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
-			p, gate, id, submitted := blocked(t, func(taskPool) context.Context { return ctx })
-			c.end(p, cancel)
-			refused(t, p, gate, id, submitted.returns(t), c.want...)
+			full(t, func(taskPool) context.Context { return ctx }, func(p taskPool, _ chan struct{}) { c.end(p, cancel) }, c.want...)
 		})
 	}
 	for range 50 { // which cancel is heard of first is left to chance, and ErrClosed says more
 		bubble(t, "the pool's ctx", func(t *testing.T) {
-			p, gate, id, submitted := blocked(t, func(p taskPool) context.Context { return p.ctx })
-			p.cancel(errCause)
-			refused(t, p, gate, id, submitted.returns(t), pool.ErrClosed, errCause)
+			full(t, func(p taskPool) context.Context { return p.ctx }, func(p taskPool, _ chan struct{}) { p.cancel(errCause) }, pool.ErrClosed, errCause)
 		})
 	}
 }
@@ -93,12 +88,8 @@ func TestSubmitDoneContext(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(io.EOF)
 		for range 100 {
-			id, err := p.Submit(ctx, value(1))
-			require.Equal(t, io.EOF, err)
-			require.Zero(t, id)
-			ids, err := p.SubmitAll(ctx, []task{value(1), value(2)})
-			require.Equal(t, io.EOF, err)
-			require.Empty(t, ids)
+			require.Equal(t, io.EOF, noID(p.Submit(ctx, value(1))))
+			require.Equal(t, io.EOF, noIDs(p.SubmitAll(ctx, values(2))))
 		}
 		require.NoError(t, p.Stop(t.Context()))
 		assert.Equal(t, pool.Stats{Workers: runtime.GOMAXPROCS(0)}, p.Stats())
@@ -254,11 +245,10 @@ func TestCancel(t *testing.T) {
 // A cancelled pool without anything to do ends by itself.
 func TestCancelIdle(t *testing.T) {
 	for _, tasks := range []int{0, 1, 3} {
-		bubble(t, fmt.Sprint(tasks), func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
 			p := newPool(t, &pool.Options{Workers: 3})
-			for range tasks {
-				submit(t, p, value(1))
-			}
+			_, err := p.SubmitAll(t.Context(), values(tasks))
+			require.NoError(t, err)
 			synctest.Wait()
 			p.cancel(errCause)
 			synctest.Wait()
@@ -549,18 +539,12 @@ func TestInsideTaskOfAnotherPool(t *testing.T) {
 		inner := newPool(t, &pool.Options{Workers: 1, Queue: 1})
 		outer := newPool(t, &pool.Options{Workers: 1})
 		submit(t, outer, func(ctx context.Context) (int, error) {
-			var last store.ID
-			for i := range 10 {
-				id, err := inner.Submit(ctx, value(i))
-				assert.NoError(t, err)
-				last = id
-			}
-			v, err := inner.Get(ctx, last)
+			ids, err := inner.SubmitAll(ctx, values(10))
+			assert.NoError(t, err)
+			v, err := inner.Get(ctx, ids[9])
 			assert.NoError(t, err)
 			assert.Equal(t, 9, v)
-			assert.NoError(t, inner.Wait(ctx))
-			assert.NoError(t, inner.Stop(ctx))
-			return 0, nil
+			return 0, errors.Join(inner.Wait(ctx), inner.Stop(ctx))
 		})
 		assert.NoError(t, outer.Stop(t.Context()))
 		assert.EqualValues(t, 1, outer.Stats().Succeeded)

@@ -166,17 +166,13 @@ func TestPutCallsBack(t *testing.T) {
 
 // The text of a store's error is the user's code too.
 func TestStoreErrorCallsBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var p taskPool
-		p = newPool(t, nil, newTestStore(storetest.Fail(errorFunc(func() string { return fmt.Sprint(p.Stats()) }))))
-		submit(t, p, value(1))
-		synctest.Wait()
-		p.cancel(errCause)
-		<-p.Done()
-		err := p.Stop(t.Context())
-		assert.ErrorIs(t, err, errCause)
-		assert.ErrorContains(t, err, "could not be saved: {1 1 0")
-	})
+	var p taskPool
+	p = newPool(t, nil, newTestStore(storetest.Fail(errorFunc(func() string { return fmt.Sprint(p.Stats().Unsaved) }))))
+	submit(t, p, value(1))
+	p.cancel(errCause)
+	err := p.Stop(t.Context())
+	assert.ErrorIs(t, err, errCause)
+	assert.ErrorContains(t, err, "could not be saved: 1: cause")
 }
 
 // So is that of a cause. One without a text ends a pool like any other.
@@ -238,9 +234,7 @@ func TestContextCallsBack(t *testing.T) {
 		p := newPoolIn(t, parent, &pool.Options{Workers: 1, Queue: 1 << 17}, newReserver(1, 0))
 		talksTo.Store(&p)
 		gate := make(chan struct{})
-		ids, err := p.SubmitAll(ctx, repeat(reservedAtOnce, gated(gate, 1)))
-		require.NoError(t, err)
-		_, err = p.Submit(ctx, gated(gate, 1)) // reserves
+		ids, err := p.SubmitAll(ctx, repeat(reservedAtOnce+1, gated(gate, 1))) // reserves
 		require.NoError(t, err)
 		calls := []*pending{
 			begin(func() error { _, err := p.Get(ctx, ids[5]); return err }),

@@ -18,13 +18,14 @@ import (
 func TestCancelLeavesOnlyTasks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, &pool.Options{Workers: 5})
-		gate, stubborn := make(chan struct{}), make(chan struct{})
-		submit(t, p, gated(stubborn, 1))
-		for range 4 {
-			submit(t, p, gated(gate, 1))
+		stubborn := make(chan struct{})
+		for range 5 {
+			submit(t, p, gated(stubborn, 1))
 		}
 		synctest.Wait()
-		close(gate)
+		for range 4 {
+			stubborn <- struct{}{}
+		}
 		synctest.Wait() // four are idle
 		require.Equal(t, 5, countGoroutines())
 		p.cancel(errCause)

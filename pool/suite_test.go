@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"os/exec"
@@ -83,7 +84,7 @@ func submitAfterStop(newSubject newSubject) error {
 	for range 100 {
 		s := newSubject(context.Background(), 1, 16)
 		s.stop()
-		if _, err := s.submit(value(1)); err == nil {
+		if submitEach(s, 1, value(1)) == nil {
 			return errors.New("Submit after Stop returned nil")
 		}
 	}
@@ -142,11 +143,10 @@ func startAfterCancel(newSubject newSubject) error {
 
 func submitAfterCancel(newSubject newSubject) error {
 	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	s := newSubject(ctx, 4, 100)
 	cancel()
 	for range 100 {
-		if _, err := s.submit(value(1)); err == nil {
+		if submitEach(s, 1, value(1)) == nil {
 			return errors.New("Submit after the cancel returned nil")
 		}
 	}
@@ -183,11 +183,8 @@ func findOwnResult(newSubject newSubject) error {
 		want[id] = i
 	}
 	s.stop()
-	got := s.results()
-	for id, v := range want {
-		if got[id] != v {
-			return fmt.Errorf("the result under the submitter's ID %d is %d, want %d", id, got[id], v)
-		}
+	if !maps.Equal(want, s.results()) {
+		return errors.New("a result is under an ID that is not its submitter's")
 	}
 	return nil
 }
@@ -195,11 +192,9 @@ func findOwnResult(newSubject newSubject) error {
 func idsWrap(newSubject newSubject) error {
 	const n = 70_000 // more than a pool reserves at once
 	s := newSubject(context.Background(), 2, 100)
-	if err := submitEach(s, n, value(1)); err != nil {
-		return err
-	}
+	err := submitEach(s, n, value(1))
 	s.skip(math.MaxUint32 - n)
-	if err := submitEach(s, n, value(1)); err != nil {
+	if err := errors.Join(err, submitEach(s, n, value(1))); err != nil {
 		return err
 	}
 	return hasResults(s, 2*n)
@@ -282,10 +277,10 @@ func taskGoexits(newSubject newSubject) error {
 
 func noWorkers(newSubject newSubject) error {
 	s := newSubject(context.Background(), 0, 10)
-	if _, err := s.submit(value(1)); err == nil {
+	defer s.stop()
+	if submitEach(s, 1, value(1)) == nil {
 		return errors.New("Submit to a pool without workers returned nil")
 	}
-	s.stop()
 	return nil
 }
 
