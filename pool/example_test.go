@@ -189,3 +189,59 @@ func ExampleUnsavedError() {
 	// pool: the result of task 1 could not be saved: disk full: shutting down
 	// to be kept elsewhere: 1 abab <nil>
 }
+
+// withTimeout gives every call of fn its own deadline.
+func withTimeout[T, R any](limit time.Duration, fn func(context.Context, T) (R, error)) func(context.Context, T) (R, error) {
+	return func(ctx context.Context, in T) (R, error) {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		return fn(ctx, in)
+	}
+}
+
+// withRetry calls fn up to attempts times, with pauses that double, until it succeeds or ctx is
+// done. github.com/cenkalti/backoff has more to offer.
+func withRetry[T, R any](attempts int, pause time.Duration, fn func(context.Context, T) (R, error)) func(context.Context, T) (R, error) {
+	return func(ctx context.Context, in T) (R, error) {
+		for i := 1; ; i++ {
+			v, err := fn(ctx, in)
+			if err == nil || i == attempts {
+				return v, err
+			}
+			select {
+			case <-time.After(pause << (i - 1)):
+			case <-ctx.Done():
+				return v, errors.Join(err, context.Cause(ctx))
+			}
+		}
+	}
+}
+
+// Retries, timeouts, rate limits and tracing are functions around the task function. The order
+// says what they mean: here each attempt has its own deadline.
+func ExampleNew_retryAndTimeout() {
+	ctx := context.Background()
+	calls := 0
+	flaky := func(ctx context.Context, n int) (int, error) {
+		if calls++; calls == 1 {
+			<-ctx.Done() // hangs
+			return 0, ctx.Err()
+		}
+		return n * 2, nil
+	}
+	p, err := pool.New(ctx, withRetry(3, time.Millisecond, withTimeout(10*time.Millisecond, flaky)), dense.New[int](), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	id, err := p.Submit(ctx, 21)
+	fmt.Println(id, err)
+	fmt.Println(p.Get(ctx, id))
+	fmt.Println(p.Stop(ctx))
+	fmt.Println(calls, "calls")
+	// Output:
+	// 1 <nil>
+	// 42 <nil>
+	// <nil>
+	// 2 calls
+}

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/pool"
@@ -34,7 +35,7 @@ func FuzzPool(f *testing.F) {
 			return
 		}
 		synctest.Test(t, func(t *testing.T) {
-			l := newLife(t, int(data[0]&7)+1, int(data[1]&15)+1, data[0]&0x40 != 0)
+			l := newLife(t, dense.New[int](), int(data[0]&7)+1, int(data[1]&15)+1, data[0]&0x40 != 0)
 			for _, b := range data[2:] {
 				l.step(int(b&15), int(b>>4))
 				if data[1]&0x80 == 0 {
@@ -52,6 +53,8 @@ type life struct {
 	account
 	t     *testing.T
 	users sync.WaitGroup // goroutines that use the pool
+	apart func(func())   // runs what may wait
+	unit  time.Duration  // of the time that users have
 	mode  atomic.Int64   // of the store
 	room  int            // of the queue
 }
@@ -64,8 +67,9 @@ const (
 	storeModes
 )
 
-func newLife(t *testing.T, workers, room int, batch bool) *life {
-	l := &life{t: t, room: room}
+func newLife(t *testing.T, st store.ResultStore[int], workers, room int, batch bool) *life {
+	l := &life{t: t, room: room, unit: 50 * time.Millisecond}
+	l.apart = l.users.Go
 	l.put = func(ctx context.Context, _ []store.ID, do func(context.Context) error) error {
 		switch l.mode.Load() {
 		case storeFails:
@@ -79,8 +83,17 @@ func newLife(t *testing.T, workers, room int, batch bool) *life {
 		}
 		return do(ctx)
 	}
-	l.open(t, dense.New[int](), batch, &pool.Options{Workers: workers, Queue: room})
+	l.open(t, st, batch, &pool.Options{Workers: workers, Queue: room})
 	return l
+}
+
+// limited runs, apart, what a user gives up after so many units.
+func (l *life) limited(units int, f func(ctx context.Context)) {
+	l.apart(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(units)*l.unit)
+		defer cancel()
+		f(ctx)
+	})
 }
 
 // step does one thing.
@@ -88,11 +101,11 @@ func (l *life) step(what, arg int) {
 	ctx := context.Background()
 	switch what {
 	case 0, 1, 2, 3:
-		l.users.Go(func() { _ = l.submit(ctx, l.deed(behaviour(what))) })
+		l.apart(func() { _ = l.submit(ctx, l.deed(behaviour(what))) })
 	case 4, 5:
-		l.users.Go(func() { _ = l.submit(ctx, l.deed(waits+behaviour(arg%2))) })
+		l.apart(func() { _ = l.submit(ctx, l.deed(waits+behaviour(arg%2))) })
 	case 6:
-		l.users.Go(func() {
+		l.limited(1+arg, func(ctx context.Context) {
 			in := make([]deed, 1+arg)
 			for i := range in {
 				in[i] = l.deed(behaviour(i+arg) % stops)
@@ -100,62 +113,49 @@ func (l *life) step(what, arg int) {
 			_ = l.submitAll(ctx, in)
 		})
 	case 7:
-		l.users.Go(func() {
-			_ = l.trySubmit(l.deed(behaviour(arg) % (stops + 1)))
-		})
+		l.apart(func() { _ = l.trySubmit(l.deed(behaviour(arg) % (stops + 1))) })
 	case 8:
 		l.openGate(arg % 4)
 	case 9:
 		l.resize(arg % 6)
 	case 10:
-		l.users.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, time.Duration(arg)*time.Second)
-			defer cancel()
-			if arg%4 == 0 {
-				if err := l.p.Wait(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-					l.fault("Wait: %v", err)
-				}
-				return
+		l.limited(20*arg, func(ctx context.Context) {
+			if arg%4 != 0 {
+				l.get(ctx, store.ID(1+arg*int(l.next.Load())/16))
+			} else if err := l.p.Wait(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				l.fault("Wait: %v", err)
 			}
-			l.get(ctx, store.ID(arg))
 		})
 	case 11:
-		time.Sleep(time.Duration(arg) * 100 * time.Millisecond)
+		time.Sleep(time.Duration(2*arg) * l.unit)
 	case 12:
-		if mode := int64(arg % storeModes); mode != storeWorks {
-			l.storeFailed.Store(true)
-			l.mode.Store(mode)
-		} else {
-			l.mode.Store(storeWorks)
-		}
+		mode := arg % storeModes
+		l.storeFailed.Store(l.storeFailed.Load() || mode != storeWorks)
+		l.mode.Store(int64(mode))
 	case 13:
-		l.users.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, time.Duration(arg)*50*time.Millisecond)
-			defer cancel()
+		l.limited(arg, func(ctx context.Context) {
 			_ = l.submit(ctx, l.deed(submits))
 			_ = l.submitAll(ctx, []deed{l.deed(asks), l.deed(waits)})
 		})
 	case 14:
-		if arg > 4 { // seldom: it is the end
-			for res := range l.inner.All(ctx) {
-				l.mu.Lock()
-				l.deleted[res.ID] = true
-				l.mu.Unlock()
-				_ = l.inner.Delete(ctx, res.ID)
-				break
-			}
+		if arg <= 4 { // seldom: it is the end
+			l.stop(20 * arg)
 			return
 		}
-		l.stop(time.Duration(arg) * time.Second)
+		for res := range l.inner.All(ctx) {
+			l.mu.Lock()
+			l.deleted[res.ID] = true
+			l.mu.Unlock()
+			_ = l.inner.Delete(ctx, res.ID)
+			break
+		}
 	case 15:
-		if arg > 4 {
-			if _, err := l.p.Results(ctx); err != nil {
-				l.fault("Results: %v", err)
-			}
-			return
+		if arg <= 4 {
+			l.cancelled.Store(true)
+			l.cancel(errCause)
+		} else if _, err := l.p.Results(ctx); err != nil {
+			l.fault("Results: %v", err)
 		}
-		l.cancelled.Store(true)
-		l.cancel(errCause)
 	}
 }
 
@@ -171,20 +171,20 @@ func (l *life) resize(n int) {
 	}
 }
 
-// stop calls Stop in a goroutine of its own, with a deadline unless it is 0.
-func (l *life) stop(limit time.Duration) {
+// stop calls Stop, apart, with a limit unless that is 0.
+func (l *life) stop(units int) {
 	l.stopped.Store(true)
 	l.users.Go(func() {
 		ctx := context.Background()
-		if limit > 0 {
+		if units > 0 {
 			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, limit)
+			ctx, cancel = context.WithTimeout(ctx, time.Duration(units)*l.unit)
 			defer cancel()
 		}
 		err := l.p.Stop(ctx)
 		var unsaved *pool.UnsavedError[int]
 		switch {
-		case err == nil, limit > 0 && errors.Is(err, context.DeadlineExceeded):
+		case err == nil, units > 0 && errors.Is(err, context.DeadlineExceeded):
 		case errors.As(err, &unsaved) && l.storeFailed.Load():
 		case (errors.Is(err, errCause) || errors.Is(err, pool.ErrNotRun)) && l.over():
 		default:
@@ -234,7 +234,7 @@ func (l *life) end(how int) {
 			select {
 			case <-l.p.Done():
 				return
-			case <-time.After(time.Second):
+			case <-time.After(20 * l.unit):
 				for i := range len(l.gates) {
 					l.openGate(i)
 				}
@@ -243,10 +243,8 @@ func (l *life) end(how int) {
 	}()
 	<-l.p.Done()
 	l.users.Wait()
-	synctest.Wait()
-
 	checkStats(l.t, l.p.Stats())
-	require.NoError(l.t, l.settle())
+	assert.NoError(l.t, l.settle())
 }
 
 // TestNoLostWakeUp does everything at once that wakes and stops workers, and looks
@@ -263,10 +261,14 @@ func TestNoLostWakeUp(t *testing.T) {
 		seed := rand.Uint64()
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 0))
-			l := newLife(t, 1+rng.IntN(6), 1+rng.IntN(12), false)
+			l := newLife(t, dense.New[int](), 1+rng.IntN(6), 1+rng.IntN(12), false)
+			l.unit = 300 * time.Microsecond
 			for range 20 {
 				for range 1 + rng.IntN(6) {
-					l.disturb(rng)
+					l.step([]int{2, 3, 4, 5, 5, 5, 6, 7, 7, 8, 8, 8, 8, 9}[rng.IntN(14)], rng.IntN(8))
+					if rng.IntN(3) == 0 {
+						runtime.Gosched()
+					}
 				}
 				synctest.Wait()
 				if l.check(); t.Failed() {
@@ -282,39 +284,6 @@ func TestNoLostWakeUp(t *testing.T) {
 		if t.Failed() {
 			return
 		}
-	}
-}
-
-// disturb does one of the things that have to do with waking.
-func (l *life) disturb(rng *rand.Rand) {
-	somehow := func() deed {
-		return l.deed([]behaviour{panics, goexits, obeys, obeys, obeys, obeys, obeys, obeys}[rng.IntN(8)])
-	}
-	switch rng.IntN(6) {
-	case 0:
-		_ = l.trySubmit(somehow())
-	case 1:
-		in := somehow()
-		l.users.Go(func() { _ = l.submit(context.Background(), in) })
-	case 2:
-		in, limit := make([]deed, rng.IntN(10)), time.Duration(1+rng.IntN(5))*time.Millisecond
-		for i := range in {
-			in[i] = somehow()
-		}
-		l.users.Go(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), limit)
-			defer cancel()
-			_ = l.submitAll(ctx, in)
-		})
-	case 3:
-		l.resize(max(0, rng.IntN(9)-2))
-	default:
-		for range rng.IntN(4) {
-			l.openGate(rng.IntN(len(l.gates)))
-		}
-	}
-	if rng.IntN(3) == 0 {
-		runtime.Gosched()
 	}
 }
 

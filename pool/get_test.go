@@ -109,45 +109,21 @@ func TestGetStoreFails(t *testing.T) {
 	})
 }
 
-// A Get that was there before the store refused the result has it all the same, also while
-// others are given up.
-func TestGetWaitsForWhatIsGivenUp(t *testing.T) {
-	p := newPool(t, &pool.Options{Workers: 2, Queue: 10}, newTestStore(storetest.Fail(store.ErrRejected)))
-	var wg sync.WaitGroup
-	for range 3 {
-		wg.Go(func() {
-			for i := range 300 {
-				id, err := p.Submit(context.Background(), value(i))
-				assert.NoError(t, err)
-				v, err := p.Get(context.Background(), id)
-				assert.Equal(t, i, v)
-				assert.ErrorIs(t, err, store.ErrRejected)
-			}
-		})
-	}
-	wg.Wait()
-	handedBack(t, p.Stop(t.Context()), 900)
-}
-
 // A task that waits is told of as others are while submitters wait for room.
 func TestGetIsToldWhileSubmittersWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, &pool.Options{Workers: 1, Queue: 100})
 		tokens := make(chan struct{})
-		ids, err := p.SubmitAll(t.Context(), repeat(100, gated(tokens, 1)))
-		require.NoError(t, err)
-		synctest.Wait()
-		batch := p.submittingAll(repeat(200, gated(tokens, 1)))
+		opensAtEnd(t, tokens)
+		batch := p.submittingAll(repeat(300, gated(tokens, 1)))
 		batch.waits(t)
-		for i := range 20 {
-			got := p.getting(ids[i])
+		for id := range store.ID(20) {
+			got := p.getting(1 + id)
 			got.waits(t)
 			tokens <- struct{}{}
 			assert.NoError(t, got.returns(t))
 		}
 		batch.waits(t)
-		close(tokens)
-		assert.NoError(t, batch.returns(t))
 	})
 }
 
@@ -203,42 +179,27 @@ func TestResults(t *testing.T) {
 func TestWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, &pool.Options{Workers: 2, Queue: 5})
-		gates := []chan struct{}{make(chan struct{}), make(chan struct{}), make(chan struct{})}
-		for i, gate := range gates {
+		gate := make(chan struct{})
+		for i := range 3 {
 			submit(t, p, gated(gate, i))
 		}
 		waits := []*pending{p.waiting(), p.waiting()}
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, io.EOF)
 		defer cancel()
 		assert.Equal(t, io.EOF, p.Wait(ctx))
-		late := submit(t, p, value(4)) // waited for as well
-		for _, gate := range gates {
-			for _, wait := range waits {
-				wait.waits(t)
-			}
-			close(gate)
+		submit(t, p, gated(gate, 4)) // waited for as well
+		for range 4 {
+			waits[0].waits(t)
+			waits[1].waits(t)
+			gate <- struct{}{}
 		}
 		for _, wait := range waits {
 			assert.NoError(t, wait.returns(t))
 		}
-		assert.Equal(t, 4, held(t, p, late).Value)
 		assert.NoError(t, p.Wait(ctx), "of a quiet pool, with a ctx that is done")
 		submit(t, p, value(5))
 		assert.NoError(t, p.Wait(t.Context()))
 		assert.Equal(t, 5, holds(t, p))
-	})
-}
-
-// A cancelled Wait: all that waited and ran has its result by then.
-func TestWaitAfterCancel(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p, gate, _, _, _ := busyPool(t)
-		waited := p.waiting()
-		p.cancel(errCause)
-		waited.waits(t)
-		close(gate)
-		assert.NoError(t, waited.returns(t))
-		assert.Equal(t, 3, holds(t, p))
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/metrics"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -132,6 +133,20 @@ func poolGoroutines() string {
 func countGoroutines() int {
 	stacks := poolGoroutines()
 	return strings.Count(stacks, "\n\n") + min(1, len(stacks))
+}
+
+// goroutinesCreated returns a function that says how many goroutines have been started since.
+func goroutinesCreated(t *testing.T) (since func() uint64) {
+	t.Helper()
+	read := func() uint64 {
+		created := []metrics.Sample{{Name: "/sched/goroutines-created:goroutines"}}
+		if metrics.Read(created); created[0].Value.Kind() != metrics.KindUint64 {
+			t.Skip("this version of Go does not count goroutines")
+		}
+		return created[0].Value.Uint64()
+	}
+	begun := read()
+	return func() uint64 { return read() - begun }
 }
 
 // value returns a task that succeeds with v.

@@ -1,6 +1,7 @@
 package pool_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,44 +44,39 @@ func TestNormal(t *testing.T) {
 // Submit(ctx), queue full: waits for room, Stop, the pool's cancel or its own
 // ctx; returns nil / ErrClosed / ctx's cause; nothing is stored on an error.
 func TestSubmitQueueFull(t *testing.T) {
-	blocked := func(t *testing.T, ctx func(p taskPool) context.Context) (p taskPool, gate chan struct{}, id *store.ID, submitted *pending) {
-		p, gate, _, _, _ = busyPool(t)
+	full := func(t *testing.T, ctx func(p taskPool) context.Context, end func(p taskPool, gate chan struct{}), want ...error) {
+		p, gate, _, _, _ := busyPool(t)
 		submit(t, p, value(0)) // fills the queue
-		id = new(store.ID)
-		submitted = begin(func() (err error) { *id, err = p.Submit(ctx(p), value(42)); return err })
+		var id store.ID
+		submitted := begin(func() (err error) { id, err = p.Submit(ctx(p), value(42)); return err })
 		submitted.waits(t)
-		return p, gate, id, submitted
-	}
-	bubble(t, "room", func(t *testing.T) {
-		p, gate, id, submitted := blocked(t, func(taskPool) context.Context { return t.Context() })
-		close(gate)
-		require.NoError(t, submitted.returns(t))
-		v, err := p.Get(t.Context(), *id)
-		assert.NoError(t, err)
-		assert.Equal(t, 42, v)
-	})
-	refused := func(t *testing.T, p taskPool, gate chan struct{}, id *store.ID, err error, want ...error) {
+		end(p, gate)
+		err := submitted.returns(t)
+		if len(want) == 0 {
+			assert.NoError(t, err)
+			assert.Equal(t, 42, held(t, p, id).Value)
+			return
+		}
 		matchesAll(t, err, want...)
-		assert.Zero(t, *id)
+		assert.Zero(t, id)
 		assert.EqualValues(t, 4, p.Stats().Submitted)
 		p.cancel(nil)
 		close(gate)
 		<-p.Done()
 		assert.Equal(t, 4, holds(t, p))
 	}
+	bubble(t, "room", func(t *testing.T) {
+		full(t, func(taskPool) context.Context { return t.Context() }, func(_ taskPool, gate chan struct{}) { close(gate) })
+	})
 	for name, c := range endings {
 		bubble(t, name, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
-			p, gate, id, submitted := blocked(t, func(taskPool) context.Context { return ctx })
-			c.end(p, cancel)
-			refused(t, p, gate, id, submitted.returns(t), c.want...)
+			full(t, func(taskPool) context.Context { return ctx }, func(p taskPool, _ chan struct{}) { c.end(p, cancel) }, c.want...)
 		})
 	}
 	for range 50 { // which cancel is heard of first is left to chance, and ErrClosed says more
 		bubble(t, "the pool's ctx", func(t *testing.T) {
-			p, gate, id, submitted := blocked(t, func(p taskPool) context.Context { return p.ctx })
-			p.cancel(errCause)
-			refused(t, p, gate, id, submitted.returns(t), pool.ErrClosed, errCause)
+			full(t, func(p taskPool) context.Context { return p.ctx }, func(p taskPool, _ chan struct{}) { p.cancel(errCause) }, pool.ErrClosed, errCause)
 		})
 	}
 }
@@ -92,12 +88,8 @@ func TestSubmitDoneContext(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(io.EOF)
 		for range 100 {
-			id, err := p.Submit(ctx, value(1))
-			require.Equal(t, io.EOF, err)
-			require.Zero(t, id)
-			ids, err := p.SubmitAll(ctx, []task{value(1), value(2)})
-			require.Equal(t, io.EOF, err)
-			require.Empty(t, ids)
+			require.Equal(t, io.EOF, noID(p.Submit(ctx, value(1))))
+			require.Equal(t, io.EOF, noIDs(p.SubmitAll(ctx, values(2))))
 		}
 		require.NoError(t, p.Stop(t.Context()))
 		assert.Equal(t, pool.Stats{Workers: runtime.GOMAXPROCS(0)}, p.Stats())
@@ -172,21 +164,24 @@ func TestStopContextEnds(t *testing.T) {
 	})
 }
 
-// Stop again, or N at once: the same drain, the same verdict for all. (workerpool #5, tunny: closed twice)
+// Stop again, or N at once: the same drain, the same verdict for all; and if the pool is cancelled
+// while it drains, the cause, with the results of a cancel. (workerpool #5, tunny: closed twice)
 func TestStopManyTimes(t *testing.T) {
 	for _, want := range []error{nil, errCause} {
 		bubble(t, fmt.Sprint(want), func(t *testing.T) {
-			p, gate, _, _, _ := busyPool(t)
+			p, gate, running, queued, _ := busyPool(t)
 			var stops []*pending
 			for range 20 {
 				stops = append(stops, p.stopping())
 			}
 			synctest.Wait()
-			_, err := p.Submit(t.Context(), value(9))
-			assert.ErrorIs(t, err, pool.ErrClosed)
 			if want != nil {
 				p.cancel(want)
+				synctest.Wait()
+				assert.ErrorIs(t, held(t, p, queued).Err, pool.ErrNotRun)
 			}
+			_, err := p.Submit(t.Context(), value(9))
+			matchesAll(t, err, pool.ErrClosed, cmp.Or(want, pool.ErrClosed))
 			for _, stop := range stops {
 				stop.waits(t)
 			}
@@ -194,6 +189,7 @@ func TestStopManyTimes(t *testing.T) {
 			for _, stop := range append(stops, p.stopping()) {
 				assert.Equal(t, want, stop.returns(t))
 			}
+			assert.NoError(t, held(t, p, running).Err)
 			assert.Equal(t, 3, holds(t, p))
 		})
 	}
@@ -214,7 +210,8 @@ func TestCancel(t *testing.T) {
 		ids, err := p.SubmitAll(t.Context(), repeat(10, func(context.Context) (int, error) { started = true; return 3, nil }))
 		require.NoError(t, err)
 		calls := []*pending{p.submitting(value(4)), p.getting(ids[9])}
-		synctest.Wait()
+		waited := p.waiting()
+		waited.waits(t)
 
 		p.cancel(errCause)
 		_, err = p.Submit(t.Context(), value(5)) // at once, before anything else has run
@@ -231,10 +228,12 @@ func TestCancel(t *testing.T) {
 		}
 		stopped := p.stopping()
 		stopped.waits(t)
+		waited.waits(t)
 		assert.Equal(t, pool.Stats{Submitted: 12, Failed: 1, NotRun: 10, Running: 1, Workers: 2}, p.Stats())
 
 		time.Sleep(time.Hour)
 		close(gate)
+		assert.NoError(t, waited.returns(t))
 		assert.Equal(t, errCause, stopped.returns(t))
 		assert.Equal(t, store.Result[int]{ID: stubborn, Value: 2}, held(t, p, stubborn))
 		assert.False(t, started, "a queued task was started after the cancel")
@@ -246,11 +245,10 @@ func TestCancel(t *testing.T) {
 // A cancelled pool without anything to do ends by itself.
 func TestCancelIdle(t *testing.T) {
 	for _, tasks := range []int{0, 1, 3} {
-		bubble(t, fmt.Sprint(tasks), func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
 			p := newPool(t, &pool.Options{Workers: 3})
-			for range tasks {
-				submit(t, p, value(1))
-			}
+			_, err := p.SubmitAll(t.Context(), values(tasks))
+			require.NoError(t, err)
 			synctest.Wait()
 			p.cancel(errCause)
 			synctest.Wait()
@@ -259,23 +257,6 @@ func TestCancelIdle(t *testing.T) {
 			assert.Equal(t, tasks, holds(t, p))
 		})
 	}
-}
-
-// The cancel comes while the pool drains: the same, and Stop returns the cause.
-func TestCancelWhileStopping(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p, gate, running, queued, _ := busyPool(t)
-		stopped := p.stopping()
-		synctest.Wait()
-		p.cancel(errCause)
-		synctest.Wait()
-		assert.ErrorIs(t, held(t, p, queued).Err, pool.ErrNotRun)
-		_, err := p.Submit(t.Context(), value(9))
-		assert.ErrorIs(t, err, errCause)
-		close(gate)
-		assert.Equal(t, errCause, stopped.returns(t))
-		assert.NoError(t, held(t, p, running).Err)
-	})
 }
 
 // A cancel that comes after the end changes nothing.
@@ -342,11 +323,16 @@ func TestAllTasksPanic(t *testing.T) {
 }
 
 // the task calls Goexit: the worker is replaced, Submit is accepted, ErrGoexit is
-// stored.
+// stored. Its goroutines do not pile up.
 func TestTaskGoexits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPool(t, &pool.Options{Workers: 2})
-		ids, err := p.SubmitAll(t.Context(), repeat(10, exitingTask))
+		p := newPool(t, &pool.Options{Workers: 1})
+		var depths []int
+		ids, err := p.SubmitAll(t.Context(), repeat(20, func(context.Context) (int, error) {
+			depths = append(depths, runtime.Callers(0, make([]uintptr, 1000)))
+			runtime.Goexit()
+			return 0, nil
+		}))
 		require.NoError(t, err)
 		after := submit(t, p, value(2))
 		require.NoError(t, p.Stop(t.Context()))
@@ -354,7 +340,8 @@ func TestTaskGoexits(t *testing.T) {
 			assert.Equal(t, store.Result[int]{ID: id, Err: pool.ErrGoexit}, held(t, p, id))
 		}
 		assert.Equal(t, 2, held(t, p, after).Value)
-		assert.Equal(t, pool.Stats{Submitted: 11, Succeeded: 1, Failed: 10, Workers: 2}, p.Stats())
+		assert.Equal(t, pool.Stats{Submitted: 21, Succeeded: 1, Failed: 20, Workers: 1}, p.Stats())
+		assert.Equal(t, depths[2], depths[19])
 	})
 }
 
@@ -399,12 +386,14 @@ func TestResize(t *testing.T) {
 	})
 }
 
-// Idle workers leave at once, and are started again when there is work.
+// Idle workers leave at once, and are started again when there is work. Done stays open
+// meanwhile, until Stop is called or the pool is cancelled.
 func TestResizeIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, &pool.Options{Workers: 5})
-		together := func(n int) { // runs n tasks that wait for each other
+		workers := func(n int) { // runs n tasks that wait for each other, and then no more than n are left
 			t.Helper()
+			require.NoError(t, p.Resize(n))
 			gate := make(chan struct{})
 			for range n {
 				submit(t, p, gated(gate, 1))
@@ -413,17 +402,13 @@ func TestResizeIdle(t *testing.T) {
 			assert.EqualValues(t, n, p.Stats().Running)
 			close(gate)
 			require.NoError(t, p.Wait(t.Context()))
+			synctest.Wait()
+			assert.Equal(t, n, countGoroutines())
+			assert.False(t, isClosed(p.Done()), "Done is closed")
 		}
-		together(5)
-		require.NoError(t, p.Resize(1))
-		synctest.Wait()
-		assert.Equal(t, 1, countGoroutines(), "goroutines after Resize(1)")
-		together(1)
-		require.NoError(t, p.Resize(3))
-		together(3)
-		require.NoError(t, p.Resize(0))
-		require.NoError(t, p.Resize(8))
-		together(8)
+		for _, n := range []int{5, 1, 3, 0, 8} {
+			workers(n)
+		}
 	})
 }
 
@@ -450,31 +435,42 @@ func TestResizeToZero(t *testing.T) {
 	})
 }
 
-// Stop with zero workers: queued tasks get ErrNotRun wrapping ErrNoWorkers,
-// Submit says ErrClosed, Stop returns that error; one result each. It makes no
-// difference which comes first, Stop or Resize(0).
+// Stop with zero workers: queued tasks get ErrNotRun wrapping ErrNoWorkers, Submit says ErrClosed,
+// Stop returns that error; one result each. It makes no difference which comes first, Stop or
+// Resize(0). A cancel is the more important reason.
 func TestStopWithoutWorkers(t *testing.T) {
-	for _, stopFirst := range []bool{false, true} {
-		bubble(t, fmt.Sprintf("Stop first: %t", stopFirst), func(t *testing.T) {
+	for name, c := range map[string]struct {
+		stopFirst bool
+		cause     error
+	}{"Resize first": {false, nil}, "Stop first": {true, nil}, "and a cancel": {false, errCause}} {
+		bubble(t, name, func(t *testing.T) {
 			p, gate, running, queued, queued2 := busyPool(t)
-			if !stopFirst {
+			if !c.stopFirst {
 				require.NoError(t, p.Resize(0))
+			}
+			if c.cause != nil {
+				p.cancel(c.cause)
 			}
 			stopped := p.stopping()
 			stopped.waits(t)
-			if stopFirst {
+			if c.stopFirst {
 				require.NoError(t, p.Resize(0))
 				synctest.Wait()
 			}
+			why := cmp.Or(c.cause, pool.ErrNoWorkers)
 			for _, id := range []store.ID{queued, queued2} { // while the other still runs
-				matchesAll(t, held(t, p, id).Err, pool.ErrNotRun, pool.ErrNoWorkers)
+				err := held(t, p, id).Err
+				matchesAll(t, err, pool.ErrNotRun, why)
+				assert.Equal(t, c.cause == nil, errors.Is(err, pool.ErrNoWorkers))
 			}
 			_, err := p.Submit(t.Context(), value(9))
-			assert.Equal(t, pool.ErrClosed, err)
-			assert.Equal(t, pool.ErrClosed, p.Resize(1), "the queued tasks have their results")
+			assert.ErrorIs(t, err, pool.ErrClosed)
+			assert.ErrorIs(t, p.Resize(1), pool.ErrClosed, "the queued tasks have their results")
 
 			close(gate)
-			matchesAll(t, stopped.returns(t), pool.ErrNotRun, pool.ErrNoWorkers)
+			err = stopped.returns(t)
+			assert.ErrorIs(t, err, why)
+			assert.Equal(t, c.cause == nil, errors.Is(err, pool.ErrNotRun))
 			assert.NoError(t, held(t, p, running).Err)
 			assert.Equal(t, 3, holds(t, p))
 		})
@@ -497,7 +493,7 @@ func TestStopWithoutWorkersOrTasks(t *testing.T) {
 // returns ErrQueueFull, and nothing is stored.
 func TestInsideTask(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPool(t, &pool.Options{Workers: 1, Queue: 2})
+		p := newPool(t, &pool.Options{Workers: 1, Queue: 100})
 		begun := time.Now()
 		ended := submit(t, p, value(1))
 		var queued, self store.ID
@@ -515,12 +511,12 @@ func TestInsideTask(t *testing.T) {
 			assert.NoError(t, err, "Submit with room in the queue")
 			_, err = p.Get(ctx, queued)
 			assert.Equal(t, pool.ErrInTask, err, "Get of a task that waits")
-			ids, err := p.SubmitAll(ctx, []task{value(4), value(5), value(6)})
+			ids, err := p.SubmitAll(ctx, values(120))
 			assert.Equal(t, pool.ErrQueueFull, err)
-			assert.Len(t, ids, 1)
+			assert.Len(t, ids, 99, "as many as the queue takes, also more than it has memory for yet")
 			_, err = p.Submit(ctx, value(7))
 			assert.Equal(t, pool.ErrQueueFull, err)
-			_, err = p.Get(ctx, 99)
+			_, err = p.Get(ctx, 9999)
 			assert.Equal(t, store.ErrNotFound, err)
 
 			assert.Equal(t, pool.ErrInTask, p.Stop(ctx))
@@ -532,7 +528,7 @@ func TestInsideTask(t *testing.T) {
 		assert.Zero(t, time.Since(begun), "something waited")
 		assert.EqualValues(t, 2, self)
 		assert.NoError(t, p.Stop(t.Context()))
-		assert.Equal(t, 4, holds(t, p))
+		assert.Equal(t, 2+100, holds(t, p))
 		assert.Equal(t, 3, held(t, p, queued).Value)
 	})
 }
@@ -543,43 +539,44 @@ func TestInsideTaskOfAnotherPool(t *testing.T) {
 		inner := newPool(t, &pool.Options{Workers: 1, Queue: 1})
 		outer := newPool(t, &pool.Options{Workers: 1})
 		submit(t, outer, func(ctx context.Context) (int, error) {
-			var last store.ID
-			for i := range 10 {
-				id, err := inner.Submit(ctx, value(i))
-				assert.NoError(t, err)
-				last = id
-			}
-			v, err := inner.Get(ctx, last)
+			ids, err := inner.SubmitAll(ctx, values(10))
+			assert.NoError(t, err)
+			v, err := inner.Get(ctx, ids[9])
 			assert.NoError(t, err)
 			assert.Equal(t, 9, v)
-			assert.NoError(t, inner.Wait(ctx))
-			assert.NoError(t, inner.Stop(ctx))
-			return 0, nil
+			return 0, errors.Join(inner.Wait(ctx), inner.Stop(ctx))
 		})
 		assert.NoError(t, outer.Stop(t.Context()))
 		assert.EqualValues(t, 1, outer.Stats().Succeeded)
 	})
 }
 
-// Get of an id never given out, or deleted: store.ErrNotFound at once.
+// Get of an id never given out, or deleted: store.ErrNotFound at once, also if a worker that is idle
+// has run that task last.
 func TestGetNotFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, gate, running, queued, _ := busyPool(t)
+		p, gate, _, queued, last := busyPool(t)
 		begun := time.Now()
-		for _, id := range []store.ID{0, 4, 99, 1 << 32, 1<<64 - 1} {
-			_, err := p.Get(t.Context(), id)
-			assert.Equal(t, store.ErrNotFound, err, "ID %d", id)
+		missing := func(ids ...store.ID) {
+			t.Helper()
+			for _, id := range ids {
+				_, err := p.Get(t.Context(), id)
+				assert.Equal(t, store.ErrNotFound, err, "ID %d", id)
+			}
 		}
+		missing(0, 4, 99, 1<<32, 1<<64-1)
 		close(gate)
 		require.NoError(t, p.Wait(t.Context()))
-		require.NoError(t, p.st.Delete(t.Context(), running))
-		_, err := p.Get(t.Context(), running)
-		assert.Equal(t, store.ErrNotFound, err)
-		_, err = p.Get(t.Context(), queued)
+		require.NoError(t, p.st.Delete(t.Context(), last))
+		missing(last)
+		failing := submit(t, p, failingTask)
+		require.NoError(t, p.Wait(t.Context()))
+		require.NoError(t, p.st.Delete(t.Context(), failing))
+		missing(failing)
+		_, err := p.Get(t.Context(), queued)
 		assert.NoError(t, err)
 		require.NoError(t, p.Stop(t.Context()))
-		_, err = p.Get(t.Context(), 99)
-		assert.Equal(t, store.ErrNotFound, err)
+		missing(99)
 		assert.Zero(t, time.Since(begun))
 	})
 }

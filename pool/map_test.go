@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -28,37 +29,79 @@ func joined(err error) []error {
 	return nil
 }
 
-// rill #72, #86, #90; pond, conc #156: no error is lost, wherever it is, and no
-// value beside it or after it. n = 1, 2 and errors first and last included.
+// rill #72, #86, #90; pond, conc #106, #156: no error is lost, whatever it is and wherever, and no
+// value beside it or after it. A worker that a Goexit ends is replaced, also if it is the only one,
+// and one that returns ErrGoexit is not.
 func TestMapErrors(t *testing.T) {
-	for n := 1; n <= 4; n++ {
-		for failing := range 1 << n { // the set of inputs that fail
+	wants := []error{nil, errTask, io.ErrClosedPipe, pool.ErrGoexit, pool.ErrGoexit}
+	for n, all := 1, len(wants); n <= 4; n, all = n+1, all*len(wants) {
+		for ends := range all { // how the calls end, as a number with n digits
 			synctest.Test(t, func(t *testing.T) {
-				errs := make([]error, n)
-				var texts []error
-				for i := range errs {
-					if failing>>i&1 == 1 {
-						errs[i] = fmt.Errorf("error of %d", i)
-						texts = append(texts, fmt.Errorf("pool: input %d: error of %d", i, i))
-					}
+				digits := make([]int, n)
+				for i, left := 0, ends; i < n; i, left = i+1, left/len(wants) {
+					digits[i] = left % len(wants)
 				}
+				workers := 1 + ends%2
+				var calls gauge
 				out, err := pool.Map(t.Context(), numbers(n), func(_ context.Context, i int) (int, error) {
-					return i + 100, errs[i]
-				}, &pool.Options{Workers: 2})
-				require.Len(t, out, n)
-				for i := range out {
-					assert.Equal(t, i+100, out[i])
-					if errs[i] != nil {
-						assert.ErrorIs(t, err, errs[i])
+					defer calls.enter()()
+					switch digits[i] {
+					case 2:
+						panic(io.ErrClosedPipe)
+					case 3:
+						runtime.Goexit()
 					}
+					return i + 100, wants[digits[i]]
+				}, &pool.Options{Workers: workers})
+				require.Len(t, out, n)
+				errs := joined(err)
+				for i, how := range digits {
+					if how == 2 || how == 3 {
+						assert.Zero(t, out[i])
+					} else {
+						assert.Equal(t, i+100, out[i])
+					}
+					if how == 0 {
+						continue
+					}
+					require.NotEmpty(t, errs)
+					assert.ErrorIs(t, errs[0], wants[how])
+					assert.ErrorContains(t, errs[0], fmt.Sprintf("pool: input %d: ", i))
+					var panicked *pool.PanicError
+					assert.Equal(t, how == 2, errors.As(errs[0], &panicked) && strings.Contains(string(panicked.Stack), "TestMapErrors"))
+					errs = errs[1:]
 				}
-				if len(texts) == 0 {
-					assert.NoError(t, err)
-				} else {
-					assert.EqualError(t, err, errors.Join(texts...).Error())
-				}
+				assert.Empty(t, errs)
+				assert.LessOrEqual(t, calls.most.Load(), int64(workers))
 			})
 		}
+	}
+}
+
+// An input that is left in another's block is mapped like any other: a panic in it is
+// an error, a Goexit too.
+func TestMapPanicsInAnothersBlock(t *testing.T) {
+	const n = 64 // four inputs to a block
+	for want, end := range map[error]func(){io.ErrNoProgress: func() { panic(io.ErrNoProgress) }, pool.ErrGoexit: runtime.Goexit} {
+		bubble(t, want.Error(), func(t *testing.T) {
+			var others sync.WaitGroup
+			others.Add(n - 1)
+			_, err := pool.Map(t.Context(), numbers(n), func(_ context.Context, i int) (int, error) {
+				if i == 0 {
+					others.Wait()
+					return 0, nil
+				}
+				if others.Done(); i <= 3 {
+					end()
+				}
+				return 0, nil
+			}, &pool.Options{Workers: 2})
+			require.Len(t, joined(err), 3)
+			for i, err := range joined(err) {
+				assert.ErrorIs(t, err, want)
+				assert.ErrorContains(t, err, fmt.Sprintf("input %d:", i+1))
+			}
+		})
 	}
 }
 
@@ -78,52 +121,6 @@ func TestMapErrorsAreInOrder(t *testing.T) {
 		}, &pool.Options{Workers: 3})
 		assert.EqualError(t, err, "pool: input 0: error of 0\npool: input 1: error of 1\npool: input 2: error of 2\n"+
 			"2 of 5 inputs: pool: task not run: cause of the cancel")
-	})
-}
-
-// conc #106: a panic loses no result.
-func TestMapPanics(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		out, err := pool.Map(t.Context(), numbers(6), func(_ context.Context, i int) (int, error) {
-			switch i {
-			case 1, 2, 5:
-				panic(io.ErrClosedPipe)
-			case 3:
-				runtime.Goexit()
-			}
-			return i + 1, nil
-		}, &pool.Options{Workers: 2})
-		assert.Equal(t, []int{1, 0, 0, 0, 5, 0}, out)
-		var panicked *pool.PanicError
-		require.ErrorAs(t, err, &panicked)
-		assert.Contains(t, string(panicked.Stack), "TestMapPanics")
-		matchesAll(t, err, io.ErrClosedPipe, pool.ErrGoexit)
-		assert.Len(t, joined(err), 4)
-	})
-}
-
-// A worker that a Goexit ends is replaced, also if it is the only one.
-func TestMapGoexits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		out, err := pool.Map(t.Context(), numbers(5), func(_ context.Context, i int) (int, error) {
-			if 0 < i && i < 4 {
-				runtime.Goexit()
-			}
-			return i + 1, nil
-		}, &pool.Options{Workers: 1})
-		assert.Equal(t, []int{1, 0, 0, 0, 5}, out)
-		assert.ErrorIs(t, err, pool.ErrGoexit)
-		assert.NotErrorIs(t, err, pool.ErrNotRun)
-	})
-}
-
-func TestMapPanicNil(t *testing.T) {
-	panickingNil(t, func(t *testing.T) {
-		out, err := pool.Map(t.Context(), []task{value(1), panicsNil, value(3)}, pool.Call[int], nil)
-		assert.Equal(t, []int{1, 0, 3}, out)
-		var panicked *pool.PanicError
-		assert.ErrorAs(t, err, &panicked)
-		assert.ErrorContains(t, err, "input 1: ")
 	})
 }
 
@@ -213,18 +210,14 @@ func TestMapCancel(t *testing.T) {
 
 // A cancel after the last call has started has nothing left to stop.
 func TestMapCancelTooLate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		_, err := pool.Map(ctx, numbers(3), func(context.Context, int) (int, error) { cancel(); return 0, nil }, &pool.Options{Workers: 3})
-		if err != nil { // unless one had not started
-			assert.ErrorIs(t, err, pool.ErrNotRun)
-		}
-		started := func(context.Context, int) (int, error) { return 0, errors.New("a call was started after the cancel") }
-		_, err = pool.Map(ctx, numbers(1), started, nil)
-		assert.EqualError(t, err, "1 of 1 inputs: pool: task not run: context canceled")
-		_, err = pool.Map(ctx, numbers(0), started, nil)
-		assert.NoError(t, err, "nothing to do, and nothing left undone")
-	})
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := pool.Map(ctx, numbers(1), func(context.Context, int) (int, error) { cancel(); return 0, nil }, nil)
+	assert.NoError(t, err)
+	started := func(context.Context, int) (int, error) { return 0, errors.New("a call was started after the cancel") }
+	_, err = pool.Map(ctx, numbers(1), started, nil)
+	assert.EqualError(t, err, "1 of 1 inputs: pool: task not run: context canceled")
+	_, err = pool.Map(ctx, numbers(0), started, nil)
+	assert.NoError(t, err, "nothing to do, and nothing left undone")
 }
 
 // Every input is mapped exactly once, whatever the numbers, and its value is in its place.
@@ -299,23 +292,22 @@ func TestMapNoHeadOfLineBlocking(t *testing.T) {
 	}
 }
 
-// Workers is how many calls may run at once, and costs nothing: there are as many
-// goroutines as there are calls that wait, and a few.
+// Workers is how many calls may run at once, and costs nothing: there are as many goroutines as there
+// are calls that wait, and a few. The price of Map grows with the inputs, not with their square, when
+// each might have a worker of its own. (It took more than a minute.)
 func TestMapHugeWorkers(t *testing.T) {
-	var most atomic.Int64
-	goroutines := runtime.NumGoroutine() // those that other tests have left, too
+	started := goroutinesCreated(t)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	_, err := pool.Map(t.Context(), make([]int, 1_000_000), func(context.Context, int) (struct{}, error) {
-		if n := int64(runtime.NumGoroutine() - goroutines); n > most.Load() {
-			most.Store(n)
-		}
-		return struct{}{}, nil
-	}, &pool.Options{Workers: huge})
+	err := soon(t, 30*time.Second, func() error {
+		_, err := pool.Map(t.Context(), make([]struct{}, 1_000_000), func(context.Context, struct{}) (struct{}, error) {
+			return struct{}{}, nil
+		}, &pool.Options{Workers: math.MaxInt})
+		return err
+	})
 	runtime.ReadMemStats(&after)
 	require.NoError(t, err)
-	assert.Less(t, most.Load(), int64(10_000), "goroutines")
-	// The memory for the input may have been there before, or not.
+	assert.Less(t, started(), uint64(10_000), "goroutines")
 	assert.Less(t, after.Sys-before.Sys, uint64(64<<20), "bytes from the operating system")
 }
 
@@ -356,18 +348,4 @@ func TestMapHugeInput(t *testing.T) {
 			assert.EqualError(t, err, fmt.Sprintf("%d of %d inputs: pool: task not run: cause of the cancel", huge-runs.Load(), huge))
 		})
 	}
-}
-
-// The price of Map grows with the inputs, not with their square, when each has a
-// worker of its own. (It took more than a minute.)
-func TestMapManyWorkers(t *testing.T) {
-	n := 80_000
-	if raceEnabled {
-		n = 5000 // the race detector does not take as many goroutines
-	}
-	_ = soon(t, 30*time.Second, func() error {
-		_, err := pool.Map(t.Context(), make([]int, n), doubled, &pool.Options{Workers: math.MaxInt})
-		assert.NoError(t, err)
-		return err
-	})
 }

@@ -172,118 +172,80 @@ func TestHangingBatch(t *testing.T) {
 	})
 }
 
-// A BatchPutter gets the results of the tasks that were not run in batches; if a
-// batch fails, in smaller ones, and one by one in the end.
+// The results of tasks that are not run are saved in batches, if the store takes them; if a batch
+// fails, in smaller ones, and one by one in the end. One that is refused is replaced, as one is
+// that was run. An ID that somebody else holds is not taken for the pool's own: the result is handed
+// back, whatever became of a batch that did not have it. One that was stored before the store went
+// wrong is not handed back.
 func TestPutBatch(t *testing.T) {
-	for name, fault := range map[string]storetest.Fault{
-		"stored": nil,
-		"fails":  storetest.Fail(errDown),
-		"panics": storetest.Panic("boom"),
-		"Goexit": goexit,
-	} {
-		bubble(t, name, func(t *testing.T) {
-			st := newTestStore(inBatches(fault))
-			p := newPool(t, &pool.Options{Workers: 1, Queue: 5000}, batches{st})
-			gate := make(chan struct{})
-			submit(t, p, gated(gate, 1))
-			synctest.Wait()
-			_, err := p.SubmitAll(t.Context(), repeat(3000, value(2)))
-			require.NoError(t, err)
-			p.cancel(errCause)
-			synctest.Wait()
-			assert.EqualValues(t, 3000, p.Stats().NotRun)
-			close(gate)
-			assert.Equal(t, errCause, p.Stop(t.Context()))
-			assert.Equal(t, 3001, holds(t, p))
-			puts := 0
-			for _, size := range st.sizes() {
-				if size == 1 {
-					puts++
-				}
-			}
-			if name == "stored" {
-				assert.LessOrEqual(t, len(st.sizes()), 5)
-				assert.Equal(t, 1, puts)
-			} else {
-				assert.Less(t, len(st.sizes())-puts, 3000, "what was not stored was tried again in the same batch")
-				assert.Equal(t, 3001, puts)
-			}
-		})
-	}
-}
-
-// An ID of an unrun task that somebody else holds is not taken for the pool's own: the
-// result is handed back, whatever became of a batch that did not have it. A result that was
-// stored before the store went wrong is not handed back.
-func TestPutBatchHeld(t *testing.T) {
-	const tasks = 1100 // more than are put in one batch
+	const tasks = 3000 // the first runs
+	fails, rejects, exists := storetest.Fail(errDown), storetest.Fail(store.ErrRejected), storetest.Fail(store.ErrExists)
 	for name, c := range map[string]struct {
-		held  store.ID // 0: none
-		fault storetest.Fault
-		batch bool
+		fault   storetest.Fault
+		batch   bool
+		held    store.ID // 0: none
+		unsaved int
 	}{
-		"no batches":                  {3, nil, false},
-		"batch rejected":              {3, inBatches(storetest.Fail(store.ErrRejected)), true},
-		"batch refused, first":        {1, inBatches(storetest.Fail(store.ErrExists)), true},
-		"not in the batch that fails": {1090, inBatches(storetest.Only(storetest.Fail(errDown), 5)), true},
-		"Goexit after storing":        {0, inBatches(loses(goexit)), true},
-		"panic after storing":         {0, inBatches(loses(storetest.Panic("boom"))), true},
-		"error after storing":         {0, inBatches(loses(storetest.Fail(errDown))), true},
+		"stored":                   {nil, true, 0, 0},
+		"batches fail":             {inBatches(fails), true, 0, 0},
+		"batches panic":            {inBatches(storetest.Panic("boom")), true, 0, 0},
+		"batches Goexit":           {inBatches(goexit), true, 0, 0},
+		"Goexit after storing":     {inBatches(loses(goexit)), true, 0, 0},
+		"panic after storing":      {inBatches(loses(storetest.Panic("boom"))), true, 0, 0},
+		"error after storing":      {inBatches(loses(fails)), true, 0, 0},
+		"held":                     {nil, false, 3, 1},
+		"held, rejected":           {inBatches(rejects), true, 3, 1},
+		"held, refused, first":     {inBatches(exists), true, 2, 1},
+		"held, in a batch of good": {inBatches(storetest.Only(fails, 5)), true, 1090, 1},
+		"one is rejected":          {storetest.Only(script(rejects), 2), false, 0, 0},
+		"ten Goexit":               {storetest.Only(goexit, idsFromTo(2, 11)...), false, 0, 10},
 	} {
 		bubble(t, name, func(t *testing.T) {
 			st := newTestStore(c.fault)
 			if c.held != 0 {
 				require.NoError(t, st.ResultStore.Put(t.Context(), store.Result[int]{ID: c.held, Value: 42}))
 			}
-			p := newPool(t, &pool.Options{Workers: 1, Queue: 2000}, st.as(c.batch))
-			_, err := p.SubmitAll(t.Context(), repeat(tasks, func(ctx context.Context) (int, error) { <-ctx.Done(); return 0, nil }))
-			require.NoError(t, err)
-			p.cancel(errCause) // perhaps before the first has started
-			err = p.Stop(t.Context())
-			assert.ErrorIs(t, err, errCause)
-			assert.Equal(t, tasks, holds(t, p))
-			if c.held != 0 {
-				assert.Equal(t, c.held, handedBack(t, err, 1)[0].ID)
-				assert.Equal(t, 42, held(t, p, c.held).Value)
-			} else {
-				var unsaved *pool.UnsavedError[int]
-				assert.NotErrorAs(t, err, &unsaved)
-			}
-		})
-	}
-}
-
-// The result of an unrun task that the store refuses is replaced, as one is that was run;
-// and if the store calls Goexit in every Put, all are handed back.
-func TestPutGoexitsAfterCancel(t *testing.T) {
-	for name, c := range map[string]struct {
-		put     storetest.Fault
-		unsaved int
-	}{
-		"rejects": {script(storetest.Fail(store.ErrRejected)), 0},
-		"Goexit":  {goexit, 10},
-	} {
-		bubble(t, name, func(t *testing.T) {
-			p := newPool(t, &pool.Options{Workers: 1, Queue: 11}, newTestStore(storetest.Only(c.put, idsFromTo(2, 11)...)))
+			p := newPool(t, &pool.Options{Workers: 1, Queue: tasks}, st.as(c.batch))
 			gate := make(chan struct{})
 			submit(t, p, gated(gate, 1))
 			synctest.Wait()
-			for range 10 {
-				submit(t, p, value(2))
-			}
+			_, err := p.SubmitAll(t.Context(), repeat(tasks-1, value(2)))
+			require.NoError(t, err)
 			p.cancel(errCause)
+			synctest.Wait()
+			assert.EqualValues(t, tasks-1, p.Stats().NotRun)
 			close(gate)
-			err := p.Stop(t.Context())
+			err = p.Stop(t.Context())
 			assert.ErrorIs(t, err, errCause)
-			assert.Equal(t, 11-c.unsaved, holds(t, p))
 			if c.unsaved > 0 {
-				assert.ErrorIs(t, err, pool.ErrGoexit)
-				handedBack(t, err, c.unsaved)
-				return
+				unsaved := handedBack(t, err, c.unsaved)
+				assert.Contains(t, []store.ID{c.held, 2}, unsaved[0].ID)
+			} else {
+				assert.Equal(t, errCause, err)
 			}
-			err = held(t, p, 2).Err
-			assert.ErrorIs(t, err, store.ErrRejected)
-			assert.ErrorContains(t, err, "task not run")
+			if c.held != 0 {
+				assert.Equal(t, 42, held(t, p, c.held).Value)
+				assert.Equal(t, tasks, holds(t, p))
+			} else {
+				assert.Equal(t, tasks-c.unsaved, holds(t, p))
+			}
+			puts, sizes := 0, st.sizes()
+			for _, size := range sizes {
+				puts += max(0, 2-size)
+			}
+			switch name {
+			case "stored":
+				assert.LessOrEqual(t, len(sizes), 5)
+				assert.Equal(t, 1, puts)
+			case "batches fail", "batches panic", "batches Goexit":
+				assert.Less(t, len(sizes)-puts, tasks, "what was not stored was tried again in the same batch")
+				assert.Equal(t, tasks, puts)
+			case "one is rejected":
+				assert.ErrorIs(t, held(t, p, 2).Err, store.ErrRejected)
+				assert.ErrorContains(t, held(t, p, 2).Err, "task not run")
+			case "ten Goexit":
+				assert.ErrorIs(t, err, pool.ErrGoexit)
+			}
 		})
 	}
 }

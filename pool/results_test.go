@@ -7,7 +7,6 @@ import (
 	"io"
 	"runtime"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -96,71 +95,53 @@ func putting(t *testing.T, put storetest.Fault) (taskPool, error) {
 	return p, err
 }
 
-// The store can never take a result: it says ErrRejected, or panics, at once or later. A
-// result whose Err says so is stored instead, and that is saved as any other is.
+// The store can never take a result: it says ErrRejected, or panics, at once or later. A result
+// whose Err says so is stored instead, and that is saved as any other is. A Goexit, or ErrExists, is
+// no reason to: the result that was meant is handed back, as it is if the other is refused too. A
+// Put that stored the result and said otherwise, in whatever way, has nothing reported as lost.
 func TestPutRejects(t *testing.T) {
-	fails, rejects, panics := storetest.Fail(errDown), storetest.Fail(store.ErrRejected), storetest.Panic(io.ErrNoProgress)
+	fails, rejects, exists := storetest.Fail(errDown), storetest.Fail(store.ErrRejected), storetest.Fail(store.ErrExists)
+	panics := storetest.Panic(io.ErrNoProgress)
 	for name, c := range map[string]struct {
 		put    storetest.Fault
-		panics bool
+		stored error // what the Err of the stored result matches; nil: none is
+		back   error // what Stop's does, which hands the result back; nil: it does not
 	}{
-		"ErrRejected":                  {script(rejects), false},
-		"panic":                        {script(panics), true},
-		"fails and panics":             {script(fails, panics), true},
-		"the other fails":              {script(rejects, fails), false},
-		"the other is stored, no word": {script(rejects, loses(fails)), false},
+		"ErrRejected":                  {script(rejects), store.ErrRejected, nil},
+		"panic":                        {script(panics), io.ErrNoProgress, nil},
+		"fails and panics":             {script(fails, panics), io.ErrNoProgress, nil},
+		"the other fails":              {script(rejects, fails), store.ErrRejected, nil},
+		"the other is stored, no word": {script(rejects, loses(fails)), store.ErrRejected, nil},
+		"always":                       {rejects, nil, store.ErrRejected},
+		"always panics":                {panics, nil, store.ErrRejected},
+		"always panics, nil Err":       {storetest.Panic(error(nil)), nil, store.ErrRejected},
+		"the other is held":            {script(rejects, exists), nil, store.ErrRejected},
+		"Goexit":                       {goexit, nil, pool.ErrGoexit},
+		"fails and Goexits":            {script(fails, goexit), nil, pool.ErrGoexit},
+		"ID is held":                   {exists, nil, store.ErrExists},
+		"stored, and fails":            {script(loses(fails)), errTask, nil},
+		"stored, and panics":           {script(loses(panics)), errTask, nil},
 	} {
 		bubble(t, name, func(t *testing.T) {
 			p, err := putting(t, c.put)
+			if c.back != nil {
+				assert.Equal(t, []store.Result[int]{{ID: 1, Value: 7, Err: errTask}}, handedBack(t, err, 1))
+				assert.ErrorIs(t, err, c.back)
+				assert.NotContains(t, err.Error(), "nil>")
+				return
+			}
 			require.NoError(t, err)
-			_, err = p.Get(t.Context(), 1)
-			assert.ErrorIs(t, err, store.ErrRejected)
+			v, err := p.Get(t.Context(), 1)
+			assert.ErrorIs(t, err, c.stored)
 			assert.ErrorContains(t, err, errTask.Error(), "what the task had to say")
-			assert.Zero(t, held(t, p, 1).Value)
-			var panicked *pool.PanicError
-			assert.Equal(t, c.panics, errors.As(err, &panicked))
-			if c.panics {
-				assert.Equal(t, io.ErrNoProgress, panicked.Value)
+			assert.Equal(t, c.stored == errTask, v == 7)
+			assert.Equal(t, c.stored == errTask, err == errTask)
+			if c.stored == io.ErrNoProgress {
+				assert.ErrorIs(t, err, store.ErrRejected)
+				var panicked *pool.PanicError
+				require.ErrorAs(t, err, &panicked)
 				assert.Contains(t, string(panicked.Stack), "storetest")
 			}
-		})
-	}
-}
-
-// … and if that fails too: UnsavedError, with the result that was meant, once.
-func TestPutRejectsAll(t *testing.T) {
-	fails, rejects, exists := storetest.Fail(errDown), storetest.Fail(store.ErrRejected), storetest.Fail(store.ErrExists)
-	for is, puts := range map[error]map[string]storetest.Fault{
-		store.ErrRejected: {
-			"ErrRejected": rejects, "panic": storetest.Panic("boom"), "panic nil Err": storetest.Panic(error(nil)),
-			"the other is held": script(rejects, exists),
-		},
-		pool.ErrGoexit:  {"Goexit": goexit, "fails and Goexits": script(fails, goexit)},
-		store.ErrExists: {"ID is held": exists},
-	} {
-		for name, put := range puts {
-			bubble(t, name, func(t *testing.T) {
-				_, err := putting(t, put)
-				assert.Equal(t, []store.Result[int]{{ID: 1, Value: 7, Err: errTask}}, handedBack(t, err, 1))
-				assert.ErrorIs(t, err, is)
-				assert.NotContains(t, err.Error(), "nil>")
-			})
-		}
-	}
-}
-
-// A Put that stored the result and said otherwise, in whatever way: the second attempt
-// finds it, and nothing is reported as lost.
-func TestPutLies(t *testing.T) {
-	for name, end := range map[string]storetest.Fault{
-		"fails":  storetest.Fail(io.ErrUnexpectedEOF),
-		"panics": storetest.Panic("after storing"),
-	} {
-		bubble(t, name, func(t *testing.T) {
-			p, err := putting(t, script(loses(end)))
-			assert.NoError(t, err)
-			assert.Equal(t, 7, held(t, p, 1).Value)
-			assert.Equal(t, []int{1, 1, 1}, p.st.(*testStore).sizes())
 		})
 	}
 }
@@ -168,19 +149,18 @@ func TestPutLies(t *testing.T) {
 // A store never overwrites, and neither does a pool: results of an earlier pool
 // under the same IDs stay, and the new ones are handed back.
 func TestStoreInUse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		st := newTestStore(nil)
-		first := newPool(t, nil, st)
-		submit(t, first, value(1))
-		require.NoError(t, first.Stop(t.Context()))
-		second := newPool(t, nil, st)
-		submit(t, second, value(2))
-		err := second.Stop(t.Context())
-		assert.ErrorIs(t, err, store.ErrExists)
-		assert.Equal(t, []store.Result[int]{{ID: 1, Value: 2}}, handedBack(t, err, 1))
-		assert.Equal(t, 1, held(t, first, 1).Value)
-		assert.ErrorContains(t, err, "the result of task 1 could not be saved")
-	})
+	st := newTestStore(nil)
+	for i := range 2 {
+		p := newPool(t, nil, st)
+		submit(t, p, value(1+i))
+		err := p.Stop(t.Context())
+		assert.Equal(t, 1, held(t, p, 1).Value)
+		if i > 0 {
+			assert.ErrorIs(t, err, store.ErrExists)
+			assert.Equal(t, []store.Result[int]{{ID: 1, Value: 2}}, handedBack(t, err, 1))
+			assert.ErrorContains(t, err, "the result of task 1 could not be saved")
+		}
+	}
 }
 
 // What Stop hands back is the caller's: Get does not depend on it, and gives each
@@ -212,54 +192,20 @@ func TestHangingStoreHoldsUpNobodyElse(t *testing.T) {
 		synctest.Wait()
 		begun := time.Now()
 		assert.Equal(t, pool.Stats{Submitted: 1, Running: 1, Workers: 1}, p.Stats())
-		submit(t, p, value(2))
-		_, err := p.TrySubmit(value(3))
-		assert.NoError(t, err)
-		_, err = p.SubmitAll(t.Context(), values(2))
-		assert.NoError(t, err)
-		_, err = p.Get(t.Context(), 99)
-		assert.Equal(t, store.ErrNotFound, err)
-		_, err = p.Results(t.Context())
-		assert.NoError(t, err)
-		assert.NoError(t, p.Resize(1))
+		_, get := p.Get(t.Context(), 99)
+		assert.Equal(t, store.ErrNotFound, get)
+		_, results := p.Results(t.Context())
+		errs := submitEachWay(p, value(2))
+		errs["Results"], errs["Resize"] = results, p.Resize(1)
+		for name, err := range errs {
+			assert.NoError(t, err, name)
+		}
 		assert.ErrorIs(t, p.Stop(doneContext()), context.Canceled)
 		assert.Zero(t, time.Since(begun))
 		close(gate)
 		assert.NoError(t, p.Stop(t.Context()))
-		assert.Equal(t, 5, holds(t, p))
+		assert.Equal(t, 4, holds(t, p))
 	})
-}
-
-// Unsaved is of the same moment as the rest: a result that waits for another try is
-// that of a task that counts as running. All workers wait for their second try, and
-// then all are done at about the same moment, while others look.
-func TestStatsUnsaved(t *testing.T) {
-	const workers, rounds = 64, 25
-	var calls atomic.Int64
-	p := newPool(t, &pool.Options{Workers: workers}, newTestStore(func(ctx context.Context, _ []store.ID, do func(context.Context) error) error {
-		if (calls.Add(1)-1)/workers%2 == 0 { // the first try of each task in a round
-			return errDown
-		}
-		return nil
-	}))
-	var wg sync.WaitGroup
-	stop := make(chan struct{})
-	for range 4 {
-		wg.Go(func() {
-			for !isClosed(stop) {
-				s := p.Stats()
-				assert.LessOrEqual(t, s.Unsaved, s.Running)
-			}
-		})
-	}
-	for range rounds {
-		_, err := p.SubmitAll(t.Context(), repeat(workers, value(1)))
-		assert.NoError(t, err)
-		assert.NoError(t, p.Wait(t.Context()))
-	}
-	close(stop)
-	wg.Wait()
-	assert.EqualValues(t, workers*rounds, p.Stats().Succeeded)
 }
 
 // Failing is since the first of the attempts that go on failing, and over with a success.
@@ -299,26 +245,14 @@ func (c *closable) fault(ctx context.Context, _ []store.ID, do func(context.Cont
 // What has ended the pool is what fails, whatever has failed for longer.
 func TestFailingForGoodComesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var hangs atomic.Bool
-		release := make(chan struct{})
-		p := newPool(t, &pool.Options{Workers: 2}, newTestStore(func(_ context.Context, ids []store.ID, _ func(context.Context) error) error {
-			if ids[0] > 1 {
-				return store.ErrClosed
-			}
-			if hangs.Load() {
-				<-release
-			}
-			return errDown
-		}))
+		p := newPool(t, &pool.Options{Workers: 2}, newTestStore(storetest.Chain(
+			storetest.Only(storetest.Fail(store.ErrClosed), 2), storetest.Fail(errDown))))
 		submit(t, p, value(1))
 		time.Sleep(time.Minute)
 		require.Equal(t, errDown, p.Stats().Failing.Err)
-		hangs.Store(true)
-		time.Sleep(time.Minute)
 		submit(t, p, value(2))
 		synctest.Wait()
 		assert.ErrorIs(t, p.Stats().Failing.Err, store.ErrClosed)
-		close(release)
 		require.ErrorIs(t, p.Stop(t.Context()), store.ErrClosed)
 		assert.ErrorIs(t, p.Stats().Failing.Err, store.ErrClosed)
 	})
@@ -339,16 +273,14 @@ func TestStoreIsClosed(t *testing.T) {
 			stored := submit(t, p, value(1))
 			require.NoError(t, p.Wait(t.Context()))
 			gate := make(chan struct{})
-			var ids []store.ID
-			for i := range 12 {
-				ids = append(ids, submit(t, p, gated(gate, 7+i)))
-			}
+			ids, err := p.SubmitAll(t.Context(), repeat(12, gated(gate, 7)))
+			require.NoError(t, err)
 			var last store.ID
 			blocked := begin(func() (err error) { last, err = p.Submit(t.Context(), value(1)); return err })
 			synctest.Wait()
 			closed.Store(true)
 			close(gate)
-			err := soon(t, time.Minute, func() error { return p.Stop(t.Context()) })
+			err = soon(t, time.Minute, func() error { return p.Stop(t.Context()) })
 			require.ErrorIs(t, err, store.ErrClosed)
 			if refused := blocked.returns(t); refused == nil { // there was room before the store was asked
 				ids = append(ids, last)
@@ -362,9 +294,9 @@ func TestStoreIsClosed(t *testing.T) {
 			require.ElementsMatch(t, ids, got)
 			<-p.Done()
 			p.cancel(errCause) // too late to be the reason
-			_, err = p.Submit(t.Context(), value(1))
-			require.ErrorIs(t, err, pool.ErrClosed)
-			require.ErrorIs(t, err, store.ErrClosed)
+			for _, err := range submitEachWay(p, value(1)) {
+				matchesAll(t, err, pool.ErrClosed, store.ErrClosed)
+			}
 			require.ErrorIs(t, p.Wait(t.Context()), store.ErrClosed)
 			require.ErrorIs(t, p.Stats().Failing.Err, store.ErrClosed)
 			v, err := p.Get(t.Context(), stored)
@@ -372,8 +304,7 @@ func TestStoreIsClosed(t *testing.T) {
 			require.Equal(t, 1, v)
 			st.get = closed.fault // Get has what was not stored also when the store cannot be asked
 			_, err = p.Get(t.Context(), stored)
-			require.ErrorIs(t, err, store.ErrClosed)
-			require.ErrorIs(t, err, pool.ErrClosed)
+			matchesAll(t, err, store.ErrClosed, pool.ErrClosed)
 			v, err = p.Get(t.Context(), ids[0])
 			handedBack(t, err, 1)
 			require.Equal(t, 7, v)
@@ -383,14 +314,12 @@ func TestStoreIsClosed(t *testing.T) {
 
 // A pool whose store was closed when there was nothing left to store has lost nothing.
 func TestStoreIsClosedAfterTheWork(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var closed closable
-		p := newPool(t, nil, newTestStore(closed.fault))
-		submit(t, p, value(1))
-		require.NoError(t, p.Wait(t.Context()))
-		closed.Store(true)
-		require.NoError(t, p.Stop(t.Context()))
-	})
+	var closed closable
+	p := newPool(t, nil, newTestStore(closed.fault))
+	submit(t, p, value(1))
+	require.NoError(t, p.Wait(t.Context()))
+	closed.Store(true)
+	require.NoError(t, p.Stop(t.Context()))
 }
 
 // endless panics with itself when its text is asked for, and fmt.Sprint with it.
@@ -414,17 +343,18 @@ func (e *because) Unwrap() []error { return []error{e.what, e.why} }
 // The texts of a task's error and of what a store says are the user's code. Whatever
 // that does, the result is stored or handed back, and the process goes on.
 func TestStoreTextPanics(t *testing.T) {
+	rejects, bad := storetest.Fail(store.ErrRejected), storetest.Panic(&endless{})
 	goexits := errorFunc(func() string { runtime.Goexit(); return "" })
 	for name, c := range map[string]struct {
 		task error
 		put  storetest.Fault
 		once bool
 	}{
-		"refused":            {&endless{}, storetest.Fail(store.ErrRejected), true},
-		"refused, Goexit":    {goexits, storetest.Fail(store.ErrRejected), true},
+		"refused":            {&endless{}, rejects, true},
+		"refused, Goexit":    {goexits, rejects, true},
 		"refusal":            {&endless{}, storetest.Fail(&because{store.ErrRejected, &endless{}}), false},
-		"panic":              {&endless{}, storetest.Panic(&endless{}), false},
-		"panic, then stored": {nil, storetest.Panic(&endless{}), true},
+		"panic":              {&endless{}, bad, false},
+		"panic, then stored": {nil, bad, true},
 	} {
 		for _, batch := range []bool{false, true} {
 			bubble(t, fmt.Sprintf("%s, batch %v", name, batch), func(t *testing.T) {
@@ -432,26 +362,21 @@ func TestStoreTextPanics(t *testing.T) {
 				if c.once {
 					put = untilAlone(put)
 				}
-				textPanics(t, newTestStore(storetest.Only(put, 1)).as(batch), c.task)
+				p := newPool(t, &pool.Options{Workers: 1}, newTestStore(storetest.Only(put, 1)).as(batch))
+				submit(t, p, func(context.Context) (int, error) { return 7, c.task })
+				submit(t, p, value(8))
+				want := 2
+				if err := p.Stop(t.Context()); err != nil {
+					want = 1
+					assert.Equal(t, 7, handedBack(t, err, 1)[0].Value)
+				}
+				assert.Equal(t, want, holds(t, p))
+				_, err := p.Get(t.Context(), 1)
+				require.Error(t, err)
+				if !errors.As(c.task, &goexits) { // its text is asked for here
+					assert.Contains(t, err.Error(), "whose text cannot be had")
+				}
 			})
 		}
-	}
-}
-
-func textPanics(t *testing.T, st store.ResultStore[int], taskErr error) {
-	p := newPool(t, &pool.Options{Workers: 1}, st)
-	submit(t, p, func(context.Context) (int, error) { return 7, taskErr })
-	submit(t, p, value(8))
-	want := 2
-	if err := p.Stop(t.Context()); err != nil {
-		want = 1
-		assert.Equal(t, 7, handedBack(t, err, 1)[0].Value)
-	}
-	assert.Equal(t, want, holds(t, p))
-	_, err := p.Get(t.Context(), 1)
-	require.Error(t, err)
-	var goexits errorFunc
-	if !errors.As(taskErr, &goexits) { // its text is asked for here
-		assert.Contains(t, err.Error(), "whose text cannot be had")
 	}
 }

@@ -53,16 +53,16 @@ func TestStress(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			checkGoroutines(t)
 			if seed := *stressSeed; seed != 0 {
-				require.NoError(t, newStress(seed).run(t, stores[name]()))
+				stress(t, stores[name](), seed)
 				return
 			}
 			var sum pool.Stats
 			for range rounds {
-				s := newStress(rand.Uint64() | 1)
-				if err := s.run(t, stores[name]()); err != nil {
-					t.Fatalf("%v\nagain: go test ./pool -run 'TestStress/%s' -stress.seed=%d", err, name, s.seed)
+				seed := rand.Uint64() | 1
+				st := stress(t, stores[name](), seed)
+				if t.Failed() {
+					t.Fatalf("again: go test ./pool -run 'TestStress/%s' -stress.seed=%d", name, seed)
 				}
-				st := s.p.Stats()
 				sum.Succeeded += st.Succeeded
 				sum.Failed += st.Failed
 				sum.Panicked += st.Panicked
@@ -75,106 +75,39 @@ func TestStress(t *testing.T) {
 	}
 }
 
-// stress is one random pool and all that is done to it.
-type stress struct {
-	account
-	seed uint64
-	rng  *rand.Rand // of the goroutine that calls run
-}
-
-func newStress(seed uint64) *stress {
-	s := &stress{seed: seed, rng: rand.New(rand.NewPCG(seed, 0))}
+// stress lives one random life outside a bubble: its users do one thing after the other, at
+// the same time, no task waits for a gate, and the store fails one call in a hundred, so
+// that another try will do.
+func stress(t *testing.T, st store.ResultStore[int], seed uint64) pool.Stats {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	l := newLife(t, st, 1+rng.IntN(8), 1+rng.IntN(1<<rng.IntN(8)), rng.IntN(2) == 0)
+	l.apart, l.unit = func(f func()) { f() }, 5*time.Microsecond
 	down, boom := storetest.Fail(errDown), storetest.Panic("boom")
-	s.put = s.seldom(down, storetest.Fail(store.ErrRejected), boom, goexit, loses(down), loses(boom), loses(goexit))
-	return s
-}
-
-// seldom is one of the faults for one call in a hundred, so that another try will do.
-func (s *stress) seldom(of ...storetest.Fault) storetest.Fault {
-	return func(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
+	faults := []storetest.Fault{down, storetest.Fail(store.ErrRejected), boom, goexit, loses(down), loses(boom), loses(goexit)}
+	l.storeFailed.Store(true)
+	l.put = func(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
 		if rand.IntN(100) == 0 {
-			return of[rand.IntN(len(of))](ctx, ids, do)
+			return faults[rand.IntN(len(faults))](ctx, ids, do)
 		}
 		return do(ctx)
 	}
-}
-
-func (s *stress) run(t *testing.T, st store.ResultStore[int]) error {
-	for _, reason := range []interface{ Store(bool) }{&s.stopped, &s.cancelled, &s.emptied, &s.storeFailed} {
-		reason.Store(true)
+	for _, gate := range l.gates {
+		close(gate)
 	}
-	s.open(t, st, s.rng.IntN(2) == 0, &pool.Options{Workers: 1 + s.rng.IntN(8), Queue: 1 + s.rng.IntN(1<<s.rng.IntN(8))})
-	defer s.cancel(nil)
-	s.most = 8
-	var wg sync.WaitGroup
-	each := 1 + s.rng.IntN(200)
-	for submitter := range 1 + s.rng.IntN(6) {
-		rng := rand.New(rand.NewPCG(s.seed, uint64(submitter+1)))
-		wg.Go(func() { s.submitSome(rng, each) })
-	}
-	wg.Go(func() { // everything else that a user may do
-		briefly := func() context.Context {
-			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Microsecond)
-			context.AfterFunc(ctx, cancel)
-			return ctx
-		}
-		for s.p.Stats().Submitted < uint64(s.rng.IntN(2*each)) && s.rng.IntN(500) > 0 {
-			switch s.rng.IntN(6) {
-			case 0:
-				_ = s.p.Resize(s.rng.IntN(6))
-			case 1:
-				_ = s.p.Wait(briefly())
-			case 2:
-				_, _ = s.p.Results(context.Background())
-			case 3:
-				s.get(briefly(), store.ID(1+s.rng.IntN(each)))
-			default:
-				runtime.Gosched()
+	each := 1 + rng.IntN(200)
+	for user := range 1 + rng.IntN(6) {
+		rng := rand.New(rand.NewPCG(seed, uint64(user+1)))
+		l.users.Go(func() {
+			for range each { // but sleep, open gates, change the store and end the pool
+				l.step([]int{0, 0, 0, 1, 2, 3, 4, 6, 7, 9, 10, 13, 14, 15}[rng.IntN(14)], 9+rng.IntN(7))
 			}
-		}
-		switch s.rng.IntN(4) {
-		case 0:
-			s.cancel(errCause)
-		case 1:
-			_ = s.p.Resize(0)
-		default:
-			_ = s.p.Resize(1 + s.rng.IntN(4))
-		}
-		for range 1 + s.rng.IntN(3) {
-			wg.Go(func() { _ = s.p.Stop(context.Background()) })
-		}
-	})
-	wg.Wait()
-	select {
-	case <-s.p.Done():
-	case <-time.After(time.Minute):
-		t.Fatalf("the pool has not ended: %+v", s.p.Stats())
+		})
 	}
-	return s.settle()
-}
-
-func (s *stress) submitSome(rng *rand.Rand, n int) {
-	kinds := []behaviour{succeeds, fails, panics, goexits, yields, sleeps, submits}
-	for range n {
-		in := make([]deed, 1+rng.IntN(4))
-		for i := range in {
-			in[i] = s.deed(kinds[rng.IntN(len(kinds))])
-		}
-		var err error
-		switch rng.IntN(3) {
-		case 0:
-			err = s.submit(context.Background(), in[0])
-		case 1:
-			err = s.trySubmit(in[0])
-		case 2:
-			ctx, cancel := context.WithTimeout(context.Background(), time.Duration(rng.IntN(1000))*time.Microsecond)
-			err = s.submitAll(ctx, in)
-			cancel()
-		}
-		if errors.Is(err, pool.ErrClosed) {
-			return
-		}
+	for l.p.Stats().Submitted < uint64(rng.IntN(2*each)) && rng.IntN(500) > 0 {
+		runtime.Gosched()
 	}
+	l.end(rng.IntN(8))
+	return l.p.Stats()
 }
 
 // A deed is a task: what it does. Its number, unique in its pool, is its value, too.
@@ -196,8 +129,6 @@ const (
 	submits // others, from inside
 	asks    // everything of its own pool that could be a deadlock
 	stops
-	yields
-	sleeps
 )
 
 // An account is a pool with its store, and what is known of both: which tasks were accepted,
@@ -315,7 +246,9 @@ func (a *account) deed(does behaviour) deed {
 func (a *account) openGate(i int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	close(a.gates[i])
+	if !isClosed(a.gates[i]) {
+		close(a.gates[i])
+	}
 	a.gates[i] = make(chan struct{})
 }
 
@@ -327,6 +260,9 @@ func (a *account) do(ctx context.Context, d deed) (int, error) {
 		a.faults = append(a.faults, fmt.Sprintf("%d tasks run at once, and there were never more than %d workers", a.running, a.most))
 	}
 	a.mu.Unlock()
+	if d.number%5 == 0 {
+		runtime.Gosched()
+	}
 	defer func() {
 		a.mu.Lock()
 		a.running--
@@ -354,9 +290,11 @@ func (a *account) do(ctx context.Context, d deed) (int, error) {
 			a.fault("Wait in a task returned %v", err)
 		}
 		a.mu.Lock()
-		ids := make([]store.ID, 0, len(a.accepted))
+		var ids []store.ID
 		for id := range a.accepted {
-			ids = append(ids, id)
+			if ids = append(ids, id); len(ids) == 20 {
+				break
+			}
 		}
 		a.mu.Unlock()
 		for _, id := range ids {
@@ -366,13 +304,6 @@ func (a *account) do(ctx context.Context, d deed) (int, error) {
 		a.stopped.Store(true)
 		if err := a.p.Stop(ctx); err != pool.ErrInTask {
 			a.fault("Stop in a task returned %v", err)
-		}
-	case yields:
-		runtime.Gosched()
-	case sleeps:
-		select {
-		case <-ctx.Done():
-		case <-time.After(50 * time.Microsecond):
 		}
 	}
 	return d.number, nil

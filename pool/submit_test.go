@@ -3,13 +3,13 @@ package pool_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -40,8 +40,8 @@ func TestTrySubmitQueueFull(t *testing.T) {
 	})
 }
 
-// Submitters that wait get room in the order in which they came, and TrySubmit
-// does not get past them.
+// Submitters that wait get room in the order in which they came, and TrySubmit does not get past
+// them. One that gives up makes no difference to those before and after it.
 func TestSubmittersAreServedInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, &pool.Options{Workers: 1, Queue: 1})
@@ -50,49 +50,70 @@ func TestSubmittersAreServedInOrder(t *testing.T) {
 			submit(t, p, gated(gate, 0))
 			synctest.Wait()
 		}
+		const givesUp = 5
+		impatient, cancel := context.WithCancelCause(t.Context())
 		ids := make([]store.ID, 10)
+		calls := make([]*pending, 10)
 		for i := range ids {
-			go func() { ids[i], _ = p.Submit(context.Background(), gated(gate, i)) }()
-			synctest.Wait()
+			ctx := t.Context()
+			if i == givesUp {
+				ctx = impatient
+			}
+			calls[i] = begin(func() (err error) { ids[i], err = p.Submit(ctx, gated(gate, i)); return err })
+			calls[i].waits(t)
 		}
-		for i := range ids {
+		cancel(io.EOF)
+		assert.Equal(t, io.EOF, calls[givesUp].returns(t))
+		calls = slices.Delete(calls, givesUp, givesUp+1)
+		for i := range calls {
 			gate <- struct{}{}
 			synctest.Wait()
 			_, err := p.TrySubmit(value(0))
 			assert.Equal(t, pool.ErrQueueFull, err)
-			assert.NotZero(t, ids[i], "submitter %d still waits", i)
-			if i+1 < len(ids) {
-				assert.Zero(t, ids[i+1], "submitter %d was served too early", i+1)
+			assert.NoError(t, calls[i].returns(t))
+			if i+1 < len(calls) {
+				calls[i+1].waits(t)
 			}
 		}
 		close(gate)
 		require.NoError(t, p.Stop(t.Context()))
-		assert.True(t, slices.IsSorted(ids))
-		for i, id := range ids {
-			assert.Equal(t, i, held(t, p, id).Value)
-		}
+		assert.Equal(t, pool.Stats{Submitted: 11, Succeeded: 11, Workers: 1}, p.Stats())
+		assert.Equal(t, idsFromTo(3, 11), slices.Delete(ids, givesUp, givesUp+1))
 	})
 }
 
-// A submitter that gives up makes no difference to those before and after it.
-func TestSubmitterGivesUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p, gate, _, _, _ := busyPool(t)
-		submit(t, p, value(4))
-		ctx, cancel := context.WithCancelCause(t.Context())
-		first := p.submitting(value(5))
-		first.waits(t)
-		second := begin(func() error { _, err := p.Submit(ctx, value(6)); return err })
-		second.waits(t)
-		third := p.submitting(value(7))
-		third.waits(t)
-		cancel(io.EOF)
-		assert.Equal(t, io.EOF, second.returns(t))
-		close(gate)
-		assert.NoError(t, first.returns(t))
-		assert.NoError(t, third.returns(t))
-		assert.Equal(t, pool.Stats{Submitted: 6, Succeeded: 6, Workers: 1}, p.Stats())
-	})
+// lateCtx does something when somebody asks why it has ended.
+type lateCtx struct {
+	*customCtx
+	then func()
+}
+
+func (c *lateCtx) Err() error {
+	if isClosed(c.done) {
+		c.then()
+	}
+	return c.customCtx.Err()
+}
+
+// A submitter whose context ends at the moment at which it is served, or refused, is not
+// refused a second time, and what it was counted for is counted once.
+func TestGivesUpTooLate(t *testing.T) {
+	for want, end := range map[error]func(p taskPool, gate chan struct{}){
+		nil:               func(_ taskPool, gate chan struct{}) { close(gate); synctest.Wait() },
+		pool.ErrNoWorkers: func(p taskPool, _ chan struct{}) { _ = p.Resize(0) },
+	} {
+		bubble(t, fmt.Sprint(want), func(t *testing.T) {
+			p, gate, _, _, _ := busyPool(t)
+			submit(t, p, value(4)) // fills the queue
+			ctx := &lateCtx{newCustomCtx(), sync.OnceFunc(func() { end(p, gate) })}
+			submitted := begin(func() error { _, err := p.Submit(ctx, value(5)); return err })
+			submitted.waits(t)
+			ctx.cancel(io.EOF)
+			<-submitted.done
+			assert.Equal(t, want, submitted.err)
+			assert.Zero(t, p.Waiting())
+		})
+	}
 }
 
 // fullPool returns a pool with a worker that runs a task, which waits for gate, and a queue
@@ -155,53 +176,41 @@ func TestSubmitAllPart(t *testing.T) {
 // huge is more tasks than any memory has IDs for. They take no room themselves.
 const huge = min(1<<40, math.MaxInt)
 
-// SubmitAll takes memory for what is accepted, and not for what it is given.
+// SubmitAll takes memory for what is accepted, and not for what it is given. As many tasks as there
+// can be in a slice use up the numbers of a pool that counts, but not for others.
 func TestSubmitAllHuge(t *testing.T) {
 	for name, st := range map[string]store.ResultStore[int]{"counting": newTestStore(nil), "IDReserver": dense.New[int]()} {
 		t.Run(name, func(t *testing.T) {
+			n := huge
+			if name == "counting" {
+				n = math.MaxInt
+			}
 			ctx, cancel := context.WithCancelCause(t.Context())
-			var runs atomic.Int64
+			var p *pool.Pool[struct{}, int]
+			var one *pending
+			runs := 0 // of the only worker
 			p, err := pool.New(t.Context(), func(context.Context, struct{}) (int, error) {
-				if runs.Add(1) == 10_000 {
+				switch runs++; runs {
+				case 5000:
+					one = begin(func() error { _, err := p.Submit(t.Context(), struct{}{}); return err })
+				case 10_000:
 					cancel(errCause)
 				}
 				return 0, nil
-			}, st, &pool.Options{Workers: 2})
+			}, st, &pool.Options{Workers: 1})
 			require.NoError(t, err)
-			ids, err := p.SubmitAll(ctx, make([]struct{}, huge))
+			ids, err := p.SubmitAll(ctx, make([]struct{}, n))
 			assert.Equal(t, errCause, err)
 			assert.GreaterOrEqual(t, len(ids), 10_000)
+			<-one.done
+			assert.NoError(t, one.err)
 			require.NoError(t, p.Stop(t.Context()))
 			s := p.Stats()
-			assert.EqualValues(t, len(ids), s.Submitted)
-			assert.EqualValues(t, len(ids), s.Succeeded)
-			for i, id := range ids {
-				require.EqualValues(t, i+1, id)
-			}
+			assert.EqualValues(t, len(ids)+1, s.Submitted)
+			assert.EqualValues(t, len(ids)+1, s.Succeeded)
+			assert.True(t, slices.IsSorted(ids))
 		})
 	}
-}
-
-// As many tasks as there can be in a slice use up the numbers of a pool that counts, but
-// not for others.
-func TestSubmitAllLeavesIDs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		gate := make(chan struct{})
-		p, err := pool.New(t.Context(), func(context.Context, struct{}) (int, error) { <-gate; return 0, nil },
-			newTestStore(nil), &pool.Options{Workers: 1, Queue: 2})
-		require.NoError(t, err)
-		ctx, cancel := context.WithCancelCause(t.Context())
-		all := begin(func() error { _, err := p.SubmitAll(ctx, make([]struct{}, math.MaxInt)); return err })
-		all.waits(t)
-		one := begin(func() error { _, err := p.Submit(t.Context(), struct{}{}); return err })
-		one.waits(t)
-		cancel(errCause)
-		assert.Equal(t, errCause, all.returns(t))
-		close(gate)
-		assert.NoError(t, one.returns(t))
-		require.NoError(t, p.Stop(t.Context()))
-		assert.EqualValues(t, 4, p.Stats().Succeeded)
-	})
 }
 
 // An id is given at submission: increasing in the order in which a goroutine
@@ -238,23 +247,20 @@ func TestIDsIncrease(t *testing.T) {
 }
 
 // submitSomehow submits in, in one of three ways, and returns the IDs of what was accepted.
-func submitSomehow(p taskPool, how int, in task) ([]store.ID, error) {
+func submitSomehow(p taskPool, how int, in task) (ids []store.ID, err error) {
+	id := store.ID(0)
 	switch how {
 	case 0:
-		id, err := p.TrySubmit(in)
-		if err != nil {
-			return nil, err
-		}
-		return []store.ID{id}, nil
+		id, err = p.TrySubmit(in)
 	case 1:
-		id, err := p.Submit(context.Background(), in)
-		if err != nil {
-			return nil, err
-		}
-		return []store.ID{id}, nil
+		id, err = p.Submit(context.Background(), in)
 	default:
 		return p.SubmitAll(context.Background(), repeat(3, in))
 	}
+	if err != nil {
+		return nil, err
+	}
+	return []store.ID{id}, nil
 }
 
 // pond #20, #26, #27, #43, #87 and 94bbb62, workerpool #76, towns #3592: N submitters race Stop, many times. No
@@ -306,45 +312,45 @@ func refusedLate(t *testing.T, p taskPool, n int, calls ...*pending) {
 	assert.EqualValues(t, n, p.Stats().Submitted)
 }
 
-// The cancel comes from a task, whose worker makes room as soon as it returns.
-func TestCancelInTaskAcceptsNothing(t *testing.T) {
-	for range 200 {
-		synctest.Test(t, func(t *testing.T) {
-			p := newPool(t, &pool.Options{Workers: 1, Queue: 1})
-			gate := make(chan struct{})
-			submit(t, p, func(context.Context) (int, error) { <-gate; p.cancel(errCause); return 1, nil })
-			synctest.Wait()
-			queued := submit(t, p, value(2))
-			blocked := p.submitting(value(3))
-			blocked.waits(t)
-			close(gate)
-			<-p.Done()
-			refusedLate(t, p, 2, blocked)
-			assert.ErrorIs(t, held(t, p, queued).Err, pool.ErrNotRun)
-		})
-	}
-}
-
-// The context is not the standard library's, and takes its time to close its channel.
+// A cancel that comes from a task, whose worker makes room as soon as it returns; and that of a
+// context that is not the standard library's, and takes its time to close its channel.
 func TestLateCancelAcceptsNothing(t *testing.T) {
-	for name, outcome := range map[string]error{"success": nil, "failure": errTask} {
-		bubble(t, name, func(t *testing.T) {
-			ctx := newCustomCtx()
-			p := newPoolIn(t, ctx, &pool.Options{Workers: 1, Queue: 1})
-			gate := make(chan struct{})
-			submit(t, p, func(context.Context) (int, error) { <-gate; return 1, outcome })
-			synctest.Wait()
-			queued := submit(t, p, value(2))
-			blocked := p.submitting(value(3))
-			blocked.waits(t)
-
-			ctx.err.Store(&errCause)
-			close(gate)
-			refusedLate(t, p, 2, blocked)
-			assert.ErrorIs(t, held(t, p, queued).Err, pool.ErrNotRun)
-			close(ctx.done)
-			assert.Equal(t, errCause, p.Stop(t.Context()))
-		})
+	for name, c := range map[string]struct {
+		inTask  bool
+		outcome error
+		rounds  int
+	}{
+		"in a task":     {true, nil, 200},
+		"late, success": {false, nil, 1},
+		"late, failure": {false, errTask, 1},
+	} {
+		for range c.rounds {
+			bubble(t, name, func(t *testing.T) {
+				ctx := newCustomCtx()
+				p := newPoolIn(t, ctx, &pool.Options{Workers: 1, Queue: 1})
+				gate := make(chan struct{})
+				submit(t, p, func(context.Context) (int, error) {
+					if <-gate; c.inTask {
+						ctx.cancel(errCause)
+					}
+					return 1, c.outcome
+				})
+				synctest.Wait()
+				queued := submit(t, p, value(2))
+				blocked := p.submitting(value(3))
+				blocked.waits(t)
+				if !c.inTask {
+					ctx.err.Store(&errCause)
+				}
+				close(gate)
+				refusedLate(t, p, 2, blocked)
+				assert.ErrorIs(t, held(t, p, queued).Err, pool.ErrNotRun)
+				if !c.inTask {
+					close(ctx.done)
+				}
+				assert.Equal(t, errCause, p.Stop(t.Context()))
+			})
+		}
 	}
 }
 
@@ -352,14 +358,12 @@ func TestLateCancelAcceptsNothing(t *testing.T) {
 // pool's lock next must not give it away, even if only a worker has seen the cancel.
 func TestLateCancelAcceptsNoBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx := newCustomCtx()
-		hold := make(chan struct{})
+		ctx, hold, gate := newCustomCtx(), make(chan struct{}), make(chan struct{})
 		p := newPoolIn(t, ctx, &pool.Options{Workers: 1, Queue: 4}, newTestStore(storetest.Only(after(hold), 2, 3, 4, 5)))
-		gate := make(chan struct{})
-		_, err := p.SubmitAll(t.Context(), append([]task{gated(gate, 1)}, values(3)...))
-		require.NoError(t, err)
+		submit(t, p, gated(gate, 1))
 		synctest.Wait()
-		submit(t, p, value(1))
+		_, err := p.SubmitAll(t.Context(), values(4))
+		require.NoError(t, err)
 		batch := p.submittingAll(values(4))
 		batch.waits(t)
 
@@ -377,16 +381,13 @@ func TestLateCancelAcceptsNoBatch(t *testing.T) {
 // A submitter comes back from the store with IDs, in that moment.
 func TestReservedTooLateAcceptsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx := newCustomCtx()
+		ctx, gate := newCustomCtx(), make(chan struct{})
 		st := newReserver(1, 0)
 		p := newPoolIn(t, ctx, &pool.Options{Workers: 1, Queue: 1 << 17}, st)
+		good := st.reserve
+		st.reserve = func(ctx context.Context, n uint64) (store.ID, error) { <-gate; return good(ctx, n) }
 		_, err := p.SubmitAll(t.Context(), repeat(reservedAtOnce, value(1)))
 		require.NoError(t, err)
-		gate, good := make(chan struct{}), st.reserve
-		st.reserve = func(ctx context.Context, n uint64) (store.ID, error) {
-			<-gate
-			return good(ctx, n)
-		}
 		var submits []*pending
 		for how := range 3 {
 			submits = append(submits, begin(func() error { _, err := submitSomehow(p, how, value(2)); return err }))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"os/exec"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/resultpool/resultpool/internal/naive"
 	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store"
 )
 
 // The suite is a list of checks that any pool of closures can be put to. The
@@ -26,12 +28,12 @@ import (
 // shows that the checks can fail.
 
 // A subject is a pool that the suite checks.
-type subject interface {
-	Submit(in task) (id uint64, err error)
-	Results() map[uint64]int // values by ID
-	Copy()                   // has the pool copy its results, and no more
-	Stop()
-	Skip(n uint32) // pretends that n more tasks have gone by
+type subject struct {
+	submit  func(in task) (id uint64, err error)
+	results func() map[uint64]int // values by ID
+	copy    func()                // has the pool copy its results, and no more
+	stop    func()
+	skip    func(n uint32) // pretends that n more tasks have gone by
 }
 
 // newSubject makes a subject with that many workers, also with none.
@@ -62,7 +64,7 @@ var suite = []check{
 // submitEach submits n tasks that do the same.
 func submitEach(s subject, n int, in task) error {
 	for range n {
-		if _, err := s.Submit(in); err != nil {
+		if _, err := s.submit(in); err != nil {
 			return err
 		}
 	}
@@ -71,8 +73,8 @@ func submitEach(s subject, n int, in task) error {
 
 // hasResults stops s, and returns an error if it has not n results.
 func hasResults(s subject, n int) error {
-	s.Stop()
-	if got := len(s.Results()); got != n {
+	s.stop()
+	if got := len(s.results()); got != n {
 		return fmt.Errorf("%d results of %d accepted tasks", got, n)
 	}
 	return nil
@@ -81,8 +83,8 @@ func hasResults(s subject, n int) error {
 func submitAfterStop(newSubject newSubject) error {
 	for range 100 {
 		s := newSubject(context.Background(), 1, 16)
-		s.Stop()
-		if _, err := s.Submit(value(1)); err == nil {
+		s.stop()
+		if submitEach(s, 1, value(1)) == nil {
 			return errors.New("Submit after Stop returned nil")
 		}
 	}
@@ -104,7 +106,7 @@ func submitRacesStop(newSubject newSubject) error {
 		for accepted.Load() < int64(round%8) {
 			runtime.Gosched()
 		}
-		s.Stop()
+		s.stop()
 		wg.Wait()
 		if err := hasResults(s, int(accepted.Load())); err != nil {
 			return err
@@ -114,46 +116,41 @@ func submitRacesStop(newSubject newSubject) error {
 }
 
 func startAfterCancel(newSubject newSubject) error {
+	var started atomic.Int64
 	for range 50 {
-		if n, err := startedAfterCancel(newSubject); n > 0 || err != nil {
-			return errors.Join(err, fmt.Errorf("%d tasks started after the cancel", n))
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		s := newSubject(ctx, 4, 64)
+		gate := make(chan struct{})
+		var busy sync.WaitGroup
+		busy.Add(4)
+		err := errors.Join(
+			submitEach(s, 4, func(context.Context) (int, error) { busy.Done(); <-gate; return 0, nil }),
+			submitEach(s, 64, func(context.Context) (int, error) { started.Add(1); return 0, nil }))
+		if err != nil {
+			return err
 		}
+		busy.Wait()
+		cancel()
+		close(gate)
+		s.stop()
+	}
+	if n := started.Load(); n > 0 {
+		return fmt.Errorf("%d tasks started after the cancel", n)
 	}
 	return nil
 }
 
-func startedAfterCancel(newSubject newSubject) (n int64, err error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	s := newSubject(ctx, 4, 64)
-	gate := make(chan struct{})
-	var busy sync.WaitGroup
-	busy.Add(4)
-	var started atomic.Int64
-	err = errors.Join(
-		submitEach(s, 4, func(context.Context) (int, error) { busy.Done(); <-gate; return 0, nil }),
-		submitEach(s, 64, func(context.Context) (int, error) { started.Add(1); return 0, nil }))
-	if err != nil {
-		return 0, err
-	}
-	busy.Wait()
-	cancel()
-	close(gate)
-	s.Stop()
-	return started.Load(), nil
-}
-
 func submitAfterCancel(newSubject newSubject) error {
 	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	s := newSubject(ctx, 4, 100)
 	cancel()
 	for range 100 {
-		if _, err := s.Submit(value(1)); err == nil {
+		if submitEach(s, 1, value(1)) == nil {
 			return errors.New("Submit after the cancel returned nil")
 		}
 	}
-	s.Stop()
+	s.stop()
 	return nil
 }
 
@@ -174,7 +171,7 @@ func findOwnResult(newSubject newSubject) error {
 	s := newSubject(context.Background(), 8, 100)
 	want := make(map[uint64]int)
 	for i := range 10_000 {
-		id, err := s.Submit(func(context.Context) (int, error) {
+		id, err := s.submit(func(context.Context) (int, error) {
 			if i%7 == 0 {
 				runtime.Gosched()
 			}
@@ -185,12 +182,9 @@ func findOwnResult(newSubject newSubject) error {
 		}
 		want[id] = i
 	}
-	s.Stop()
-	got := s.Results()
-	for id, v := range want {
-		if got[id] != v {
-			return fmt.Errorf("the result under the submitter's ID %d is %d, want %d", id, got[id], v)
-		}
+	s.stop()
+	if !maps.Equal(want, s.results()) {
+		return errors.New("a result is under an ID that is not its submitter's")
 	}
 	return nil
 }
@@ -198,11 +192,9 @@ func findOwnResult(newSubject newSubject) error {
 func idsWrap(newSubject newSubject) error {
 	const n = 70_000 // more than a pool reserves at once
 	s := newSubject(context.Background(), 2, 100)
-	if err := submitEach(s, n, value(1)); err != nil {
-		return err
-	}
-	s.Skip(math.MaxUint32 - n)
-	if err := submitEach(s, n, value(1)); err != nil {
+	err := submitEach(s, n, value(1))
+	s.skip(math.MaxUint32 - n)
+	if err := errors.Join(err, submitEach(s, n, value(1))); err != nil {
 		return err
 	}
 	return hasResults(s, 2*n)
@@ -220,7 +212,7 @@ func blockedSubmitter(newSubject newSubject) error {
 	// More than a worker that has seen the cancel may take by chance.
 	submitting := begin(func() error {
 		for range 50 {
-			_, _ = s.Submit(value(1))
+			_, _ = s.submit(value(1))
 		}
 		return nil
 	})
@@ -231,7 +223,7 @@ func blockedSubmitter(newSubject newSubject) error {
 
 func copyStallsWorkers(newSubject newSubject) error {
 	s := newSubject(context.Background(), 1, 100)
-	defer s.Stop()
+	defer s.stop()
 	if err := submitEach(s, 200_000, value(1)); err != nil {
 		return err
 	}
@@ -247,35 +239,19 @@ func copyStallsWorkers(newSubject newSubject) error {
 	return nil
 }
 
-// longestGap returns for how much of a copy of s's results no task ended.
+// longestGap returns for how much of a copy of s's results no task ended. There is one task at
+// a time, so as not to add much to what is copied.
 func longestGap(s subject) float64 {
-	var copied atomic.Bool
-	var gap time.Duration // written by the only worker
-	last := time.Now()
-	begun := last
-	var wg sync.WaitGroup
-	wg.Go(func() { // one task at a time, so as not to add much to what is copied
+	begun := time.Now()
+	copied := begin(func() error { s.copy(); return nil })
+	gap, last := time.Duration(0), begun
+	for !isClosed(copied.done) {
 		ran := make(chan struct{})
-		for !copied.Load() {
-			_, _ = s.Submit(func(context.Context) (int, error) {
-				now := time.Now()
-				gap, last = max(gap, now.Sub(last)), now
-				ran <- struct{}{}
-				return 1, nil
-			})
-			<-ran
-		}
-	})
-	s.Copy()
-	took := time.Since(begun)
-	copied.Store(true)
-	wg.Wait()
-	seen := make(chan float64, 1)
-	_, _ = s.Submit(func(context.Context) (int, error) {
-		seen <- float64(max(gap, time.Since(last))) / float64(took)
-		return 1, nil
-	})
-	return <-seen
+		_, _ = s.submit(func(context.Context) (int, error) { close(ran); return 1, nil })
+		<-ran
+		gap, last = max(gap, time.Since(last)), time.Now()
+	}
+	return float64(gap) / float64(time.Since(begun))
 }
 
 func taskPanics(newSubject newSubject) error {
@@ -301,10 +277,10 @@ func taskGoexits(newSubject newSubject) error {
 
 func noWorkers(newSubject newSubject) error {
 	s := newSubject(context.Background(), 0, 10)
-	if _, err := s.Submit(value(1)); err == nil {
+	defer s.stop()
+	if submitEach(s, 1, value(1)) == nil {
 		return errors.New("Submit to a pool without workers returned nil")
 	}
-	s.Stop()
 	return nil
 }
 
@@ -318,12 +294,6 @@ func within(limit time.Duration, done <-chan struct{}, what string) error {
 	}
 }
 
-// poolSubject puts the pool to the suite.
-type poolSubject struct {
-	p  *pool.Pool[task, int]
-	st *reserver
-}
-
 func newPoolSubject(ctx context.Context, workers, queue int) subject {
 	st := newReserver(1, 0)
 	p, err := pool.New(ctx, pool.Call[int], st, &pool.Options{Workers: max(1, workers), Queue: queue})
@@ -333,64 +303,53 @@ func newPoolSubject(ctx context.Context, workers, queue int) subject {
 	if err != nil {
 		panic(err)
 	}
-	return poolSubject{p, st}
-}
-
-func (s poolSubject) Submit(in task) (uint64, error) {
-	id, err := s.p.Submit(context.Background(), in)
-	return uint64(id), err
-}
-
-func (s poolSubject) Results() map[uint64]int {
-	all, err := s.p.Results(context.Background())
-	if err != nil {
-		panic(err)
+	results := func() map[store.ID]store.Result[int] {
+		all, err := p.Results(context.Background())
+		if err != nil {
+			panic(err)
+		}
+		return all
 	}
-	values := make(map[uint64]int, len(all))
-	for id, res := range all {
-		values[uint64(id)] = res.Value
+	return subject{
+		submit: func(in task) (uint64, error) {
+			id, err := p.Submit(context.Background(), in)
+			return uint64(id), err
+		},
+		results: func() map[uint64]int {
+			values := make(map[uint64]int)
+			for id, res := range results() {
+				values[uint64(id)] = res.Value
+			}
+			return values
+		},
+		copy: func() { results() },
+		stop: func() { _ = p.Stop(context.Background()) },
+		skip: func(n uint32) { _, _ = st.ReserveIDs(context.Background(), uint64(n)) },
 	}
-	return values
 }
 
-func (s poolSubject) Copy() { _, _ = s.p.Results(context.Background()) }
-
-func (s poolSubject) Stop() { _ = s.p.Stop(context.Background()) }
-
-func (s poolSubject) Skip(n uint32) { _, _ = s.st.ReserveIDs(context.Background(), uint64(n)) }
-
-// naiveSubject puts the naive pool to the suite. It gives no IDs out, so its
-// submitters count.
-type naiveSubject struct {
-	p         *naive.Pool[int]
-	submitted *atomic.Uint64
-}
-
+// The naive pool gives no IDs out, so its submitters count.
 func newNaiveSubject(ctx context.Context, workers, queue int) subject {
-	return naiveSubject{naive.New[int](ctx, workers, queue), new(atomic.Uint64)}
-}
-
-func (s naiveSubject) Submit(in task) (uint64, error) {
-	if err := s.p.Submit(in); err != nil {
-		return 0, err
+	p, submitted := naive.New[int](ctx, workers, queue), new(atomic.Uint64)
+	return subject{
+		submit: func(in task) (uint64, error) {
+			if err := p.Submit(in); err != nil {
+				return 0, err
+			}
+			return submitted.Add(1), nil
+		},
+		results: func() map[uint64]int {
+			values := make(map[uint64]int)
+			for id, res := range p.Results() {
+				values[uint64(uint32(id))] = res.Value
+			}
+			return values
+		},
+		copy: func() { p.Results() },
+		stop: p.Stop,
+		skip: p.Skip,
 	}
-	return s.submitted.Add(1), nil
 }
-
-func (s naiveSubject) Results() map[uint64]int {
-	all := s.p.Results()
-	values := make(map[uint64]int, len(all))
-	for id, res := range all {
-		values[uint64(uint32(id))] = res.Value
-	}
-	return values
-}
-
-func (s naiveSubject) Copy() { s.p.Results() }
-
-func (s naiveSubject) Stop() { s.p.Stop() }
-
-func (s naiveSubject) Skip(n uint32) { s.p.Skip(n) }
 
 func TestSuite(t *testing.T) {
 	for _, c := range suite {
@@ -418,17 +377,13 @@ func TestSuiteRejectsNaive(t *testing.T) {
 		}
 		os.Exit(passed)
 	}
-	exe, err := os.Executable()
-	require.NoError(t, err)
 	for _, c := range suite {
-		t.Run(c.name, func(t *testing.T) {
-			cmd := exec.Command(exe, "-test.run=^TestSuiteRejectsNaive$", "-test.timeout=1m")
-			cmd.Env = append(os.Environ(), env+"="+c.name)
-			out, err := cmd.CombinedOutput()
+		t.Run(c.name, func(sub *testing.T) {
+			out, err := inChild(t, env+"="+c.name)
 			var exit *exec.ExitError
-			require.ErrorAs(t, err, &exit)
-			t.Logf("exit status %d: %.200s", exit.ExitCode(), out)
-			assert.Contains(t, []int{crashed, rejected}, exit.ExitCode(), "the naive pool passed")
+			require.ErrorAs(sub, err, &exit)
+			sub.Logf("exit status %d: %.200s", exit.ExitCode(), out)
+			assert.Contains(sub, []int{crashed, rejected}, exit.ExitCode(), "the naive pool passed")
 		})
 	}
 }

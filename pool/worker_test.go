@@ -40,6 +40,46 @@ func TestWorkersStartWhenNeeded(t *testing.T) {
 	})
 }
 
+// The only goroutines of a pool are its workers, one that settles what a cancel has left, and one
+// that hears of the cancel. What wakes others is done by those who have the news: a goroutine for
+// it could be left when Done is closed.
+func TestPoolStartsOnlyWorkers(t *testing.T) {
+	const rounds, callers = 100, 2
+	for name, c := range map[string]struct {
+		cancels bool
+		want    float64
+	}{"stopped": {false, callers + 1}, "cancelled": {true, callers + 3}} {
+		t.Run(name, func(t *testing.T) {
+			started := goroutinesCreated(t)
+			for range rounds {
+				ctx, cancel := context.WithCancel(context.Background())
+				p, gate := fullPool(t, ctx)
+				calls := []*pending{p.getting(1), p.submittingAll(values(3))}
+				for p.Waiting() < 3 {
+					runtime.Gosched()
+				}
+				if c.cancels {
+					cancel()
+					for p.Stats().NotRun == 0 || p.Resize(1) == nil {
+						runtime.Gosched()
+					}
+				}
+				close(gate)
+				for _, c := range calls {
+					<-c.done
+				}
+				for range 5 { // the worker goes to sleep, and wakes
+					_, _ = p.Submit(t.Context(), value(1))
+					_ = p.Wait(t.Context())
+				}
+				_ = p.Stop(t.Context())
+				cancel()
+			}
+			assert.InDelta(t, c.want, float64(started())/rounds, 0.5)
+		})
+	}
+}
+
 // A task that blocks never delays one that waits while a worker is idle.
 func TestNoHeadOfLineBlocking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -164,21 +204,21 @@ func panickingNil(t *testing.T, test func(t *testing.T)) {
 
 func panicsNil(context.Context) (int, error) { panic(nil) }
 
+// In a task, in Map, and in a store, which has not stored a result then.
 func TestPanicNil(t *testing.T) {
 	panickingNil(t, func(t *testing.T) {
-		p := newPool(t, nil)
-		id := submit(t, p, panicsNil)
-		_, err := p.Get(t.Context(), id)
 		var panicked *pool.PanicError
+		p := newPool(t, nil)
+		_, err := p.Get(t.Context(), submit(t, p, panicsNil))
 		assert.ErrorAs(t, err, &panicked)
 		require.NoError(t, p.Stop(t.Context()))
 		assert.EqualValues(t, 1, p.Stats().Panicked)
-	})
-}
 
-// A store that panics has not stored a result.
-func TestPutPanicNil(t *testing.T) {
-	panickingNil(t, func(t *testing.T) {
+		out, err := pool.Map(t.Context(), []task{value(1), panicsNil, value(3)}, pool.Call[int], nil)
+		assert.Equal(t, []int{1, 0, 3}, out)
+		assert.ErrorAs(t, err, &panicked)
+		assert.ErrorContains(t, err, "input 1: ")
+
 		for _, batch := range []bool{false, true} {
 			st := newTestStore(func(context.Context, []store.ID, func(context.Context) error) error { panic(nil) })
 			p := newPool(t, nil, st.as(batch))
@@ -186,7 +226,6 @@ func TestPutPanicNil(t *testing.T) {
 			err := p.Stop(t.Context())
 			assert.Equal(t, []store.Result[int]{{ID: id, Value: 7}}, handedBack(t, err, 1))
 			assert.ErrorIs(t, err, store.ErrRejected)
-			var panicked *pool.PanicError
 			assert.ErrorAs(t, err, &panicked)
 		}
 	})
