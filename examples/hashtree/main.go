@@ -65,7 +65,7 @@ func (h *hashtree) run() {
 	log.SetPrefix("hashtree: ")
 	where := flag.String("store", "dense", "where the sums are: `dense`, in memory, or bolt:FILE, for later runs too")
 	workers := flag.Uint("workers", 0, "how many files to read at once; 0 is one for each processor")
-	flag.Usage = func() {
+	flag.CommandLine.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "Usage: hashtree [-store dense|bolt:FILE] [-workers N] DIR")
 		flag.PrintDefaults()
 	}

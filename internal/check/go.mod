@@ -5,7 +5,6 @@ go 1.25.0
 replace github.com/resultpool/resultpool => ../..
 
 require (
-	github.com/anishathalye/porcupine v1.3.1
 	github.com/resultpool/resultpool v0.0.0
 	github.com/stretchr/testify v1.12.1
 	pgregory.net/rapid v1.3.0

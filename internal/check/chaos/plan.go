@@ -15,7 +15,6 @@ type plan struct {
 	noCause bool // the cancel has no cause of its own
 	ending  ending
 	store   storePlan
-	soaks   bool
 }
 
 // ending is how the pool is ended.

@@ -4,8 +4,7 @@
 //
 // The seed determines all but the scheduling: one half of the rounds runs in real
 // time and the other in a synctest bubble, where time is free and a deadlock is
-// seen at once. A soak is many such loads, one after the other, on one pool: heap
-// and goroutines have to stay what they were.
+// seen at once.
 package chaos
 
 import (

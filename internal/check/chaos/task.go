@@ -51,7 +51,7 @@ func (r *round) task(rng *rand.Rand, depth int) *oracle.Task {
 		how:  oracle.Way(rng.IntN(int(oracle.Ways))),
 	}
 	switch {
-	case d.kind == stops && r.soaks, d.kind == submits && depth > 1:
+	case d.kind == submits && depth > 1:
 		d.kind = succeeds
 	case d.kind == submits:
 		for range 1 + rng.IntN(2) {

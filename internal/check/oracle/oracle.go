@@ -92,7 +92,7 @@ type Oracle struct {
 	accounts map[store.ID]*account // guarded by mu
 	verdicts []error               // of Stops that have waited for the end; guarded by mu
 	faults   []error               // guarded by mu
-	sum      pool.Stats            // of the tasks that Settle has looked at
+	sum      pool.Stats            // of the tasks that settle has looked at
 }
 
 type key struct{}

@@ -113,19 +113,6 @@ func (o *Oracle) End() {
 	}
 }
 
-// Settle compares all accounts of an open pool that is idle, empties the store and
-// forgets the tasks. Nobody else may call the pool.
-func (o *Oracle) Settle(ctx context.Context) {
-	o.Wait(ctx, false)
-	for _, t := range o.ids {
-		if !t.deleted.Load() && o.Get(ctx, t, false) {
-			o.Delete(t)
-		}
-	}
-	o.settle(ctx, nil)
-	o.offered, o.ids, o.accounts = nil, nil, make(map[store.ID]*account)
-}
-
 // settle looks at each task and at the store. handed are the results that Stop has
 // handed back.
 func (o *Oracle) settle(ctx context.Context, handed map[store.ID]Result) {
