@@ -73,7 +73,7 @@ func (h *hashtree) run() {
 	dir := flag.Arg(0)
 	name, isBolt := strings.CutPrefix(*where, "bolt:")
 	if flag.NArg() != 1 || !isBolt && *where != "dense" {
-		flag.Usage()
+		flag.CommandLine.Usage()
 		os.Exit(2)
 	}
 	for _, path := range []string{dir, name} {
