@@ -46,7 +46,7 @@ func (s *Share) Load(ctx context.Context, id uint64, wait bool) (data []byte, er
 		if waited {
 			data, err = s.waitFor(waiting, loop, waiter, id)
 		} else {
-			data, err = s.loadOnce(waiting, id)
+			data, err = s.loadOnce(ctx, id) // it is let finish when the engine fails for good: see above
 		}
 		notFound := errors.Is(err, engine.ErrNotFound)
 		switch {
