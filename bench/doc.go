@@ -28,9 +28,10 @@
 // store holds N results to begin with; held=0 is a new store, but for one result
 // that there is to get. IDs are put in the order in which a pool gives them out,
 // each goroutine taking the next one, which costs what counter=atomic says. IDs
-// to get are drawn evenly from all that are held, so that most are in no cache
-// once the store is large; a program that gets what it has just put is faster.
-// That the right result comes back is checked.
+// to get are drawn evenly from all, so that most are in no cache once the store
+// is large; a program that gets what it has just put is faster. That the right
+// result comes back is checked. (BenchmarkStore in each store's package, which is
+// storetest.RunBenchmarks, hands out IDs in blocks, and so leaves the counter out.)
 //
 // BenchmarkPool/submit=…/read=…/store=…: one task that does nothing, from one
 // submitter through two workers into the store, with New and Stop. submit=one is
@@ -40,21 +41,18 @@
 // BenchmarkStall/held=N/store=…: what a copy of all results (store.Snapshot)
 // does to one that writes meanwhile. See below.
 //
-// BenchmarkCounter/counter=…: taking the next of a row of numbers, by as many
-// goroutines as there are processors.
+// BenchmarkCounter/counter=atomic: taking the next of a row of numbers, by as
+// many goroutines as there are processors.
 //
 // # How it is measured
 //
-// No store sees more than a million operations; then a new one takes its place,
-// with the clock stopped. So the figures hardly depend on -benchtime if that is
-// a million or more, a fast store is not punished for getting further in a
-// second than a slow one, and memory is bounded. With fewer operations the
-// stores are smaller, and held in caches.
+// Stores grow with the number of operations, and a fast store would get further
+// in a second than a slow one: so compare at a fixed number, here a million. With
+// fewer operations the stores are smaller, and held in caches.
 //
 // The collector runs as it does in a program, and is charged to whoever
 // allocates. B/op is what was allocated, not what is kept: a map that grows
-// leaves its old tables behind. It comes in steps for the stores with tables: a
-// round in which no table grows has little.
+// leaves its old tables behind.
 //
 // # The longest stall
 //

@@ -3,6 +3,7 @@ package bench_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/resultpool/resultpool/pool"
@@ -11,34 +12,28 @@ import (
 
 // BenchmarkPool measures the whole way of a task whose function does nothing:
 // submitted by one goroutine, run by two workers, its result stored, and got.
-func BenchmarkPool(b *testing.B) { runAll(b, poolBenchmarks()) }
-
-func poolBenchmarks() []benchmark {
-	var all []benchmark
+func BenchmarkPool(b *testing.B) {
 	for _, submit := range []string{"one", "all"} {
 		for _, read := range []string{"none", "get"} {
 			for _, c := range containers {
-				name := fmt.Sprintf("submit=%s/read=%s/store=%s", submit, read, c.name)
-				all = append(all, benchmark{name, func(b *testing.B) {
-					rounds(b, func(n int) func() {
-						e := &errand{st: c.open(), tasks: make([]int, n), ids: make([]store.ID, 0, n)}
-						for i := range e.tasks {
-							e.tasks[i] = i
-						}
-						return func() {
-							if err := e.run(b.Context(), submit == "all", read == "get"); err != nil {
-								b.Error(err)
-							}
-						}
-					})
-				}})
+				b.Run(fmt.Sprintf("submit=%s/read=%s/store=%s", submit, read, c.name), func(b *testing.B) {
+					e := &errand{st: c.open(), tasks: make([]int, b.N), ids: make([]store.ID, 0, b.N)}
+					for i := range e.tasks {
+						e.tasks[i] = i
+					}
+					runtime.GC()
+					b.ReportAllocs()
+					b.ResetTimer()
+					if err := e.run(b.Context(), submit == "all", read == "get"); err != nil {
+						b.Error(err)
+					}
+				})
 			}
 		}
 	}
-	return all
 }
 
-// An errand is the tasks of one round, for a pool of its own.
+// An errand is tasks for a pool of its own.
 type errand struct {
 	st    store.ResultStore[int]
 	tasks []int
@@ -67,15 +62,13 @@ func (e *errand) run(ctx context.Context, all, get bool) error {
 		if err := e.submit(ctx, p, all); err != nil {
 			return err
 		}
-		if get {
-			if err := e.get(ctx, p, len(e.ids)-lag); err != nil {
-				return err
+		last := len(e.ids) == len(e.tasks)
+		for get && (e.got < len(e.ids)-lag || last && e.got < len(e.ids)) {
+			v, err := p.Get(ctx, e.ids[e.got])
+			if err != nil || v != e.tasks[e.got] {
+				return fmt.Errorf("getting the result of %d: got %d and error %v", e.tasks[e.got], v, err)
 			}
-		}
-	}
-	if get {
-		if err := e.get(ctx, p, len(e.ids)); err != nil {
-			return err
+			e.got++
 		}
 	}
 	if err := p.Stop(ctx); err != nil {
@@ -97,15 +90,4 @@ func (e *errand) submit(ctx context.Context, p *pool.Pool[int, int], all bool) e
 	ids, err := p.SubmitAll(ctx, next[:min(batch, len(next))])
 	e.ids = append(e.ids, ids...)
 	return err
-}
-
-// get gets the results of the first n tasks, as far as they have not been got.
-func (e *errand) get(ctx context.Context, p *pool.Pool[int, int], n int) error {
-	for ; e.got < n; e.got++ {
-		v, err := p.Get(ctx, e.ids[e.got])
-		if err != nil || v != e.tasks[e.got] {
-			return fmt.Errorf("getting the result of %d: got %d and error %v", e.tasks[e.got], v, err)
-		}
-	}
-	return nil
 }

@@ -17,7 +17,8 @@ import (
 	"github.com/resultpool/resultpool/store/xsync"
 )
 
-// Bad input: a typed error each, and no side effect.
+// Bad input: a typed error each, and no side effect. (tunny, errgroup, x/sync #14, #15: numbers were not checked, or
+// changed under running tasks.)
 
 func TestNewBadInput(t *testing.T) {
 	fn, st := pool.Call[int], store.ResultStore[int](rwmutex.New[int]())

@@ -252,7 +252,8 @@ func (l *life) end(how int) {
 // TestNoLostWakeUp does everything at once that wakes and stops workers, and looks
 // whenever all is still: no worker may be missing while a task waits, and no
 // submitter may wait while there is room for it; see life.check. A lost wake-up shows
-// here that later traffic would heal and other tests not see.
+// here that later traffic would heal and other tests not see. (pond #74, #86: a worker left while tasks were added, and
+// Stop hung with one worker.)
 func TestNoLostWakeUp(t *testing.T) {
 	rounds := 2000
 	if raceEnabled {

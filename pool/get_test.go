@@ -14,6 +14,7 @@ import (
 
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/dense"
 	"github.com/resultpool/resultpool/store/storetest"
 )
 
@@ -46,6 +47,24 @@ func TestGetWaits(t *testing.T) {
 		v, err := p.Get(ctx, queued)
 		assert.NoError(t, err, "Get of what is stored, with a ctx that is done")
 		assert.Equal(t, 2, v)
+	})
+}
+
+// A pool that is opened again over the same store answers for the tasks of the one before.
+func TestReopenedStoreAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := dense.New[int]()
+		last := newPool(t, nil, st)
+		id := submit(t, last, value(7))
+		require.NoError(t, last.Stop(t.Context()))
+
+		p := newPool(t, nil, st)
+		v, err := p.Get(t.Context(), id)
+		assert.NoError(t, err)
+		assert.Equal(t, 7, v)
+		require.NoError(t, st.Delete(t.Context(), id))
+		_, err = p.Get(t.Context(), id)
+		assert.ErrorIs(t, err, store.ErrNotFound)
 	})
 }
 

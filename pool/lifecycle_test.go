@@ -107,7 +107,7 @@ func TestSubmitDoneContext(t *testing.T) {
 
 // Stop(ctx): queued tasks all run, running ones finish; later Submits get
 // ErrClosed at once, blocked ones wake with it; nil when all is done; everything
-// is in the store before it returns.
+// is in the store before it returns. (In pond, blocked submitters were not woken, or got different errors.)
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, gate, running, queued, queued2 := busyPool(t)
@@ -172,7 +172,7 @@ func TestStopContextEnds(t *testing.T) {
 	})
 }
 
-// Stop again, or N at once: the same drain, the same verdict for all.
+// Stop again, or N at once: the same drain, the same verdict for all. (workerpool #5, tunny: closed twice)
 func TestStopManyTimes(t *testing.T) {
 	for _, want := range []error{nil, errCause} {
 		bubble(t, fmt.Sprint(want), func(t *testing.T) {
@@ -202,7 +202,7 @@ func TestStopManyTimes(t *testing.T) {
 // the pool's ctx is cancelled: no queued task starts, each gets a result; the ctx
 // of running ones is cancelled, and their real outcome is kept, however late;
 // Submit says ErrClosed, wrapping the cause; Stop returns the cause; the store has
-// ErrNotRun wrapping the cause.
+// ErrNotRun wrapping the cause. (pond #61, #62, #71, #72, #138: the workers left, and the count never dropped.)
 func TestCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, &pool.Options{Workers: 2, Queue: 10})

@@ -13,6 +13,10 @@ import (
 	"github.com/resultpool/resultpool/pool"
 )
 
+// Comments like "pond #43" name an issue or a pull request of a project that had such a bug: alitto/pond,
+// panjf2000/ants, sourcegraph/conc, gammazero/workerpool, Jeffail/tunny, destel/rill, golang/sync, hibiken/asynq,
+// riverqueue/river, puzpuzpuz/xsync, milvus-io/milvus, towns-protocol/towns, cockroachdb/cockroach.
+
 // Nil options, and zeros, mean GOMAXPROCS workers and room for 1024. That is read, not set.
 func TestDefaults(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))

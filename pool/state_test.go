@@ -23,7 +23,7 @@ import (
 // What the lock of a pool guards, and what may not run with it held: the methods of
 // errors and contexts, and stores that call back. (ants #6)
 
-// pond #14, #84, #97, #100: the numbers add up in every snapshot, and none of
+// pond #14, #84, #97, #100, workerpool #18 and e32f356: the numbers add up in every snapshot, and none of
 // the counters of what has been done ever goes down.
 func TestStatsAddUp(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -39,7 +39,7 @@ func TestDoneStaysOpen(t *testing.T) {
 	})
 }
 
-// ants #330, #356, conc #78: a pool that has ended stays ended, for the same reason, and
+// ants #330, #333, #356, #358, conc #78: a pool that has ended stays ended, for the same reason, and
 // another one on the same store is none the worse.
 func TestStoppedPoolStaysStopped(t *testing.T) {
 	for want, cancels := range map[error]bool{pool.ErrClosed: false, errCause: true} {
@@ -70,7 +70,8 @@ func TestStoppedPoolStaysStopped(t *testing.T) {
 	}
 }
 
-// After the cancel only goroutines in a task are left, and those at most.
+// After the cancel only goroutines in a task are left, and those at most. (ants #212, #263, #287, #373, milvus #41893:
+// goroutines outlived the pool.)
 func TestCancelLeavesOnlyTasks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, &pool.Options{Workers: 5})

@@ -108,6 +108,8 @@ func fullPool(t *testing.T, ctx context.Context) (p taskPool, gate chan struct{}
 	return p, gate
 }
 
+// SubmitAll gives each task its ID, and does not keep the slice. (pond 543ed3a: a slice was used again after it was
+// handed over.)
 func TestSubmitAll(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 3, 4, 100, 5000} {
 		synctest.Test(t, func(t *testing.T) {
@@ -255,7 +257,7 @@ func submitSomehow(p taskPool, how int, in task) ([]store.ID, error) {
 	}
 }
 
-// pond #43, workerpool #76 and others: N submitters race Stop, many times. No
+// pond #20, #26, #27, #43, #87 and 94bbb62, workerpool #76, towns #3592: N submitters race Stop, many times. No
 // panic, every accepted task has its result, and Stop comes first or not at all.
 // TestSuite does it too; this one has all ways to submit, and several Stops.
 func TestSubmitRacesStop(t *testing.T) {

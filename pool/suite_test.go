@@ -48,7 +48,7 @@ var suite = []check{
 	{"submit after Stop panics", submitAfterStop},
 	{"submit racing Stop panics or loses a task", submitRacesStop},
 	{"a task starts after the cancel", startAfterCancel},
-	{"a task is accepted after the cancel", submitAfterCancel},
+	{"a task is accepted after the cancel", submitAfterCancel}, // pond: its Go ignored the context
 	{"the cancel loses accepted tasks", cancelLosesTasks},
 	{"a submitter cannot find its result", findOwnResult},
 	{"results overwrite each other after 2^32 tasks", idsWrap},

@@ -20,7 +20,7 @@ import (
 // FuzzStores reads calls from bytes and compares what each of the stores of this
 // module does with what a plain map does. A call is four bytes: what, and an ID or a
 // range of IDs, of which many are at the ends of dense's segments or near the numbers
-// at which a smaller counter turns over.
+// at which a smaller counter turns over. (xsync #24, #63, #66, #111: lost updates, and keys twice, while a map grows)
 func FuzzStores(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 9})
 	f.Add([]byte{5, 0, 0, 255, 6, 0, 0, 255, 0, 0, 7, 0, 3, 0, 1, 9, 2, 0, 7, 0, 7, 3, 0, 1})

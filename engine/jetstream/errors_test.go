@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -13,65 +15,39 @@ import (
 	"github.com/resultpool/resultpool/engine"
 )
 
-// TestFullIsNotEveryFailure has the server say with one code that a stream is full and that
-// it cannot write.
-func TestFullIsNotEveryFailure(t *testing.T) {
-	stored := func(text string) error {
-		return fmt.Errorf("nats: %w", &jetstream.APIError{Code: 503, ErrorCode: 10077, Description: text})
+// TestErrors says what is known after an error: that the stream is full, which the server says with the
+// code of other failures; that there is a result, or that replicas are storing one; that a message is
+// certainly not stored; and that it is no use to try again.
+func TestErrors(t *testing.T) {
+	says := func(code jetstream.ErrorCode, text string) error {
+		return fmt.Errorf("nats: %w", &jetstream.APIError{Code: 503, ErrorCode: code, Description: text})
 	}
-	assert.True(t, isFull(stored("maximum messages exceeded")))
-	assert.True(t, isFull(stored("maximum bytes exceeded")))
-	assert.False(t, isFull(stored("no space left on device")))
-	assert.False(t, isFull(&jetstream.APIError{Code: 503, ErrorCode: 10023, Description: "maximum"}))
-	assert.False(t, isFull(errors.New("maximum messages exceeded")))
-}
-
-// TestThereIsNotOnItsWay has a server say that there is a result, and that its replicas are
-// storing one.
-func TestThereIsNotOnItsWay(t *testing.T) {
-	refused := func(code jetstream.ErrorCode) error {
-		return fmt.Errorf("nats: %w", &jetstream.APIError{Code: 400, ErrorCode: code})
+	is := map[string]func(error) bool{
+		"full": isFull, "there": isThere, "saving": isSaving, "refused": isRefusal,
+		"final": func(err error) bool { return !(&Engine{}).Retryable(err) },
 	}
-	assert.True(t, isThere(refused(10071)))
-	assert.False(t, isSaving(refused(10071)))
-	assert.True(t, isSaving(refused(10164)))
-	assert.False(t, isThere(refused(10164)))
-	assert.False(t, isThere(jetstream.ErrMsgNotFound))
-}
-
-// TestRefusalIsSure tells what is certainly not stored from what may be.
-func TestRefusalIsSure(t *testing.T) {
-	refused := func(code jetstream.ErrorCode) error {
-		return fmt.Errorf("nats: %w", &jetstream.APIError{Code: 503, ErrorCode: code, Description: "text"})
-	}
-	for _, err := range []error{
-		refused(10023), refused(10047), refused(10002), refused(10054), refused(10077), refused(10109),
-		nats.ErrReconnectBufExceeded, nats.ErrConnectionClosed, jetstream.ErrNoStreamResponse,
+	for known, errs := range map[string][]error{
+		"full refused": {says(10077, "maximum messages exceeded"), says(10077, "maximum bytes exceeded")},
+		"refused": {
+			says(10077, "no space left on device"), says(10023, "maximum"), says(10047, ""), says(10002, ""), says(10054, ""),
+			says(10109, ""), nats.ErrReconnectBufExceeded, jetstream.ErrNoStreamResponse, jetstream.ErrMsgNotFound,
+			jetstream.ErrJetStreamNotEnabled, jetstream.ErrJetStreamNotEnabledForAccount,
+		},
+		"there refused":  {says(10071, "")},
+		"saving refused": {says(10164, "")},
+		"refused final":  {nats.ErrConnectionClosed},
+		"final":          {engine.ErrTooLarge, engine.ErrGone, engine.ErrClosed, nats.ErrPermissionViolation},
+		"": {
+			says(10158, ""), nats.ErrTimeout, nats.ErrDisconnected, jetstream.ErrAsyncPublishTimeout, jetstream.ErrInvalidJSAck,
+			context.Canceled, errNoAnswer, errors.New("maximum messages exceeded"), engine.ErrFull, jetstream.ErrNoHeartbeat,
+			nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
+		},
 	} {
-		assert.True(t, isRefusal(err), err)
-	}
-	for _, err := range []error{
-		refused(10158), nats.ErrTimeout, nats.ErrDisconnected, jetstream.ErrAsyncPublishTimeout, jetstream.ErrInvalidJSAck,
-		context.Canceled, errNoAnswer, errors.New("any other"),
-	} {
-		assert.False(t, isRefusal(err), err)
-	}
-}
-
-func TestRetryable(t *testing.T) {
-	e := &Engine{}
-	for _, err := range []error{
-		engine.ErrTooLarge, engine.ErrGone, engine.ErrClosed, nats.ErrPermissionViolation, nats.ErrConnectionClosed,
-	} {
-		assert.False(t, e.Retryable(fmt.Errorf("jetstream: push: %w", err)), err)
-	}
-	for _, err := range []error{
-		engine.ErrFull, nats.ErrDisconnected, nats.ErrTimeout, jetstream.ErrNoStreamResponse,
-		jetstream.ErrNoHeartbeat, jetstream.ErrAsyncPublishTimeout, errors.New("any other"),
-		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
-		jetstream.ErrJetStreamNotEnabled, jetstream.ErrJetStreamNotEnabledForAccount,
-	} {
-		assert.True(t, e.Retryable(fmt.Errorf("jetstream: push: %w", err)), err)
+		for _, err := range errs {
+			for what, is := range is {
+				assert.Equal(t, slices.Contains(strings.Fields(known), what), is(fmt.Errorf("jetstream: push: %w", err)), "%s: %v", what, err)
+			}
+		}
 	}
 }
 

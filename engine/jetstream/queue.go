@@ -17,7 +17,13 @@ import (
 // overhead is how many bytes a message may have besides its data.
 const overhead = 512
 
-func (e *Engine) tooLarge(data []byte) bool { return int64(len(data)) > e.nc.MaxPayload()-overhead }
+// fits returns an error if the server does not take so many bytes.
+func (e *Engine) fits(what string, n uint64, data []byte) error {
+	if most := e.nc.MaxPayload() - overhead; int64(len(data)) > most {
+		return fmt.Errorf("jetstream: %s %d has %d bytes, and the server takes %d: %w", what, n, len(data), most, engine.ErrTooLarge)
+	}
+	return nil
+}
 
 // Push adds tasks at the end of the queue.
 func (e *Engine) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64, error) {
@@ -27,9 +33,8 @@ func (e *Engine) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64
 	}
 	defer end()
 	for i, task := range tasks {
-		if e.tooLarge(task) {
-			return nil, fmt.Errorf("jetstream: task %d of %d has %d bytes, and the server takes %d: %w",
-				i, len(tasks), len(task), e.nc.MaxPayload()-overhead, engine.ErrTooLarge)
+		if err := e.fits("task", uint64(i), task); err != nil {
+			return nil, err
 		}
 	}
 	p := pushing{ids: make([]uint64, len(tasks))}

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/resultpool/resultpool/engine"
 )
@@ -26,9 +26,8 @@ func (e *Engine) Save(ctx context.Context, recs []engine.Record) error {
 	}
 	defer end()
 	for _, rec := range recs {
-		if e.tooLarge(rec.Data) {
-			return fmt.Errorf("jetstream: the result of task %d has %d bytes, and the server takes %d: %w",
-				rec.ID, len(rec.Data), e.nc.MaxPayload()-overhead, engine.ErrTooLarge)
+		if err := e.fits("the result of task", rec.ID, rec.Data); err != nil {
+			return err
 		}
 	}
 	saved := 0
@@ -109,32 +108,15 @@ func (e *Engine) Delete(ctx context.Context, ids []uint64) error {
 		return err
 	}
 	defer end()
-	ctx, cancel := context.WithCancelCause(call)
-	defer cancel(nil)
-	failed := make(chan error, len(ids)+1)
-	room := make(chan struct{}, 16)
-	var wg sync.WaitGroup
+	purges, ctx := errgroup.WithContext(call)
+	purges.SetLimit(16)
 	for _, id := range ids {
-		room <- struct{}{}
-		if ctx.Err() != nil {
-			failed <- context.Cause(ctx)
-			break
-		}
-		wg.Go(func() {
-			defer func() { <-room }()
-			if err := e.purgeResult(ctx, id); err != nil {
-				failed <- err
-				cancel(err)
-			}
-		})
+		purges.Go(func() error { return e.purgeResult(ctx, id) })
 	}
-	wg.Wait()
-	select {
-	case err := <-failed:
+	if err := purges.Wait(); err != nil {
 		return e.failAt(call, "delete", e.names.results, err)
-	default:
-		return nil
 	}
+	return nil
 }
 
 func (e *Engine) purgeResult(ctx context.Context, id uint64) error {

@@ -3,6 +3,7 @@ package queue_test
 import (
 	"math"
 	"math/bits"
+	"math/rand/v2"
 	"sync/atomic"
 	"testing"
 
@@ -17,16 +18,32 @@ import (
 func FuzzQueue(f *testing.F) {
 	f.Add([]byte{3, 0, 0, 0, 2, 9, 3, 0, 3, 0, 4, 1, 2, 7, 7, 0, 8, 1, 9, 0})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) < 2 || len(data) > 600 {
+		if len(data) >= 2 && len(data) <= 600 {
+			playCalls(t, data)
+		}
+	})
+}
+
+// A queue does what a slice does, whatever the order of the calls, wherever in a
+// ring it stands, and while it grows.
+func TestQueueAgainstSlice(t *testing.T) {
+	random := rand.NewChaCha8([32]byte{1})
+	for range 100 {
+		data := make([]byte, 600)
+		_, _ = random.Read(data)
+		if playCalls(t, data); t.Failed() {
 			return
 		}
-		m := newModel(t, int(data[0]), data[1])
-		for calls := data[2:]; len(calls) >= 2; calls = calls[2:] {
-			m.call(calls[0], int(calls[1]))
-			m.check()
-		}
-		m.end()
-	})
+	}
+}
+
+func playCalls(t *testing.T, data []byte) {
+	m := newModel(t, int(data[0]), data[1])
+	for calls := data[2:]; len(calls) >= 2; calls = calls[2:] {
+		m.call(calls[0], int(calls[1]))
+		m.check()
+	}
+	m.end()
 }
 
 // A model is a queue and what is known of it. It knows how large the ring is, and so
@@ -74,9 +91,11 @@ func (m *model) tasks(n int) []*uint64 {
 }
 
 func (m *model) accept(first uint64, tasks []*uint64) {
-	if len(tasks) > 0 {
-		require.Equal(m.t, m.pushed+m.ids.Offset, first)
+	want := m.pushed + m.ids.Offset
+	if len(tasks) == 0 {
+		want = 0
 	}
+	require.Equal(m.t, want, first)
 	m.waiting = append(m.waiting, tasks...)
 	m.pushed += uint64(len(tasks))
 }
@@ -92,9 +111,10 @@ func (m *model) call(what byte, arg int) {
 		tasks := m.tasks(1)
 		id, ok := q.Push(ids, tasks[0])
 		require.Equal(t, !m.tailShut && m.room() > 0 && m.pushed < ids.End, ok, "Push")
-		if ok {
-			m.accept(id, tasks)
+		if !ok {
+			tasks = nil
 		}
+		m.accept(id, tasks)
 	case 2:
 		m.pushAll(arg)
 	case 3, 4:
@@ -132,7 +152,12 @@ func (m *model) call(what byte, arg int) {
 
 func (m *model) pushAll(arg int) {
 	ids, tasks := m.ids, m.tasks(arg)
-	if arg%8 == 7 { // fewer IDs than tasks
+	switch arg % 8 {
+	case 5: // no IDs are left
+		ids.End = m.pushed
+	case 6: // no tasks
+		tasks = nil
+	case 7: // fewer IDs than tasks
 		ids.End = m.pushed + uint64(arg/2)
 	}
 	want := 0
@@ -140,6 +165,10 @@ func (m *model) pushAll(arg int) {
 		want = int(min(uint64(len(tasks)), ids.End-m.pushed))
 	}
 	if !m.tailShut {
+		if m.room() > 0 { // else it may make room
+			_, n := m.q.PushShut(ids, tasks)
+			require.Zero(m.t, n, "PushShut with an open tail")
+		}
 		first, n := m.q.PushAll(ids, tasks)
 		require.Equal(m.t, min(want, m.room()), n, "PushAll")
 		m.accept(first, tasks[:n])
@@ -151,7 +180,7 @@ func (m *model) pushAll(arg int) {
 	first, n := m.q.PushAll(ids, tasks)
 	require.Zero(m.t, n, "PushAll with the tail shut")
 	require.Zero(m.t, first)
-	if m.room() == 0 && len(tasks) > 0 && m.size < m.capacity {
+	if m.room() == 0 && want > 0 && m.size < m.capacity {
 		m.size, m.base = ringSize(min(2*m.size, m.capacity)), m.pushed
 	}
 	first, n = m.q.PushShut(ids, tasks)

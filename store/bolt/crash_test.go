@@ -25,7 +25,8 @@ import (
 
 // TestKill kills the writer, twenty times, which goes on with what is left each time. No
 // result is lost whose Put, PutBatch, or the pool's Get, has returned, none is wrong, none
-// comes back that was deleted, and no ID is given out again.
+// comes back that was deleted, and no ID is given out again. (asynq #55, #286, #525, river #1258: a crash between the end
+// of a task and its record)
 func TestKill(t *testing.T) {
 	t.Parallel()
 	lives := 20

@@ -15,7 +15,7 @@ func restart(path string) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close() // gives the lock back
+	defer func() { _ = abandon(file) }() // gives the lock back
 	if !holdsBegun(file) {
 		return nil
 	}
@@ -43,8 +43,9 @@ func holdsBegun(file *os.File) bool {
 	return begun(data, pageSize)
 }
 
-// abandon closes a file that bbolt has panicked on: its own Close would wait for locks.
-// As long as the file is mapped, which it stays, closing it leaves it locked.
+// abandon gives back the lock of a file and closes it, as for a file that bbolt has panicked on: its
+// own Close would wait for locks. Closing alone may leave it locked: as long as the file is mapped,
+// and until a process that was just forked, which has it open, too, has become another program.
 func abandon(file *os.File) error {
 	_ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN)
 	return file.Close()

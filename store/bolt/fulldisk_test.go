@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/resultpool/resultpool/internal/disktest"
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
 )
@@ -39,18 +40,18 @@ func onSmallDisks(t *testing.T, test func(*testing.T, *smallDisk)) {
 			inUserNamespace(t)
 			return
 		}
-		needMount(t)
-		dir, _ := mount(t, "-t", "tmpfs", "-o", "size=8m", "tmpfs")
+		disktest.NeedMount(t, "disk")
+		dir, _ := disktest.Mount(t, "-t", "tmpfs", "-o", "size=8m", "tmpfs")
 		test(t, &smallDisk{t, dir})
 	})
 	t.Run("fs=ext4", func(t *testing.T) {
 		if os.Getenv(userNamespace) != "" {
 			t.Skip("only root can")
 		}
-		needLoop(t)
+		disktest.NeedLoop(t, "disk")
 		image := filepath.Join(tempDir(t), "disk.img")
-		makeDisk(t, image, 16, "-m", "0")
-		dir, _ := mountDisk(t, image, "noatime")
+		disktest.Make(t, image, 16, "-m", "0")
+		dir, _ := disktest.Mount(t, "-o", "loop,noatime", image)
 		test(t, &smallDisk{t, dir})
 	})
 }
@@ -64,17 +65,7 @@ func inUserNamespace(t *testing.T) {
 	top, _, _ := strings.Cut(t.Name(), "/")
 	cmd := exec.Command(os.Args[0], "-test.v", "-disk.full", "-test.run=^"+top+"$/^fs=tmpfs$")
 	cmd.Env = append(os.Environ(), userNamespace+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-	}
-	out, err := cmd.CombinedOutput()
-	if err != nil && !strings.Contains(string(out), "=== RUN") {
-		skipDisk(t, fmt.Sprintf("it needs root, or a user namespace, and there is none: %v", err))
-	}
-	t.Logf("in a user namespace:\n%s", out)
-	require.NoError(t, err)
+	disktest.RunUnshared(t, "disk", cmd)
 }
 
 func (d *smallDisk) path() string    { return filepath.Join(d.dir, "results.db") }

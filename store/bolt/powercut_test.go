@@ -3,29 +3,20 @@
 package bolt
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/internal/disktest"
 )
 
-// How the power is cut. The store is in a file on an ext4, the room, whose disk is a file
-// on another file system, the cabinet, with a cache before it:
-//
-//	results.db → ext4 "room" → loop device, the disk's cache → loop device → disk.img → ext4 "cabinet"
-//
-// What is in disk.img is what survives. All else is lost with the power: the page cache of
-// the room, and what the disk was sent and not asked to flush. To cut the power, the
-// cabinet is frozen, so that no write reaches disk.img any more, also none of the kernel's
-// own, in the middle of whatever was under way. Then the writer is stopped, disk.img is
-// copied, the writer is killed, and a room is made of the copy: its mount replays ext4's
-// journal, as after a power cut.
+// The store is in a file on a disktest.Disk, whose power is cut in the middle of whatever was under
+// way. Then the writer goes on with what is left.
 
 // A setup is how the writer writes, and on what.
 type setup struct {
@@ -94,11 +85,9 @@ func loses(t *testing.T, s setup) {
 // cuts is a disk whose power is cut, and what has been reported of what is on it.
 type cuts struct {
 	*ledger
-	t       *testing.T
-	rand    *rand.Rand
-	dir     string // for copies
-	cabinet string
-	disks   int
+	t    *testing.T
+	rand *rand.Rand
+	disk *disktest.Disk
 }
 
 func newCuts(t *testing.T) *cuts {
@@ -106,22 +95,14 @@ func newCuts(t *testing.T) *cuts {
 	if !*diskPowerCut {
 		t.Skip("without -disk.powercut")
 	}
-	needLoop(t)
+	disktest.NeedLoop(t, "disk")
 	seed := *diskSeed
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
 	t.Logf("-disk.seed=%d", seed)
-	c := &cuts{ledger: newLedger(), t: t, rand: rand.New(rand.NewPCG(seed, 0)), dir: tempDir(t)}
-	image := filepath.Join(c.dir, "cabinet.img")
-	makeDisk(t, image, 2048, "-O", "^has_journal")
-	c.cabinet, _ = mountDisk(t, image, "noatime")
-	makeDisk(t, c.disk(), 512)
-	return c
+	return &cuts{newLedger(), t, rand.New(rand.NewPCG(seed, 0)), disktest.NewDisk(t, tempDir(t))}
 }
-
-// disk is the file that is the disk now.
-func (c *cuts) disk() string { return filepath.Join(c.cabinet, fmt.Sprintf("disk%d.img", c.disks)) }
 
 // cut has a writer write for a while, between least and most, from its first report on,
 // cuts the power, and looks at what is left. The next cut goes on with that.
@@ -129,11 +110,9 @@ func (c *cuts) cut(s setup, least, most time.Duration) *findings {
 	t := c.t
 	t.Helper()
 	after := least + time.Duration(c.rand.Int64N(int64(most-least)))
-	// Nothing is written behind the writer's back for minutes: what it does not
-	// sync, it loses.
-	options := "commit=300,noatime"
+	options := ""
 	if s.lies {
-		options += ",nobarrier"
+		options = ",nobarrier"
 	}
 	in := func(room string) string {
 		if s.what == "files" {
@@ -141,27 +120,14 @@ func (c *cuts) cut(s setup, least, most time.Duration) *findings {
 		}
 		return filepath.Join(room, "results.db")
 	}
-	room, unmount := mountCached(t, c.disk(), options)
+	room, unmount := c.disk.MountCached(options)
 	w := c.start(t, s.what, in(room), s.noSync)
 	<-w.begun
 	w.wait(t, after)
 
-	thaw := freeze(t, c.cabinet)
-	defer thaw() // before the writer is waited for, which may be in the midst of writing
-	require.NoError(t, w.cmd.Process.Signal(syscall.SIGSTOP))
-	copied := filepath.Join(c.dir, "copy.img")
-	command(t, "cp", "--sparse=always", c.disk(), copied)
-	// The writer does not see the thaw: stopped and killed, it makes no step in
-	// user mode any more. So whatever it has reported, it has from before the cut.
-	require.NoError(t, w.cmd.Process.Kill())
-	thaw()
-	w.kill(t)
-	unmount()
-	require.NoError(t, os.Remove(c.disk()))
-	c.disks++
-	command(t, "cp", "--sparse=always", copied, c.disk())
+	c.disk.Cut(w.cmd.Process, func() { w.kill(t) }, unmount)
 
-	room, unmount = mountDisk(t, c.disk(), "noatime")
+	room, unmount = c.disk.Mount()
 	defer unmount()
 	var found *findings
 	if s.what == "files" {

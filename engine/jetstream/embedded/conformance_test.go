@@ -34,7 +34,7 @@ func TestEmbedded(t *testing.T) {
 	})
 }
 
-// TestStandalone checks it on a server in another process, which syncs.
+// TestStandalone checks it on a server as its own program starts it, which syncs.
 func TestStandalone(t *testing.T) {
 	t.Parallel()
 	s := startStandalone(t)
@@ -50,6 +50,9 @@ func TestCluster(t *testing.T) {
 	})
 }
 
+// tooLarge is a byte more than a task or a result may have.
+const tooLarge = 1<<20 - 512 + 1
+
 // subject is a pool of its own on the server at url.
 func subject(tb testing.TB, url string, opts jetstream.Options) enginetest.Subject {
 	const bound = 256
@@ -64,7 +67,7 @@ func subject(tb testing.TB, url string, opts jetstream.Options) enginetest.Subje
 			return e, nil
 		},
 		QueueBound: bound,
-		TooLarge:   2 << 20,
+		TooLarge:   tooLarge,
 		Remake: func(context.Context) error {
 			p := &testPool{tb: tb, name: name}
 			_, p.js = client(tb, url, opts.NATS...)
@@ -80,13 +83,12 @@ func startCluster(tb testing.TB) []string {
 	if !*withCluster {
 		tb.Skip("SKIPPED: needs three servers and a minute: go test -run=TestCluster -cluster")
 	}
-	var clients, routes, urls []string
+	var routes, urls []string
 	for range 3 {
-		clients = append(clients, freeAddr(tb))
 		routes = append(routes, "nats://"+freeAddr(tb))
 	}
-	for i, addr := range clients {
-		s := newStandalone(tb, addr, "")
+	for i := range routes {
+		s := newStandalone(tb, "")
 		s.restart(tb, fmt.Sprintf("server_name: s%d", i),
 			fmt.Sprintf("cluster { name: c, listen: %q, routes: [ %q, %q, %q ] }",
 				strings.TrimPrefix(routes[i], "nats://"), routes[0], routes[1], routes[2]))

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -27,27 +28,35 @@ type pair struct{ consumer, stream uint64 }
 
 // parseConsumerState returns false if buf is not what a server writes.
 func parseConsumerState(buf []byte, now time.Time) (*consumerState, bool) {
-	r := uvarints{buf: buf}
-	if r.byte() != 22 || r.byte() != 2 {
-		return nil, false
+	buf, ok := bytes.CutPrefix(buf, []byte{22, 2})
+	r := bytes.NewReader(buf)
+	next := func() uint64 { // 0 after the end
+		v, err := binary.ReadUvarint(r)
+		ok = ok && err == nil
+		return v
+	}
+	signed := func() int64 {
+		v, err := binary.ReadVarint(r)
+		ok = ok && err == nil
+		return v
 	}
 	s := &consumerState{
-		floor:     pair{r.next(), r.next()},
-		delivered: pair{r.next(), r.next()},
+		floor:     pair{next(), next()},
+		delivered: pair{next(), next()},
 		pending:   make(map[uint64]uint64),
 	}
-	n := r.next()
-	if n > uint64(len(r.buf)) {
+	n := next()
+	if !ok || n > uint64(r.Len()) {
 		return nil, false
 	}
 	latest := now.Add(time.Minute).Unix()
 	var base int64
 	if n > 0 {
-		base = r.signed()
+		base = signed()
 	}
 	for range n {
-		seq, delivery := s.floor.stream+r.next(), s.floor.consumer+r.next()
-		if when := base - r.signed(); when < 0 || when > latest {
+		seq, delivery := s.floor.stream+next(), s.floor.consumer+next()
+		if when := base - signed(); when < 0 || when > latest {
 			return nil, false // the task would not be delivered again before that time
 		}
 		s.pending[seq] = delivery
@@ -55,16 +64,16 @@ func parseConsumerState(buf []byte, now time.Time) (*consumerState, bool) {
 	if uint64(len(s.pending)) != n {
 		return nil, false
 	}
-	n = r.next()
-	if n > uint64(len(r.buf)) {
+	n = next()
+	if n > uint64(r.Len()) {
 		return nil, false
 	}
 	for range n {
-		if r.next() == 0 || r.next() > 1<<20 {
+		if next() == 0 || next() > 1<<20 {
 			return nil, false
 		}
 	}
-	return s, !r.bad && len(r.buf) == 0 && s.sensible()
+	return s, ok && r.Len() == 0 && s.sensible()
 }
 
 // sensible reports whether what is pending was delivered in the order of the tasks, and after the
@@ -93,41 +102,6 @@ func (s *consumerState) acknowledged(tasks []uint64) []uint64 {
 		}
 	}
 	return acked
-}
-
-// uvarints reads numbers from buf up to the first bad one.
-type uvarints struct {
-	buf []byte
-	bad bool
-}
-
-func (r *uvarints) byte() byte {
-	if len(r.buf) == 0 {
-		r.bad = true
-		return 0
-	}
-	b := r.buf[0]
-	r.buf = r.buf[1:]
-	return b
-}
-
-func (r *uvarints) next() uint64 {
-	v, n := binary.Uvarint(r.buf)
-	r.advance(n)
-	return v
-}
-
-func (r *uvarints) signed() int64 {
-	v, n := binary.Varint(r.buf)
-	r.advance(n)
-	return v
-}
-
-func (r *uvarints) advance(n int) {
-	if n <= 0 {
-		r.bad, n = true, len(r.buf)
-	}
-	r.buf = r.buf[n:]
 }
 
 // checkConsumers notes damaged consumers. Their state may be forgotten, but not their

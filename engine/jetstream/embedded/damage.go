@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
@@ -170,8 +169,7 @@ func (f *inspection) compareServer(srv *server.Server) error {
 		return err
 	}
 	for key, last := range f.found {
-		account, name, _ := strings.Cut(key, "/")
-		dir := filepath.Join(f.root, server.JetStreamStoreDir, account, "streams", name)
+		dir := streamAt(f.root, key).dir
 		state, ok := states[key]
 		switch {
 		case !ok:

@@ -2,10 +2,10 @@ package embedded_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/binary"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -50,17 +49,20 @@ const (
 func (d damage) apply(t *testing.T, folder string) {
 	t.Helper()
 	path := filepath.Join(folder, d.path)
+	var err error
 	switch d.do {
 	case flipBit:
-		buf, err := os.ReadFile(path)
+		var buf []byte
+		buf, err = os.ReadFile(path)
 		require.NoError(t, err)
 		buf[d.at/8] ^= 1 << (d.at % 8)
-		require.NoError(t, os.WriteFile(path, buf, 0o600))
+		err = os.WriteFile(path, buf, 0o600)
 	case truncate:
-		require.NoError(t, os.Truncate(path, d.at))
+		err = os.Truncate(path, d.at)
 	case remove:
-		require.NoError(t, os.Remove(path))
+		err = os.Remove(path)
 	}
+	require.NoError(t, err)
 }
 
 // draw draws a file, and what is done to it. Half of the time each file is as likely as
@@ -146,19 +148,12 @@ func refuses(t *testing.T, folder, path string, opts serverOptions, ways ...dama
 
 // ---- random damages -----------------------------------------------------------
 
-// An outcome of a folder is what a process reports of it.
-type folderOutcome struct {
-	kind string // "error", "right", "missing", "wrong", "crash", "hang" or "other"
-	said string
-}
-
-// try tries a damage on a copy of a folder.
-func try(t *testing.T, folder, pool string, d damage) folderOutcome {
+// try tries a damage on a copy of a folder. It returns what a process finds there: "error", "right",
+// "missing", "wrong", "hang", "crash" or "other"; and what it says.
+func try(t *testing.T, folder, pool string, d damage) (found, said string) {
 	t.Helper()
-	dir, err := os.MkdirTemp(t.TempDir(), "")
-	require.NoError(t, err)
-	defer func() { _ = os.RemoveAll(dir) }()
-	tried := filepath.Join(dir, "folder")
+	tried := filepath.Join(t.TempDir(), "folder")
+	defer func() { _ = os.RemoveAll(tried) }()
 	require.NoError(t, os.CopyFS(tried, os.DirFS(folder)))
 	d.apply(t, tried)
 	before := contents(t, tried)
@@ -167,76 +162,60 @@ func try(t *testing.T, folder, pool string, d damage) folderOutcome {
 	cmd := child(t, "EMBEDDED_TEST_CHECK", tried, "EMBEDDED_TEST_POOL="+pool)
 	context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
 	out, err := cmd.CombinedOutput()
-	said := strings.TrimSpace(string(out))
+	said = strings.TrimSpace(string(out))
 	first, _, _ := strings.Cut(said, ":")
 	switch code := cmd.ProcessState.ExitCode(); {
 	case err == nil:
-		return folderOutcome{"right", said}
+		return "right", said
 	case ctx.Err() != nil:
-		return folderOutcome{"hang", said}
+		return "hang", said
 	case code == refusedCode:
 		assert.Equal(t, before, contents(t, tried), "%v: something was changed", d)
-		return folderOutcome{"error", said}
+		return "error", said
 	case code == 1 && slices.Contains([]string{"missing", "wrong", "hang"}, first):
-		return folderOutcome{first, said}
+		return first, said
 	case code == 1:
-		return folderOutcome{"other", said}
+		return "other", said
 	}
-	return folderOutcome{"crash", said}
+	return "crash", said
 }
 
 // TestDamage damages one thing in the folder of a pool, many times. Open returns an error that
 // says what is damaged, and changes nothing; or everything is there.
 func TestDamage(t *testing.T) {
-	seed := *damageSeed
-	if seed == 0 {
-		seed = mrand.Uint64()
-	}
+	seed := cmp.Or(*damageSeed, mrand.Uint64())
 	t.Logf("-damages %d -damages.seed %d", *damages, seed)
-	for i, kind := range []folderKind{{false, 100}, {true, 100}, {false, 64 << 10}, {true, 64 << 10}} {
-		t.Run(kind.String(), func(t *testing.T) {
-			t.Parallel()
-			n := *damages
-			if kind.Size > 1000 {
-				if testing.Short() {
-					t.Skip("it takes long")
-				}
-				n = (n + 3) / 4
+	for _, size := range []int{100, 64 << 10} {
+		n := *damages
+		if size > 1000 {
+			if testing.Short() {
+				continue // it takes long
 			}
-			var source [32]byte
-			binary.LittleEndian.PutUint64(source[:], seed)
-			source[8] = byte(i)
-			random := mrand.New(mrand.NewChaCha8(source))
-			folder, pool := fill(t, kind)
-			before := files(t, folder)
-			require.Equal(t, "right", try(t, folder, pool, damage{}).kind)
-			todo := make(chan damage, n)
-			for range n {
-				todo <- draw(random, before)
-			}
-			close(todo)
-			var mu sync.Mutex
-			counts := make(map[string]int)
-			var wg sync.WaitGroup
-			for range 2 {
-				wg.Go(func() {
-					for d := range todo {
-						o := try(t, folder, pool, d)
-						mu.Lock()
-						counts[o.kind]++
-						mu.Unlock()
-						if o.kind != "error" && o.kind != "right" {
-							t.Errorf("%v: %s: %s", d, o.kind, o.said)
-						}
-						if o.kind == "error" && !strings.Contains(o.said, filepath.Dir(d.path)) {
-							t.Errorf("%v: the error does not say where: %s", d, o.said)
-						}
+			n = (n + 3) / 4
+		}
+		folders, pool := fill(t, size)
+		for name, folder := range folders {
+			t.Run(fmt.Sprintf("%s,size=%d", name, size), func(t *testing.T) {
+				t.Parallel()
+				random := mrand.New(mrand.NewPCG(seed, uint64(size)))
+				before := files(t, folder)
+				found, said := try(t, folder, pool, damage{})
+				require.Equal(t, "right", found, said)
+				counts := make(map[string]int)
+				for range n {
+					d := draw(random, before)
+					found, said := try(t, folder, pool, d)
+					counts[found]++
+					if found != "error" && found != "right" {
+						t.Errorf("%v: %s: %s", d, found, said)
 					}
-				})
-			}
-			wg.Wait()
-			t.Logf("%d damages: %v", n, counts)
-		})
+					if found == "error" && !strings.Contains(said, filepath.Dir(d.path)) {
+						t.Errorf("%v: the error does not say where: %s", d, said)
+					}
+				}
+				t.Logf("%d damages: %v", n, counts)
+			})
+		}
 	}
 }
 
@@ -247,10 +226,10 @@ func TestMessagesMissing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes long")
 	}
-	for _, kind := range []folderKind{{false, 64 << 10}, {true, 64 << 10}} {
-		t.Run(kind.String(), func(t *testing.T) {
+	folders, _ := fill(t, 64<<10)
+	for name, folder := range folders {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			folder, _ := fill(t, kind)
 			tried := 0
 			for path, size := range files(t, folder) {
 				// Losing the starts of tasks is not worth a refusal.
@@ -275,10 +254,9 @@ var parts = []string{"tasks", "results", "starts", "tasks/obs/workers"}
 func TestDamagedMeta(t *testing.T) {
 	dir := t.TempDir()
 	e := openOn(t, dir, fast)
-	_, err := e.Describe(t.Context(), "numbers")
-	require.NoError(t, err)
+	describe(t, e, "numbers")
 	ids := push(t, e, "a", 50)
-	_, err = e.MarkStart(t.Context(), ids[0], 1)
+	_, err := e.MarkStart(t.Context(), ids[0], 1)
 	require.NoError(t, err)
 	require.NoError(t, e.Save(t.Context(), record(ids[0])))
 	pull(t, e, 1)
@@ -405,8 +383,7 @@ func TestKilledWhenNew(t *testing.T) {
 		killAtWork(t, dir, false, 150*time.Millisecond)
 		for range 2 {
 			e := openOn(t, dir, serverOptions{})
-			_, err := e.Describe(t.Context(), "numbers")
-			require.NoError(t, err)
+			describe(t, e, "numbers")
 			push(t, e, rand.Text(), 1)
 			require.NoError(t, e.Close())
 		}

@@ -27,15 +27,6 @@ type Engine struct {
 	server *Server
 }
 
-var (
-	_ engine.Engine      = (*Engine)(nil)
-	_ engine.Waiter      = (*Engine)(nil)
-	_ engine.StartMarker = (*Engine)(nil)
-	_ engine.Sizer       = (*Engine)(nil)
-	_ engine.Describer   = (*Engine)(nil)
-	_ engine.Retryabler  = (*Engine)(nil)
-)
-
 // Open starts a server on a directory, as Start does, and opens the pool of that name in it, as
 // jetstream.Open does. Several pools on one directory need one server: Start it, and
 // jetstream.Open each pool with its ClientOptions. If another process has a server on the

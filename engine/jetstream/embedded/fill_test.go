@@ -14,23 +14,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/engine"
 	"github.com/resultpool/resultpool/engine/jetstream/embedded"
 )
 
-// Programs that work on a folder until they are killed, and that look at what is left.
-
-// A folderKind is how a pool was left.
-type folderKind struct {
-	Killed bool // its server was not closed
-	Size   int  // of a task, in bytes
-}
-
-func (k folderKind) String() string {
-	return fmt.Sprintf("%s,size=%d", map[bool]string{true: "killed", false: "closed"}[k.Killed], k.Size)
-}
+// A pool to damage, a program that looks at what is left of it, and one that works until it is killed.
 
 // A filledPool is what was acknowledged by a pool before its folder was damaged.
 type filledPool struct {
@@ -55,69 +46,55 @@ func done(ds []engine.Delivery) []engine.Record {
 	return recs
 }
 
-// fillFolder is a program that fills a folder with a pool, and closes it or waits to be killed.
-func fillFolder(dir string) {
-	var kind folderKind
-	must(json.Unmarshal([]byte(os.Getenv("EMBEDDED_TEST_KIND")), &kind))
-	ctx := context.Background()
-	e := get(embedded.Open(ctx, filepath.Join(dir, "folder"), "x", &embedded.Options{Lease: time.Second}))
-	get(e.Describe(ctx, "numbers"))
+// fill returns what there is of a pool with tasks of that size when its process is killed, and when it
+// is closed: folders by name, and a file that says what is in them.
+func fill(t *testing.T, size int) (folders map[string]string, file string) {
+	t.Helper()
+	dir := t.TempDir()
+	closed, killed := filepath.Join(dir, "closed"), filepath.Join(dir, "killed")
+	e, err := embedded.Open(t.Context(), closed, "x", &embedded.Options{Lease: time.Second})
+	require.NoError(t, err)
+	describe(t, e, "numbers")
 	pool := filledPool{Tasks: make(map[uint64][]byte), Done: make(map[uint64]bool)}
 	random := rand.NewChaCha8([32]byte{})
 	for batch := range 3 {
 		tasks := make([][]byte, poolTasks/3)
 		for i := range tasks {
-			tasks[i] = make([]byte, kind.Size)
+			tasks[i] = make([]byte, size)
 			_, _ = random.Read(tasks[i])
 		}
-		for i, id := range get(e.Push(ctx, fmt.Sprint("batch", batch), tasks)) {
+		ids, err := e.Push(t.Context(), fmt.Sprint("batch", batch), tasks)
+		require.NoError(t, err)
+		for i, id := range ids {
 			pool.Tasks[id] = tasks[i]
 		}
 	}
-	var held []engine.Delivery
-	for len(held) < poolDone+poolHeld {
-		held = append(held, get(e.Pull(ctx, poolDone+poolHeld-len(held)))...)
-	}
+	held := pull(t, e, poolDone+poolHeld)
 	slices.SortFunc(held, func(a, b engine.Delivery) int { return bytes.Compare(a.Task, b.Task) })
 	for ds := range slices.Chunk(held[:poolDone], 10) {
-		must(e.Save(ctx, done(ds)))
+		require.NoError(t, e.Save(t.Context(), done(ds)))
 		for _, d := range ds {
 			pool.Done[d.ID] = true
 		}
 		if len(pool.Done) <= poolDone-10 {
-			must(e.Ack(ctx, ds))
+			require.NoError(t, e.Ack(t.Context(), ds))
 		}
-		get(e.MarkStart(ctx, ds[0].ID, 2))
+		_, err := e.MarkStart(t.Context(), ds[0].ID, 2)
+		require.NoError(t, err)
 	}
-	for get(e.Size(ctx)) != poolTasks-poolDone+10 {
-	}
-	must(os.WriteFile(filepath.Join(dir, "pool"), get(json.Marshal(pool)), 0o600))
-	if kind.Killed {
-		time.Sleep(3 * time.Second) // what is stored in the last second before a kill is not marked
-		fmt.Println("right")
-		select {}
-	}
-	must(e.Close())
-}
-
-// fill returns a folder of a kind, and what is in it.
-func fill(t *testing.T, kind folderKind) (folder, pool string) {
-	t.Helper()
-	dir := t.TempDir()
-	text, err := json.Marshal(kind)
+	awaitSize(t, e, poolTasks-poolDone+10)
+	text, err := json.Marshal(pool)
 	require.NoError(t, err)
-	cmd := child(t, "EMBEDDED_TEST_FILL", dir, "EMBEDDED_TEST_KIND="+string(text))
-	out, err := cmd.StdoutPipe()
+	file = filepath.Join(dir, "pool")
+	require.NoError(t, os.WriteFile(file, text, 0o600))
+	time.Sleep(3 * time.Second)       // what is stored in the last second before a kill is not marked
+	store := server.JetStreamStoreDir // and not the lock, which Windows lets nobody read
+	require.NoError(t, os.CopyFS(filepath.Join(killed, store), os.DirFS(filepath.Join(closed, store))))
+	marks, err := os.ReadFile(filepath.Join(closed, "marks"))
 	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	said := make([]byte, 1000)
-	n, _ := out.Read(said)
-	if kind.Killed {
-		_ = cmd.Process.Kill()
-	}
-	_ = cmd.Wait()
-	require.Equal(t, "right\n", string(said[:n]))
-	return filepath.Join(dir, "folder"), filepath.Join(dir, "pool")
+	require.NoError(t, os.WriteFile(filepath.Join(killed, "marks"), marks, 0o600))
+	require.NoError(t, e.Close())
+	return map[string]string{"closed": closed, "killed": killed}, file
 }
 
 // checkFolder is a program that opens a folder and reports what it finds there.
@@ -172,12 +149,9 @@ func (pool *filledPool) verify(ctx context.Context, e *embedded.Engine) {
 		if err != nil || !bytes.Equal(rec.Data, resultOf(pool.Tasks[rec.ID])) {
 			must(fmt.Errorf("wrong: the result of task %d: %v", rec.ID, err))
 		}
+		pool.Done[rec.ID] = true
 		n++
 	}
-	for id := range pool.Tasks {
-		pool.Done[id] = true
-	}
-	pool.verifyResults(ctx, e)
 	if n != len(pool.Tasks) {
 		must(fmt.Errorf("wrong: All yields %d results of %d", n, len(pool.Tasks)))
 	}

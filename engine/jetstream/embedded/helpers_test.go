@@ -2,7 +2,6 @@ package embedded_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -72,20 +71,6 @@ func newDir(tb testing.TB) string {
 // streamDir is the directory of a stream of the pool x in the folder of a server.
 func streamDir(dir, part string) string {
 	return filepath.Join(dir, "jetstream", "$G", "streams", filepath.FromSlash("resultpool_x_"+part))
-}
-
-// onFolder runs a server in this process, as its own program does, while f uses the pool x.
-func onFolder(t *testing.T, dir string, opts *jetstream.Options, f func(e *jetstream.Engine)) {
-	t.Helper()
-	srv, err := server.NewServer(&server.Options{Port: server.RANDOM_PORT, JetStream: true, StoreDir: dir, NoLog: true, NoSigs: true})
-	require.NoError(t, err)
-	srv.Start()
-	defer func() { srv.Shutdown(); srv.WaitForShutdown() }()
-	require.True(t, srv.ReadyForConnections(20*time.Second))
-	e, err := jetstream.Open(t.Context(), srv.ClientURL(), "x", opts)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, e.Close()) }()
-	f(e)
 }
 
 // ---- engines ------------------------------------------------------------------
@@ -214,6 +199,14 @@ func eventuallyPush(tb testing.TB, e engine.Engine, key string) {
 	})
 }
 
+// describe returns what the tasks of a pool are, and says so if nobody has.
+func describe(tb testing.TB, e engine.Describer, given string) string {
+	tb.Helper()
+	kind, err := e.Describe(tb.Context(), given)
+	require.NoError(tb, err)
+	return kind
+}
+
 // pull pulls n tasks.
 func pull(tb testing.TB, e engine.Engine, n int) []engine.Delivery {
 	tb.Helper()
@@ -298,7 +291,7 @@ func beginPull(tb testing.TB, e engine.Engine, most int) <-chan outcome[[]engine
 func eventually(tb testing.TB, f func() error) {
 	tb.Helper()
 	var err error
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if err = f(); err == nil {
 			return
 		}
@@ -330,11 +323,9 @@ func calls(ctx context.Context, e *jetstream.Engine, id uint64) map[string]func(
 
 // programs are what this binary is when a test starts it with one of these variables.
 var programs = map[string]func(value string){
-	"EMBEDDED_TEST_SERVER": serve,
-	"EMBEDDED_TEST_JOIN":   join,
-	"EMBEDDED_TEST_FILL":   fillFolder,
-	"EMBEDDED_TEST_CHECK":  checkFolder,
-	"EMBEDDED_TEST_WORK":   work,
+	"EMBEDDED_TEST_JOIN":  join,
+	"EMBEDDED_TEST_CHECK": checkFolder,
+	"EMBEDDED_TEST_WORK":  work,
 }
 
 func TestMain(m *testing.M) {
@@ -371,42 +362,33 @@ func get[T any](value T, err error) T {
 // refusedCode is the exit status of a program whose folder was refused.
 const refusedCode = 17
 
-// ---- servers in a process of their own ----------------------------------------
+// ---- servers as their own program starts them ---------------------------------
 
-// serve is nats-server, as its own program starts it.
-func serve(config string) {
-	opts := get(server.ProcessConfigFile(config))
-	srv := get(server.NewServer(opts))
-	srv.ConfigureLogger()
-	must(server.Run(srv))
-	srv.WaitForShutdown()
-}
-
-// A standalone is nats-server in a process of its own, on a directory and a port that stay.
+// A standalone is nats-server as its own program starts it, on a directory and a port that stay.
 type standalone struct {
-	url, config string
-	lines       []string // of its configuration, whatever else is in it
-	cmd         *exec.Cmd
+	url, dir string
+	lines    []string // of its configuration, whatever else is in it
+	opts     *server.Options
+	srv      *server.Server // nil while it does not run
 }
 
-// startStandalone starts nats-server, with more lines for its configuration.
+// startStandalone starts a server that syncs, with more lines for its configuration.
 func startStandalone(tb testing.TB, more ...string) *standalone {
 	tb.Helper()
-	s := newStandalone(tb, freeAddr(tb), "sync_interval: always")
+	s := newStandalone(tb, "sync_interval: always")
 	s.restart(tb, more...)
 	return s
 }
 
-// newStandalone is a server at addr that does not run. settings are those of JetStream.
-func newStandalone(tb testing.TB, addr, settings string) *standalone {
+// newStandalone is a server that does not run. settings are those of JetStream.
+func newStandalone(tb testing.TB, settings string) *standalone {
 	tb.Helper()
-	dir := tb.TempDir()
-	s := &standalone{url: "nats://" + addr, config: filepath.Join(dir, "server.conf")}
-	s.lines = []string{
+	addr, dir := freeAddr(tb), tb.TempDir()
+	s := &standalone{url: "nats://" + addr, dir: dir, lines: []string{
 		"listen: " + strconv.Quote(addr),
 		"jetstream { store_dir: " + strconv.Quote(filepath.ToSlash(dir)) + ", " + settings + " }",
-	}
-	tb.Cleanup(s.kill)
+	}}
+	tb.Cleanup(s.stop)
 	return s
 }
 
@@ -419,39 +401,46 @@ func freeAddr(tb testing.TB) string {
 	return listener.Addr().String()
 }
 
-// restart kills the server and starts it with more lines for its configuration.
+// restart stops the server and starts it with more lines for its configuration.
 func (s *standalone) restart(tb testing.TB, more ...string) {
 	tb.Helper()
-	s.kill()
-	text := strings.Join(append(s.lines, more...), "\n")
-	require.NoError(tb, os.WriteFile(s.config, []byte(text), 0o600))
+	s.stop()
+	config := filepath.Join(s.dir, "server.conf")
+	require.NoError(tb, os.WriteFile(config, []byte(strings.Join(append(s.lines, more...), "\n")), 0o600))
+	opts, err := server.ProcessConfigFile(config)
+	require.NoError(tb, err)
+	opts.NoLog, opts.NoSigs = true, true
+	s.opts = opts
 	s.start(tb)
 }
 
 // start starts the server, and waits until it answers.
 func (s *standalone) start(tb testing.TB) {
 	tb.Helper()
-	s.cmd = child(tb, "EMBEDDED_TEST_SERVER", s.config)
-	if testing.Verbose() {
-		s.cmd.Stderr = os.Stderr
-	}
-	require.NoError(tb, s.cmd.Start())
-	eventually(tb, func() error {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "nats://"))
-		if err == nil {
-			err = conn.Close()
-		}
-		return err
-	})
+	var err error
+	s.srv, err = server.NewServer(s.opts)
+	require.NoError(tb, err)
+	s.srv.Start()
+	require.True(tb, s.srv.ReadyForConnections(20*time.Second))
 }
 
-// kill is SIGKILL.
-func (s *standalone) kill() {
-	if s.cmd != nil {
-		_ = s.cmd.Process.Kill()
-		_ = s.cmd.Wait()
-		s.cmd = nil
+func (s *standalone) stop() {
+	if s.srv != nil {
+		s.srv.Shutdown()
+		s.srv.WaitForShutdown()
+		s.srv = nil
 	}
+}
+
+// during runs the server while f uses the pool x.
+func (s *standalone) during(t *testing.T, opts *jetstream.Options, f func(e *jetstream.Engine)) {
+	t.Helper()
+	s.restart(t)
+	defer s.stop()
+	e, err := jetstream.Open(t.Context(), s.url, "x", opts)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, e.Close()) }()
+	f(e)
 }
 
 // as is the address for one of its users.
@@ -493,48 +482,24 @@ func beNobody(tb testing.TB, url string) *nats.Subscription {
 
 // ---- links --------------------------------------------------------------------
 
-// A link is the way of a client to a server. While somebody holds the gate, what comes from the
-// server waits. While it is broken, new connections fail, and those that were open are silent.
-type link struct {
-	gate   sync.Mutex
-	broken atomic.Bool
-}
+// A link is the way of a client to a server. While somebody holds the gate it is silent: what comes
+// from the server waits.
+type link struct{ gate sync.Mutex }
 
 // Dial makes a link a nats.CustomDialer.
 func (l *link) Dial(network, addr string) (net.Conn, error) {
-	if l.broken.Load() {
-		return nil, errors.New("the link is broken")
-	}
 	conn, err := net.Dial(network, addr)
-	return &linked{Conn: conn, link: l}, err
+	return &linked{conn, l}, err
 }
 
 type linked struct {
 	net.Conn
 	link *link
-	dead atomic.Bool // something was lost
-}
-
-func (c *linked) lost() bool {
-	if c.link.broken.Load() {
-		c.dead.Store(true)
-	}
-	return c.dead.Load()
 }
 
 func (c *linked) Read(buf []byte) (int, error) {
 	n, err := c.Conn.Read(buf)
-	for err == nil && c.lost() {
-		n, err = c.Conn.Read(buf)
-	}
 	c.link.gate.Lock()
 	defer c.link.gate.Unlock()
 	return n, err
-}
-
-func (c *linked) Write(buf []byte) (int, error) {
-	if c.lost() {
-		return len(buf), nil
-	}
-	return c.Conn.Write(buf)
 }

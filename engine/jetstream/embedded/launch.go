@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -151,19 +150,13 @@ func (s *Server) credentials() (user, password string) {
 // lastPort is the port where the server listened before, so that those who have joined find it
 // there. It is any port if somebody else has that one now.
 func lastPort(last, host string) int {
-	at, err := url.Parse(last)
-	if err != nil {
-		return server.RANDOM_PORT
+	if at, err := url.Parse(last); err == nil && at.Port() != "" {
+		listener, err := net.Listen("tcp", net.JoinHostPort(host, at.Port()))
+		if err == nil && listener.Close() == nil {
+			return listener.Addr().(*net.TCPAddr).Port
+		}
 	}
-	port, err := strconv.Atoi(at.Port())
-	if err != nil {
-		return server.RANDOM_PORT
-	}
-	listener, err := net.Listen("tcp", net.JoinHostPort(host, at.Port()))
-	if err != nil || listener.Close() != nil {
-		return server.RANDOM_PORT
-	}
-	return port
+	return server.RANDOM_PORT
 }
 
 // forThisMachine is the address for processes of this machine. The address of a server that

@@ -46,6 +46,12 @@ func streamsIn(dir string) ([]streamDir, error) {
 	return streams, nil
 }
 
+// streamAt is the stream with a key.
+func streamAt(dir, key string) streamDir {
+	account, name, _ := strings.Cut(key, "/")
+	return streamDir{account, name, filepath.Join(dir, server.JetStreamStoreDir, account, "streams", name)}
+}
+
 func (st streamDir) key() string { return st.account + "/" + st.name }
 
 // ours reports whether only pools write to the stream.

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/resultpool/resultpool/engine/jetstream/internal/folder"
 )
 
 // marks are what was there for certain, in the file "marks" beside the server's folder. Without
@@ -71,19 +72,8 @@ func (m *marks) save(dir string, sync bool) error {
 	if err != nil {
 		return err
 	}
-	path := marksPath(dir)
-	file, err := os.OpenFile(path+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(file, "%s\n%s", sha256Of(text), text)
-	if err == nil && sync {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".tmp", path); err != nil || !sync {
+	err = folder.Replace(marksPath(dir), fmt.Appendf(nil, "%s\n%s", sha256Of(text), text), sync)
+	if err != nil || !sync {
 		return err
 	}
 	return syncDir(dir)
@@ -250,7 +240,7 @@ func (k *marker) closed() error {
 		return err
 	}
 	maps.DeleteFunc(m.Streams, func(key string, _ mark) bool { // streams that were deleted since
-		return !slices.ContainsFunc(streams, func(st streamDir) bool { return st.key() == key })
+		return !slices.Contains(streams, streamAt(k.dir, key))
 	})
 	err = filepath.WalkDir(filepath.Join(k.dir, server.JetStreamStoreDir), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {

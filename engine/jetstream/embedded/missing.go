@@ -16,13 +16,12 @@ import (
 // still there, under another name.
 func (f *inspection) missingStreams(streams []streamDir) (damages []error) {
 	for _, key := range slices.Sorted(maps.Keys(f.marks.Streams)) {
-		account, name, _ := strings.Cut(key, "/")
-		parent := filepath.Join(f.root, server.JetStreamStoreDir, account, "streams")
-		if slices.ContainsFunc(streams, func(st streamDir) bool { return st.key() == key }) || fileIs(filepath.Join(parent, "."+name)) {
+		lost := streamAt(f.root, key)
+		if slices.Contains(streams, lost) || fileIs(filepath.Join(filepath.Dir(lost.dir), "."+lost.name)) {
 			continue
 		}
 		damages = append(damages, fmt.Errorf("%s: it is missing: restore it from a backup; if the stream was deleted, or to go on without it, move %s away",
-			filepath.Join(parent, name), marksPath(f.root)))
+			lost.dir, marksPath(f.root)))
 	}
 	return damages
 }

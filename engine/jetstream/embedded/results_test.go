@@ -23,27 +23,6 @@ import (
 	"github.com/resultpool/resultpool/pool"
 )
 
-// TestAllTurnsPages has more results than one page, and holes.
-func TestAllTurnsPages(t *testing.T) {
-	e := newPool(t, start(t, fast).url, nil)
-	want := make(map[uint64]string)
-	var recs []engine.Record
-	var deleted []uint64
-	for id := uint64(1); id <= 1500; id++ {
-		recs = append(recs, engine.Record{ID: id, Data: fmt.Append(nil, id)})
-		if id%3 == 0 || id > 600 && id < 1000 {
-			deleted = append(deleted, id)
-		} else {
-			want[id] = fmt.Sprint(id)
-		}
-	}
-	_, err := e.Describe(t.Context(), "is no result")
-	require.NoError(t, err)
-	require.NoError(t, e.Save(t.Context(), recs))
-	require.NoError(t, e.Delete(t.Context(), deleted))
-	assert.Equal(t, want, all(t, e))
-}
-
 // TestResultsOfNoTask has another client store several pages where results are, on subjects
 // that do not end with an ID. All passes over them, and so do a pool's Results.
 func TestResultsOfNoTask(t *testing.T) {
@@ -94,16 +73,16 @@ func TestDamagedResults(t *testing.T) {
 		"a length": {subject, -19, func(id uint64) bool { return id >= 5 }}, // those behind it cannot be found
 	} {
 		t.Run(what, func(t *testing.T) {
-			dir := t.TempDir()
-			onFolder(t, dir, nil, func(e *jetstream.Engine) {
+			s := newStandalone(t, "")
+			s.during(t, nil, func(e *jetstream.Engine) {
 				var recs []engine.Record
 				for id := uint64(1); id <= n; id++ {
 					recs = append(recs, engine.Record{ID: id, Data: []byte(text(id))})
 				}
 				require.NoError(t, e.Save(t.Context(), recs))
 			})
-			flip(t, dir, text(5), damaged.at, damaged.offset)
-			onFolder(t, dir, nil, func(e *jetstream.Engine) {
+			flip(t, s.dir, text(5), damaged.at, damaged.offset)
+			s.during(t, nil, func(e *jetstream.Engine) {
 				for range 2 {
 					seen := make(map[uint64]bool)
 					for rec, err := range e.All(t.Context()) {
@@ -160,26 +139,23 @@ func flip(t *testing.T, dir, text, at string, offset int) {
 // that were there, and those that come.
 func TestWaitsOfManyAtOnce(t *testing.T) {
 	const n = 1000
-	s := newStandalone(t, freeAddr(t), "request_queue_limit: 50")
+	s := newStandalone(t, "request_queue_limit: 50")
 	s.restart(t)
 	p := newPool(t, s.url, nil)
 	other := p.other(nil)
 	ids := push(t, p, "a", n)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	var begun, wg sync.WaitGroup
+	var wg sync.WaitGroup
 	wait := func(ids []uint64) {
-		begun.Add(len(ids))
 		for _, id := range ids {
 			wg.Go(func() {
-				begun.Done()
 				data, err := p.Wait(ctx, id)
 				if assert.NoError(t, err) {
 					assert.Equal(t, strconv.FormatUint(id, 10), string(data))
 				}
 			})
 		}
-		begun.Wait()
 	}
 	save := func(ids []uint64) {
 		recs := make([]engine.Record, len(ids))

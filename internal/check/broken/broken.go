@@ -1,5 +1,5 @@
-// Package broken has pools that are the real one with one fault each, and the obvious
-// pool. The checks of pools are tried on them.
+// Package broken has pools that are the real one with one fault each. The checks of
+// pools are tried on them.
 package broken
 
 import (
@@ -18,7 +18,6 @@ type Fault struct {
 	// does not know exactly what is to be seen.
 	NoMachine, NoChaos bool
 	Hangs              bool // it holds up its callers, which is seen soon in a bubble only
-	Ordered            bool // only an order of all that happened shows it for sure
 
 	spoil func(*broken)                      // replaces methods of the pool, or its task function
 	put   func(*broken, oracle.Result) error // is called in the place of the store's Put
@@ -67,23 +66,6 @@ type spoiled struct {
 
 // Put implements [store.ResultStore].
 func (s spoiled) Put(_ context.Context, res oracle.Result) error { return s.put(res) }
-
-// outcome calls f on a goroutine of its own, which may end as it likes.
-func outcome(f func() (int, error)) (v int, err error) {
-	done := make(chan struct{})
-	err = pool.ErrGoexit
-	go func() {
-		defer close(done)
-		defer func() {
-			if p := recover(); p != nil {
-				err = &pool.PanicError{Value: p, Stack: []byte("somewhere")}
-			}
-		}()
-		v, err = f()
-	}()
-	<-done
-	return v, err
-}
 
 // done returns a context that is done.
 func done(ctx context.Context) context.Context {

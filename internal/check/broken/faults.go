@@ -3,21 +3,15 @@ package broken
 import (
 	"context"
 	"errors"
-	"fmt"
-	"runtime"
 	"slices"
-	"sync"
 
 	"github.com/resultpool/resultpool/internal/check/oracle"
-	"github.com/resultpool/resultpool/internal/naive"
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
 )
 
 // Faults are those that the checks have to find.
 var Faults = []Fault{
-	{Name: "the naive pool", NoChaos: true, spoil: naively}, // the race detector is first there
-
 	// Results and tasks.
 	{Name: "a result is lost", put: func(b *broken, res oracle.Result) error {
 		if b.now() {
@@ -47,7 +41,10 @@ var Faults = []Fault{
 		fn := b.fn
 		b.fn = func(ctx context.Context, t *oracle.Task) (int, error) {
 			if b.now() {
-				go func() { _, _ = outcome(func() (int, error) { return fn(ctx, t) }) }()
+				go func() {
+					defer func() { _ = recover() }()
+					_, _ = fn(ctx, t)
+				}()
 			}
 			return fn(ctx, t)
 		}
@@ -141,7 +138,7 @@ var Faults = []Fault{
 	{Name: "Resize is one too many", spoil: func(b *broken) {
 		b.Resize = func(n int) error { return b.real.Resize(n + min(1, max(0, n))) }
 	}},
-	{Name: "Resize(0) is ignored", spoil: func(b *broken) {
+	{Name: "Resize(0) is ignored", NoChaos: true, spoil: func(b *broken) {
 		b.Resize = func(n int) error {
 			if n == 0 {
 				return nil
@@ -158,13 +155,6 @@ var Faults = []Fault{
 		if old := b.seen.Swap(&now); old != nil {
 			*s = *old
 		}
-	})},
-	{Name: "Stats are of two moments", NoMachine: true, Ordered: true, spoil: counts(func(b *broken, s *pool.Stats) {
-		runtime.Gosched()
-		first := s.Running
-		*s = b.real.Stats()
-		s.Succeeded += s.Running - min(s.Running, first)
-		s.Running = min(s.Running, first)
 	})},
 }
 
@@ -191,35 +181,5 @@ func counts(change func(*broken, *pool.Stats)) func(*broken) {
 			}
 			return s
 		}
-	}
-}
-
-// naively has the naive pool run what is submitted. It is given generously what it
-// lacks: the panics of tasks are caught, and the result is stored under an ID that is
-// given at submission. What is left are the faults of its protocol.
-func naively(b *broken) {
-	inner := naive.New[int](b.ctx, b.real.Stats().Workers, 5)
-	var once sync.Once
-	b.Submit = func(_ context.Context, t *oracle.Task) (id store.ID, err error) {
-		defer func() {
-			if v := recover(); v != nil {
-				err = fmt.Errorf("a panic of Submit: %v", v)
-			}
-		}()
-		id = store.ID(b.calls.Add(1))
-		err = inner.Submit(func(ctx context.Context) (int, error) {
-			v, err := outcome(func() (int, error) { return b.fn(ctx, t) })
-			return outcome(func() (int, error) { return v, b.store(oracle.Result{ID: id, Value: v, Err: err}) })
-		})
-		return id, err
-	}
-	b.TrySubmit = func(t *oracle.Task) (store.ID, error) { return b.Submit(b.ctx, t) }
-	b.SubmitAll = func(ctx context.Context, in []*oracle.Task) ([]store.ID, error) {
-		id, err := b.Submit(ctx, in[0])
-		return []store.ID{id}, err
-	}
-	b.Stop = func(ctx context.Context) error {
-		once.Do(inner.Stop)
-		return b.real.Stop(ctx)
 	}
 }

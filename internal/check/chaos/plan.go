@@ -15,7 +15,6 @@ type plan struct {
 	noCause bool // the cancel has no cause of its own
 	ending  ending
 	store   storePlan
-	ordered bool // it is small, and an order of all that happened is looked for
 	soaks   bool
 }
 
@@ -48,10 +47,6 @@ func newPlan(seed uint64) *plan {
 		p.opts.Queue = 0 // 1024
 	}
 	p.store = newStorePlan(rng, p.bubble)
-	if rng.IntN(4) == 0 {
-		p.ordered, p.born, p.ending = true, false, p.ending%(endStops+1)
-		p.store.batch, p.store.fault = false, sound
-	}
 	return p
 }
 

@@ -68,7 +68,6 @@ func open(p *plan, newPool oracle.Maker) (*round, error) {
 		cause = context.Canceled
 	}
 	r := &round{Oracle: oracle.New(cause, &p.opts), plan: p}
-	r.Ordered = p.ordered
 	if p.born {
 		r.Cancel()
 	}
@@ -80,9 +79,6 @@ func open(p *plan, newPool oracle.Maker) (*round, error) {
 func (r *round) load(rng *rand.Rand, end func(*caller)) {
 	begin := func() *caller { return &caller{round: r, rng: rand.New(rand.NewPCG(rng.Uint64(), 0))} }
 	callers, steps := 1+rng.IntN(5), 5+rng.IntN(20)
-	if r.ordered {
-		callers, steps = 1+callers/2, 3+steps/6
-	}
 	for range callers {
 		c := begin()
 		r.callers.Go(func() {

@@ -185,10 +185,9 @@ type recorder struct {
 
 // Put implements [store.ResultStore].
 func (r *recorder) Put(ctx context.Context, res oracle.Result) error {
-	began := r.o.Clock()
 	err := r.Store.Put(ctx, res)
 	if err == nil {
-		r.o.Took(began, res)
+		r.o.Took(res)
 	}
 	return err
 }

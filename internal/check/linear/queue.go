@@ -1,10 +1,15 @@
 // Package linear records what goroutines see of a queue while they use it at once, and
-// asks Porcupine whether an order of the operations explains it. For the pool, package
-// oracle does the same; for stores, the check histories of package storetest.
+// asks Porcupine whether an order of the operations explains it. For stores, the check
+// histories of package storetest does the same.
 package linear
 
 import (
+	"cmp"
+	"fmt"
 	"math/bits"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/anishathalye/porcupine"
 )
@@ -76,4 +81,21 @@ func (s state) step(c step, capacity, slots uint64) (ok bool, next state) {
 		ok = !isReady
 	}
 	return ok, s
+}
+
+// explain returns an error unless there is an order of the operations that the model
+// allows.
+func explain(model porcupine.Model, ops []porcupine.Operation) error {
+	switch porcupine.CheckOperationsTimeout(model, ops, time.Minute) {
+	case porcupine.Ok:
+		return nil
+	case porcupine.Unknown:
+		return fmt.Errorf("it takes too long to find an order of %d operations", len(ops))
+	}
+	slices.SortFunc(ops, func(a, b porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) })
+	var text strings.Builder
+	for _, op := range ops {
+		fmt.Fprintf(&text, "\n%d to %d: %+v", op.Call, op.Return, op.Input)
+	}
+	return fmt.Errorf("no order of these explains what was seen:%s", text.String())
 }

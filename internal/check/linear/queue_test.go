@@ -16,7 +16,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/resultpool/resultpool/internal/check/oracle"
 	"github.com/resultpool/resultpool/internal/queue"
 )
 
@@ -86,7 +85,7 @@ func round(newLine func(capacity int) line, seed uint64) error {
 		})
 	}
 	wg.Wait()
-	if err := oracle.Explain(model(uint64(capacity)), slices.Concat(logs...)); err != nil {
+	if err := explain(model(uint64(capacity)), slices.Concat(logs...)); err != nil {
 		return fmt.Errorf("seed %d: %w", seed, err)
 	}
 	return nil

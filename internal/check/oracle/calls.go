@@ -28,7 +28,6 @@ type call struct {
 	late              bool // with a context that was done before
 	closed, cancelled bool
 	floor             uint64
-	began             int64
 }
 
 // Submit hands tasks to the pool, some of which may be nil. inside says that a task
@@ -36,7 +35,7 @@ type call struct {
 func (o *Oracle) Submit(ctx context.Context, way Way, inside bool, tasks ...*Task) {
 	how := call{
 		ctx: ctx, way: way, inside: inside, late: way != TrySubmit && !inside && ctx.Err() != nil,
-		cancelled: o.cancelled.Load(), closed: o.closed.Load(), floor: o.floor.Load(), began: o.Clock(),
+		cancelled: o.cancelled.Load(), closed: o.closed.Load(), floor: o.floor.Load(),
 	}
 	o.mu.Lock()
 	o.offered = append(o.offered, tasks...)
@@ -92,8 +91,6 @@ func (o *Oracle) accept(t *Task, id store.ID, how call) {
 	for old := o.floor.Load(); old < uint64(id) && !o.floor.CompareAndSwap(old, uint64(id)); old = o.floor.Load() {
 	}
 	t.id.Store(uint64(id))
-	t.submitted = how.began
-	o.note(how.began, event{kind: accepted, id: id})
 	o.mu.Lock()
 	acc := o.accountLocked(id)
 	other := acc.task
@@ -117,7 +114,6 @@ func (o *Oracle) refuse(tasks []*Task, n int, err error, how call) {
 	why := ""
 	switch {
 	case errors.Is(err, pool.ErrClosed):
-		o.note(how.began, event{kind: tooLate})
 		if !o.closing.Load() {
 			why = "the pool was open"
 		} else if how.cancelled && !errors.Is(err, o.cause) {
@@ -126,7 +122,6 @@ func (o *Oracle) refuse(tasks []*Task, n int, err error, how call) {
 	case how.closed:
 		why = "the pool was closed before"
 	case errors.Is(err, pool.ErrNoWorkers):
-		o.note(how.began, event{kind: noWorkers})
 		if !o.zeroed.Load() {
 			why = "there were workers"
 		}
@@ -154,7 +149,6 @@ func (o *Oracle) refuse(tasks []*Task, n int, err error, how call) {
 // Get asks for the result of t and tells whether it has got it. inside says that a
 // task does so.
 func (o *Oracle) Get(ctx context.Context, t *Task, inside bool) bool {
-	began := o.Clock()
 	v, err := o.pool.Get(ctx, t.ID())
 	var unsaved *pool.UnsavedError[int]
 	switch {
@@ -169,7 +163,6 @@ func (o *Oracle) Get(ctx context.Context, t *Task, inside bool) bool {
 		}
 		return false
 	case errors.Is(err, store.ErrNotFound):
-		o.note(began, event{kind: missing, id: t.ID()})
 		if !t.deleted.Load() {
 			o.Fault("Get of %v, which nobody has deleted: %v", t, err)
 		}
@@ -180,14 +173,12 @@ func (o *Oracle) Get(ctx context.Context, t *Task, inside bool) bool {
 	if err := o.genuine(t, v, err); err != nil {
 		o.Fault("Get of %v: %w", t, err)
 	}
-	o.note(began, event{kind: found, id: t.ID()})
 	return true
 }
 
 // Delete deletes the result of t, which somebody has got, from the store.
 func (o *Oracle) Delete(t *Task) {
 	t.deleted.Store(true)
-	defer o.note(o.Clock(), event{kind: deleted, id: t.ID()})
 	if err := o.st.Delete(context.Background(), t.ID()); err != nil {
 		o.Fault("Delete: %v", err)
 	}
@@ -199,7 +190,6 @@ func (o *Oracle) Wait(ctx context.Context, inside bool) {
 	o.mu.Lock()
 	ids := o.ids[:len(o.ids):len(o.ids)]
 	o.mu.Unlock()
-	began := o.Clock()
 	switch err := o.pool.Wait(ctx); {
 	case inside:
 		if err != pool.ErrInTask { //nolint:errorlint // the very error
@@ -210,7 +200,6 @@ func (o *Oracle) Wait(ctx context.Context, inside bool) {
 			o.Fault("Wait returned %v", err)
 		}
 	default:
-		o.note(began, event{kind: quiet})
 		for _, t := range ids {
 			if acc := o.account(t.ID()); acc.stored == 0 && !acc.failed {
 				o.Fault("Wait returned, and %v, accepted before, has no result", t)
@@ -222,9 +211,7 @@ func (o *Oracle) Wait(ctx context.Context, inside bool) {
 // Stats asks for the numbers and returns them. old are those that the caller was given
 // before, if any.
 func (o *Oracle) Stats(old pool.Stats, inside bool) pool.Stats {
-	began := o.Clock()
 	s := o.pool.Stats()
-	o.note(began, event{kind: looked, stats: s})
 	if s.Submitted != s.Succeeded+s.Failed+s.Panicked+s.NotRun+s.Queued+s.Running {
 		o.Fault("Stats do not add up: %+v", s)
 	}
@@ -248,12 +235,7 @@ func (o *Oracle) Resize(n int) {
 	}
 	for old := o.allowed.Load(); old < int64(n) && !o.allowed.CompareAndSwap(old, int64(n)); old = o.allowed.Load() {
 	}
-	began := o.Clock()
-	err := o.pool.Resize(n)
-	if err == nil {
-		o.note(began, event{kind: resized, n: n})
-	}
-	switch {
+	switch err := o.pool.Resize(n); {
 	case n < 0 && !errors.Is(err, pool.ErrNoWorkers):
 		o.Fault("Resize(%d) returned %v", n, err)
 	case n >= 0 && err != nil && (!errors.Is(err, pool.ErrClosed) || !o.closing.Load()):
@@ -272,9 +254,7 @@ func (o *Oracle) Cancel() {
 // Stop calls Stop. inside says that a task does so, with its own context.
 func (o *Oracle) Stop(ctx context.Context, inside bool) {
 	o.closing.Store(true)
-	began := o.Clock()
 	err := o.pool.Stop(ctx)
-	o.note(began, event{kind: closing})
 	o.closed.Store(true)
 	ended := o.hasEnded()
 	switch {
@@ -285,7 +265,6 @@ func (o *Oracle) Stop(ctx context.Context, inside bool) {
 	case !ended:
 		o.Fault("Stop returned %v and Done is not closed", err)
 	default:
-		o.note(began, event{kind: quiet})
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		o.verdicts = append(o.verdicts, err)

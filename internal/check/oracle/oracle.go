@@ -24,8 +24,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/anishathalye/porcupine"
-
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
 )
@@ -70,11 +68,6 @@ func Real(ctx context.Context, fn Func, st Store, opts *pool.Options) (Pool, err
 // one side only: what may happen is noted before the call that makes it happen, and
 // what must not happen any more after that call has returned.
 type Oracle struct {
-	// Ordered asks for an order of all that happened that explains what was seen, if
-	// there are few tasks and all were run. The store has to take results one by one,
-	// and not to fail. It is set before Open.
-	Ordered bool
-
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	cause   error // of the cancel
@@ -93,9 +86,7 @@ type Oracle struct {
 	cancelled atomic.Bool
 	zeroed    atomic.Bool // a Resize(0) has begun
 
-	clock    atomic.Int64 // counts its readings
 	mu       sync.Mutex
-	events   []porcupine.Operation // guarded by mu
 	offered  []*Task               // guarded by mu
 	ids      []*Task               // accepted, in the order in which that was noticed; guarded by mu
 	accounts map[store.ID]*account // guarded by mu
@@ -150,7 +141,6 @@ func (o *Oracle) enter(ctx context.Context, t *Task) {
 	if n := o.running.Add(1); n > o.allowed.Load() {
 		o.Fault("%d tasks run at once, and there were never more than %d workers", n, o.allowed.Load())
 	}
-	t.started.Store(o.Clock())
 	if n := t.ran.Add(1); n > 1 {
 		o.Fault("%v ran again", t)
 	}

@@ -11,7 +11,6 @@ import (
 // An account is what happened to one ID.
 type account struct {
 	task    *Task
-	ended   int64  // when it was taken
 	stored  int    // how often it was taken
 	res     Result // … and what it was
 	failed  bool   // a Put of it failed, or said so
@@ -49,14 +48,13 @@ func (o *Oracle) NotTaken(refused bool, ids ...store.ID) {
 	}
 }
 
-// Took is called by the store when it has taken a result, after a Put that began then.
-func (o *Oracle) Took(began int64, res Result) {
-	o.note(began, event{kind: put, id: res.ID})
+// Took is called by the store when it has taken a result.
+func (o *Oracle) Took(res Result) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	acc := o.accountLocked(res.ID)
 	acc.stored++
-	acc.res, acc.ended = res, o.Clock()
+	acc.res = res
 }
 
 // genuine returns an error unless v and err are the result of t, or what the pool
@@ -110,9 +108,6 @@ func (o *Oracle) End() {
 	handed := o.handedBack()
 	o.settle(ctx, handed)
 	o.verdict(len(handed))
-	if o.Ordered && o.sum.NotRun == 0 {
-		o.order()
-	}
 	if n := o.lateStarts.Load(); n > o.allowed.Load() {
 		o.Fault("%d tasks started after the cancel", n)
 	}

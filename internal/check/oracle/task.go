@@ -19,9 +19,6 @@ type Task struct {
 	ran     atomic.Int32
 	outcome atomic.Pointer[outcome] // set when it ends
 	deleted atomic.Bool             // somebody has begun to delete its result
-
-	submitted int64        // when Submit began; of the submitter, until all have ended
-	started   atomic.Int64 // when the function began
 }
 
 // outcome is what a task ended with.

@@ -54,15 +54,17 @@ var (
 	label = regexp.MustCompile(`\]\[[^\]]*\]|^\[[^\]]*\]:.*`)
 	// A folder and a dot may come before a test, a subtest behind it.
 	testRef = regexp.MustCompile(`(?:([a-z][a-z0-9_/]*)\.)?\b((?:Test|Fuzz|Benchmark|Example)[A-Z_]\w*)((?:/[^\s/|,;)\x60*]+)*)`)
-	kitRef  = regexp.MustCompile(`\b(?:clause=[0-9-]+|BatchPutter|IDReserver)/([a-z0-9-]+)`)
+	kitRef  = regexp.MustCompile(`\b(?:clause=[0-9-]+|BatchPutter|RecordPutter|IDReserver)/([a-z0-9-]+)`)
 	stepRef = regexp.MustCompile(`\.ci/(\w+)(?: ([a-z0-9]+))?`)
 	// The last cell of a row, and the headings under which it names tests.
 	lastCell    = regexp.MustCompile(`^\|(?:.*[^\\])?\|([^|]*)\|\s*$`)
-	testHeading = regexp.MustCompile(`^(?:tests?|fails without it|caught now by)$`)
+	testHeading = regexp.MustCompile(`^(?:tests?|fails without it)$`)
+	// A row that can be read only after the one above it.
+	continued = regexp.MustCompile(`^\|(?:.*\|)?\s*…`)
 )
 
 // check returns what is wrong with a document: names of tests, checks of the kits and steps that do not
-// exist, and rows under a heading for tests that name none.
+// exist, rows under a heading for tests that name none, and rows that cannot be quoted alone.
 func (x sources) check(text string) (problems []string) {
 	heading := "" // of the last column of the table that the line is in
 	for i, line := range strings.Split(text, "\n") {
@@ -83,6 +85,9 @@ func (x sources) check(text string) (problems []string) {
 			if err != nil || m[1] == "run" && m[2] != "" && !slices.Contains(x.steps, m[2]) {
 				problem("there is no " + m[0])
 			}
+		}
+		if continued.MatchString(line) {
+			problem("a row goes on with the one above it")
 		}
 		cell := lastCell.FindStringSubmatch(line)
 		switch {
@@ -132,6 +137,7 @@ func TestDocumentsBite(t *testing.T) {
 	for _, wrong := range []string{
 		"TestGone", "FuzzGone", "store.TestStop", "TestStop/no_such_subtest", "`clause=2/gone`", "`.ci/run gone`", "`.ci/gone`",
 		table + "| it stops | |", table + "| it stops | yes |", table + "| TestStop | [x][TestStop] |",
+		table + "| … and stops | TestStop |", table + "| pool | … and stops | TestStop |",
 	} {
 		assert.Len(t, x.check(wrong), 1, wrong)
 	}

@@ -67,7 +67,12 @@ func Write(dir string, s Server) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, file)
+	return Replace(filepath.Join(dir, file), append(text, '\n'), true)
+}
+
+// Replace replaces a file by one that only the owner can read, in one step. With sync its content is on
+// the disk before it is in its place.
+func Replace(path string, content []byte, sync bool) error {
 	temp := path + ".new"
 	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -76,8 +81,8 @@ func Write(dir string, s Server) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(text, '\n'))
-	if err == nil {
+	_, err = f.Write(content)
+	if err == nil && sync {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {

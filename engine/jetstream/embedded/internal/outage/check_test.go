@@ -23,7 +23,7 @@ func (s *site) check() {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	reader, drv := s.join()
+	reader, drv := s.join(nil)
 	var waited error
 	over := false
 	go func() {

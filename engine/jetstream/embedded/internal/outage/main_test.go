@@ -18,7 +18,7 @@ import (
 
 // Flags for the tests that take long or need root; .ci/cluster sets them.
 var (
-	outageFor      = flag.Duration("outage.for", 6*time.Second, "for how long a TestMix… goes on, and half as long if it needs root")
+	outageFor      = flag.Duration("outage.for", 6*time.Second, "for how long a TestMix… goes on")
 	outageSeed     = flag.Uint64("outage.seed", 0, "seed of TestMix… (0: a random one)")
 	outageNetns    = flag.Bool("outage.netns", false, "run the tests that cut off a process: needs root and network namespaces")
 	outagePowerCut = flag.Bool("outage.powercut", false, "run the tests that cut the power: needs root and loop devices")
@@ -33,12 +33,11 @@ type part struct {
 	Role string // embedded, node, worker or submitter
 
 	// Of servers.
-	Dir    string        // where it keeps its files
-	Name   string        // of a node
-	Listen string        // HOST:PORT
-	Route  string        // HOST:PORT where a node listens to the others
-	Routes []string      // of all nodes
-	Ping   time.Duration // between nodes; 0 is their default
+	Dir    string   // where it keeps its files
+	Name   string   // of a node
+	Listen string   // HOST:PORT
+	Route  string   // HOST:PORT where a node listens to the others
+	Routes []string // of all nodes
 	NoSync bool
 
 	// Of clients.
@@ -48,7 +47,6 @@ type part struct {
 
 	// Of workers.
 	Workers int
-	HoldAck bool // never acknowledge: report instead, and wait to be killed
 
 	// Of submitters: Count tasks from First on.
 	First, Count uint64
@@ -56,7 +54,6 @@ type part struct {
 	Callers      int // goroutines that submit
 	Cost, Pause  time.Duration
 	PoisonAt     uint64 // the task that is poison, if not 0
-	GateAt       uint64 // the task that waits at the gate, if not 0
 }
 
 func TestMain(m *testing.M) {
@@ -73,14 +70,14 @@ func TestMain(m *testing.M) {
 	must(json.Unmarshal([]byte(text), &p))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	gate := listen()
+	listen()
 	switch p.Role {
 	case "embedded":
 		p.serveEmbedded(ctx)
 	case "node":
 		p.serveNode(ctx)
 	case "worker":
-		p.work(ctx, gate)
+		p.work(ctx)
 	case "submitter":
 		p.submit(ctx)
 	}
@@ -101,21 +98,14 @@ func must(err error) {
 	}
 }
 
-// listen waits until the test tells this process to begin. It returns a channel that is
-// closed when the test opens the gate. When the test ends, in whatever way, so does this
-// process.
-func listen() (gate <-chan struct{}) {
-	word := make([]byte, 1)
-	if _, err := os.Stdin.Read(word); err != nil {
+// listen waits until the test tells this process to begin. When the test ends, in whatever way, so
+// does this process.
+func listen() {
+	if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
 		os.Exit(1)
 	}
-	open := make(chan struct{})
 	go func() {
-		if _, err := os.Stdin.Read(word); err == nil {
-			close(open)
-		}
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(1)
 	}()
-	return open
 }

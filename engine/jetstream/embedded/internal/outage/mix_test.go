@@ -11,20 +11,10 @@ import (
 	"time"
 )
 
-// These tests cause random outages of workers, submitters and servers for -outage.for. Those
-// that need root are in outages_linux_test.go.
+// These tests cause random outages of workers, submitters and servers for -outage.for.
 
-func TestMixOne(t *testing.T) {
-	m := newMix(t)
-	m.nodes = []*process{m.s.embedded()}
-	m.goOn(*outageFor)
-}
-
-func TestMixThree(t *testing.T) {
-	m := newMix(t)
-	m.nodes = m.s.three()
-	m.goOn(*outageFor)
-}
+func TestMixOne(t *testing.T)   { mixed(t, (*site).one) }
+func TestMixThree(t *testing.T) { mixed(t, (*site).three) }
 
 // A mix is the processes of a site, and what happens to them.
 type mix struct {
@@ -44,8 +34,8 @@ type mix struct {
 	whole  int         // how many tasks were accepted when the last server had come up again
 }
 
-func newMix(t *testing.T) *mix {
-	t.Helper()
+// mixed causes events, ends them all, and checks the site.
+func mixed(t *testing.T, begin func(s *site) []*process) {
 	t.Parallel()
 	seed := cmp.Or(*outageSeed, rand.Uint64())
 	t.Logf("-outage.seed=%d", seed)
@@ -53,18 +43,14 @@ func newMix(t *testing.T) *mix {
 	m.events = []func(){
 		m.killWorker, m.stopWorker, m.pauseWorker, m.killSubmitter, m.killServer, m.pauseServer, m.addPoison,
 	}
-	return m
-}
-
-// goOn causes events for so long, ends them all, and checks the site.
-func (m *mix) goOn(d time.Duration) {
+	m.nodes = begin(m.s)
 	for range 3 {
 		m.s.worker("worker", 4)
 	}
 	for range 2 {
 		m.submit()
 	}
-	m.end = time.Now().Add(d)
+	m.end = time.Now().Add(*outageFor)
 	m.addOnePoison()
 	for time.Now().Before(m.end) {
 		m.pass(m.upTo(400 * time.Millisecond))

@@ -51,39 +51,6 @@ func TestCutOff(t *testing.T) {
 	assert.Greater(t, runAgain(), before, "the victim was not cut off from any task")
 }
 
-// TestMixCutOff is TestMixThree in which a server or a worker is cut off at times.
-func TestMixCutOff(t *testing.T) {
-	sb := newSwitchboard(t)
-	m := newMix(t)
-	m.s.net = sb
-	// When a peer vanishes together with its network, as a machine does that loses its power, a
-	// node believes that its connection is alive until a ping is not answered, and takes no
-	// other connection from the peer when it is back. By default that can take 90 s.
-	m.s.ping = time.Second
-	m.nodes = m.s.nodes(sb.host(1), sb.host(2), sb.host(3))
-	const longest = 4 * time.Second
-	m.events = append(m.events, func() {
-		m.toOne(func(w *process) {
-			sb.cut(w)
-			w.paused = true // nothing else happens to it
-			m.later(longest, func() {
-				w.paused = false
-				sb.heal(w)
-			})
-		})
-	}, func() {
-		m.takeDown(func(i int) {
-			node := m.nodes[i]
-			sb.cut(node)
-			m.later(longest, func() {
-				sb.heal(node)
-				m.up()
-			})
-		})
-	})
-	m.goOn(*outageFor / 2)
-}
-
 // newPowerCut is a site with an embedded server on a disk of its own, at work.
 func newPowerCut(t *testing.T, noSync bool) (s *site, d *disk, server *process, submitters []*process) {
 	t.Helper()
@@ -131,7 +98,7 @@ func TestPowerCutWithoutSync(t *testing.T) {
 	s.worker("worker", 4) // does what is left in the queue
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	reader, _ := s.join()
+	reader, _ := s.join(nil)
 	require.NoError(t, reader.Wait(ctx))
 	results, err := reader.Results(ctx)
 	require.NoError(t, err)
@@ -143,18 +110,4 @@ func TestPowerCutWithoutSync(t *testing.T) {
 	}
 	s.log("of %d accepted tasks %d are lost", len(s.ids), lost)
 	assert.NotZero(t, lost, "nothing that was acknowledged is lost, although nothing was synced")
-}
-
-// TestMixPowerCut is TestMixOne in which the server loses its power at times.
-func TestMixPowerCut(t *testing.T) {
-	d := newDisk(t)
-	m := newMix(t)
-	m.nodes = []*process{m.s.embeddedOn(d.server(), false)}
-	m.events = append(m.events, func() {
-		m.takeDown(func(i int) {
-			d.cut(m.nodes[i])
-			m.restart(i)
-		})
-	})
-	m.goOn(*outageFor / 2)
 }

@@ -31,7 +31,6 @@ type process struct {
 	// What it has reported, guarded by the site's mu.
 	ready bool
 	done  bool     // a submitter has submitted everything
-	held  int      // results that it has saved and will not acknowledge
 	began []uint64 // tasks that it has begun to run, in that order
 	gone  bool     // it has ended, and everything that it has reported was heard
 	err   error    // how it ended
@@ -44,7 +43,8 @@ func (s *site) start(name string, p part) *process {
 	if s.net != nil {
 		s.net.plug(pr)
 	}
-	pr.word() // now it begins
+	_, err := pr.stdin.Write([]byte{'\n'}) // now it begins: see listen
+	require.NoError(s.t, err)
 	if p.Role == "worker" {
 		s.workers = append(s.workers, pr)
 	}
@@ -102,15 +102,6 @@ func (s *site) prepare(name string, p part) *process {
 		}
 	})
 	return pr
-}
-
-// openGate lets the tasks that wait at the gate in this process go on.
-func (pr *process) openGate() { pr.word() }
-
-// word is what the process reads next; see listen.
-func (pr *process) word() {
-	_, err := pr.stdin.Write([]byte{'\n'})
-	require.NoError(pr.s.t, err)
 }
 
 // signal sends a signal. A process that has died of poison does not get it.

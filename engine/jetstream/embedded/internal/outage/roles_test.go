@@ -22,7 +22,6 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
-	"github.com/resultpool/resultpool/engine"
 	"github.com/resultpool/resultpool/engine/jetstream"
 	"github.com/resultpool/resultpool/engine/jetstream/embedded"
 	"github.com/resultpool/resultpool/pool"
@@ -50,7 +49,7 @@ func (p part) serveNode(ctx context.Context) {
 	opts := &server.Options{
 		ServerName: p.Name, Host: host, Port: port,
 		JetStream: true, StoreDir: p.Dir,
-		Cluster: server.ClusterOpts{Name: "outage", Host: routeHost, Port: routePort, PingInterval: p.Ping},
+		Cluster: server.ClusterOpts{Name: "outage", Host: routeHost, Port: routePort},
 		NoSigs:  true,
 	}
 	for _, r := range p.Routes {
@@ -84,7 +83,6 @@ type job struct {
 	N      uint64
 	Cost   time.Duration // how long it takes
 	Poison bool          // kills its process
-	Gated  bool          // waits until the gate is open
 }
 
 // A proof is a value that proves itself.
@@ -133,11 +131,7 @@ func (p part) join(ctx context.Context, fn func(context.Context, job) (proof, er
 		if drv, err = p.open(ctx); err != nil {
 			continue
 		}
-		eng := engine.Engine(drv)
-		if p.HoldAck {
-			eng = holdsAcks{drv, new(sync.Once)}
-		}
-		if pl, err = pool.Join(context.WithoutCancel(ctx), fn, eng, opts); err == nil {
+		if pl, err = pool.Join(context.WithoutCancel(ctx), fn, drv, opts); err == nil {
 			return pl, drv, nil
 		}
 		_ = drv.Close()
@@ -154,39 +148,16 @@ func (p part) open(ctx context.Context) (*jetstream.Engine, error) {
 	})
 }
 
-// holdsAcks is an engine whose process never gets from saving a result to acknowledging its
-// task. It reports how many results it has saved: those of the first acknowledgement,
-// after which nothing more is saved.
-type holdsAcks struct {
-	*jetstream.Engine
-	once *sync.Once
-}
-
-func (h holdsAcks) Ack(_ context.Context, ds []engine.Delivery) error {
-	h.once.Do(func() {
-		tasks := make(map[uint64]bool)
-		for _, d := range ds { // the same task twice if a lease has ended
-			tasks[d.ID] = true
-		}
-		say("held %d", len(tasks))
-	})
-	select {}
-}
-
 // work joins, runs tasks, and stops at SIGTERM.
-func (p part) work(ctx context.Context, gate <-chan struct{}) {
+func (p part) work(ctx context.Context) {
 	var runs atomic.Uint64
 	pl, drv, err := p.join(ctx, func(_ context.Context, j job) (proof, error) {
 		say("run %d", j.N)
-		switch {
-		case j.Poison:
+		if j.Poison {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {}
-		case j.Gated:
-			<-gate
-		default:
-			time.Sleep(j.Cost)
 		}
+		time.Sleep(j.Cost)
 		value, err := prove(j.N)
 		value.By = fmt.Sprintf("%d-%d", os.Getpid(), runs.Add(1))
 		return value, err
@@ -244,7 +215,7 @@ func (p part) submitSome(pl *pool.Pool[job, proof], first, end uint64, read chan
 	var in []job
 	var lines []string
 	for n := first; n < end; n++ {
-		j := job{N: n, Cost: p.Cost, Poison: n == p.PoisonAt && n > 0, Gated: n == p.GateAt && n > 0}
+		j := job{N: n, Cost: p.Cost, Poison: n == p.PoisonAt && n > 0}
 		verb := "try"
 		if j.Poison {
 			verb = "poison"

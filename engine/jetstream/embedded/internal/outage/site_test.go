@@ -41,8 +41,7 @@ type site struct {
 	lease    time.Duration
 	replicas int
 
-	ping time.Duration // between nodes; 0 is the servers' default
-	net  network       // nil if all processes share the network of the machine
+	net network // nil if all processes share the network of the machine
 
 	// Used only by the test's own goroutine.
 	processes int        // that were started
@@ -111,7 +110,7 @@ func (s *site) nodes(hosts ...string) []*process {
 		name := fmt.Sprintf("node%d", i+1)
 		p := part{
 			Role: "node", Name: name, Dir: filepath.Join(s.dir, name),
-			Listen: freePort(s.t, host), Route: freePort(s.t, host), Ping: s.ping,
+			Listen: freePort(s.t, host), Route: freePort(s.t, host),
 		}
 		parts = append(parts, p)
 		routes = append(routes, p.Route)
@@ -126,9 +125,12 @@ func (s *site) nodes(hosts ...string) []*process {
 	for _, node := range nodes {
 		node.awaitReady()
 	}
-	s.join() // once this has succeeded, there are three replicas
+	s.join(nil) // once this has succeeded, there are three replicas
 	return nodes
 }
+
+// one starts the embedded server alone.
+func (s *site) one() []*process { return []*process{s.embedded()} }
 
 // three starts three nodes on this machine.
 func (s *site) three() []*process {
@@ -177,10 +179,10 @@ func (s *site) client(p part) part {
 	return p
 }
 
-// join joins for the test itself, to read, until the test ends.
-func (s *site) join() (*pool.Pool[job, proof], *rp.Engine) {
+// join joins for the test itself, until the test ends: to read and to submit, or to run tasks with fn.
+func (s *site) join(fn func(context.Context, job) (proof, error)) (*pool.Pool[job, proof], *rp.Engine) {
 	s.t.Helper()
-	pl, drv, err := s.client(part{}).join(s.t.Context(), nil)
+	pl, drv, err := s.client(part{Workers: 8}).join(s.t.Context(), fn)
 	require.NoError(s.t, err)
 	s.t.Cleanup(func() {
 		assert.NoError(s.t, pl.Stop(context.Background()))
@@ -281,7 +283,6 @@ func (s *site) holds(ok func() bool) bool {
 //
 //	ready       it is ready for its part
 //	run N       it begins to run task N
-//	held N      it has saved N results and will not acknowledge them
 //	try N       it is about to submit task N
 //	poison N    the same, and the task is poison
 //	sure N ID   it was given that ID for task N
@@ -301,8 +302,6 @@ func (s *site) hear(pr *process, line string) {
 	case "run":
 		s.runs[n]++
 		pr.began = append(pr.began, n)
-	case "held":
-		pr.held += int(n)
 	case "try", "poison":
 		s.tried[n] = pr
 		s.poison[n] = verb == "poison"
