@@ -2,14 +2,39 @@ package pool_test
 
 import (
 	"context"
+	"errors"
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/pool"
 )
+
+// judging is an engine whose Retryable is the test's.
+type judging struct {
+	*hooked
+	retryable func(err error) bool
+}
+
+func (j *judging) Retryable(err error) bool { return j.retryable(err) }
+
+var _ wholeEngine = (*judging)(nil)
+
+// once returns a function that calls f the first time, and does nothing later.
+func once(f func()) func() {
+	var called atomic.Bool
+	return func() {
+		if !called.Swap(true) {
+			f()
+		}
+	}
+}
 
 // A Get that reads a stored result when the engine fails for good has the result: what is stored
 // may be read all the same.
@@ -47,3 +72,52 @@ func TestJoinGetReadsWhilePoolFails(t *testing.T) {
 		assert.Equal(t, 8, v)
 	})
 }
+
+// An engine whose Retryable ends the goroutine loses no task that was delivered before, and Stop
+// does not wait for it for ever.
+func TestJoinRetryableGoexits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := newMemory(0)
+		submitter, _ := join(t, mem, nil, nil)
+		id, err := submitter.Submit(t.Context(), 4)
+		require.NoError(t, err)
+		_, err = mem.Pull(t.Context(), 1) // a process that dies
+		require.NoError(t, err)
+
+		exits := once(runtime.Goexit)
+		eng := &judging{&hooked{Memory: mem}, func(error) bool { exits(); return true }}
+		first := true
+		eng.load = func(_ context.Context, call func() ([]byte, error)) ([]byte, error) {
+			if first {
+				first = false
+				return nil, errors.New("not now")
+			}
+			return call()
+		}
+		p, _ := join(t, eng, doubled, nil)
+		v, err := submitter.Get(gives(t, 10*time.Minute), id)
+		require.NoError(t, err)
+		assert.Equal(t, 8, v)
+		require.NoError(t, p.Stop(gives(t, time.Minute)))
+	})
+}
+
+// A Goexit in Pull is tried again, also by an engine that takes every error that it does not know for final.
+func TestJoinStrictEnginePullGoexits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := &judging{&hooked{Memory: newMemory(0)}, func(error) bool { return false }}
+		exits := once(runtime.Goexit)
+		eng.pull = func(_ context.Context, _ int, call func() ([]engine.Delivery, error)) ([]engine.Delivery, error) {
+			exits()
+			return call()
+		}
+		p, _ := join(t, eng, doubled, nil)
+		id, err := p.Submit(t.Context(), 4)
+		require.NoError(t, err)
+		v, err := p.Get(t.Context(), id)
+		require.NoError(t, err)
+		assert.Equal(t, 8, v)
+		require.NoError(t, p.Stop(t.Context()))
+	})
+}
+

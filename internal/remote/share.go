@@ -223,7 +223,16 @@ func (s *Share) isFinal(ctx context.Context, err error) bool {
 		return false
 	}
 	r, ok := s.eng.(engine.Retryabler)
-	return ok && !r.Retryable(err)
+	if !ok || err == guard.ErrGoexit { //nolint:errorlint // the call has returned no error, which Retryable is about
+		return false
+	}
+	// Apart, since feed and the workers hold what a Goexit would lose.
+	final := false
+	_ = guard.Apart(func() error {
+		final = !r.Retryable(err)
+		return nil
+	})
+	return final
 }
 
 // failIfGone ends the host if err says that nobody can use the engine any more. Another final
