@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/resultpool/resultpool/engine"
 	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store"
 )
 
 // judging is an engine whose Retryable is the test's.
@@ -102,6 +104,37 @@ func TestJoinRetryableGoexits(t *testing.T) {
 	})
 }
 
+// An engine that takes every error that it does not know for final is not asked about a call that
+// has not returned: a Goexit is tried again, and the result of a Save that panics is replaced.
+func TestJoinStrictEngineDoesNotReturn(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault func()
+		want  error
+	}{
+		"Goexit": {runtime.Goexit, nil},
+		"panic":  {func() { panic("boom") }, store.ErrRejected},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				eng := &judging{&hooked{Memory: newMemory(0)}, func(error) bool { return false }}
+				fault := once(c.fault)
+				eng.save = func(_ context.Context, call func() error) error { fault(); return call() }
+				p, _ := join(t, eng, doubled, nil)
+				id, err := p.Submit(t.Context(), 4)
+				require.NoError(t, err)
+				v, err := p.Get(t.Context(), id)
+				if c.want == nil {
+					require.NoError(t, err)
+					assert.Equal(t, 8, v)
+				} else {
+					require.ErrorIs(t, err, c.want)
+				}
+				require.NoError(t, p.Stop(t.Context()))
+			})
+		})
+	}
+}
+
 // A Goexit in Pull is tried again, also by an engine that takes every error that it does not know for final.
 func TestJoinStrictEnginePullGoexits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -121,3 +154,25 @@ func TestJoinStrictEnginePullGoexits(t *testing.T) {
 	})
 }
 
+// An engine may work with a pool of its own. What it wraps of that pool's errors says nothing about
+// this one: the result is saved when the engine takes it.
+func TestJoinSaveWrapsAnotherPoolsError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := &hooked{Memory: newMemory(0)}
+		fails := true
+		eng.save = func(_ context.Context, call func() error) error {
+			if fails {
+				fails = false
+				return fmt.Errorf("the engine's own pool: %w", &pool.PanicError{Value: "boom"})
+			}
+			return call()
+		}
+		p, _ := join(t, eng, doubled, nil)
+		id, err := p.Submit(t.Context(), 4)
+		require.NoError(t, err)
+		v, err := p.Get(t.Context(), id)
+		require.NoError(t, err)
+		assert.Equal(t, 8, v)
+		require.NoError(t, p.Stop(t.Context()))
+	})
+}

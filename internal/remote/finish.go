@@ -6,6 +6,7 @@ import (
 
 	"github.com/resultpool/resultpool/engine"
 	"github.com/resultpool/resultpool/internal/text"
+	"github.com/resultpool/resultpool/store"
 )
 
 // A FinalError is the error of a Finish that need not be repeated, since the engine will never
@@ -21,7 +22,8 @@ func (e *FinalError) Unwrap() error { return e.Err }
 //
 // Finish gives back the tasks whose records are empty, saves the other records, and acknowledges
 // their tasks. After an error it may be called again, for all of recs or for some of them. The
-// error matches engine.ErrTooLarge if one of recs can never be saved, or is a [FinalError].
+// error matches engine.ErrTooLarge if one of recs can never be saved; it is a *store.PanicError, not
+// wrapped, if Save has panicked, perhaps at one of recs; or it is a *[FinalError], not wrapped.
 func (s *Share) Finish(ctx context.Context, recs []engine.Record) error {
 	var save []engine.Record
 	var saved, back []uint64
@@ -39,11 +41,12 @@ func (s *Share) Finish(ctx context.Context, recs []engine.Record) error {
 		return nil
 	}
 	err := s.ask(ctx, func(ctx context.Context) error { return s.eng.Save(ctx, save) })
+	_, panicked := err.(*store.PanicError) //nolint:errorlint // of this call, and not what the engine has wrapped
 	switch {
 	case err == nil:
 		s.ack(ctx, saved...)
 		return nil
-	case !errors.Is(err, engine.ErrTooLarge) && s.isFinal(ctx, err):
+	case !panicked && !errors.Is(err, engine.ErrTooLarge) && s.isFinal(ctx, err):
 		// The results go back to the saver, which hands them to the user; their tasks are
 		// run by others when the leases end.
 		err = &FinalError{text.Wrap("pool: saving results", err)}

@@ -72,18 +72,16 @@ func (s *Store[T, R]) PutRecords(ctx context.Context, recs []store.Record) error
 		all[i] = engine.Record{ID: uint64(r.ID), Data: r.Data}
 	}
 	err := s.share.Finish(ctx, all)
-	var final *remote.FinalError
-	var panicked *store.PanicError
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, engine.ErrTooLarge), errors.As(err, &panicked):
-		return text.Because(store.ErrRejected, err) // it will never be saved like this
-	case errors.As(err, &final):
+	switch err.(type) { //nolint:errorlint // what Finish says, and not what the engine has wrapped
+	case *store.PanicError:
+		return text.Because(store.ErrRejected, err)
+	case *remote.FinalError:
 		return text.Because(store.ErrClosed, err)
-	default:
-		return err
 	}
+	if errors.Is(err, engine.ErrTooLarge) {
+		return text.Because(store.ErrRejected, err) // it will never be saved like this
+	}
+	return err
 }
 
 // Get loads a result. It does not wait, nor try again.
