@@ -58,8 +58,8 @@ func (s *Share) Finish(ctx context.Context, recs []engine.Record) error {
 }
 
 // ack forgets tasks whose results are saved. They are not held from here on, whatever the engine
-// answers. If the engine is not told, they are delivered again
-// when their leases end, and found to be saved.
+// answers. If the engine does not hear of it, they are delivered again when their leases end, and found
+// to be saved.
 func (s *Share) ack(ctx context.Context, ids ...uint64) {
 	ds := s.drop(ids)
 	err := s.ask(ctx, func(ctx context.Context) error { return s.eng.Ack(ctx, ds) })
@@ -68,8 +68,9 @@ func (s *Share) ack(ctx context.Context, ids ...uint64) {
 	}
 }
 
-// giveBack lets another process have tasks, now, and ends their holding here. If the engine is not told, they are delivered
-// when their leases end. An engine that hangs is waited for once: the host ends.
+// giveBack lets another process have tasks, now, and ends their holding here. If the engine does not
+// hear of it, they are delivered when their leases end. An engine that hangs is waited for once: most
+// tasks are given back while the host ends, and that must not take patience for each batch.
 func (s *Share) giveBack(ids []uint64) {
 	// From here on nobody extends their leases. A worker that still had one of them would not know,
 	// so they are not given back before their workers are done with them.
