@@ -14,9 +14,8 @@ import (
 )
 
 // Load returns the result of a task, whichever process has run it. If wait is true, it waits until
-// there is one. It tries again while the engine fails, until that has failed for good; an attempt that
-// is under way then is let finish, since what is stored may be read all the same. The error matches
-// engine.ErrNotFound if there is no result and none to wait for.
+// there is one. In either case it tries again while the engine fails, until that has failed for
+// good. The error matches engine.ErrNotFound if there is no result and none to wait for.
 //
 // The engine is asked with Load first: most results that are asked for are there. What follows:
 //
@@ -47,6 +46,7 @@ func (s *Share) Load(ctx context.Context, id uint64, wait bool) (data []byte, er
 		if waited {
 			data, err = s.waitFor(waiting, loop, waiter, id)
 		} else {
+			// With ctx: what is stored may be read even if the engine fails for good meanwhile.
 			data, err = s.loadOnce(ctx, id)
 		}
 		notFound := errors.Is(err, engine.ErrNotFound)
@@ -110,7 +110,7 @@ func (s *Share) waitFor(ctx context.Context, loop *backoff.Loop, w engine.Waiter
 }
 
 // Wait waits until the engine's queue is empty: until no task of any process waits or runs. It asks
-// again and again, even while the engine fails, until that has failed for good.
+// again and again, also while the engine fails, until that has failed for good.
 func (s *Share) Wait(ctx context.Context) error {
 	// Without a Sizer nobody knows of the tasks that other processes have.
 	sizer, ok := s.eng.(engine.Sizer)
