@@ -42,8 +42,8 @@ var (
 
 // ErrUnconfirmed is returned by Submit and its kin of a pool that has joined an engine,
 // with the reason why they have ended, if the task, or one of the tasks that they return
-// no ID for, may have been accepted all the same: the engine was asked and has not
-// answered, neither yes nor no. Then it may run, and its result be stored under an ID that nobody knows.
+// no ID for, may have been accepted all the same: the engine was asked and has not answered,
+// neither yes nor no. Then it may run, and its result be stored under an unknown ID.
 var ErrUnconfirmed = remote.ErrUnconfirmed
 
 // Errors in a Result, beside those of the task functions.

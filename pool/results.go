@@ -70,7 +70,7 @@ func (p *Pool[T, R]) setAside(one *saver.Job[R]) bool {
 }
 
 // settleHanded settles the tasks of results that were handed over. They are stored by now, or among
-// those that Stop hands back: who is woken here finds them.
+// those that Stop hands back: a Get that is woken here finds them.
 func (p *Pool[T, R]) settleHanded(es []saver.Entry[R]) {
 	h := &p.handover
 	p.mu.Lock()

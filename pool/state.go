@@ -73,10 +73,10 @@ func (p *Pool[T, R]) wakeAndUnlock() {
 	}
 }
 
-// goLocked runs f on a goroutine of the pool: one more, until f returns. All goroutines of a pool are
-// started here, so one count says whether any is left. If foreign code that f
-// calls ends the goroutine by runtime.Goexit, which cannot be recovered from, f is run again on
-// another one. So f must be able to go on where it was.
+// goLocked runs f on a goroutine of the pool. All of them are started here, except onCancel's, and
+// counted until f returns: so one number says whether any is left. If foreign code that f calls ends
+// the goroutine by runtime.Goexit, which cannot be recovered from, f is run again on another one. So f
+// must be able to go on where it was.
 func (p *Pool[T, R]) goLocked(f func()) {
 	p.goroutines++
 	guard.Persist(func() {

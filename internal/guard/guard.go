@@ -25,13 +25,14 @@ func Call(call func() error) (err error) {
 	return err
 }
 
-var errGoexit = fmt.Errorf("pool: in the engine: %w", store.ErrGoexit)
+// ErrGoexit is what Apart returns of a call that has ended its goroutine.
+var ErrGoexit = fmt.Errorf("pool: in the engine: %w", store.ErrGoexit)
 
 // Apart is Call on a goroutine of its own, for which it waits. So a runtime.Goexit, which cannot
 // be recovered from, is an error like others, and does not end the caller's goroutine with all
 // that it holds. It costs about a microsecond: little for a call of an engine.
 func Apart(call func() error) error {
-	err := errGoexit
+	err := ErrGoexit
 	over := make(chan struct{})
 	go func() {
 		defer close(over)

@@ -41,14 +41,14 @@ const (
 	Everybody = 0
 )
 
-// SetWanted sets whether who puts in a task is to take mu. mu is held.
+// SetWanted sets whether a submitter that has put a task in is to take mu. mu is held.
 func (g *Gates) SetWanted(on bool) {
 	if g.wanted.Load() != on {
 		g.wanted.Store(on)
 	}
 }
 
-// Wanted reports whether who has put in a task is to take mu.
+// Wanted reports whether a submitter that has put a task in is to take mu.
 func (g *Gates) Wanted() bool { return g.wanted.Load() }
 
 // Call calls workers from that mark on. mu is held, and the caller rereads the queue afterwards.

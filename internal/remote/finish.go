@@ -6,6 +6,7 @@ import (
 
 	"github.com/resultpool/resultpool/engine"
 	"github.com/resultpool/resultpool/internal/text"
+	"github.com/resultpool/resultpool/store"
 )
 
 // A FinalError is the error of a Finish that need not be repeated, since the engine will never
@@ -21,7 +22,8 @@ func (e *FinalError) Unwrap() error { return e.Err }
 //
 // Finish gives back the tasks whose records are empty, saves the other records, and acknowledges
 // their tasks. After an error it may be called again, for all of recs or for some of them. The
-// error matches engine.ErrTooLarge if one of recs can never be saved, or is a [FinalError].
+// error matches engine.ErrTooLarge if one of recs can never be saved; it is a *store.PanicError, not
+// wrapped, if Save has panicked, perhaps at one of recs; or it is a *[FinalError], not wrapped.
 func (s *Share) Finish(ctx context.Context, recs []engine.Record) error {
 	var save []engine.Record
 	var saved, back []uint64
@@ -39,11 +41,12 @@ func (s *Share) Finish(ctx context.Context, recs []engine.Record) error {
 		return nil
 	}
 	err := s.ask(ctx, func(ctx context.Context) error { return s.eng.Save(ctx, save) })
+	_, panicked := err.(*store.PanicError) //nolint:errorlint // of this call, and not what the engine has wrapped
 	switch {
 	case err == nil:
 		s.ack(ctx, saved...)
 		return nil
-	case !errors.Is(err, engine.ErrTooLarge) && s.isFinal(ctx, err):
+	case !panicked && !errors.Is(err, engine.ErrTooLarge) && s.isFinal(ctx, err):
 		// The results go back to the saver, which hands them to the user; their tasks are
 		// run by others when the leases end.
 		err = &FinalError{text.Wrap("pool: saving results", err)}
@@ -55,8 +58,8 @@ func (s *Share) Finish(ctx context.Context, recs []engine.Record) error {
 }
 
 // ack forgets tasks whose results are saved. They are not held from here on, whatever the engine
-// answers. If the engine is not told, they are delivered again
-// when their leases end, and found to be saved.
+// answers. If the engine does not hear of it, they are delivered again when their leases end, and found
+// to be saved.
 func (s *Share) ack(ctx context.Context, ids ...uint64) {
 	ds := s.drop(ids)
 	err := s.ask(ctx, func(ctx context.Context) error { return s.eng.Ack(ctx, ds) })
@@ -65,8 +68,9 @@ func (s *Share) ack(ctx context.Context, ids ...uint64) {
 	}
 }
 
-// giveBack lets another process have tasks, now, and ends their holding here. If the engine is not told, they are delivered
-// when their leases end. An engine that hangs is waited for once: the host ends.
+// giveBack lets another process have tasks, now, and ends their holding here. If the engine is not
+// told, they are delivered when their leases end. An engine that hangs is waited for once: the host
+// ends.
 func (s *Share) giveBack(ids []uint64) {
 	// From here on nobody extends their leases. A worker that still had one of them would not know,
 	// so they are not given back before their workers are done with them.

@@ -2,7 +2,7 @@
 // as its host can begin them, keeps their leases, counts the starts of tasks that may kill
 // their process, and brings results back. It knows no types of tasks and results.
 //
-// Two goroutines stand between the engine and the host, from New until the host is closed:
+// Two goroutines stand between the engine and the host, from Start until the host is closed:
 //
 //	feed        pulls tasks and puts them into the host's queue, as many as can be begun
 //	            soon, until the host takes no more
@@ -119,8 +119,8 @@ type Share struct {
 	alive context.Context
 	die   context.CancelCauseFunc
 
-	// look tells feed that there may be workers for more tasks.
-	// It has room for one, so that nobody waits to tell, and no telling is lost.
+	// look tells feed that there may be workers for more tasks. It has room for one token: nobody
+	// waits to send it, and feed finds it even if it was sent before feed began to wait.
 	look chan struct{}
 	// suspect is full while a task runs that somebody may have died at.
 	suspect chan struct{}
@@ -212,7 +212,8 @@ func (s *Share) askFor(ctx context.Context, limit time.Duration, call func(ctx c
 // isFinal reports whether a call that has returned err need not be made again, since it would fail
 // for ever. If ctx, the call's, is done, err may be no more than that, and then only the errors that
 // package engine calls final count. Of an engine that is no Retryabler only those count as well: to
-// repeat a call in vain does less harm than to end a pool that could go on.
+// repeat a call in vain does less harm than to end a pool that could go on. For the same reason no
+// Retryabler is asked about a Goexit, which is no error that the engine has returned.
 func (s *Share) isFinal(ctx context.Context, err error) bool {
 	for _, final := range []error{engine.ErrClosed, engine.ErrGone, engine.ErrTooLarge, errors.ErrUnsupported} {
 		if errors.Is(err, final) {
@@ -223,7 +224,16 @@ func (s *Share) isFinal(ctx context.Context, err error) bool {
 		return false
 	}
 	r, ok := s.eng.(engine.Retryabler)
-	return ok && !r.Retryable(err)
+	if !ok || err == guard.ErrGoexit { //nolint:errorlint // the call has returned no error, which Retryable is about
+		return false
+	}
+	// Apart, since feed and the workers hold what a Goexit would lose.
+	final := false
+	_ = guard.Apart(func() error {
+		final = !r.Retryable(err)
+		return nil
+	})
+	return final
 }
 
 // failIfGone ends the host if err says that nobody can use the engine any more. Another final
@@ -276,8 +286,8 @@ func (s *Share) Peek(ctx context.Context, id uint64) ([]byte, error) { return s.
 // Delete deletes results. Their tasks are done with, so nobody makes them anew.
 func (s *Share) Delete(ctx context.Context, ids ...uint64) error { return s.eng.Delete(ctx, ids) }
 
-// All returns the results that are stored, by whichever process, as the engine does. An error that says that the engine is
-// gone ends the host here as well, wherever it is met.
+// All returns the results that are stored, by whichever process, as the engine does. An error that
+// says that the engine is gone ends the host here as well.
 func (s *Share) All(ctx context.Context) iter.Seq2[engine.Record, error] {
 	return func(yield func(engine.Record, error) bool) {
 		for rec, err := range s.eng.All(ctx) {

@@ -96,7 +96,9 @@ func (j *Job[R]) try(es []Entry[R]) (a attempt) {
 	return j.saver.put(ctx, es)
 }
 
-// putFirst is try for one result and before the cancel.
+// putFirst is try for one result and before the cancel. It has no context of its own: that of all
+// calls before the cancel ends in time once the pool is cancelled. So such a call is not counted in
+// wasted, but if it outlasts the grace, hung is set as after any other.
 func (j *Job[R]) putFirst(res *store.Result[R]) (a attempt) {
 	s := j.saver
 	defer func() {

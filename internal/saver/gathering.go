@@ -30,9 +30,9 @@ type Gathering[R any] struct {
 	large bool
 }
 
-// Add adds a result, or waits while the batch is full, and frees the lock meanwhile: so the worker
-// holds its slot, and a store that is down stops the workers. Others let a
-// large result pass that waits, or there might always be smaller ones that are faster.
+// Add adds a result. While the batch is full it waits, with the lock free: so the worker holds its
+// slot, and a store that is down stops the workers. While a large result waits, the others wait behind
+// it: there might always be a smaller one that fits.
 func (g *Gathering[R]) Add(e Entry[R]) {
 	passed := false // others let this result pass
 	for g.large && !passed || !g.takes(e.Size()) {
@@ -49,9 +49,9 @@ func (g *Gathering[R]) Add(e Entry[R]) {
 	g.bytes += e.Size()
 }
 
-// takes reports whether the batch takes another result of so many bytes. Without bytes, if the store
-// encodes for itself, only their number counts. It takes at least one,
-// however large that is.
+// takes reports whether the batch takes another result of so many bytes. Results of a store that
+// encodes for itself have no bytes here, and only their number counts. The batch takes at least one
+// result, however large that is.
 func (g *Gathering[R]) takes(size int) bool {
 	return len(g.entries) == 0 || len(g.entries) < MaxBatch && g.bytes+size <= MaxBatchBytes
 }

@@ -10,7 +10,11 @@ import (
 
 // A Job is results on their way to the store, which is called as often as it takes. It belongs
 // to one goroutine. If the store ends that by runtime.Goexit, another one continues the job by
-// calling Run.
+// calling Run, or Resume after a Save.
+//
+// Results are settled in the order in which they were added: a part that is split is followed by its
+// second half. The reaper relies on that, since it settles tasks from the front of the queue. Only a
+// result that is set aside leaves the order.
 type Job[R any] struct {
 	saver *Saver[R]
 	loop  *backoff.Loop
@@ -56,7 +60,9 @@ func (j *Job[R]) Add(es []Entry[R]) { j.parts = append(j.parts, part[R]{es: es})
 // store that is slow or down slows the pool and in the end its submitters, and nothing piles up.
 //
 // The first attempt is most often the only one, and is made without a part for it: that costs 25 ns
-// less, of some 100 for a task that does nothing (BenchmarkPool over dense).
+// less, of some 100 for a task that does nothing (BenchmarkPool over dense). res stays the caller's:
+// only if another attempt is needed, the job has a copy of it. The caller keeps res until Save has
+// returned, since Resume needs it if the first attempt ends the goroutine.
 func (j *Job[R]) Save(res *store.Result[R]) {
 	if j.saver.cancelled.Load() {
 		j.addOne(res)
@@ -73,7 +79,9 @@ func (j *Job[R]) Save(res *store.Result[R]) {
 	}
 }
 
-// Resume goes on with the Save of a result that a Goexit of the store has ended.
+// Resume goes on with the Save of a result that a Goexit of the store has ended. If that was the
+// first attempt, the result is not in a part yet, and Run does not know of it. If it was a later one,
+// Run has given the result up before its goroutine ended, and nothing is left to do.
 func (j *Job[R]) Resume(res *store.Result[R]) {
 	if j.calling { // it was the first attempt: Run has none of its own left open
 		j.calling = false
@@ -223,8 +231,8 @@ func (j *Job[R]) settle(why error) {
 	j.drop()
 }
 
-// drop removes the next part, and forgets its results, which are the store's or the user's now. With the last one the loop is over, however that has ended:
-// after a Goexit nobody need call Run again.
+// drop removes the next part, and forgets its results, which are the store's or the user's now. With
+// the last part the loop is over, however that has ended: after a Goexit nobody need call Run again.
 func (j *Job[R]) drop() {
 	p := j.next()
 	clear(p.es) // its batch may wait long for the rest
@@ -238,7 +246,8 @@ func (j *Job[R]) drop() {
 func (j *Job[R]) next() *part[R] { return &j.parts[len(j.parts)-1] }
 
 // noteAllUnstored notes that no attempt that failed has stored any of the parts that are left:
-// in each such attempt was what has been stored just now, and an attempt stores all or nothing.
+// in each such attempt was what has been stored just now, and an attempt stores all or nothing. From
+// here on an ErrExists for one of them means a result of somebody else, which must not pass for ours.
 func (j *Job[R]) noteAllUnstored() {
 	for i := range j.parts {
 		j.parts[i].unsure = false

@@ -19,8 +19,9 @@
 //	  settled      the pool is told: whoever waits for the task may look for its result now
 //	Dropped        (mu) the pool hands back what was given up
 //
-// What is promised to the store is in its own contract: a result is put again only after an error,
-// never after a nil, and by one goroutine at a time.
+// Each result that is not settled is in one part of one job, or in the gathering, or still with its
+// worker. So a result is put by one goroutine at a time, and is put again only after a call that has
+// not returned nil.
 package saver
 
 import (
@@ -39,7 +40,8 @@ const grace = 5 * time.Second
 
 // Hooks are what a Saver needs of its pool.
 type Hooks[R any] struct {
-	// Fail is told that the store is closed: no other attempt will succeed.
+	// Fail is told that the store is closed: no other attempt will succeed. It is called without
+	// a lock, from whichever goroutine has found that out, and by each that does.
 	Fail func(err error)
 
 	// Dropped, if not nil, is told of each result that is given up, and returns whether it is

@@ -65,25 +65,27 @@ func (s *Store[T, R]) Encode(res store.Result[R]) ([]byte, error) {
 }
 
 // PutRecords finishes the tasks of the records. With an error it may be called again, for all of
-// them or for some.
+// them or for some. What an error of the engine means to the pool:
+//
+//	too large, or a panic   store.ErrRejected: one of them will never be saved like this
+//	final                   store.ErrClosed: nothing will be saved any more, and the host has failed
+//	any other               it may pass
 func (s *Store[T, R]) PutRecords(ctx context.Context, recs []store.Record) error {
 	all := make([]engine.Record, len(recs))
 	for i, r := range recs {
 		all[i] = engine.Record{ID: uint64(r.ID), Data: r.Data}
 	}
 	err := s.share.Finish(ctx, all)
-	var final *remote.FinalError
-	var panicked *store.PanicError
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, engine.ErrTooLarge), errors.As(err, &panicked):
-		return text.Because(store.ErrRejected, err) // it will never be saved like this
-	case errors.As(err, &final):
+	switch err.(type) { //nolint:errorlint // what Finish says, and not what the engine has wrapped
+	case *store.PanicError:
+		return text.Because(store.ErrRejected, err)
+	case *remote.FinalError:
 		return text.Because(store.ErrClosed, err)
-	default:
-		return err
 	}
+	if errors.Is(err, engine.ErrTooLarge) {
+		return text.Because(store.ErrRejected, err)
+	}
+	return err
 }
 
 // Get loads a result. It does not wait, nor try again.
