@@ -1,0 +1,324 @@
+package remote_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/engine/enginetest"
+)
+
+type pulling = func(limit int) ([]engine.Delivery, error)
+
+// A share takes over what its workers can begin: of long tasks one for each worker, another when one
+// has ended, more or fewer after Resized, also if a Pull waits, and none that another process could run.
+func TestTakesOverWhatCanBegin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(faults{})
+		h := newHost(t, e, 8)
+		taken := func() int {
+			time.Sleep(time.Second)
+			return len(h.taken)
+		}
+		h.Start()
+		synctest.Wait() // a Pull for eight waits
+		h.resize(1)
+		synctest.Wait()
+		e.suspects(t, 10, 0, 0)
+		assert.Equal(t, 1, taken())
+		id := <-h.tasks // A worker has it, and has not begun it: it is not idle, however often
+		for range 10 {  // feed thinks of that.
+			h.resize(1)
+			synctest.Wait()
+		}
+		assert.Equal(t, 1, taken())
+		first := h.begin(id)
+		h.resize(2)
+		assert.Equal(t, 2, taken())
+		second := h.begin(<-h.tasks)
+		first()
+		assert.Equal(t, 3, taken(), "another one for the worker that has ended")
+		h.resize(5)
+		assert.Equal(t, 6, taken())
+		h.resize(0)
+		second()
+		assert.Equal(t, 6, taken())
+	})
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(faults{})
+		h := newHost(t, e, 8)
+		h.asked = func() { h.resize(1) } // before feed has said how that Pull is cancelled
+		h.Start()
+		synctest.Wait()
+		e.suspects(t, 8, 0, 0)
+		synctest.Wait()
+		assert.Len(t, h.taken, 1)
+	})
+}
+
+// What workers end quickly is taken over ahead of them, for 50 ms, but no more than the queue has room for, and
+// nothing while much is held.
+func TestTakesOverAhead(t *testing.T) {
+	for name, c := range map[string]struct{ queue, size, want int }{
+		"":            {1000, 1, 50},
+		"small queue": {8, 1, 8},
+		"large tasks": {1000, 1 << 20, 9},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			e := newEngine(faults{})
+			h := newHost(t, e, 1)
+			h.tasks = make(chan uint64, c.queue)
+			e.suspects(t, 400, 0, 0)
+			blob := make([]byte, c.size)
+			e.pull = func(_ context.Context, limit int, do pulling) ([]engine.Delivery, error) {
+				ds, err := do(min(limit, 2<<20/c.size)) // an engine bounds the bytes of its answers
+				for i := range ds {
+					ds[i].Task = blob
+				}
+				return ds, err
+			}
+			h.Start()
+			most := 0
+			for range 200 { // one in a millisecond
+				h.run(<-h.tasks, lasting(time.Millisecond))
+				synctest.Wait()
+				most = max(most, len(h.tasks))
+			}
+			assert.InDelta(t, c.want, most, float64(c.want)/4)
+		})
+	}
+}
+
+// Small tasks do not have as many large ones taken over a while later, nor do those that have only begun.
+func TestOldPaceIsForgotten(t *testing.T) {
+	for name, c := range map[string]struct {
+		small int
+		pause time.Duration
+	}{
+		"at once": {0, 0}, "soon": {0, 6 * time.Millisecond}, "after small ones": {200, time.Second}, "later": {200, time.Minute},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			e := newEngine(faults{})
+			h := newHost(t, e, 4)
+			h.slow = 6 * time.Millisecond // so that all have begun before feed thinks again
+			took := 100 * time.Microsecond
+			h.work(func(byte) { time.Sleep(took) })
+			e.suspects(t, c.small, 0, 0)
+			time.Sleep(c.pause)
+			require.Zero(t, e.size(t))
+			took = time.Minute
+			e.suspects(t, 40, 0, 0)
+			time.Sleep(time.Second)
+			assert.Empty(t, h.tasks, "others are idle")
+		})
+	}
+}
+
+// No worker is idle while the engine has tasks: with a small queue, and when the others become
+// idle one by one while a Pull for one waits.
+func TestNoWorkerIsIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(faults{})
+		h := newHost(t, e, 8)
+		h.tasks = make(chan uint64, 1)
+		h.work(func(task byte) { time.Sleep(time.Minute + time.Duration(task)) })
+		for _, n := range []int{8, 7, 8, 16} {
+			begun := time.Now()
+			e.suspects(t, n, 0, 0)
+			require.NoError(t, h.Wait(t.Context()))
+			assert.Less(t, time.Since(begun), time.Duration((n+7)/8)*time.Minute+time.Second)
+		}
+	})
+}
+
+// How the engine is asked: once while there is nothing, for one task or more, with a context that
+// ends with the call, and again without a pause after Resized.
+func TestPulls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEngine(faults{})
+		calls, last := 0, context.Context(nil)
+		e.pull = func(ctx context.Context, limit int, do pulling) ([]engine.Delivery, error) {
+			assert.Positive(t, limit)
+			if last != nil {
+				assert.Error(t, last.Err(), "the context of the Pull before is kept")
+			}
+			calls, last = calls+1, ctx
+			return do(limit)
+		}
+		h := newHost(t, e, 1)
+		h.work(lasting(time.Millisecond))
+		time.Sleep(time.Hour)
+		assert.Equal(t, 1, calls)
+		for i := range 20 {
+			h.resize(2 - i%2)
+			synctest.Wait()
+		}
+		begun := time.Now()
+		e.suspects(t, 1, 0, 0)
+		require.NoError(t, h.Wait(t.Context()))
+		assert.LessOrEqual(t, time.Since(begun), 10*time.Millisecond+time.Millisecond)
+		e.suspects(t, 200, 0, 0)
+		time.Sleep(50*time.Millisecond + time.Microsecond)
+		synctest.Wait()
+		h.resize(0)
+		synctest.Wait()
+		calls = 0
+		time.Sleep(time.Hour)
+		assert.Zero(t, calls, "it has no workers, however fast it was")
+	})
+}
+
+// An engine that fails is asked less and less, and that is recorded until it works again, be it that it waits; the
+// next hiccup costs as little as the first.
+func TestPullFails(t *testing.T) {
+	for name, fault := range map[string]fault{"fails": bad["fails"], "calls Goexit": bad["calls Goexit"], "has nothing": enginetest.Drop()} {
+		bubble(t, name, func(t *testing.T) {
+			e := newEngine(faults{Pull: fault})
+			calls := 0
+			e.pull = func(_ context.Context, limit int, do pulling) ([]engine.Delivery, error) {
+				calls++
+				return do(limit)
+			}
+			begun := time.Now()
+			h := newHost(t, e, 2)
+			h.work(lasting(0))
+			for n := range 10 {
+				time.Sleep(6 * time.Second)
+				assert.Equal(t, begun, h.failures.Now().Since, "Resized is no success")
+				h.resize(n + 1)
+				synctest.Wait()
+			}
+			assert.InDelta(t, 75, calls, 15)
+			e.SetFaults(faults{})
+			time.Sleep(11 * time.Second)
+			assert.Zero(t, h.failures.Now(), "it waits, which is a success")
+			e.suspects(t, 1, 0, 0)
+			synctest.Wait()
+			assert.Zero(t, e.size(t))
+			e.SetFaults(faults{Pull: enginetest.First(1, fault)})
+			for range 2 { // one for the Pull under way
+				e.suspects(t, 1, 0, 0)
+				time.Sleep(10 * time.Millisecond)
+				assert.Zero(t, e.size(t))
+			}
+			assert.NoError(t, h.hasFailed())
+		})
+	}
+	bubble(t, "final", func(t *testing.T) {
+		h := newHost(t, newEngine(faults{Pull: enginetest.Fail(engine.ErrClosed)}), 1)
+		h.Start()
+		synctest.Wait()
+		assert.ErrorIs(t, h.hasFailed(), engine.ErrClosed)
+		assert.ErrorContains(t, h.hasFailed(), "pool: taking over tasks")
+	})
+}
+
+// What a Pull returns beside an error, twice, or beyond what it was asked for, is run once.
+func TestPullsOddly(t *testing.T) {
+	for name, odd := range map[string]func([]engine.Delivery) ([]engine.Delivery, error){
+		"beside an error": func(ds []engine.Delivery) ([]engine.Delivery, error) { return ds, errDown },
+		"twins":           func(ds []engine.Delivery) ([]engine.Delivery, error) { return append(ds, ds...), nil },
+		"too many":        nil,
+	} {
+		bubble(t, name, func(t *testing.T) {
+			e := newEngine(faults{})
+			e.pull = func(_ context.Context, limit int, do pulling) ([]engine.Delivery, error) {
+				if odd == nil {
+					return do(limit + 10)
+				}
+				ds, _ := do(limit)
+				return odd(ds)
+			}
+			h := newHost(t, e, 2)
+			h.work(lasting(time.Millisecond))
+			ids := e.suspects(t, 50, 0, 0)
+			require.NoError(t, h.Wait(t.Context()))
+			ranOnce(t, ids, h)
+		})
+	}
+}
+
+// A task that was delivered before, and is saved, is acknowledged and not run. It is run if the engine will never say
+// whether it is; until it says so, the task waits, and others do not.
+func TestLooksForResults(t *testing.T) {
+	for name, c := range map[string]struct {
+		load    fault
+		saved   bool
+		waits   time.Duration
+		runs    int
+		outcome error // of the host
+	}{
+		"saved":             {nil, true, 0, 0, nil},
+		"not saved":         {nil, false, 0, 1, nil},
+		"saved, once known": {enginetest.First(3, enginetest.Fail(errDown)), true, 70 * time.Millisecond, 0, nil},
+		"hangs":             {enginetest.First(1, hang), true, 5010 * time.Millisecond, 0, nil},
+		"may not look":      {enginetest.Fail(errors.ErrUnsupported), true, 0, 1, nil},
+		"gone":              {enginetest.Fail(engine.ErrGone), true, 0, 0, engine.ErrGone},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			e := newEngine(faults{Load: c.load})
+			id := e.suspects(t, 1, 0, 0)[0]
+			e.dies(t)
+			if c.saved {
+				e.save(t, id, "saved")
+			}
+			time.Sleep(lease)
+			fresh := e.suspects(t, 2, 0, 0)
+			h := newHost(t, e, 3)
+			h.work(lasting(0))
+			synctest.Wait()
+			if c.waits > 0 {
+				ranOnce(t, fresh, h)
+				time.Sleep(c.waits - 1)
+				assert.Equal(t, 1, e.size(t))
+				time.Sleep(1)
+				synctest.Wait()
+			}
+			assert.Equal(t, c.runs, h.runs[id])
+			assert.ErrorIs(t, h.hasFailed(), c.outcome)
+			if c.outcome == nil {
+				assert.Zero(t, e.size(t))
+			}
+		})
+	}
+}
+
+// Close ends the looking for results, and gives the task back, though an engine says of a call that was ended so that it
+// can never succeed.
+func TestCloseEndsLookUps(t *testing.T) {
+	for name, faults := range map[string]faults{
+		"fails": {Load: bad["fails"]},
+		"hangs": {Load: hang},
+		"final": {Load: func(ctx context.Context, _ []uint64, _ func(context.Context) error) error {
+			<-ctx.Done()
+			return errDown
+		}},
+		"Ack": {Load: enginetest.Drop(), Ack: hang},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			e := newEngine(faults)
+			if name == "final" || name == "Ack" {
+				e.final = anyError
+			}
+			e.suspects(t, 1, 1, 0)
+			h := newHost(t, e, 1)
+			h.Start()
+			synctest.Wait()
+			h.close()
+			synctest.Wait()
+			assert.NoError(t, h.hasFailed())
+			assert.Empty(t, h.tasks)
+			if name != "Ack" {
+				ds, err := e.memory.Pull(t.Context(), 1)
+				require.NoError(t, err)
+				assert.Len(t, ds, 1, "another has it at once")
+			}
+		})
+	}
+}
