@@ -16,9 +16,9 @@ import (
 )
 
 // Whether a task that was delivered so often, and started so often by processes that have died, is run, and how many
-// starts are counted: before it runs, while it runs, and when it was interrupted.
+// starts are counted, before it runs and when it was interrupted. The engine is not asked about one that is no suspect.
 func TestSuspects(t *testing.T) {
-	const second = time.Second
+	const second, endsOtherwise = time.Second, "started once, and not interrupted"
 	marks := func(f fault) faults { return faults{MarkStart: f} }
 	first, after := enginetest.First, enginetest.After
 	forbidden := enginetest.Fail(errors.ErrUnsupported)
@@ -37,6 +37,7 @@ func TestSuspects(t *testing.T) {
 		"delivered twice":        {2, 9, faults{}, nil, "", 9, 9, 0},
 		"never started":          {3, 0, faults{}, nil, "", 1, 0, 0},
 		"started once":           {3, 1, faults{}, nil, "", 2, 1, 0},
+		endsOtherwise:            {3, 1, faults{}, nil, "", 2, 2, 0},
 		"delivered often":        {51, 4, faults{}, nil, "", 5, 4, 0},
 		"started five times":     {3, 5, faults{}, remote.ErrPoisoned, "it was started 5 times", 6, 6, 0},
 		"not permitted":          {3, 3, marks(forbidden), nil, "", 3, 3, 0},
@@ -71,47 +72,27 @@ func TestSuspects(t *testing.T) {
 				assert.ErrorContains(t, err, c.says)
 			}
 			assert.Equal(t, c.running, e.starts(t, id))
-			start.End(true)
+			start.End(name != endsOtherwise)
 			assert.Equal(t, c.after, e.starts(t, id))
 			assert.Equal(t, c.want == engine.ErrGone, h.hasFailed() != nil)
 		})
 	}
 }
 
-// The start of a task that has ended otherwise stays counted, and the engine is not asked about one that is no suspect.
-func TestStartsThatCount(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		asked := 0
-		e := newEngine(faults{MarkStart: counts(&asked)})
-		ids := e.suspects(t, 2, 2, 3)
-		h := newHost(t, e, 2)
-		h.Start()
-		h.begin(<-h.tasks)()
-		h.begin(<-h.tasks)()
-		for _, id := range ids {
-			assert.Equal(t, 4, e.starts(t, id))
-		}
-		asked = 0
-		e.suspects(t, 1, 1, 0)
-		h.begin(<-h.tasks)()
-		assert.Zero(t, asked)
-	})
-}
-
-// Of suspects that somebody has died at, one runs at a time, and others beside it. Those that wait have not started,
+// Of suspects that somebody has died at, one runs at a time. Those that wait have not started,
 // and when the host closes they are given back.
 func TestSuspectsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEngine(faults{})
 		ids := e.suspects(t, 4, 2, 1)
-		h := newHost(t, e, 5)
+		h := newHost(t, e, 4)
 		h.Start()
 		type begun struct {
 			start remote.Start
 			err   error
 		}
-		starts := make(chan begun, 5)
-		for range 5 {
+		starts := make(chan begun, 4)
+		for range 4 {
 			go func() {
 				_, start, err := h.Begin(<-h.tasks)
 				starts <- begun{start, err}
@@ -127,11 +108,6 @@ func TestSuspectsTakeTurns(t *testing.T) {
 		synctest.Wait()
 		require.Len(t, starts, 1)
 		third := <-starts
-		e.suspects(t, 1, 0, 0)
-		synctest.Wait()
-		require.Len(t, starts, 1, "one that is no suspect")
-		fresh := <-starts
-		fresh.start.End(false)
 		all := 0
 		for _, id := range ids {
 			all += e.starts(t, id)

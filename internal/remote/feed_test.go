@@ -219,19 +219,15 @@ func TestPullFails(t *testing.T) {
 	})
 }
 
-// What a Pull returns beside an error, twice, or beyond what it was asked for, is run once.
+// What a Pull returns beside an error, or twice, is run once.
 func TestPullsOddly(t *testing.T) {
 	for name, odd := range map[string]func([]engine.Delivery) ([]engine.Delivery, error){
 		"beside an error": func(ds []engine.Delivery) ([]engine.Delivery, error) { return ds, errDown },
 		"twins":           func(ds []engine.Delivery) ([]engine.Delivery, error) { return append(ds, ds...), nil },
-		"too many":        nil,
 	} {
 		bubble(t, name, func(t *testing.T) {
 			e := newEngine(faults{})
 			e.pull = func(_ context.Context, limit int, do pulling) ([]engine.Delivery, error) {
-				if odd == nil {
-					return do(limit + 10)
-				}
 				ds, _ := do(limit)
 				return odd(ds)
 			}
@@ -245,24 +241,36 @@ func TestPullsOddly(t *testing.T) {
 }
 
 // A task that was delivered before, and is saved, is acknowledged and not run. It is run if the engine will never say
-// whether it is; until it says so, the task waits, and others do not.
+// whether it is; until it says so, the task waits, and others do not. Close ends that, though an engine says of a call that
+// was ended so that it can never succeed.
 func TestLooksForResults(t *testing.T) {
+	const closes = -1
+	load := func(f fault) faults { return faults{Load: f} }
+	ended := func(ctx context.Context, ids []uint64, do func(context.Context) error) error {
+		_ = hang(ctx, ids, do)
+		return errClosed
+	}
 	for name, c := range map[string]struct {
-		load    fault
+		faults  faults
 		saved   bool
-		waits   time.Duration
+		waits   time.Duration // or closes: it waits until then, and is another's at once
 		runs    int
 		outcome error // of the host
 	}{
-		"saved":             {nil, true, 0, 0, nil},
-		"not saved":         {nil, false, 0, 1, nil},
-		"saved, once known": {enginetest.First(3, enginetest.Fail(errDown)), true, 70 * time.Millisecond, 0, nil},
-		"hangs":             {enginetest.First(1, hang), true, 5010 * time.Millisecond, 0, nil},
-		"may not look":      {enginetest.Fail(errors.ErrUnsupported), true, 0, 1, nil},
-		"gone":              {enginetest.Fail(engine.ErrGone), true, 0, 0, engine.ErrGone},
+		"saved":             {load(nil), true, 0, 0, nil},
+		"not saved":         {load(nil), false, 0, 1, nil},
+		"saved, once known": {load(enginetest.First(3, bad["fails"])), true, 70 * time.Millisecond, 0, nil},
+		"dropped":           {load(enginetest.First(1, hang)), true, 5010 * time.Millisecond, 0, nil},
+		"may not look":      {load(enginetest.Fail(errors.ErrUnsupported)), true, 0, 1, nil},
+		"gone":              {load(enginetest.Fail(engine.ErrGone)), true, 0, 0, engine.ErrGone},
+		"fails":             {load(bad["fails"]), false, closes, 0, nil},
+		"hangs":             {load(hang), false, closes, 0, nil},
+		"says it is over":   {load(ended), false, closes, 0, nil},
+		"Ack does":          {faults{Ack: ended}, true, closes, 0, nil},
 	} {
 		bubble(t, name, func(t *testing.T) {
-			e := newEngine(faults{Load: c.load})
+			e := newEngine(c.faults)
+			e.final = func(err error) bool { return err == errClosed }
 			id := e.suspects(t, 1, 0, 0)[0]
 			e.dies(t)
 			if c.saved {
@@ -273,8 +281,16 @@ func TestLooksForResults(t *testing.T) {
 			h := newHost(t, e, 3)
 			h.work(lasting(0))
 			synctest.Wait()
-			if c.waits > 0 {
-				ranOnce(t, fresh, h)
+			ranOnce(t, fresh, h)
+			switch {
+			case c.waits == closes:
+				time.Sleep(time.Second)
+				h.close()
+				other := newHost(t, over(e.memory, faults{}), 1)
+				other.work(lasting(0))
+				synctest.Wait()
+				assert.Equal(t, c.saved, other.runs[id] == 0)
+			case c.waits > 0:
 				time.Sleep(c.waits - 1)
 				assert.Equal(t, 1, e.size(t))
 				time.Sleep(1)
@@ -282,42 +298,8 @@ func TestLooksForResults(t *testing.T) {
 			}
 			assert.Equal(t, c.runs, h.runs[id])
 			assert.ErrorIs(t, h.hasFailed(), c.outcome)
-			if c.outcome == nil {
+			if name != "gone" && name != "Ack does" {
 				assert.Zero(t, e.size(t))
-			}
-		})
-	}
-}
-
-// Close ends the looking for results, and gives the task back, though an engine says of a call that was ended so that it
-// can never succeed.
-func TestCloseEndsLookUps(t *testing.T) {
-	for name, faults := range map[string]faults{
-		"fails": {Load: bad["fails"]},
-		"hangs": {Load: hang},
-		"final": {Load: func(ctx context.Context, _ []uint64, _ func(context.Context) error) error {
-			<-ctx.Done()
-			return errDown
-		}},
-		"Ack": {Load: enginetest.Drop(), Ack: hang},
-	} {
-		bubble(t, name, func(t *testing.T) {
-			e := newEngine(faults)
-			if name == "final" || name == "Ack" {
-				e.final = anyError
-			}
-			e.suspects(t, 1, 1, 0)
-			h := newHost(t, e, 1)
-			h.Start()
-			synctest.Wait()
-			h.close()
-			synctest.Wait()
-			assert.NoError(t, h.hasFailed())
-			assert.Empty(t, h.tasks)
-			if name != "Ack" {
-				ds, err := e.memory.Pull(t.Context(), 1)
-				require.NoError(t, err)
-				assert.Len(t, ds, 1, "another has it at once")
 			}
 		})
 	}

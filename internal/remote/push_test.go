@@ -141,27 +141,15 @@ func TestPushAnswersNonsense(t *testing.T) {
 
 // A Push that waits says why the host refuses, at once, whatever the engine and its own context do.
 func TestPushIsRefused(t *testing.T) {
-	for name, c := range map[string]struct {
-		fault  fault
-		unsure bool
-	}{
-		"full":  {enginetest.Fail(engine.ErrFull), false},
-		"hangs": {hang, true},
-	} {
+	for name, fault := range map[string]fault{"is full": enginetest.Fail(engine.ErrFull), "hangs": hang} {
 		bubble(t, name, func(t *testing.T) {
-			h := newHost(t, newEngine(faults{Push: c.fault}), 1)
-			refused := make(chan error)
-			go func() {
-				_, err := h.Push(t.Context(), tasks(1), true)
-				refused <- err
-			}()
-			time.Sleep(time.Second)
+			h := newHost(t, newEngine(faults{Push: fault}), 1)
 			begun := time.Now()
-			h.close()
-			err := <-refused
-			assert.ErrorIs(t, err, errClosed)
-			assert.Equal(t, c.unsure, errors.Is(err, remote.ErrUnconfirmed))
-			assert.Zero(t, time.Since(begun))
+			time.AfterFunc(time.Second, func() { h.Fail(errDown) })
+			_, err := h.Push(t.Context(), tasks(1), true)
+			assert.ErrorIs(t, err, h.Refusal())
+			assert.Equal(t, name == "hangs", errors.Is(err, remote.ErrUnconfirmed))
+			assert.Equal(t, time.Second, time.Since(begun))
 		})
 	}
 }
