@@ -34,8 +34,10 @@ type Start struct {
 }
 
 // Begin returns the bytes of a task that is held, for the worker that has taken it from the
-// host's queue. It is quick, except for tasks that were delivered three times or more. With an error, the task is not to be run, and the error is its Err: it may be a
-// [HandBack]. End is to be called in either case.
+// host's queue. It is quick, except for tasks that were delivered three times or more.
+//
+// With an error, the task is not to be run, and the error is its Err: it may be a [HandBack]. End is
+// to be called in either case.
 func (s *Share) Begin(id uint64) (task []byte, start Start, err error) {
 	s.begun.Add(1)
 	s.noteChange()
@@ -48,8 +50,8 @@ func (s *Share) Begin(id uint64) (task []byte, start Start, err error) {
 	return d.Task, start, err
 }
 
-// End says that the task has ended, and lets feed take over another. One that was interrupted, and is handed back, has not killed
-// its process: that start is taken back.
+// End says that the task has ended, and lets feed take over another. One that was interrupted, and
+// is handed back, has not killed its process: that start is taken back.
 func (t *Start) End(interrupted bool) {
 	if t.counted && interrupted {
 		t.takeBack()
@@ -103,6 +105,8 @@ func (t *Start) countSuspect(deliveries int) error {
 	starts, err = t.count()
 	switch {
 	case errors.Is(err, errors.ErrUnsupported): // it is not permitted any more
+		// The start before may not have been taken back, for the same reason. To try that once
+		// more at the end does no harm.
 		t.counted = true
 		return nil
 	case err != nil:
@@ -146,7 +150,8 @@ func (t *Start) count() (starts int, err error) {
 // closed is the Err of a task that is not run since the host is closed: another process is to run it.
 func (s *Share) closed() error { return &HandBack{backoff.Cause(s.intake)} }
 
-// takeBack takes a start back, also when the host is closing. If the engine does not do so, one start too many condemns no task.
+// takeBack takes a start back, also when the host is closing. If the engine does not do so, one
+// start too many condemns no task.
 func (t *Start) takeBack() { _, _ = t.mark(t.share.calls, -1) }
 
 // mark is one MarkStart, within patience. It is made on a goroutine of its own, so that a Goexit of the

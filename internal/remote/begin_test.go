@@ -17,7 +17,7 @@ import (
 
 // Whether a task that was delivered so often, and started so often by processes that have died, is run, and how many
 // starts are counted, before it runs and when it was interrupted. The engine is not asked about one that is no suspect.
-func TestSuspects(t *testing.T) {
+func TestRemoteSuspects(t *testing.T) {
 	const second, endsOtherwise = time.Second, "started once, and not interrupted"
 	marks := func(f fault) faults { return faults{MarkStart: f} }
 	first, after := enginetest.First, enginetest.After
@@ -81,7 +81,7 @@ func TestSuspects(t *testing.T) {
 
 // Of suspects that somebody has died at, one runs at a time. Those that wait have not started,
 // and when the host closes they are given back.
-func TestSuspectsTakeTurns(t *testing.T) {
+func TestRemoteSuspectsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEngine(faults{})
 		ids := e.suspects(t, 4, 2, 1)
@@ -125,7 +125,7 @@ func TestSuspectsTakeTurns(t *testing.T) {
 
 // Suspects run at once if nobody is known to have died at them: the engine cannot count starts, or its first answers
 // have failed.
-func TestSuspectsRunAtOnce(t *testing.T) {
+func TestRemoteSuspectsRunAtOnce(t *testing.T) {
 	for name, mark := range map[string]fault{
 		"not counted": enginetest.Fail(errors.ErrUnsupported),
 		"fails":       enginetest.First(4, bad["fails"]),

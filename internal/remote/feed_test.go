@@ -18,7 +18,7 @@ type pulling = func(limit int) ([]engine.Delivery, error)
 
 // A share takes over what its workers can begin: of long tasks one for each worker, another when one
 // has ended, more or fewer after Resized, also if a Pull waits, and none that another process could run.
-func TestTakesOverWhatCanBegin(t *testing.T) {
+func TestRemoteTakesOverWhatCanBegin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEngine(faults{})
 		h := newHost(t, e, 8)
@@ -64,7 +64,7 @@ func TestTakesOverWhatCanBegin(t *testing.T) {
 
 // What workers end quickly is taken over ahead of them, for 50 ms, but no more than the queue has room for, and
 // nothing while much is held.
-func TestTakesOverAhead(t *testing.T) {
+func TestRemoteTakesOverAhead(t *testing.T) {
 	for name, c := range map[string]struct{ queue, size, want int }{
 		"":            {1000, 1, 50},
 		"small queue": {8, 1, 8},
@@ -96,7 +96,7 @@ func TestTakesOverAhead(t *testing.T) {
 }
 
 // Small tasks do not have as many large ones taken over a while later, nor do those that have only begun.
-func TestOldPaceIsForgotten(t *testing.T) {
+func TestRemoteOldPaceIsForgotten(t *testing.T) {
 	for name, c := range map[string]struct {
 		small int
 		pause time.Duration
@@ -122,7 +122,7 @@ func TestOldPaceIsForgotten(t *testing.T) {
 
 // No worker is idle while the engine has tasks: with a small queue, and when the others become
 // idle one by one while a Pull for one waits.
-func TestNoWorkerIsIdle(t *testing.T) {
+func TestRemoteNoWorkerIsIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEngine(faults{})
 		h := newHost(t, e, 8)
@@ -139,7 +139,7 @@ func TestNoWorkerIsIdle(t *testing.T) {
 
 // How the engine is asked: once while there is nothing, for one task or more, with a context that
 // ends with the call, and again without a pause after Resized.
-func TestPulls(t *testing.T) {
+func TestRemotePulls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEngine(faults{})
 		calls, last := 0, context.Context(nil)
@@ -176,7 +176,7 @@ func TestPulls(t *testing.T) {
 
 // An engine that fails is asked less and less, and that is recorded until it works again, be it that it waits; the
 // next hiccup costs as little as the first.
-func TestPullFails(t *testing.T) {
+func TestRemotePullFails(t *testing.T) {
 	for name, fault := range map[string]fault{"fails": bad["fails"], "calls Goexit": bad["calls Goexit"], "has nothing": enginetest.Drop()} {
 		bubble(t, name, func(t *testing.T) {
 			e := newEngine(faults{Pull: fault})
@@ -220,7 +220,7 @@ func TestPullFails(t *testing.T) {
 }
 
 // What a Pull returns beside an error, or twice, is run once.
-func TestPullsOddly(t *testing.T) {
+func TestRemotePullsOddly(t *testing.T) {
 	for name, odd := range map[string]func([]engine.Delivery) ([]engine.Delivery, error){
 		"beside an error": func(ds []engine.Delivery) ([]engine.Delivery, error) { return ds, errDown },
 		"twins":           func(ds []engine.Delivery) ([]engine.Delivery, error) { return append(ds, ds...), nil },
@@ -243,7 +243,7 @@ func TestPullsOddly(t *testing.T) {
 // A task that was delivered before, and is saved, is acknowledged and not run. It is run if the engine will never say
 // whether it is; until it says so, the task waits, and others do not. Close ends that, though an engine says of a call that
 // was ended so that it can never succeed.
-func TestLooksForResults(t *testing.T) {
+func TestRemoteLooksForResults(t *testing.T) {
 	const closes = -1
 	load := func(f fault) faults { return faults{Load: f} }
 	ended := func(ctx context.Context, ids []uint64, do func(context.Context) error) error {

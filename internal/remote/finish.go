@@ -65,8 +65,9 @@ func (s *Share) ack(ctx context.Context, ids ...uint64) {
 	}
 }
 
-// giveBack lets another process have tasks, now, and ends their holding here. If the engine is not told, they are delivered
-// when their leases end. An engine that hangs is waited for once: the host ends.
+// giveBack lets another process have tasks, now, and ends their holding here. If the engine is not
+// told, they are delivered when their leases end. An engine that hangs is waited for once: the host
+// ends.
 func (s *Share) giveBack(ids []uint64) {
 	// From here on nobody extends their leases. A worker that still had one of them would not know,
 	// so they are not given back before their workers are done with them.

@@ -28,7 +28,8 @@ type held struct {
 	closed bool
 }
 
-// add holds a task, which must not be lost from here on. It returns false if the task is held already: then the delivery is added.
+// add holds a task, which must not be lost from here on. It returns false if the task is held
+// already: then the delivery is added.
 func (h *held) add(d engine.Delivery) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -17,7 +17,7 @@ import (
 )
 
 // What a Finish of a result comes to, given what the engine does. A task is acknowledged only if its result is saved.
-func TestFinish(t *testing.T) {
+func TestRemoteFinish(t *testing.T) {
 	errFinal := errors.New("not permitted")
 	for name, c := range map[string]struct {
 		faults      faults
@@ -64,7 +64,7 @@ func TestFinish(t *testing.T) {
 
 // Of several tasks those without a record are given back first, and the engine is not called for nothing. One that hangs
 // when tasks are given back is waited for once.
-func TestGivesBack(t *testing.T) {
+func TestRemoteGivesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var saves, acks, nacks int
 		e := newEngine(faults{Save: counts(&saves), Ack: counts(&acks), Nack: counts(&nacks)})
@@ -95,7 +95,8 @@ func TestGivesBack(t *testing.T) {
 		time.AfterFunc(time.Second, func() {
 			ds, err := e.memory.Pull(t.Context(), 3)
 			assert.NoError(t, err)
-			assert.Len(t, ds, 1, "it waits for the others of its batch")
+			assert.Len(t, ds, 1)
+			assert.Equal(t, time.Second, time.Since(begun), "it waits for the others of its batch")
 		})
 		h.resize(0)
 		err := h.Finish(t.Context(), []engine.Record{{ID: ids[0], Data: []byte("x")}, {ID: ids[1]}})
@@ -108,7 +109,7 @@ func TestGivesBack(t *testing.T) {
 
 // One call of each method, of which one is the first, second or third, ends as it should not: no task is lost or run twice,
 // nothing hangs, and nothing is left.
-func TestOneCallIsBad(t *testing.T) {
+func TestRemoteOneCallIsBad(t *testing.T) {
 	for _, method := range []string{"Push", "Pull", "Load", "MarkStart", "Extend", "Save", "Ack", "Nack", "Wait", "Size"} {
 		for how, f := range bad {
 			if (how == "hangs" || how == "is late") && (method == "Pull" || method == "Wait") {
@@ -162,7 +163,7 @@ func oneCallIsBad(t *testing.T, fs faults) {
 // Leases are extended three times in each, for as long as a task is held, also while the host closes and after nothing
 // was held, and in vain now and then. A task that is delivered again while it is held is not run again, and all its deliveries
 // are acknowledged: an engine may know a task by its delivery.
-func TestLeasesAreKept(t *testing.T) {
+func TestRemoteLeasesAreKept(t *testing.T) {
 	alternating := func(f fault) fault {
 		calls := 0
 		return func(ctx context.Context, ids []uint64, do func(context.Context) error) error {
@@ -223,7 +224,7 @@ func TestLeasesAreKept(t *testing.T) {
 }
 
 // A task whose result was given up is another's when its lease ends.
-func TestForget(t *testing.T) {
+func TestRemoteForget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEngine(faults{})
 		id := e.suspects(t, 1, 0, 0)[0]
@@ -243,7 +244,7 @@ func TestForget(t *testing.T) {
 
 // An Extend under way does not hold up the end, which waits for its return, and what an engine says of a call that was ended
 // so is no final error.
-func TestEndOfExtend(t *testing.T) {
+func TestRemoteEndOfExtend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inside := make(chan struct{}, 1)
 		e := newEngine(faults{Extend: func(ctx context.Context, _ []uint64, _ func(context.Context) error) error {

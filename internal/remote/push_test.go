@@ -18,7 +18,7 @@ import (
 )
 
 // What a Push with a minute's time comes to, given what the engine does.
-func TestPush(t *testing.T) {
+func TestRemotePush(t *testing.T) {
 	fail, first, after := enginetest.Fail, enginetest.First, enginetest.After
 	lostThen := func(f fault) fault { return enginetest.Chain(first(1, enginetest.Lose(errDown)), after(1, f)) }
 	refused := fmt.Errorf("not connected: %w", engine.ErrRefused)
@@ -61,7 +61,7 @@ func TestPush(t *testing.T) {
 	} {
 		bubble(t, name, func(t *testing.T) {
 			e := newEngine(faults{Push: c.fault})
-			e.final = func(err error) bool { return errors.Is(err, errFinal) }
+			e.final = func(err error) bool { return errors.Is(err, errFinal) || errors.Is(err, engine.ErrFull) }
 			h := newHost(t, e, 1)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
@@ -89,7 +89,7 @@ func TestPush(t *testing.T) {
 
 // More tasks than the queue has room for, in one call, are there once each, also if answers are lost and the queue is
 // full for longer than an engine remembers a key: what was certainly not accepted gets another one.
-func TestPushPastTheBound(t *testing.T) {
+func TestRemotePushPastTheBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEngine(faults{})
 		e.memory = enginetest.NewMemory(&enginetest.MemoryOptions{QueueBound: 2})
@@ -116,7 +116,7 @@ func TestPushPastTheBound(t *testing.T) {
 }
 
 // An answer that makes no sense leaves open what was accepted, and so does one with an ID behind a gap.
-func TestPushAnswersNonsense(t *testing.T) {
+func TestRemotePushAnswersNonsense(t *testing.T) {
 	for name, c := range map[string]struct {
 		ids  []uint64
 		err  error
@@ -140,7 +140,7 @@ func TestPushAnswersNonsense(t *testing.T) {
 }
 
 // A Push that waits says why the host refuses, at once, whatever the engine and its own context do.
-func TestPushIsRefused(t *testing.T) {
+func TestRemotePushIsRefused(t *testing.T) {
 	for name, fault := range map[string]fault{"is full": enginetest.Fail(engine.ErrFull), "hangs": hang} {
 		bubble(t, name, func(t *testing.T) {
 			h := newHost(t, newEngine(faults{Push: fault}), 1)
@@ -169,7 +169,7 @@ func (w *watched) AfterFunc(func()) (stop func() bool) {
 }
 
 // Neither the caller's context nor the host's remembers a Push that is over.
-func TestPushLeavesNothingBehind(t *testing.T) {
+func TestRemotePushLeavesNothingBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := &watched{Context: context.Background(), done: make(chan struct{})}
 		intake := &watched{Context: context.Background(), done: make(chan struct{})}

@@ -13,9 +13,9 @@ import (
 	"github.com/resultpool/resultpool/internal/text"
 )
 
-// Load returns the result of a task, whichever process has run it. If wait is true, it waits until there is one, and tries
-// again while the engine fails, until that has failed for good. The error matches
-// engine.ErrNotFound if there is no result and none to wait for.
+// Load returns the result of a task, whichever process has run it. If wait is true, it waits until
+// there is one. In either case it tries again while the engine fails, until that has failed for
+// good. The error matches engine.ErrNotFound if there is no result and none to wait for.
 //
 // The engine is asked with Load first: most results that are asked for are there. What follows:
 //
@@ -108,8 +108,8 @@ func (s *Share) waitFor(ctx context.Context, loop *backoff.Loop, w engine.Waiter
 	return data, err
 }
 
-// Wait waits until the engine's queue is empty: until no task of any process waits or runs. It asks again and again, also while the engine
-// fails, until that has failed for good.
+// Wait waits until the engine's queue is empty: until no task of any process waits or runs. It asks
+// again and again, also while the engine fails, until that has failed for good.
 func (s *Share) Wait(ctx context.Context) error {
 	// Without a Sizer nobody knows of the tasks that other processes have.
 	sizer, ok := s.eng.(engine.Sizer)

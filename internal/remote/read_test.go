@@ -15,7 +15,7 @@ import (
 )
 
 // What a Load with two hours' time comes to, given what the engine does.
-func TestLoad(t *testing.T) {
+func TestRemoteLoad(t *testing.T) {
 	const hour, never, ms = time.Hour, -1, time.Millisecond
 	load := func(f fault) faults { return faults{Load: f} }
 	wait := func(f fault) faults { return faults{Wait: f} }
@@ -52,7 +52,7 @@ func TestLoad(t *testing.T) {
 	} {
 		bubble(t, name, func(t *testing.T) {
 			e := newEngine(c.faults)
-			e.final = func(err error) bool { return errors.Is(err, errFinal) }
+			e.final = func(err error) bool { return errors.Is(err, errFinal) || errors.Is(err, engine.ErrNotFound) }
 			var subject engine.Engine = e
 			if name == "later, and asked" {
 				subject = struct{ engine.Engine }{e} // no Waiter: it is asked every 100 ms
@@ -98,7 +98,7 @@ func TestLoad(t *testing.T) {
 }
 
 // When the engine has failed for good, nobody waits for it, and what is stored can still be read.
-func TestCloseWakesWhoWaits(t *testing.T) {
+func TestRemoteCloseWakesWhoWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEngine(faults{})
 		h := newHost(t, e, 0)
@@ -125,7 +125,7 @@ func TestCloseWakesWhoWaits(t *testing.T) {
 }
 
 // Wait asks until the shared queue is empty, soon again while it is not, and past failures; its error says what is left.
-func TestWait(t *testing.T) {
+func TestRemoteWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
 		e := newEngine(faults{Size: enginetest.Chain(counts(&asked), enginetest.First(3, bad["fails"]))})
@@ -169,7 +169,7 @@ func TestWait(t *testing.T) {
 }
 
 // The results of all processes, and their deletion; an engine that is gone ends the host here as well.
-func TestAllAndDelete(t *testing.T) {
+func TestRemoteAllAndDelete(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEngine(faults{})
 		h := newHost(t, e, 0)

@@ -276,8 +276,8 @@ func (s *Share) Peek(ctx context.Context, id uint64) ([]byte, error) { return s.
 // Delete deletes results. Their tasks are done with, so nobody makes them anew.
 func (s *Share) Delete(ctx context.Context, ids ...uint64) error { return s.eng.Delete(ctx, ids) }
 
-// All returns the results that are stored, by whichever process, as the engine does. An error that says that the engine is
-// gone ends the host here as well, wherever it is met.
+// All returns the results that are stored, by whichever process, as the engine does. An error that
+// says that the engine is gone ends the host here as well.
 func (s *Share) All(ctx context.Context) iter.Seq2[engine.Record, error] {
 	return func(yield func(engine.Record, error) bool) {
 		for rec, err := range s.eng.All(ctx) {

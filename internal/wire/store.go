@@ -65,7 +65,11 @@ func (s *Store[T, R]) Encode(res store.Result[R]) ([]byte, error) {
 }
 
 // PutRecords finishes the tasks of the records. With an error it may be called again, for all of
-// them or for some.
+// them or for some. What an error of the engine means to the pool:
+//
+//	too large, or a panic   store.ErrRejected: one of them will never be saved like this
+//	final                   store.ErrClosed: nothing will be saved any more, and the host has failed
+//	any other               it may pass
 func (s *Store[T, R]) PutRecords(ctx context.Context, recs []store.Record) error {
 	all := make([]engine.Record, len(recs))
 	for i, r := range recs {
@@ -78,7 +82,7 @@ func (s *Store[T, R]) PutRecords(ctx context.Context, recs []store.Record) error
 	case err == nil:
 		return nil
 	case errors.Is(err, engine.ErrTooLarge), errors.As(err, &panicked):
-		return text.Because(store.ErrRejected, err) // it will never be saved like this
+		return text.Because(store.ErrRejected, err)
 	case errors.As(err, &final):
 		return text.Because(store.ErrClosed, err)
 	default:

@@ -7,7 +7,6 @@ import (
 	"math"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -24,21 +23,18 @@ import (
 
 var errKnown, errUsers = errors.New("known"), errors.New("the user's")
 
-func newWire[T, R any](t *testing.T, opts *codec.Options) *wire.Wire[T, R] {
-	w, err := wire.New[T, R](opts, map[string]error{"known": errKnown, "other": errors.ErrUnsupported})
+func newWire[T, R any](t *testing.T) *wire.Wire[T, R] {
+	w, err := wire.New[T, R](nil, map[string]error{})
 	require.NoError(t, err)
 	return w
 }
 
 // Errors are themselves again, under the user's codes if there are any.
-func TestNew(t *testing.T) {
-	for _, opts := range []*codec.Options{
-		nil,
-		{Errors: map[string]error{"users": errUsers}},
-		{Errors: map[string]error{"renamed": errKnown}},
-		{Errors: map[string]error{"known": errUsers, "renamed": errKnown}},
-	} {
-		w := newWire[int, int](t, opts)
+func TestWireNew(t *testing.T) {
+	type errs = map[string]error
+	for _, users := range []errs{nil, {"users": errUsers}, {"renamed": errKnown}, {"known": errUsers, "renamed": errKnown}} {
+		w, err := wire.New[int, int](&codec.Options{Errors: users}, errs{"known": errKnown})
+		require.NoError(t, err)
 		for _, err := range []error{errKnown, errUsers} {
 			data, encoding := w.Store(nil).Encode(store.Result[int]{ID: 1, Value: 7, Err: fmt.Errorf("a test: %w", err)})
 			require.NoError(t, encoding)
@@ -46,24 +42,23 @@ func TestNew(t *testing.T) {
 			require.NoError(t, decoding)
 			assert.Equal(t, 7, res.Value)
 			assert.EqualError(t, res.Err, "a test: "+err.Error())
-			users := opts != nil && (opts.Errors["users"] != nil || opts.Errors["known"] != nil)
-			assert.Equal(t, err == errKnown || users, errors.Is(res.Err, err))
+			assert.Equal(t, err == errKnown || users["users"] != nil || users["known"] != nil, errors.Is(res.Err, err))
 		}
 	}
-	_, err := wire.New[int, int](&codec.Options{Errors: map[string]error{"x": nil}}, map[string]error{})
+	_, err := wire.New[int, int](&codec.Options{Errors: errs{"x": nil}}, errs{})
 	assert.ErrorContains(t, err, `pool: Codec: codec: Errors["x"] is nil`)
 	_, err = wire.New[func(), int](nil, nil)
 	assert.ErrorContains(t, err, "tasks of type func() cannot be sent to another process")
 }
 
 // All who use the engine mean the same types, if it can tell.
-func TestDescribe(t *testing.T) {
+func TestWireDescribe(t *testing.T) {
 	eng := enginetest.NewMemory(nil)
-	assert.NoError(t, newWire[string, int](t, nil).Describe(t.Context(), eng))
-	assert.NoError(t, newWire[string, int](t, nil).Describe(t.Context(), eng))
-	w := newWire[int, int](t, nil)
-	assert.EqualError(t, w.Describe(t.Context(), eng), "pool: the engine's tasks are string as json to int as json, and this pool's are int as json to int as json; "+
-		"join with a function of the same types, or open the engine under another name")
+	for range 2 {
+		assert.NoError(t, newWire[string, int](t).Describe(t.Context(), eng))
+	}
+	w := newWire[int, int](t)
+	assert.ErrorContains(t, w.Describe(t.Context(), eng), "pool: the engine's tasks are string as json to int as json, and this pool's are int as json to int as json; join with")
 	assert.NoError(t, w.Describe(t.Context(), struct{ engine.Engine }{eng}))
 	require.NoError(t, eng.Close())
 	err := w.Describe(t.Context(), eng)
@@ -72,8 +67,8 @@ func TestDescribe(t *testing.T) {
 }
 
 // As many tasks as one Push takes are written, and the one that cannot be is named.
-func TestEncodeTasks(t *testing.T) {
-	w := newWire[string, int](t, nil)
+func TestWireEncodeTasks(t *testing.T) {
+	w := newWire[string, int](t)
 	for want, in := range map[int][]string{
 		0:              nil,
 		3:              make([]string, 3),
@@ -91,7 +86,7 @@ func TestEncodeTasks(t *testing.T) {
 	assert.NoError(t, err)
 	assert.Equal(t, "b", task)
 
-	floats := newWire[float64, int](t, nil)
+	floats := newWire[float64, int](t)
 	_, err = floats.EncodeTasks([]float64{math.NaN()}, 0)
 	assert.EqualError(t, err, "pool: the task: codec: the value cannot be written as float64 as json: json: unsupported value: NaN")
 	_, err = floats.EncodeTasks([]float64{1, 2, math.NaN()}, 1)
@@ -99,10 +94,9 @@ func TestEncodeTasks(t *testing.T) {
 }
 
 // What is no task or no result of these types is an error that says so.
-func TestDecode(t *testing.T) {
-	w := newWire[int, int](t, nil)
+func TestWireDecode(t *testing.T) {
+	w := newWire[int, int](t)
 	for data, want := range map[string]string{
-		"":          "nothing that a codec wrote",
 		"\x00abcd1": "nothing that a codec wrote",
 		"\x02abcd1": "written as version 2 by a newer program",
 		"\x01abcd1": "it is not int as json, but of another program",
@@ -117,8 +111,8 @@ func TestDecode(t *testing.T) {
 
 // A task that is given back has an empty record, and a result in place of one that was refused has the refusal only, cut
 // between runes.
-func TestEncode(t *testing.T) {
-	st := newWire[int, int](t, nil).Store(nil)
+func TestWireEncode(t *testing.T) {
+	st := newWire[int, int](t).Store(nil)
 	data, err := st.Encode(store.Result[int]{ID: 1, Err: &remote.HandBack{Cause: errKnown}})
 	assert.NoError(t, err)
 	assert.Empty(t, data)
@@ -126,13 +120,10 @@ func TestEncode(t *testing.T) {
 		refusal := errors.New(strings.Repeat("x", i) + strings.Repeat("ü", 2000))
 		data, err := st.Encode(store.Result[int]{ID: 1, Err: &saver.NotStored{Refusal: refusal}})
 		require.NoError(t, err)
-		res, err := newWire[int, int](t, nil).DecodeResult(1, data)
+		res, err := newWire[int, int](t).DecodeResult(1, data)
 		require.NoError(t, err)
 		assert.ErrorIs(t, res.Err, store.ErrRejected)
-		assert.ErrorContains(t, res.Err, "pool: the task's outcome was not stored: ")
-		assert.Less(t, len(res.Err.Error()), 1200)
-		assert.True(t, utf8.ValidString(res.Err.Error()))
-		assert.NotContains(t, res.Err.Error(), "\uFFFD")
+		assert.Regexp(t, "^pool: the task's outcome was not stored: .*: x{0,3}ü{510,512}…$", res.Err)
 	}
 }
 
@@ -142,9 +133,9 @@ type noHost struct{ remote.Host }
 func (noHost) Fail(error) {}
 
 // The engine is a store: the first write of an ID wins, and its errors mean what those of a store mean.
-func TestStore(t *testing.T) {
+func TestWireStore(t *testing.T) {
 	eng := enginetest.WithFaults(enginetest.NewMemory(nil), enginetest.Faults{})
-	w := newWire[int, float64](t, nil)
+	w := newWire[int, float64](t)
 	st := w.Store(remote.New(context.Background(), eng, noHost{}, backoff.New()))
 	put := func(v float64) error { return st.Put(t.Context(), store.Result[float64]{ID: 5, Value: v}) }
 	assert.NoError(t, put(1))
@@ -173,9 +164,6 @@ func TestStore(t *testing.T) {
 		seen = append(seen, res.ID)
 	}
 	assert.ElementsMatch(t, []store.ID{5, 6}, seen)
-	for range st.All(t.Context()) {
-		break
-	}
 	assert.NoError(t, st.Delete(t.Context(), 5))
 	_, err = st.Get(t.Context(), 5)
 	assert.ErrorIs(t, err, store.ErrNotFound)
