@@ -102,6 +102,41 @@ func TestJoinUnsaved(t *testing.T) {
 	})
 }
 
+// The last task in the queue goes to one of two workers that become idle: the other one
+// must be fed.
+func TestJoinFeedsAfterTheWriterWasSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		open := make(chan struct{})
+		eng := faulty(newMemory(0), enginetest.Faults{Save: func(ctx context.Context, _ []uint64, do func(context.Context) error) error {
+			<-open
+			return do(ctx)
+		}})
+		gates := map[int]chan struct{}{1: make(chan struct{}), 2: make(chan struct{})}
+		p, _ := join(t, eng, func(_ context.Context, in int) (int, error) {
+			switch in {
+			case 1, 2:
+				<-gates[in]
+			case 3:
+				time.Sleep(time.Hour)
+			}
+			return in, nil
+		}, &pool.Options{Workers: 2})
+		accepted(t, p, 0)
+		synctest.Wait() // it is being saved
+		accepted(t, p, append(make([]int, 1024), 1, 2, 3)...)
+		synctest.Wait()
+		close(gates[1]) // its worker has a result, and waits for the writer; 3 is pulled for it
+		synctest.Wait()
+		id := accepted(t, p, 4)[0]
+		close(gates[2])
+		synctest.Wait()
+		close(open)
+		_, err := p.Get(atMost(t, time.Minute), id)
+		assert.NoError(t, err, "a worker is idle and a task waits")
+		time.Sleep(2 * time.Hour)
+	})
+}
+
 // hasFailed requires that p has ended with why and says so everywhere. id is that of a task
 // without a result, or 0.
 func hasFailed(t *testing.T, p *pool.Pool[int, int], id store.ID, why error) {

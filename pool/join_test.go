@@ -73,8 +73,10 @@ var (
 // pulls is an engine with a Pull of its own: pull is the real one.
 type pulls struct {
 	*enginetest.Memory
-	f func(ctx context.Context, limit int, pull func(context.Context, int) ([]engine.Delivery, error)) ([]engine.Delivery, error)
+	f func(ctx context.Context, limit int, pull pullFunc) ([]engine.Delivery, error)
 }
+
+type pullFunc = func(ctx context.Context, limit int) ([]engine.Delivery, error)
 
 func (p pulls) Pull(ctx context.Context, limit int) ([]engine.Delivery, error) {
 	return p.f(ctx, limit, p.Memory.Pull)
@@ -500,7 +502,7 @@ func TestJoinStopGivesBackAmongGaps(t *testing.T) {
 		memory := newMemory(0)
 		withGaps(t, memory, 300)
 		count, stuck := 0, make(chan struct{})
-		eng := pulls{memory, func(ctx context.Context, _ int, pull func(context.Context, int) ([]engine.Delivery, error)) ([]engine.Delivery, error) {
+		eng := pulls{memory, func(ctx context.Context, _ int, pull pullFunc) ([]engine.Delivery, error) {
 			if count == 18 {
 				<-stuck // more comes while the second of two in a row is the next to run
 			}
@@ -569,7 +571,7 @@ func TestJoinPullIsLate(t *testing.T) {
 			var p *pool.Pool[int, int]
 			var once sync.Once
 			var runs counted
-			p, _ = join(t, pulls{eng, func(ctx context.Context, limit int, pull func(context.Context, int) ([]engine.Delivery, error)) ([]engine.Delivery, error) {
+			p, _ = join(t, pulls{eng, func(ctx context.Context, limit int, pull pullFunc) ([]engine.Delivery, error) {
 				ds, err := pull(ctx, limit)
 				if len(ds) > 0 {
 					once.Do(func() { end(p) })
@@ -592,46 +594,11 @@ func TestJoinPullIsLate(t *testing.T) {
 // An engine that returns more than the queue has room for.
 func TestJoinPullTooMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, _ := join(t, pulls{newMemory(0), func(ctx context.Context, limit int, pull func(context.Context, int) ([]engine.Delivery, error)) ([]engine.Delivery, error) {
+		p, _ := join(t, pulls{newMemory(0), func(ctx context.Context, limit int, pull pullFunc) ([]engine.Delivery, error) {
 			return pull(ctx, limit+10)
 		}}, lasting(time.Second), &pool.Options{Workers: 2, Queue: 2})
 		accepted(t, p, numbers(20)...)
 		require.NoError(t, p.Wait(atMost(t, time.Hour)))
-	})
-}
-
-// The last task in the queue goes to one of two workers that become idle: the other one
-// must be fed.
-func TestJoinFeedsAfterTheWriterWasSlow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		open := make(chan struct{})
-		eng := faulty(newMemory(0), enginetest.Faults{Save: func(ctx context.Context, _ []uint64, do func(context.Context) error) error {
-			<-open
-			return do(ctx)
-		}})
-		gates := map[int]chan struct{}{1: make(chan struct{}), 2: make(chan struct{})}
-		p, _ := join(t, eng, func(_ context.Context, in int) (int, error) {
-			switch in {
-			case 1, 2:
-				<-gates[in]
-			case 3:
-				time.Sleep(time.Hour)
-			}
-			return in, nil
-		}, &pool.Options{Workers: 2})
-		accepted(t, p, 0)
-		synctest.Wait() // it is being saved
-		accepted(t, p, append(make([]int, 1024), 1, 2, 3)...)
-		synctest.Wait()
-		close(gates[1]) // its worker has a result, and waits for the writer; 3 is pulled for it
-		synctest.Wait()
-		id := accepted(t, p, 4)[0]
-		close(gates[2])
-		synctest.Wait()
-		close(open)
-		_, err := p.Get(atMost(t, time.Minute), id)
-		assert.NoError(t, err, "a worker is idle and a task waits")
-		time.Sleep(2 * time.Hour)
 	})
 }
 

@@ -3,6 +3,7 @@ package remote_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,6 +25,7 @@ func TestRemoteTakesOverWhatCanBegin(t *testing.T) {
 		h := newHost(t, e, 8)
 		taken := func() int {
 			time.Sleep(time.Second)
+			synctest.Wait()
 			return len(h.taken)
 		}
 		h.Start()
@@ -154,6 +156,7 @@ func TestRemotePulls(t *testing.T) {
 		h := newHost(t, e, 1)
 		h.work(lasting(time.Millisecond))
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		assert.Equal(t, 1, calls)
 		for i := range 20 {
 			h.resize(2 - i%2)
@@ -170,6 +173,7 @@ func TestRemotePulls(t *testing.T) {
 		synctest.Wait()
 		calls = 0
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		assert.Zero(t, calls, "it has no workers, however fast it was")
 	})
 }
@@ -179,12 +183,8 @@ func TestRemotePulls(t *testing.T) {
 func TestRemotePullFails(t *testing.T) {
 	for name, fault := range map[string]fault{"fails": bad["fails"], "calls Goexit": bad["calls Goexit"], "has nothing": enginetest.Drop()} {
 		bubble(t, name, func(t *testing.T) {
-			e := newEngine(faults{Pull: fault})
-			calls := 0
-			e.pull = func(_ context.Context, limit int, do pulling) ([]engine.Delivery, error) {
-				calls++
-				return do(limit)
-			}
+			var calls atomic.Int64
+			e := newEngine(faults{Pull: enginetest.Chain(counts(&calls), fault)})
 			begun := time.Now()
 			h := newHost(t, e, 2)
 			h.work(lasting(0))
@@ -194,7 +194,7 @@ func TestRemotePullFails(t *testing.T) {
 				h.resize(n + 1)
 				synctest.Wait()
 			}
-			assert.InDelta(t, 75, calls, 15)
+			assert.InDelta(t, 75, calls.Load(), 15)
 			e.SetFaults(faults{})
 			time.Sleep(11 * time.Second)
 			assert.Zero(t, h.failures.Now(), "it waits, which is a success")
@@ -289,14 +289,14 @@ func TestRemoteLooksForResults(t *testing.T) {
 				other := newHost(t, over(e.memory, faults{}), 1)
 				other.work(lasting(0))
 				synctest.Wait()
-				assert.Equal(t, c.saved, other.runs[id] == 0)
+				assert.Equal(t, c.saved, other.times(id) == 0)
 			case c.waits > 0:
 				time.Sleep(c.waits - 1)
 				assert.Equal(t, 1, e.size(t))
 				time.Sleep(1)
 				synctest.Wait()
 			}
-			assert.Equal(t, c.runs, h.runs[id])
+			assert.Equal(t, c.runs, h.times(id))
 			assert.ErrorIs(t, h.hasFailed(), c.outcome)
 			if name != "gone" && name != "Ack does" {
 				assert.Zero(t, e.size(t))

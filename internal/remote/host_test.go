@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,9 +62,9 @@ func late(ctx context.Context, ids []uint64, do func(context.Context) error) err
 }
 
 // counts counts the calls.
-func counts(calls *int) fault {
+func counts(calls *atomic.Int64) fault {
 	return func(ctx context.Context, _ []uint64, do func(context.Context) error) error {
-		*calls++
+		calls.Add(1)
 		return do(ctx)
 	}
 }
@@ -181,14 +182,15 @@ type host struct {
 	shut     context.CancelCauseFunc
 	running  sync.WaitGroup
 
-	mu      sync.Mutex
+	slow time.Duration // is how long Enqueue takes
+
+	mu      sync.Mutex // guards all that follows
 	workers int
 	refusal error
 	failed  error
 	taken   []uint64       // all that was ever in tasks
 	runs    map[uint64]int // by work
-	asked   func()         // is called after Workers has been, if it is not nil
-	slow    time.Duration  // is how long Enqueue takes
+	asked   func()         // is called once after Workers has been
 }
 
 // newHost returns a host with a share of e that has taken over nothing yet. When the test ends, the
@@ -280,13 +282,20 @@ func (h *host) hasFailed() error {
 	return h.failed
 }
 
+// times returns how often work has run a task.
+func (h *host) times(id uint64) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.runs[id]
+}
+
 // ranOnce requires that each of the tasks was run once by one of the hosts.
 func ranOnce(t *testing.T, ids []uint64, hosts ...*host) {
 	t.Helper()
 	for _, id := range ids {
 		n := 0
 		for _, h := range hosts {
-			n += h.runs[id]
+			n += h.times(id)
 		}
 		assert.Equal(t, 1, n, "runs of task %d", id)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -127,11 +128,11 @@ func TestRemoteCloseWakesWhoWaits(t *testing.T) {
 // Wait asks until the shared queue is empty, soon again while it is not, and past failures; its error says what is left.
 func TestRemoteWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asked := 0
+		var asked atomic.Int64
 		e := newEngine(faults{Size: enginetest.Chain(counts(&asked), enginetest.First(3, bad["fails"]))})
 		h := newHost(t, e, 1)
 		assert.NoError(t, h.Wait(t.Context()))
-		assert.Equal(t, 4, asked)
+		assert.EqualValues(t, 4, asked.Load())
 		e.suspects(t, 2, 0, 0)
 		minute := func() context.Context {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -142,12 +143,12 @@ func TestRemoteWait(t *testing.T) {
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.ErrorContains(t, err, "tasks in the shared queue: 2, with this pool: 0; "+
 			"what a process had that has died is delivered again within 30s of its death")
-		assert.InDelta(t, 600, asked, 20)
+		assert.InDelta(t, 600, asked.Load(), 20)
 
-		asked = 0
+		asked.Store(0)
 		e.SetFaults(faults{Size: enginetest.Chain(counts(&asked), bad["fails"])})
 		assert.EqualError(t, h.Wait(minute()), "context deadline exceeded: the engine is down")
-		assert.InDelta(t, 65, asked, 15)
+		assert.InDelta(t, 65, asked.Load(), 15)
 		e.SetFaults(faults{Size: hang})
 		assert.ErrorIs(t, h.Wait(minute()), context.DeadlineExceeded)
 
