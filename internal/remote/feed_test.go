@@ -291,9 +291,9 @@ func TestRemoteLooksForResults(t *testing.T) {
 				synctest.Wait()
 				assert.Equal(t, c.saved, other.times(id) == 0)
 			case c.waits > 0:
-				time.Sleep(c.waits - 1)
+				time.Sleep(c.waits - time.Nanosecond)
 				assert.Equal(t, 1, e.size(t))
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				synctest.Wait()
 			}
 			assert.Equal(t, c.runs, h.times(id))
