@@ -281,7 +281,9 @@ func TestRemoteLooksForResults(t *testing.T) {
 			h := newHost(t, e, 3)
 			h.work(lasting(0))
 			synctest.Wait()
-			ranOnce(t, fresh, h)
+			if c.outcome == nil { // or it has ended before
+				ranOnce(t, fresh, h)
+			}
 			switch {
 			case c.waits == closes:
 				time.Sleep(time.Second)
