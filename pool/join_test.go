@@ -421,6 +421,7 @@ func TestJoinNothingUnconfirmedBetweenBatches(t *testing.T) {
 func TestJoinInsideTask(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p *pool.Pool[int, int]
+		var first store.ID
 		inside := make(chan []error, 1)
 		fill := make(chan struct{})
 		p, _ = join(t, newMemory(2), func(ctx context.Context, in int) (int, error) {
@@ -429,11 +430,11 @@ func TestJoinInsideTask(t *testing.T) {
 			}
 			<-fill
 			_, full := p.Submit(ctx, 2)
-			_, pending := p.Get(ctx, 1<<60)
+			_, pending := p.Get(ctx, first) // which is this task
 			inside <- []error{full, pending, p.Wait(ctx), p.Stop(ctx)}
 			return 0, nil
 		}, &pool.Options{Workers: 1})
-		first := accepted(t, p, 0)[0]
+		first = accepted(t, p, 0)[0]
 		synctest.Wait()
 		accepted(t, p, 1)
 		close(fill)
