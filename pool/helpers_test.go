@@ -261,18 +261,6 @@ func (p taskPool) stopping() *pending {
 	return begin(func() error { return p.Stop(context.Background()) })
 }
 
-// call is begin for the tests of joined pools. The function that it returns reports f's
-// error and whether f has returned; in a bubble, it is to be called after synctest.Wait.
-func call(f func() error) func() (error, bool) {
-	c := begin(f)
-	return func() (error, bool) {
-		if isClosed(c.done) {
-			return c.err, true
-		}
-		return nil, false
-	}
-}
-
 // checkStats requires that the numbers add up.
 func checkStats(t *testing.T, s pool.Stats) {
 	t.Helper()

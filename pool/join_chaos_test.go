@@ -22,13 +22,24 @@ import (
 var chaosRounds = flag.Int("chaos", 20, "rounds of TestJoinChaos")
 var chaosSeed = flag.Uint64("chaosseed", 1, "first seed of TestJoinChaos")
 
-// disorder is an engine whose calls fail, are lost before or after they were made, or are slow.
+// A disorder is an engine whose calls fail, are lost before or after they were made, or are slow, until it is calm. All
+// that it has are drawn from one source, rnd, which mu guards.
 type disorder struct {
-	*enginetest.Memory
-	calm *atomic.Bool
-	rate float64
-	mu   *sync.Mutex
-	rnd  *rand.Rand
+	*enginetest.Faulty
+	memory *enginetest.Memory
+	calm   *atomic.Bool
+	rate   float64
+	mu     *sync.Mutex
+	rnd    *rand.Rand
+}
+
+// open returns another handle on the same data.
+func (c disorder) open() *disorder {
+	meddle := c.meddle
+	c.Faulty = enginetest.WithFaults(c.memory.Open(), enginetest.Faults{
+		Ack: meddle, Nack: meddle, Extend: meddle, Save: meddle, Load: meddle, MarkStart: meddle,
+	})
+	return &c
 }
 
 func (c *disorder) float() float64 {
@@ -38,35 +49,36 @@ func (c *disorder) float() float64 {
 }
 
 // meddle makes a call, or not.
-func (c *disorder) meddle(ctx context.Context, call func() error) error {
+func (c *disorder) meddle(ctx context.Context, ids []uint64, do func(context.Context) error) error {
 	if c.calm.Load() || c.float() > c.rate {
-		return call()
+		return do(ctx)
 	}
 	switch x := c.float(); {
 	case x < 0.3:
 		return errEngineDown
 	case x < 0.6:
-		_ = call()
+		_ = do(ctx)
 		return errEngineDown
 	case x < 0.7:
-		<-ctx.Done()
-		return context.Cause(ctx)
+		return hang(ctx, ids, do)
 	case x < 0.8:
-		_ = call()
-		<-ctx.Done()
-		return context.Cause(ctx)
+		_ = do(ctx)
+		return hang(ctx, ids, do)
 	default:
-		select {
-		case <-time.After(time.Duration(c.float() * float64(2*time.Second))):
-		case <-ctx.Done():
+		sleepUntil(ctx, time.Duration(c.float()*float64(2*time.Second)))
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		return call()
+		return do(ctx)
 	}
 }
 
+// Push may say of some of its tasks that they are there, and of others not, beside an error.
 func (c *disorder) Push(ctx context.Context, key string, tasks [][]byte) (ids []uint64, err error) {
-	err = c.meddle(ctx, func() (err error) { ids, err = c.Memory.Push(ctx, key, tasks); return err })
+	err = c.meddle(ctx, nil, func(ctx context.Context) (err error) {
+		ids, err = c.Faulty.Push(ctx, key, tasks)
+		return err
+	})
 	if err != nil && !errors.Is(err, engine.ErrFull) {
 		for i := range ids {
 			if c.float() < 0.5 {
@@ -77,41 +89,16 @@ func (c *disorder) Push(ctx context.Context, key string, tasks [][]byte) (ids []
 	return ids, err
 }
 
+// Pull may lose some of the tasks that it has delivered.
 func (c *disorder) Pull(ctx context.Context, n int) (ds []engine.Delivery, err error) {
 	if !c.calm.Load() && c.float() < c.rate {
 		if c.float() < 0.5 {
 			return nil, errEngineDown
 		}
-		ds, _ := c.Memory.Pull(ctx, n)
+		ds, _ := c.Faulty.Pull(ctx, n)
 		return ds[:min(len(ds), int(c.float()*float64(len(ds)+1)))], errEngineDown
 	}
-	return c.Memory.Pull(ctx, n)
-}
-
-func (c *disorder) Ack(ctx context.Context, ds []engine.Delivery) error {
-	return c.meddle(ctx, func() error { return c.Memory.Ack(ctx, ds) })
-}
-
-func (c *disorder) Nack(ctx context.Context, ds []engine.Delivery) error {
-	return c.meddle(ctx, func() error { return c.Memory.Nack(ctx, ds) })
-}
-
-func (c *disorder) Extend(ctx context.Context, ds []engine.Delivery) error {
-	return c.meddle(ctx, func() error { return c.Memory.Extend(ctx, ds) })
-}
-
-func (c *disorder) Save(ctx context.Context, recs []engine.Record) error {
-	return c.meddle(ctx, func() error { return c.Memory.Save(ctx, recs) })
-}
-
-func (c *disorder) Load(ctx context.Context, id uint64) (data []byte, err error) {
-	err = c.meddle(ctx, func() (err error) { data, err = c.Memory.Load(ctx, id); return err })
-	return data, err
-}
-
-func (c *disorder) MarkStart(ctx context.Context, id uint64, n int) (starts int, err error) {
-	err = c.meddle(ctx, func() (err error) { starts, err = c.Memory.MarkStart(ctx, id, n); return err })
-	return starts, err
+	return c.Faulty.Pull(ctx, n)
 }
 
 // Pools come and go on an engine that fails in every way. In the end each task has its
@@ -133,7 +120,7 @@ func chaosRound(t *testing.T, seed uint64) {
 	mem := enginetest.NewMemory(&enginetest.MemoryOptions{
 		QueueBound: 20 + rnd.IntN(500), Lease: time.Duration(1+rnd.IntN(20)) * time.Second})
 	rate := []float64{0, 0.01, 0.1, 0.3}[rnd.IntN(4)]
-	open := func() *disorder { return &disorder{mem.Open(), &calm, rate, &mu, rnd} }
+	open := disorder{memory: mem, calm: &calm, rate: rate, mu: &mu, rnd: rnd}.open
 	var ran counted
 	longest := []time.Duration{0, time.Millisecond, time.Second, 20 * time.Second}[rnd.IntN(4)]
 	fn := func(ctx context.Context, in int) (int, error) {
@@ -176,35 +163,7 @@ func chaosRound(t *testing.T, seed uint64) {
 				sleepUntil(ended, life/2)
 				_ = p.Resize(resize)
 				sleepUntil(ended, life/2)
-				begun := time.Now()
-				if gentle {
-					stopping, stop := context.WithTimeout(context.Background(), time.Minute)
-					err = p.Stop(stopping)
-					stop()
-					if err != nil && calm.Load() {
-						t.Error("Stop: ", err)
-					}
-				}
-				cancel()
-				<-p.Done()
-				if d := time.Since(begun); d > time.Minute+45*time.Second {
-					t.Error("the end took ", d)
-				}
-				var unsaved *pool.UnsavedError[int]
-				if errors.As(p.Stop(context.Background()), &unsaved) {
-					for _, res := range unsaved.Results {
-						if res.Err != nil {
-							t.Error("unsaved: ", res.Err)
-						}
-					}
-				}
-				s := p.Stats()
-				if s.Submitted != s.Succeeded+s.Failed+s.Panicked+s.NotRun || s.Queued+s.Running > 0 {
-					t.Errorf("%+v", s)
-				}
-				if s.Failed > 0 {
-					t.Logf("%+v", s)
-				}
+				endInChaos(t, p, cancel, gentle, &calm)
 			}
 		})
 	}
@@ -273,6 +232,36 @@ func chaosRound(t *testing.T, seed uint64) {
 	}
 	if testing.Verbose() {
 		t.Log("seed", seed, "rate", rate, "longest", longest, "accepted", len(done), "unconfirmed", unconfirmed, "results", len(all))
+	}
+}
+
+// endInChaos stops p, if it is gentle, and cancels it. That takes a while at most, and hands back results only.
+func endInChaos(t *testing.T, p *pool.Pool[int, int], cancel func(), gentle bool, calm *atomic.Bool) {
+	begun := time.Now()
+	if gentle {
+		stopping, stop := context.WithTimeout(context.Background(), time.Minute)
+		err := p.Stop(stopping)
+		stop()
+		if err != nil && calm.Load() {
+			t.Error("Stop: ", err)
+		}
+	}
+	cancel()
+	<-p.Done()
+	if d := time.Since(begun); d > time.Minute+45*time.Second {
+		t.Error("the end took ", d)
+	}
+	var unsaved *pool.UnsavedError[int]
+	if errors.As(p.Stop(context.Background()), &unsaved) {
+		for _, res := range unsaved.Results {
+			if res.Err != nil {
+				t.Error("unsaved: ", res.Err)
+			}
+		}
+	}
+	s := p.Stats()
+	if s.Submitted != s.Succeeded+s.Failed+s.Panicked+s.NotRun || s.Queued+s.Running > 0 {
+		t.Errorf("%+v", s)
 	}
 }
 

@@ -17,57 +17,145 @@ import (
 	"github.com/resultpool/resultpool/engine/enginetest"
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/codec"
 )
 
-var errNotPermitted = errors.New("not permitted")
+func TestJoinDeadEngine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := faulty(newMemory(0), enginetest.Faults{})
+		p, _ := join(t, eng, doubled, nil)
+		eng.Down(errEngineDown)
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 10*time.Second, errCause)
+		defer cancel()
+		_, err := p.Submit(ctx, 1)
+		matchesAll(t, err, errCause, errEngineDown, pool.ErrUnconfirmed)
 
-// strict is an engine whose errors say whether they can pass.
-type strict struct{ *enginetest.Faulty }
-
-func newStrict(faults enginetest.Faults) strict {
-	return strict{enginetest.WithFaults(newMemory(0), faults)}
+		var ids [2]store.ID
+		submitted := begin(func() (err error) { ids[0], err = p.Submit(context.Background(), 20); return err })
+		tried := begin(func() (err error) { ids[1], err = p.TrySubmit(20); return err })
+		got := begin(func() error { _, err := p.Get(context.Background(), 1); return err })
+		time.Sleep(time.Hour)
+		for _, c := range []*pending{submitted, tried, got} {
+			c.waits(t)
+		}
+		eng.Up()
+		time.Sleep(time.Second)
+		require.NoError(t, submitted.returns(t))
+		require.NoError(t, tried.returns(t))
+		require.ErrorIs(t, got.returns(t), store.ErrNotFound)
+		has(t, p, ids[0], 40)
+		has(t, p, ids[1], 40)
+		require.NoError(t, p.Wait(t.Context()))
+	})
 }
 
-func (strict) Retryable(err error) bool { return !errors.Is(err, errNotPermitted) }
-
-var _ engine.Retryabler = strict{}
-
-// soon returns what f returns, and fails the test if that takes longer than d.
-func soon(t *testing.T, d time.Duration, f func() error) error {
-	t.Helper()
-	done := make(chan error, 1)
-	go func() { done <- f() }()
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(d):
-		require.FailNow(t, "it still waits", "%v later", d)
-		return nil
-	}
+// Stop wakes those who submit to an engine that is down.
+func TestJoinStopWakesSubmitters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := faulty(newMemory(0), enginetest.Faults{})
+		p, _ := join(t, eng, doubled, nil)
+		eng.Down(errEngineDown)
+		submitted := begin(func() error { _, err := p.Submit(context.Background(), 1); return err })
+		submitted.waits(t)
+		require.NoError(t, p.Stop(t.Context()))
+		matchesAll(t, submitted.returns(t), pool.ErrClosed, pool.ErrUnconfirmed)
+	})
 }
 
-// hasFailed requires that p has ended with why and says so everywhere. pending is the ID of a
-// task without a result.
-func hasFailed(t *testing.T, p *pool.Pool[int, int], pending store.ID, why error) {
+// An engine that takes no results slows the workers, and then stops them.
+func TestJoinCannotSave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := faulty(newMemory(0), enginetest.Faults{Save: enginetest.Fail(errEngineDown)})
+		p, _ := join(t, eng, doubled, &pool.Options{Workers: 2, Queue: 10})
+		ids := accepted(t, p, numbers(5000)...)
+		time.Sleep(time.Hour)
+		s := p.Stats()
+		assert.Zero(t, s.Succeeded)
+		assert.Less(t, s.Submitted, uint64(3000))
+		assert.Positive(t, s.Unsaved)
+		eng.SetFaults(enginetest.Faults{})
+		for i, id := range ids {
+			has(t, p, id, 2*i)
+		}
+		require.NoError(t, p.Wait(t.Context()))
+	})
+}
+
+// Results that could not be saved before the end are handed back, and their tasks run by
+// others.
+func TestJoinUnsaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := newMemory(0)
+		p, cancel := join(t, faulty(memory, enginetest.Faults{Save: enginetest.Fail(errEngineDown)}), doubled, &pool.Options{Workers: 2})
+		ids := accepted(t, p, numbers(10)...)
+		synctest.Wait()
+		cancel(errCause)
+		err := p.Stop(t.Context())
+		matchesAll(t, err, errCause, errEngineDown)
+		for _, res := range handedBack(t, err, 10) {
+			assert.Equal(t, 2*int(res.ID-ids[0]), res.Value)
+		}
+		b, _ := join(t, memory.Open(), doubled, nil)
+		for i, id := range ids {
+			has(t, b, id, 2*i)
+		}
+	})
+}
+
+// The last task in the queue goes to one of two workers that become idle: the other one
+// must be fed.
+func TestJoinFeedsAfterTheWriterWasSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		open := make(chan struct{})
+		eng := faulty(newMemory(0), enginetest.Faults{Save: func(ctx context.Context, _ []uint64, do func(context.Context) error) error {
+			<-open
+			return do(ctx)
+		}})
+		gates := map[int]chan struct{}{1: make(chan struct{}), 2: make(chan struct{})}
+		p, _ := join(t, eng, func(_ context.Context, in int) (int, error) {
+			switch in {
+			case 1, 2:
+				<-gates[in]
+			case 3:
+				time.Sleep(time.Hour)
+			}
+			return in, nil
+		}, &pool.Options{Workers: 2})
+		accepted(t, p, 0)
+		synctest.Wait() // it is being saved
+		accepted(t, p, append(make([]int, 1024), 1, 2, 3)...)
+		synctest.Wait()
+		close(gates[1]) // its worker has a result, and waits for the writer; 3 is pulled for it
+		synctest.Wait()
+		id := accepted(t, p, 4)[0]
+		close(gates[2])
+		synctest.Wait()
+		close(open)
+		_, err := p.Get(atMost(t, time.Minute), id)
+		assert.NoError(t, err, "a worker is idle and a task waits")
+		time.Sleep(2 * time.Hour)
+	})
+}
+
+// hasFailed requires that p has ended with why and says so everywhere. id is that of a task
+// without a result, or 0.
+func hasFailed(t *testing.T, p *pool.Pool[int, int], id store.ID, why error) {
 	t.Helper()
 	require.ErrorIs(t, soon(t, time.Minute, func() error { return p.Stop(t.Context()) }), why)
-	select {
-	case <-p.Done():
-	default:
-		require.Fail(t, "Done is open")
-	}
-	for name, call := range map[string]func() error{
+	require.True(t, isClosed(p.Done()))
+	calls := map[string]func() error{
 		"Submit":    func() error { _, err := p.Submit(t.Context(), 1); return err },
 		"TrySubmit": func() error { _, err := p.TrySubmit(1); return err },
 		"SubmitAll": func() error { _, err := p.SubmitAll(t.Context(), []int{1, 2}); return err },
 		"Wait":      func() error { return p.Wait(t.Context()) },
-	} {
+	}
+	if id != 0 {
+		calls["Get"] = func() error { _, err := p.Get(t.Context(), id); return err }
+	}
+	for name, call := range calls {
 		err := soon(t, time.Minute, call)
 		require.ErrorIs(t, err, why, name)
 		require.ErrorIs(t, err, pool.ErrClosed, name)
-	}
-	if pending != 0 {
-		require.ErrorIs(t, soon(t, time.Minute, func() error { _, err := p.Get(t.Context(), pending); return err }), why)
 	}
 	f := p.Stats().Failing
 	require.ErrorIs(t, f.Err, why)
@@ -83,44 +171,35 @@ func TestJoinFinalErrors(t *testing.T) {
 		"Ack":    {Ack: fail},
 		"Extend": {Extend: fail},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				eng := newStrict(faults)
-				p, _ := join(t, eng, func(ctx context.Context, in int) (int, error) {
-					select {
-					case <-time.After(time.Hour):
-					case <-ctx.Done():
-					}
-					return in, nil // the real outcome counts
-				}, nil)
-				id, err := p.Submit(t.Context(), 1)
-				if err != nil { // it was faster
-					require.ErrorIs(t, err, errNotPermitted)
+		bubble(t, name, func(t *testing.T) {
+			p, _ := join(t, faulty(newMemory(0), faults), func(ctx context.Context, in int) (int, error) {
+				select {
+				case <-time.After(time.Hour):
+				case <-ctx.Done():
 				}
-				waited := call(func() error { return p.Wait(t.Context()) })
-				got := call(func() error { _, err := p.Get(t.Context(), id); return err })
-				time.Sleep(2 * time.Hour)
-				synctest.Wait()
-				for _, c := range []func() (error, bool){waited, got} {
-					err, returned := c()
-					require.True(t, returned)
-					if name != "Ack" && name != "Extend" { // there is a result, and it may be had before
-						require.ErrorIs(t, err, errNotPermitted)
-					}
-				}
-				pending := id
-				if name == "Ack" || name == "Extend" {
-					pending = 0
-				}
-				hasFailed(t, p, pending, errNotPermitted)
+				return in, nil // the real outcome counts
+			}, nil)
+			id, err := p.Submit(t.Context(), 1)
+			if err != nil { // it was faster
+				require.ErrorIs(t, err, errNotPermitted)
+			}
+			waited := begin(func() error { return p.Wait(t.Context()) })
+			got := begin(func() error { _, err := p.Get(t.Context(), id); return err })
+			time.Sleep(2 * time.Hour)
+			waiting, getting := waited.returns(t), got.returns(t)
+			if name == "Ack" || name == "Extend" { // there is a result, and it may be had before
+				hasFailed(t, p, 0, errNotPermitted)
+			} else {
+				require.ErrorIs(t, waiting, errNotPermitted)
+				require.ErrorIs(t, getting, errNotPermitted)
+				hasFailed(t, p, id, errNotPermitted)
+			}
+			if err := p.Stop(t.Context()); name == "Save" {
+				assert.Equal(t, []store.Result[int]{{ID: id, Value: 1}}, handedBack(t, err, 1))
+			} else {
 				var unsaved *pool.UnsavedError[int]
-				if err := p.Stop(t.Context()); name == "Save" {
-					require.ErrorAs(t, err, &unsaved)
-					assert.Equal(t, []store.Result[int]{{ID: id, Value: 1}}, unsaved.Results)
-				} else {
-					require.NotErrorAs(t, err, &unsaved)
-				}
-			})
+				require.NotErrorAs(t, err, &unsaved)
+			}
 		})
 	}
 }
@@ -130,180 +209,101 @@ func TestJoinFinalErrors(t *testing.T) {
 func TestJoinEngineIsGone(t *testing.T) {
 	for name, why := range map[string]error{"gone": engine.ErrGone, "closed": engine.ErrClosed} {
 		for _, method := range []string{"Submit", "Get", "Wait", "Results"} {
-			t.Run(name+"/"+method, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					eng := newStrict(enginetest.Faults{})
-					p, _ := join(t, eng, nil, nil)
-					id, err := p.Submit(t.Context(), 1)
-					require.NoError(t, err)
-					got := call(func() error { _, err := p.Get(t.Context(), id+1000); return err })
-					eng.Down(fmt.Errorf("the engine: %w: %w", engine.ErrRefused, why))
-					err = map[string]func() error{
-						"Submit":  func() error { _, err := p.Submit(t.Context(), 2); return err },
-						"Get":     func() error { _, err := p.Get(t.Context(), id); return err },
-						"Wait":    func() error { return p.Wait(t.Context()) },
-						"Results": func() error { _, err := p.Results(t.Context()); return err },
-					}[method]()
-					require.ErrorIs(t, err, why)
-					require.NotErrorIs(t, err, pool.ErrUnconfirmed)
-					hasFailed(t, p, id, why)
-					synctest.Wait()
-					_, returned := got()
-					require.True(t, returned)
-				})
+			bubble(t, name+"/"+method, func(t *testing.T) {
+				eng := faulty(newMemory(0), enginetest.Faults{})
+				p, _ := join(t, eng, nil, nil)
+				id := accepted(t, p, 1)[0]
+				got := begin(func() error { _, err := p.Get(t.Context(), id+1000); return err })
+				eng.Down(fmt.Errorf("the engine: %w: %w", engine.ErrRefused, why))
+				err := map[string]func() error{
+					"Submit":  func() error { _, err := p.Submit(t.Context(), 2); return err },
+					"Get":     func() error { return lacks(t, p, id) },
+					"Wait":    func() error { return p.Wait(t.Context()) },
+					"Results": func() error { _, err := p.Results(t.Context()); return err },
+				}[method]()
+				require.ErrorIs(t, err, why)
+				require.NotErrorIs(t, err, pool.ErrUnconfirmed)
+				hasFailed(t, p, id, why)
+				require.Error(t, got.returns(t))
 			})
 		}
 	}
 }
 
+// An engine that was closed under the pool, or is gone, saves nothing ever again, and counts no start of a task that may
+// have killed processes.
+func TestJoinStopAfterTheEngineWasClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := newMemory(0)
+		gate := make(chan struct{})
+		p, _ := join(t, eng, func(_ context.Context, in int) (int, error) { <-gate; return in, nil }, nil)
+		accepted(t, p, 1)
+		synctest.Wait()
+		require.NoError(t, eng.Close())
+		close(gate)
+		handedBack(t, p.Stop(atMost(t, time.Hour)), 1)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		memory := newMemory(0)
+		id := pulled(t, memory, 1, 3)
+		var runs counted
+		p, _ := join(t, faulty(memory, enginetest.Faults{MarkStart: enginetest.Fail(engine.ErrGone)}), runs.double, nil)
+		require.NoError(t, soon(t, time.Hour, func() error { <-p.Done(); return nil }))
+		hasFailed(t, p, id, engine.ErrGone)
+		require.Zero(t, runs.times(1))
+	})
+}
+
 // A permission that is missing for one method only does not end the pool for the others.
 func TestJoinFinalErrorOfOneCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		eng := newStrict(enginetest.Faults{})
+		eng := faulty(newMemory(0), enginetest.Faults{})
 		p, _ := join(t, eng, doubled, nil)
-		id, err := p.Submit(t.Context(), 1)
-		require.NoError(t, err)
+		id := accepted(t, p, 1)[0]
 		fail := enginetest.Fail(errNotPermitted)
 		eng.SetFaults(enginetest.Faults{Push: fail, Load: fail, Wait: fail, Size: fail})
-		_, err = p.Submit(t.Context(), 1)
+		_, err := p.Submit(t.Context(), 1)
 		require.ErrorIs(t, err, errNotPermitted)
-		_, err = p.Get(t.Context(), id)
-		require.ErrorIs(t, err, errNotPermitted)
+		require.ErrorIs(t, lacks(t, p, id), errNotPermitted)
 		require.ErrorIs(t, p.Wait(t.Context()), errNotPermitted)
 		eng.SetFaults(enginetest.Faults{})
-		v, err := p.Get(t.Context(), id)
-		require.NoError(t, err)
-		require.Equal(t, 2, v)
+		has(t, p, id, 2)
 		require.NoError(t, p.Stop(t.Context()))
 	})
 }
 
-// A worker that may not read runs what was delivered before: the first result counts.
-func TestJoinMayNotLookForResults(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		memory := newMemory(0)
-		id := pulled(t, memory, 21, 1)
-		eng := strict{enginetest.WithFaults(memory.Open(), enginetest.Faults{Load: enginetest.Fail(errNotPermitted)})}
-		p, _ := join(t, eng, doubled, nil)
-		require.NoError(t, p.Wait(t.Context()))
-		reader, _ := join(t, memory, nil, nil)
-		v, err := reader.Get(t.Context(), id)
-		require.NoError(t, err)
-		require.Equal(t, 42, v)
-	})
-}
-
-// Goexit in any call of the engine neither ends the intake nor hangs the pool.
-func TestJoinEngineCallsGoexit(t *testing.T) {
-	goexit := func(context.Context, []uint64, func(context.Context) error) error {
-		runtime.Goexit()
-		return nil
-	}
-	for name, faults := range map[string]enginetest.Faults{
-		"Pull":   {Pull: enginetest.First(5, goexit)},
-		"Load":   {Load: enginetest.First(5, goexit)},
-		"Extend": {Extend: enginetest.First(2, goexit)},
-		"Ack":    {Ack: enginetest.First(2, goexit)},
-		"Nack":   {Nack: goexit},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				memory := newMemory(0)
-				pulled(t, memory, 1, 1)
-				eng := strict{enginetest.WithFaults(memory.Open(), faults)}
-				var runs atomic.Int64
-				p, _ := join(t, eng, func(_ context.Context, in int) (int, error) {
-					runs.Add(1)
-					time.Sleep(2 * lease)
-					return in, nil
-				}, nil)
-				other, _ := join(t, memory, nil, nil)
-				ids, err := other.SubmitAll(t.Context(), numbers(3))
-				require.NoError(t, err)
-				for i, id := range ids {
-					v, err := other.Get(t.Context(), id)
-					require.NoError(t, err)
-					require.Equal(t, i, v)
-				}
-				require.NoError(t, other.Wait(t.Context()))
-				require.LessOrEqual(t, runs.Load(), int64(5))
-				require.NoError(t, soon(t, time.Hour, func() error { return p.Stop(t.Context()) }))
-			})
-		})
-	}
-}
-
-// Goexit meets a result that was set aside, since the first attempt to save it failed.
-// (TestBatchGoexitOfAResultSetAside is the same without an engine.)
-func TestGoexitOfAResultSetAside(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var saves atomic.Int64
-		eng := newStrict(enginetest.Faults{Save: func(context.Context, []uint64, func(context.Context) error) error {
-			if saves.Add(1) == 1 {
-				return errEngineDown
-			}
-			runtime.Goexit()
-			return nil
-		}})
-		p, cancel := join(t, eng, doubled, nil)
-		_, err := p.Submit(t.Context(), 1)
-		require.NoError(t, err)
-		time.Sleep(time.Minute)
-		require.Greater(t, saves.Load(), int64(1))
-		cancel(errors.New("enough"))
-		_ = soon(t, time.Minute, func() error { return p.Stop(t.Context()) })
-		<-p.Done()
-	})
-}
-
 func TestJoinStatsFailing(t *testing.T) {
-	for _, method := range []string{"Pull", "Push", "Save", "Load", "Extend", "Size", "Wait"} {
-		t.Run(method, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				eng := newStrict(enginetest.Faults{})
-				fn := func(_ context.Context, in int) (int, error) {
-					if method == "Extend" {
-						time.Sleep(10 * time.Minute)
-					}
-					return in, nil
+	for _, method := range []string{"Pull", "Save", "Load", "Extend", "Size", "Wait"} {
+		bubble(t, method, func(t *testing.T) {
+			eng := faulty(newMemory(0), enginetest.Faults{})
+			p, _ := join(t, eng, func(_ context.Context, in int) (int, error) {
+				if method == "Extend" {
+					time.Sleep(10 * time.Minute)
 				}
-				p, _ := join(t, eng, fn, &pool.Options{Workers: 1})
-				synctest.Wait()
-				fail := enginetest.Fail(errEngineDown)
-				eng.SetFaults(map[string]enginetest.Faults{
-					"Pull": {Pull: fail}, "Push": {Push: fail}, "Save": {Save: fail}, "Load": {Load: fail},
-					"Extend": {Extend: fail}, "Size": {Size: fail}, "Wait": {Wait: fail},
-				}[method])
-				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-				defer cancel()
-				id, err := p.Submit(ctx, 1)
-				if method == "Push" {
-					require.ErrorIs(t, err, context.DeadlineExceeded)
-					require.ErrorIs(t, err, errEngineDown)
-					require.ErrorIs(t, err, pool.ErrUnconfirmed)
-					require.Zero(t, p.Stats().Failing, "nobody tries any more")
-					return
-				}
-				require.NoError(t, err)
-				_ = call(func() error { return p.Wait(ctx) })
-				_ = call(func() error {
-					if method == "Wait" {
-						id += 1000 // not there
-					}
-					_, err := p.Get(ctx, id)
-					return err
-				})
-				_, err = p.Submit(ctx, 1) // Pull is called for the second
-				require.NoError(t, err)
-				time.Sleep(time.Minute)
-				f := p.Stats().Failing
-				require.ErrorIs(t, f.Err, errEngineDown)
-				require.False(t, f.Since.IsZero())
-				eng.SetFaults(enginetest.Faults{})
-				time.Sleep(time.Minute)
-				require.Zero(t, p.Stats().Failing)
-				time.Sleep(time.Hour)
-			})
+				return in, nil
+			}, &pool.Options{Workers: 1})
+			synctest.Wait()
+			fail := enginetest.Fail(errEngineDown)
+			eng.SetFaults(map[string]enginetest.Faults{
+				"Pull": {Pull: fail}, "Save": {Save: fail}, "Load": {Load: fail},
+				"Extend": {Extend: fail}, "Size": {Size: fail}, "Wait": {Wait: fail},
+			}[method])
+			id := accepted(t, p, 1)[0]
+			if method == "Wait" {
+				id += 1000 // not there
+			}
+			waited := begin(func() error { return p.Wait(atMost(t, 5*time.Minute)) })
+			got := begin(func() error { _, err := p.Get(atMost(t, 5*time.Minute), id); return err })
+			accepted(t, p, 1) // Pull is called for the second
+			time.Sleep(time.Minute)
+			f := p.Stats().Failing
+			require.ErrorIs(t, f.Err, errEngineDown)
+			require.False(t, f.Since.IsZero())
+			eng.SetFaults(enginetest.Faults{})
+			time.Sleep(time.Minute)
+			require.Zero(t, p.Stats().Failing)
+			time.Sleep(time.Hour)
+			_, _ = waited.returns(t), got.returns(t)
 		})
 	}
 }
@@ -314,11 +314,9 @@ func TestDeadlineSaysWhatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fail := enginetest.Fail(errEngineDown)
 		memory := newMemory(0)
-		eng := strict{enginetest.WithFaults(memory.Open(), enginetest.Faults{Push: fail, Load: fail, Size: fail, Save: fail})}
-		p, _ := join(t, eng, doubled, nil)
+		p, _ := join(t, faulty(memory, enginetest.Faults{Push: fail, Load: fail, Size: fail, Save: fail}), doubled, nil)
 		other, _ := join(t, memory, nil, nil)
-		_, err := other.Submit(t.Context(), 1)
-		require.NoError(t, err)
+		accepted(t, other, 1)
 		for _, c := range []struct {
 			name string
 			call func(context.Context) error
@@ -328,9 +326,7 @@ func TestDeadlineSaysWhatFails(t *testing.T) {
 			{"Wait", func(ctx context.Context) error { return p.Wait(ctx) }},
 			{"Stop", func(ctx context.Context) error { return p.Stop(ctx) }},
 		} {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			err := c.call(ctx)
-			cancel()
+			err := c.call(atMost(t, time.Minute))
 			require.ErrorIs(t, err, context.DeadlineExceeded, c.name)
 			require.ErrorIs(t, err, errEngineDown, c.name)
 			require.ErrorContains(t, err, errEngineDown.Error(), c.name)
@@ -338,262 +334,86 @@ func TestDeadlineSaysWhatFails(t *testing.T) {
 	})
 }
 
-// Nobody is told that a task may have been accepted where the engine knows that it was not.
-func TestJoinRefusedIsNotUnconfirmed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		refused := fmt.Errorf("%w: not connected", engine.ErrRefused)
-		eng := newStrict(enginetest.Faults{Push: enginetest.Fail(refused)})
-		p, _ := join(t, eng, nil, nil)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		_, err := p.Submit(ctx, 1)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorIs(t, err, refused)
-		require.NotErrorIs(t, err, pool.ErrUnconfirmed)
-
-		// After an answer that was lost it is not known, whatever comes then.
-		eng.SetFaults(enginetest.Faults{Push: enginetest.Chain(enginetest.First(1, enginetest.Lose(errEngineDown)), enginetest.After(1, enginetest.Fail(refused)))})
-		ctx, cancel = context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		_, err = p.Submit(ctx, 1)
-		require.ErrorIs(t, err, refused)
-		require.ErrorIs(t, err, pool.ErrUnconfirmed)
-	})
-}
-
-// A Wait that is given up says what it has waited for: here for a task whose process is dead.
-func TestJoinWaitSaysWhatIsLeft(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		eng := newMemory(0)
-		pulled(t, eng, 1, 1)
-		p, _ := join(t, eng, doubled, nil)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		err := p.Wait(ctx)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "tasks in the shared queue: 1, with this pool: 0;")
-		require.ErrorContains(t, err, lease.String())
-		require.NoError(t, p.Wait(t.Context()))
-	})
-}
-
-// circle is an error whose chain leads back to itself.
-type circle struct{}
-
-func (c *circle) Error() string { return "circle" }
-
-func (c *circle) Unwrap() error { return c }
-
-// The pool looks for the cancel's error in one that a task has made, however that is made.
-func TestJoinErrorWrapsItself(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		eng := newMemory(0)
-		p, cancel := join(t, eng, func(ctx context.Context, _ int) (int, error) {
-			<-ctx.Done()
-			return 1, &circle{}
-		}, nil)
-		id, err := p.Submit(t.Context(), 1)
-		require.NoError(t, err)
-		synctest.Wait()
-		cancel(errors.New("enough"))
-		require.Error(t, soon(t, time.Minute, func() error { return p.Stop(t.Context()) }))
-		reader, _ := join(t, eng, nil, nil)
-		_, err = reader.Get(t.Context(), id)
-		require.EqualError(t, err, "circle")
-	})
-}
-
-// Goexit in a Load loses none of the tasks that the same Pull has brought.
-func TestJoinGoexitBetweenLoads(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		memory := newMemory(0)
-		submitter, _ := join(t, memory, nil, nil)
-		ids, err := submitter.SubmitAll(t.Context(), numbers(4))
-		require.NoError(t, err)
-		_, err = memory.Open().Pull(t.Context(), 4) // by a process that dies
-		require.NoError(t, err)
-		eng := strict{enginetest.WithFaults(memory.Open(), enginetest.Faults{
-			Load: enginetest.After(2, enginetest.First(1, enginetest.Goexit())),
-		})}
-		p, _ := join(t, eng, doubled, &pool.Options{Workers: 4})
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		defer cancel()
-		for i, id := range ids {
-			v, err := submitter.Get(ctx, id)
-			require.NoError(t, err)
-			require.Equal(t, 2*i, v)
-		}
-		require.NoError(t, soon(t, time.Hour, func() error { return p.Stop(t.Context()) }))
-	})
-}
-
-// Goexit in the call that counts starts is a failure of that call: it is no outcome of the
-// task, and those that wait for their turn get it.
-func TestJoinMarkStartCallsGoexit(t *testing.T) {
-	for name, nth := range map[string]int{"first count": 0, "second count": 2, "when it is taken back": 1} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				memory := newMemory(0)
-				submitter, _ := join(t, memory, nil, nil)
-				ids, err := submitter.SubmitAll(t.Context(), numbers(3))
-				require.NoError(t, err)
-				dead := memory.Open()
-				for range 3 {
-					ds, err := dead.Pull(t.Context(), 3)
-					require.NoError(t, err)
-					for _, d := range ds {
-						require.NoError(t, dead.Nack(t.Context(), []engine.Delivery{d}))
-					}
-				}
-				for _, id := range ids { // somebody has died at each
-					_, err := dead.MarkStart(t.Context(), uint64(id), 1)
-					require.NoError(t, err)
-				}
-				eng := strict{enginetest.WithFaults(memory.Open(), enginetest.Faults{
-					MarkStart: enginetest.After(nth, enginetest.First(1, enginetest.Goexit())),
-				})}
-				p, _ := join(t, eng, doubled, &pool.Options{Workers: 1})
-				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-				defer cancel()
-				for i, id := range ids {
-					v, err := submitter.Get(ctx, id)
-					require.NoError(t, err)
-					require.Equal(t, 2*i, v)
-				}
-				require.NoError(t, p.Stop(ctx))
-			})
-		})
-	}
-}
-
-// A queue that is gone says nothing of a call before, which was lost: its task may have run.
-func TestJoinGoneAfterALostAnswer(t *testing.T) {
-	for name, gone := range map[string]error{
-		"gone":         fmt.Errorf("my engine: %w", engine.ErrGone),
-		"and not sent": fmt.Errorf("my engine: %w: %w", engine.ErrRefused, engine.ErrGone),
+// How long a cancel takes with many results and an engine that is dead in some way.
+func TestJoinCancelWithADeadEngine(t *testing.T) {
+	for name, dead := range map[string]enginetest.Fault{
+		"fails": enginetest.Fail(errEngineDown),
+		"hangs": hang,
+		"fails slowly": func(ctx context.Context, _ []uint64, _ func(context.Context) error) error {
+			sleepUntil(ctx, 3*time.Second)
+			return errEngineDown
+		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				eng := newStrict(enginetest.Faults{Push: enginetest.Chain(
-					enginetest.First(1, enginetest.Lose(errEngineDown)), enginetest.After(1, enginetest.Fail(gone)))})
-				p, _ := join(t, eng, nil, nil)
-				_, err := p.Submit(t.Context(), 1)
-				require.ErrorIs(t, err, engine.ErrGone)
-				require.ErrorIs(t, err, pool.ErrUnconfirmed)
-			})
-		})
-	}
-}
-
-// Resize is no success of the engine.
-func TestFailingAcrossResize(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		eng := newStrict(enginetest.Faults{Pull: enginetest.Fail(errEngineDown)})
-		begun := time.Now()
-		p, _ := join(t, eng, doubled, nil)
-		for n := range 10 {
+		bubble(t, name, func(t *testing.T) {
+			eng := faulty(newMemory(0), enginetest.Faults{})
+			p, cancel := join(t, eng, func(ctx context.Context, in int) (int, error) {
+				time.Sleep(time.Millisecond)
+				if in%100 == 99 {
+					return interrupted(ctx, in)
+				}
+				return in, nil
+			}, &pool.Options{Workers: 30})
+			accepted(t, p, numbers(4000)...)
+			time.Sleep(20 * time.Millisecond)
+			eng.SetFaults(enginetest.Faults{Save: dead, Ack: dead, Nack: dead})
 			time.Sleep(time.Minute)
-			require.NoError(t, p.Resize(n+1))
-			synctest.Wait()
-			require.Equal(t, begun, p.Stats().Failing.Since)
-		}
-	})
-}
-
-// A Get that waits for a task, after the engine has failed for a moment, is no trouble.
-func TestFailingWhileGetWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		eng := newStrict(enginetest.Faults{Wait: enginetest.First(3, enginetest.Fail(errEngineDown))})
-		p, _ := join(t, eng, nil, nil)
-		id, err := p.Submit(t.Context(), 1)
-		require.NoError(t, err)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		defer cancel()
-		got := call(func() error { _, err := p.Get(ctx, id); return err })
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		assert.Zero(t, p.Stats().Failing)
-		time.Sleep(time.Hour)
-		synctest.Wait()
-		err, returned := got()
-		require.True(t, returned)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.NotErrorIs(t, err, errEngineDown)
-	})
-}
-
-// impatient takes an error that it does not know for one that cannot pass.
-type impatient struct{ *enginetest.Faulty }
-
-func (impatient) Retryable(error) bool { return false }
-
-// A call that the pool itself has cut short says nothing of the engine.
-func TestJoinOwnCancelIsNotFinal(t *testing.T) {
-	for name, returns := range map[string]func(context.Context) error{"Err": context.Context.Err, "Cause": context.Cause} {
-		t.Run("Ack/"+name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				called := make(chan struct{})
-				memory := newMemory(0)
-				old, _ := join(t, enginetest.WithFaults(memory.Open(), enginetest.Faults{Ack: enginetest.Drop()}), doubled, nil)
-				id, err := old.Submit(t.Context(), 1)
-				require.NoError(t, err)
-				_, err = old.Get(t.Context(), id)
-				require.NoError(t, err)
-				require.NoError(t, old.Stop(t.Context()))
-				p, _ := join(t, impatient{enginetest.WithFaults(memory.Open(), enginetest.Faults{
-					Ack: func(ctx context.Context, _ []uint64, _ func(context.Context) error) error {
-						close(called)
-						<-ctx.Done()
-						return returns(ctx)
-					},
-				})}, doubled, nil)
-				<-called
-				require.NoError(t, p.Stop(t.Context()))
-			})
-		})
-		t.Run("Extend/"+name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				called := make(chan struct{})
-				p, _ := join(t, impatient{enginetest.WithFaults(newMemory(0), enginetest.Faults{
-					Extend: func(ctx context.Context, _ []uint64, _ func(context.Context) error) error {
-						close(called)
-						<-ctx.Done()
-						return returns(ctx)
-					},
-				})}, func(context.Context, int) (int, error) { <-called; return 0, nil }, nil)
-				_, err := p.Submit(t.Context(), 1)
-				require.NoError(t, err)
-				<-called
-				require.NoError(t, p.Stop(t.Context()))
-			})
+			begun := time.Now()
+			cancel(errCause)
+			<-p.Done()
+			assert.Less(t, time.Since(begun), 30*time.Second)
+			checkStats(t, p.Stats())
 		})
 	}
 }
 
-// A panic of the engine's Wait is an error like those of its other methods.
-func TestJoinWaitPanics(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		eng := newStrict(enginetest.Faults{Wait: enginetest.First(2, enginetest.Panic("in Wait"))})
-		p, _ := join(t, eng, func(_ context.Context, in int) (int, error) { time.Sleep(time.Minute); return in, nil }, nil)
-		id, err := p.Submit(t.Context(), 1)
-		require.NoError(t, err)
-		v, err := p.Get(t.Context(), id)
-		require.NoError(t, err)
-		require.Equal(t, 1, v)
-	})
+// Goexit in any call of the engine neither ends the intake nor hangs the pool.
+func TestJoinEngineCallsGoexit(t *testing.T) {
+	goexit := enginetest.Goexit()
+	for name, faults := range map[string]enginetest.Faults{
+		"Pull":   {Pull: enginetest.First(5, goexit)},
+		"Load":   {Load: enginetest.First(5, goexit)},
+		"Extend": {Extend: enginetest.First(2, goexit)},
+		"Ack":    {Ack: enginetest.First(2, goexit)},
+		"Nack":   {Nack: goexit},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			memory := newMemory(0)
+			pulled(t, memory, 1, 1)
+			var runs atomic.Int64
+			p, _ := join(t, faulty(memory, faults), func(_ context.Context, in int) (int, error) {
+				runs.Add(1)
+				time.Sleep(2 * lease)
+				return in, nil
+			}, nil)
+			other, _ := join(t, memory, nil, nil)
+			for i, id := range accepted(t, other, numbers(3)...) {
+				has(t, other, id, i)
+			}
+			require.NoError(t, other.Wait(t.Context()))
+			require.LessOrEqual(t, runs.Load(), int64(5))
+			require.NoError(t, soon(t, time.Hour, func() error { return p.Stop(t.Context()) }))
+		})
+	}
 }
 
-// A task that may have killed processes is not started uncounted, since the engine is gone.
-func TestJoinGoneWhenAStartIsCounted(t *testing.T) {
+// Goexit meets a result that was set aside, since the first attempt to save it failed.
+// (TestBatchGoexitOfAResultSetAside is the same without an engine.)
+func TestGoexitOfAResultSetAside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		memory := newMemory(0)
-		id := pulled(t, memory, 1, 3)
-		eng := strict{enginetest.WithFaults(memory.Open(), enginetest.Faults{MarkStart: enginetest.Fail(engine.ErrGone)})}
-		var runs atomic.Int64
-		p, _ := join(t, eng, func(context.Context, int) (int, error) { runs.Add(1); return 0, nil }, nil)
-		require.NoError(t, soon(t, time.Hour, func() error { <-p.Done(); return nil }))
-		hasFailed(t, p, id, engine.ErrGone)
-		require.Zero(t, runs.Load())
+		var saves atomic.Int64
+		p, cancel := join(t, faulty(newMemory(0), enginetest.Faults{Save: func(context.Context, []uint64, func(context.Context) error) error {
+			if saves.Add(1) == 1 {
+				return errEngineDown
+			}
+			runtime.Goexit()
+			return nil
+		}}), doubled, nil)
+		accepted(t, p, 1)
+		time.Sleep(time.Minute)
+		require.Greater(t, saves.Load(), int64(1))
+		cancel(errCause)
+		_ = soon(t, time.Minute, func() error { return p.Stop(t.Context()) })
+		<-p.Done()
 	})
 }
 
@@ -615,5 +435,211 @@ func TestJoinEndsAtOnce(t *testing.T) {
 		p, err := pool.Join(ctx, doubled, endsAtOnce{newMemory(0), cancel}, nil)
 		require.NoError(t, err)
 		<-p.Done()
+	}
+}
+
+func TestJoinPanicNil(t *testing.T) {
+	panickingNil(t, func(t *testing.T) {
+		p, _ := join(t, newMemory(0), func(ctx context.Context, _ int) (int, error) { return panicsNil(ctx) }, nil)
+		var panicked *pool.PanicError
+		assert.ErrorAs(t, lacks(t, p, accepted(t, p, 1)[0]), &panicked)
+	})
+}
+
+// nilWriter panics when it is to write something. (A MarshalJSON that does so with
+// panicnil=1 is a success to package json.)
+type nilWriter struct{ codec.JSON }
+
+func (nilWriter) Marshal(any) ([]byte, error) { panic(nil) }
+
+// A task is not written by a method that panics.
+func TestSubmitPanicNil(t *testing.T) {
+	panickingNil(t, func(t *testing.T) {
+		p, _ := join(t, newMemory(0), doubled, &pool.Options{Codec: &codec.Options{Values: nilWriter{}}})
+		_, err := p.Submit(t.Context(), 1)
+		assert.ErrorContains(t, err, "pool: the task: codec: the value cannot be written as")
+	})
+}
+
+// A Load that panics has found no result: the task that was delivered again is run.
+func TestJoinLoadPanicsNil(t *testing.T) {
+	panickingNil(t, func(t *testing.T) {
+		memory := enginetest.NewMemory(&enginetest.MemoryOptions{Lease: 100 * time.Millisecond})
+		id := pulled(t, memory, 21, 1)
+		panics := func(context.Context, []uint64, func(context.Context) error) error { panic(nil) }
+		join(t, faulty(memory, enginetest.Faults{Load: enginetest.First(1, panics)}), doubled, nil)
+		reader, _ := join(t, memory, nil, nil)
+		has(t, reader, id, 42)
+	})
+}
+
+// exiting cannot be written, since its method ends the goroutine.
+type exiting struct{}
+
+func (exiting) MarshalJSON() ([]byte, error) { runtime.Goexit(); return nil, nil }
+
+// unwritable is a task or a value that cannot be written as JSON.
+type unwritable struct{ Panics bool }
+
+func (u unwritable) MarshalJSON() ([]byte, error) {
+	if u.Panics {
+		panic(&endless{})
+	}
+	return nil, &endless{}
+}
+
+func (*unwritable) UnmarshalJSON([]byte) error { return nil }
+
+// A task that cannot be written is an error of Submit, whatever becomes of its text.
+func TestSubmitTextPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := joinIn[unwritable, int](t, t.Context(), newMemory(0), nil, nil)
+		for _, panics := range []bool{false, true} {
+			_, err := p.Submit(t.Context(), unwritable{panics})
+			assert.ErrorContains(t, err, "pool: the task: codec: the value cannot be written as")
+			assert.ErrorContains(t, err, "whose text cannot be had")
+		}
+	})
+}
+
+// A joined task runs once and has a result that says what was wrong, whatever becomes of
+// its texts.
+func TestJoinTextPanics(t *testing.T) {
+	for name, c := range map[string]struct {
+		fn func() (unwritable, error)
+		is error // of the result
+	}{
+		"error":           {func() (unwritable, error) { return unwritable{}, &endless{} }, store.ErrRejected},
+		"wrapped error":   {func() (unwritable, error) { return unwritable{}, errors.Join(errors.New("x"), &endless{}) }, store.ErrRejected},
+		"panic":           {func() (unwritable, error) { panic(&endless{}) }, nil},
+		"value":           {func() (unwritable, error) { return unwritable{true}, nil }, store.ErrRejected},
+		"value and error": {func() (unwritable, error) { return unwritable{true}, &endless{} }, store.ErrRejected},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			var runs counted
+			p := joinIn(t, t.Context(), newMemory(0), func(_ context.Context, in int) (unwritable, error) {
+				runs.ran(in)
+				return c.fn()
+			}, nil)
+			err := lacks(t, p, accepted(t, p, 1)[0])
+			require.ErrorContains(t, err, "whose text cannot be had")
+			if c.is != nil {
+				assert.ErrorIs(t, err, c.is)
+			}
+			assert.NotErrorIs(t, err, pool.ErrPoisoned)
+			assert.NoError(t, p.Stop(t.Context()))
+			assert.Equal(t, 1, runs.times(1))
+		})
+	}
+}
+
+// writable can be written and not read.
+type writable struct{}
+
+func (*writable) UnmarshalJSON([]byte) error { return &endless{} }
+
+// A value that cannot be read is an error of Get.
+func TestGetTextPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := joinIn(t, t.Context(), newMemory(0), func(context.Context, int) (writable, error) { return writable{}, nil }, nil)
+		assert.ErrorContains(t, lacks(t, p, accepted(t, p, 1)[0]), "whose text cannot be had")
+	})
+}
+
+// judging is an engine whose Retryable is the test's.
+type judging struct {
+	*enginetest.Faulty
+	retryable func(err error) bool
+}
+
+func (j judging) Retryable(err error) bool { return j.retryable(err) }
+
+// neverAgain takes every error for final.
+func neverAgain(error) bool { return false }
+
+// A Get that reads a stored result when the engine fails for good has the result: what is stored
+// may be read all the same.
+func TestJoinGetReadsWhilePoolFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		eng := enginetest.WithFaults(newMemory(0), enginetest.Faults{})
+		p, _ := join(t, eng, doubled, nil)
+		id := accepted(t, p, 4)[0]
+		require.NoError(t, p.Wait(t.Context()))
+
+		gate := make(chan struct{})
+		eng.SetFaults(enginetest.Faults{
+			Load: func(ctx context.Context, _ []uint64, do func(context.Context) error) error {
+				select {
+				case <-gate:
+					return do(ctx)
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				}
+			},
+			Push: enginetest.Fail(engine.ErrGone),
+		})
+		got := make(chan error)
+		go func() { _, err := p.Get(t.Context(), id); got <- err }()
+		synctest.Wait()
+		_, err := p.Submit(t.Context(), 5)
+		require.ErrorIs(t, err, engine.ErrGone)
+		<-p.Done()
+		synctest.Wait()
+		close(gate)
+		require.NoError(t, <-got)
+	})
+}
+
+// An engine whose Retryable ends the goroutine loses no task that was delivered before.
+func TestJoinRetryableGoexits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mem := newMemory(0)
+		id := pulled(t, mem, 4, 1) // by a process that dies
+		first := true
+		eng := judging{
+			enginetest.WithFaults(mem, enginetest.Faults{Load: enginetest.First(1, enginetest.Fail(errors.New("not now")))}),
+			func(error) bool {
+				if first {
+					first = false
+					runtime.Goexit()
+				}
+				return true
+			},
+		}
+		p, _ := join(t, eng, doubled, nil)
+		time.Sleep(10 * time.Minute)
+		has(t, p, id, 8)
+		require.NoError(t, p.Stop(t.Context()))
+	})
+}
+
+// What a call comes to that does not return is not for the engine to judge, nor for its wrapped errors
+// to say: a Goexit is tried again, the result of a Save that panics is replaced, and an engine that has a
+// pool of its own may wrap that pool's errors.
+func TestJoinEngineDoesNotJudge(t *testing.T) {
+	ofAnotherPool := fmt.Errorf("the engine's own pool: %w", &pool.PanicError{Value: "boom"})
+	for name, c := range map[string]struct {
+		faults    enginetest.Faults
+		retryable func(error) bool
+		want      error
+	}{
+		"Save calls Goexit":        {enginetest.Faults{Save: enginetest.First(1, enginetest.Goexit())}, neverAgain, nil},
+		"Save panics":              {enginetest.Faults{Save: enginetest.First(1, enginetest.Panic("boom"))}, neverAgain, store.ErrRejected},
+		"Pull calls Goexit":        {enginetest.Faults{Pull: enginetest.First(1, enginetest.Goexit())}, neverAgain, nil},
+		"Save wraps another error": {enginetest.Faults{Save: enginetest.First(1, enginetest.Fail(ofAnotherPool))}, func(error) bool { return true }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, _ := join(t, judging{enginetest.WithFaults(newMemory(0), c.faults), c.retryable}, doubled, nil)
+				v, err := p.Get(t.Context(), accepted(t, p, 4)[0])
+				if c.want == nil {
+					require.NoError(t, err)
+					require.Equal(t, 8, v)
+				} else {
+					require.ErrorIs(t, err, c.want)
+				}
+				require.NoError(t, p.Stop(t.Context()))
+			})
+		})
 	}
 }

@@ -28,6 +28,13 @@ func Call(call func() error) (err error) {
 // ErrGoexit is what Apart returns of a call that has ended its goroutine.
 var ErrGoexit = fmt.Errorf("pool: in the engine: %w", store.ErrGoexit)
 
+// IsPanic reports whether err itself is that of a call that has panicked, and not what the callee has
+// wrapped.
+func IsPanic(err error) bool {
+	_, ok := err.(*store.PanicError) //nolint:errorlint // see above
+	return ok
+}
+
 // Apart is Call on a goroutine of its own, for which it waits. So a runtime.Goexit, which cannot
 // be recovered from, is an error like others, and does not end the caller's goroutine with all
 // that it holds. It costs about a microsecond: little for a call of an engine.

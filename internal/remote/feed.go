@@ -113,6 +113,9 @@ func (s *Share) queued() int { return int(int64(s.entered.Load()) - int64(s.begu
 // noteChange wakes feed if there may be something for it to do. Workers call it when they have
 // begun and when they have ended a task: they change the counts first and load low second, and feed
 // stores low first and loads the counts second, so one of them sees the other.
+//
+// A worker that has ended a task while others wait in the queue need not wake feed: it takes one of
+// those next, and looks again when it begins it.
 func (s *Share) noteChange() {
 	if int64(s.queued()) <= s.low.Load() {
 		s.wakeFeed()

@@ -5,8 +5,8 @@ import (
 	"errors"
 
 	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/internal/guard"
 	"github.com/resultpool/resultpool/internal/text"
-	"github.com/resultpool/resultpool/store"
 )
 
 // A FinalError is the error of a Finish that need not be repeated, since the engine will never
@@ -41,7 +41,7 @@ func (s *Share) Finish(ctx context.Context, recs []engine.Record) error {
 		return nil
 	}
 	err := s.ask(ctx, func(ctx context.Context) error { return s.eng.Save(ctx, save) })
-	_, panicked := err.(*store.PanicError) //nolint:errorlint // of this call, and not what the engine has wrapped
+	panicked := guard.IsPanic(err)
 	switch {
 	case err == nil:
 		s.ack(ctx, saved...)
