@@ -282,7 +282,7 @@ func (p *Pool[T, R]) moveLocked(sub *submission[T]) {
 // callFrom so that a worker comes when there is more.
 //
 // More means what the first submission still needs, or half of the queue. Less
-// would not wake its submitter, and a batch that is larger than the queue would
+// would not wake its submitter, and a submission that is larger than the queue would
 // bring a worker here for each of its tasks.
 //
 // After the cancel nobody gets room. onCancel, on its way, sends them off.

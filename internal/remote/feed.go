@@ -182,20 +182,20 @@ func (s *Share) takeOver(ds []engine.Delivery) {
 		}
 	}
 	s.enqueue(first)
-	var unsaved []uint64
+	var rerun []uint64
 	for _, id := range again {
-		if s.isUnsaved(id) {
-			unsaved = append(unsaved, id)
+		if s.mustRun(id) {
+			rerun = append(rerun, id)
 		}
 	}
-	s.enqueue(unsaved)
+	s.enqueue(rerun)
 }
 
-// isUnsaved reports whether a task that was delivered before is to be run. A process that had it
+// mustRun reports whether a task that was delivered before is to be run. A process that had it
 // may have saved its result and died before it could acknowledge the task: that is done here
 // then. It is to be run if the host is closed before the engine answers, and if the engine never
 // will: the first result that is saved counts.
-func (s *Share) isUnsaved(id uint64) bool {
+func (s *Share) mustRun(id uint64) bool {
 	saved := false
 	_, _ = s.failures.Loop().Do(s.intake, func() (backoff.Verdict, error) {
 		_, err := s.loadOnce(s.intake, id)

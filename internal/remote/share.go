@@ -34,7 +34,7 @@
 //
 //	Push       Push        patience, ctx, intake   until ctx or intake ends    it is returned
 //	Pull       feed        see pullContext         until intake ends           it ends the host
-//	Load       isUnsaved   patience, intake        until intake ends           the task is run
+//	Load       mustRun   patience, intake        until intake ends           the task is run
 //	MarkStart  a worker    patience, intake        until intake ends           starts are not counted
 //	Extend     keepLeases  a third of the lease    until the leases end        it ends the host
 //	Save       Finish      patience, ctx           not here                    it ends the host
