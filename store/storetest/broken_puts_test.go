@@ -82,7 +82,9 @@ var brokenPuts = []brokenStore{
 		}
 		return err
 	})},
-	{"Put looks and then stores", "clause=2/one-winner", withPut(lookThenStore)},
+	{"Put looks and then stores", "clause=2/one-winner", withPut(func(ctx context.Context, b *broken, res store.Result[int]) error {
+		return lookThenStoreAll(ctx, b, []store.Result[int]{res})
+	})},
 	{"losers are told before the result is there", "clause=2/one-winner", with(
 		withPut(func(ctx context.Context, b *broken, res store.Result[int]) error {
 			if b.mark(res.ID) > 1 {
@@ -113,7 +115,10 @@ var brokenPuts = []brokenStore{
 		}),
 	)},
 	{"a Put that is refused shows for a moment", "clause=1-4/races", with(
-		withGet(countingGet),
+		getting(func(b *broken, _ *store.Result[int], err error) error {
+			b.n.Add(1)
+			return err
+		}),
 		withPut(func(_ context.Context, b *broken, res store.Result[int]) error {
 			var other store.Result[int]
 			var held bool
@@ -124,16 +129,12 @@ var brokenPuts = []brokenStore{
 			if !held {
 				return nil
 			}
-			b.untilGet()
+			gets := b.n.Load()
+			b.window(func() bool { return b.n.Load() > gets })
 			b.locked(func() { b.m[res.ID] = other })
 			return store.ErrExists
 		}),
 	)},
-}
-
-// lookThenStore is a Put in two steps between which others may come.
-func lookThenStore(ctx context.Context, b *broken, res store.Result[int]) error {
-	return lookThenStoreAll(ctx, b, []store.Result[int]{res})
 }
 
 // cachingGet is a Get that remembers what it has found.
@@ -147,17 +148,6 @@ func cachingGet(ctx context.Context, b *broken, id store.ID) (store.Result[int],
 		b.cache.Store(id, res)
 	}
 	return res, err
-}
-
-// countingGet is a Get for which others wait with untilGet.
-func countingGet(ctx context.Context, b *broken, id store.ID) (store.Result[int], error) {
-	defer b.n.Add(1)
-	return b.reference.Get(ctx, id)
-}
-
-func (b *broken) untilGet() {
-	before := b.n.Load()
-	b.window(func() bool { return b.n.Load() > before })
 }
 
 // brokenDeletes break the promises of clauses 3 and 4.
