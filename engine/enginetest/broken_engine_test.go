@@ -164,11 +164,6 @@ var brokenOffers = []broken{
 			c.hang()
 		}
 	})},
-	{"Wait that ends says so in its own words", "Waiter/ends", after("Wait", func(c *twistedCall) {
-		if c.err != nil && !c.notFound() {
-			c.err = errBroken
-		}
-	})},
 	{"Wait with a context that is done finds nothing", "Waiter/ends", whenDone("Wait", func(c *twistedCall) { c.err = engine.ErrNotFound })},
 	{"starts are deliveries", "StartMarker/counts StartMarker/at-once", on("MarkStart", func(c *twistedCall) {
 		c.n = c.data.tasks[c.id].deliveries
@@ -187,22 +182,12 @@ var brokenOffers = []broken{
 	{"Size leaves out what is held", "Sizer/counts", after("Size", func(c *twistedCall) {
 		c.locked(func(d *memory) { c.n -= len(d.held) })
 	})},
-	{"Size is what it was before", "Sizer/counts", func(r *rig) {
-		before := 0
-		r.on("Size", func(c *twistedCall) {
-			c.do()
-			before, c.n = c.n, before
-		})
-	}},
 	{"the last kind wins", "Describer/first-wins", on("Describe", func(*twistedCall) {})},
 	{"the kind is forgotten when the queue is closed", "Describer/first-wins", whenClosed(func(d *memory) { d.kind = "" })},
 	{"the kind is looked for and then stored", "Describer/first-wins", looking("Describe", func(_ *twistedCall, d *memory) func() {
 		stored := d.kind
 		return func() { d.kind = stored }
 	})},
-	{"every error may pass", "Retryabler/of-this-package", func(r *rig) {
-		r.retryable = func(error) bool { return true }
-	}},
 	{"no error may pass", "Retryabler/of-this-package", func(r *rig) {
 		r.retryable = func(error) bool { return false }
 	}},

@@ -29,8 +29,6 @@ func (c *twistedCall) stored(id uint64) (stored bool) {
 	return stored
 }
 
-func (c *twistedCall) isStored(rec engine.Record) bool { return c.stored(rec.ID) }
-
 var brokenRecords = []broken{
 	{"records are text", "clause=10/round-trip", savesEach(func(c *twistedCall, rec engine.Record) error {
 		rec.Data = bytes.ToValidUTF8(rec.Data, []byte("?"))
@@ -52,14 +50,6 @@ var brokenRecords = []broken{
 			return c.save(rec)
 		}),
 	},
-	{"a batch is stored up to the first that is there", "clause=10/first-wins", before("Save", func(c *twistedCall) {
-		if i := slices.IndexFunc(c.recs, c.isStored); i >= 0 {
-			c.recs = c.recs[:i]
-		}
-	})},
-	{"a batch is at most a thousand", "clause=10/round-trip", before("Save", func(c *twistedCall) {
-		c.recs = c.recs[:min(1000, len(c.recs))]
-	})},
 	{"records are looked for and then stored", "clause=10/one-winner", looking("Save", func(c *twistedCall, d *memory) func() {
 		if _, stored := d.records[c.recs[0].ID]; stored {
 			return nil

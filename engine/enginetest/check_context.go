@@ -9,27 +9,21 @@ import (
 	"github.com/resultpool/resultpool/internal/kit"
 )
 
-var errCause = errors.New("enginetest: the cause of a cancel")
-
 // doneBefore calls every method with contexts that are done. It does its work, or says
 // that it does not.
 func doneBefore(s *subject) {
 	h := s.open()
-	canceled, cancel := context.WithCancel(s.ctx)
-	cancel()
-	caused, cancelCause := context.WithCancelCause(s.ctx)
-	cancelCause(errCause)
-	expired, cancel := context.WithDeadline(s.ctx, time.Now().Add(-time.Hour))
-	defer cancel()
-	for i, ctx := range []context.Context{canceled, caused, expired} {
-		h.tryDone(ctx, uint64(100*(i+1)))
-	}
+	id := uint64(0)
+	kit.WithDone(s.ctx, func(done context.Context) {
+		id += 100
+		h.tryDone(done, id)
+	})
 }
 
 func (h *handle) tryDone(done context.Context, id uint64) {
 	// did reports whether the work was done.
 	did := func(method string, err error) bool {
-		if err != nil && !refused(done, err) {
+		if err != nil && !kit.Refused(done, err) {
 			kit.Failf("%s, with a context that is done, returned error %q, want none or one matching the context's", method, err)
 		}
 		return err == nil
@@ -101,11 +95,11 @@ func doneWhileWaiting(s *subject) {
 // endsWithItsContext has call wait, and ends its context in every way.
 func (h *handle) endsWithItsContext(method string, call func(ctx context.Context) error) {
 	ends := func(ctx context.Context) {
-		if err := call(ctx); !refused(ctx, err) {
+		if err := call(ctx); !kit.Refused(ctx, err) {
 			kit.Failf("%s, waiting when its context ended, returned %v, want an error matching the context's", method, err)
 		}
 	}
-	for _, cause := range []error{nil, errCause} {
+	for _, cause := range []error{nil, kit.ErrCause} {
 		prompt(3, time.Second, method+", waiting when its context ended,", func() time.Duration {
 			ctx, cancel := context.WithCancelCause(h.ctx)
 			return h.woken(method, func() { ends(ctx) }, func() { cancel(cause) })

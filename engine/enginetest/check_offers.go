@@ -251,7 +251,7 @@ func waitEnds(s *subject) {
 	})
 	done, cancel := context.WithCancel(s.ctx)
 	cancel()
-	if _, err := h.Wait(done, id); !refused(done, err) {
+	if _, err := h.Wait(done, id); !kit.Refused(done, err) {
 		kit.Failf("Wait with a context that is done returned %v, want an error matching the context's", err)
 	}
 	ends := func(id uint64, want error, end func()) {

@@ -84,7 +84,7 @@ func pullsThatEnd(s *subject) {
 				got += len(ds)
 			case len(ds) > 0:
 				kit.Failf("Pull returned %d tasks and error %q, want one or the other", len(ds), err)
-			case !refused(ctx, err):
+			case !kit.Refused(ctx, err):
 				kit.Failf("Pull returned error %q, want one matching the context's", err)
 			case time.Now().After(end):
 				kit.Failf("Pull has returned %d of %d tasks, also after calls that had ended with their contexts", got, n)

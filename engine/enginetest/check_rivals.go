@@ -26,7 +26,7 @@ func allAtOnce(s *subject) {
 	work := func(h *handle, rng *rand.Rand) {
 		for {
 			ds, err := h.Pull(ctx, 16)
-			if refused(ctx, err) {
+			if kit.Refused(ctx, err) {
 				return
 			}
 			wantNil("Pull", err)

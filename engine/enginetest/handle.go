@@ -95,14 +95,9 @@ func (h *handle) quietFor(d time.Duration, why string) {
 		h.s.unexpected(ds[0])
 		kit.Failf("Pull returned task %d (%s, attempt %d), want none: %s", ds[0].ID, brief(ds[0].Task), ds[0].Attempt, why)
 	}
-	if !refused(ctx, err) {
+	if !kit.Refused(ctx, err) {
 		kit.Failf("Pull returned no task and %v, want an error matching the context's", err)
 	}
-}
-
-// refused reports whether err is how a method refuses to work, or to wait, with ctx.
-func refused(ctx context.Context, err error) bool {
-	return err != nil && ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
 }
 
 func (h *handle) ack(ds []engine.Delivery) {

@@ -49,13 +49,9 @@ func TestContract(t *testing.T) {
 
 // TestChild runs the checks where they can fail: of which subject, the parent says.
 func TestChild(t *testing.T) {
-	name, patience := kittest.ChildName(t), patience
-	if name == "hangs" {
-		patience = 2 * time.Second
-	}
+	name := kittest.ChildName(t)
 	newSubject := map[string]func(testing.TB) Subject{
 		"panics": broken{twist: on("Delete", func(*twistedCall) { panic("boom") })}.newSubject,
-		"hangs":  broken{twist: on("Pull", func(*twistedCall) { select {} })}.newSubject,
 		"offers nothing": func(testing.TB) Subject {
 			sub := newMemory(minLease)
 			open := sub.Open
@@ -84,12 +80,6 @@ func TestRun(t *testing.T) {
 			"panic: boom",
 			"Clause 13 of engine.Engine: After Delete has returned nil",
 			"--- PASS: TestChild/engine/clause=12/not-found",
-		}},
-		{"hangs", "/^clause=(8|10)$/^(nack|first-wins)$", true, []string{
-			"--- FAIL: TestChild/engine/clause=8/nack",
-			"not ended after 2s; all goroutines:",
-			"enginetest.nacked",
-			"--- PASS: TestChild/engine/clause=10/first-wins",
 		}},
 		{"offers nothing", "", false, []string{
 			"THE ENGINE IS NO engine.Waiter",

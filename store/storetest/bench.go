@@ -33,15 +33,13 @@ func RunBenchmarks(b *testing.B, newStore func(testing.TB) store.ResultStore[int
 }
 
 func runBenchmarks(b *testing.B, newStore func(testing.TB) store.ResultStore[int], many int) {
-	helds := []int{0, many}
-	for _, held := range helds {
-		b.Run(fmt.Sprintf("op=put/held=%d", held), func(b *testing.B) {
-			benchmarkMix(b, newStore(b), held, 100)
-		})
-	}
-	for _, puts := range []int{90, 50, 10} {
-		for _, held := range helds {
-			b.Run(fmt.Sprintf("mix=%d:%d/held=%d", puts, 100-puts, held), func(b *testing.B) {
+	for _, puts := range []int{100, 90, 50, 10} {
+		op := fmt.Sprintf("mix=%d:%d", puts, 100-puts)
+		if puts == 100 {
+			op = "op=put"
+		}
+		for _, held := range []int{0, many} {
+			b.Run(fmt.Sprintf("%s/held=%d", op, held), func(b *testing.B) {
 				benchmarkMix(b, newStore(b), held, puts)
 			})
 		}

@@ -3,7 +3,6 @@ package storetest
 import (
 	"context"
 	"errors"
-	"maps"
 	"math"
 	"sync/atomic"
 	"weak"
@@ -14,14 +13,6 @@ import (
 // brokenHolds break the promises of clauses 7, 8 and 10, and of several at once.
 var brokenHolds = []brokenStore{
 	{"the oldest is evicted beyond a hundred thousand", "clause=7/no-eviction BatchPutter/no-eviction", evicting(100_000)},
-	{"the index of Get forgets beyond a hundred and twenty thousand", "clause=7/no-eviction", getting(
-		func(b *broken, res *store.Result[int], err error) error {
-			if res.ID < 50 && b.size() > 120_000 {
-				return store.ErrNotFound
-			}
-			return err
-		},
-	)},
 	{"Put remembers the last hundred thousand IDs", "clause=7/no-eviction", withPut(
 		func(ctx context.Context, b *broken, res store.Result[int]) error {
 			b.locked(func() {
@@ -61,9 +52,6 @@ var brokenHolds = []brokenStore{
 		}
 		return store.ID(float64(id))
 	})},
-	{"a segment's number has 32 bits", "clause=8/boundaries", naming(
-		func(id store.ID) store.ID { return store.ID(uint32(id>>10))<<10 | id%1024 },
-	)},
 	{"All ends before the largest ID", "clause=8/boundaries", yielding(
 		func(_ context.Context, res store.Result[int], err error, yield yielder) bool {
 			return res.ID == math.MaxUint64 || yield(res, err)
@@ -74,32 +62,8 @@ var brokenHolds = []brokenStore{
 			panic("negative ID")
 		}
 	})},
-	{"Put looks and then stores, but only from 2^63 on", "clause=8/boundaries", withPut(
-		func(ctx context.Context, b *broken, res store.Result[int]) error {
-			if res.ID >= 1<<63 {
-				return lookThenStore(ctx, b, res)
-			}
-			return b.reference.Put(ctx, res)
-		},
-	)},
 	{"stores share what is above 2^40", "clause=10/two-stores", sharing(1<<40, newReference())},
 	{"all stores encode into one buffer", "clause=4/concurrent-rounds", encodingInto(new(atomic.Int64))},
-	{"growing loses what is put meanwhile", "clause=1/seen-by-others", withPut(
-		func(ctx context.Context, b *broken, res store.Result[int]) error {
-			var bigger map[store.ID]store.Result[int]
-			b.locked(func() {
-				if len(b.m) >= 256+int(b.n.Load()) {
-					b.n.Add(256)
-					bigger = maps.Clone(b.m)
-				}
-			})
-			if bigger != nil {
-				b.window(func() bool { return b.size() > len(bigger) })
-				b.locked(func() { b.m = bigger })
-			}
-			return b.reference.Put(ctx, res)
-		},
-	)},
 }
 
 // evicting has a store into which IDs come in order hold the last n.

@@ -75,7 +75,7 @@ func (s brokenStore) test(t *testing.T, hangs bool) {
 		if assert.Error(t, err, "%s passes a store whose fault is: %s", c.FullName(), s.fault) {
 			assert.NotErrorIs(t, err, kit.ErrNotOffered)
 			assert.Equal(t, hangs, kit.IsHung(err), "%v", err)
-			t.Logf("%.300s", err)
+			t.Logf("%s: %.300s", c.FullName(), err)
 		}
 		if hangs {
 			return // those that wait for what hangs without a pause would do so for ever
@@ -214,11 +214,6 @@ func (b *broken) mark(id store.ID) (n int) {
 		b.marks[id]++
 		n = b.marks[id]
 	})
-	return n
-}
-
-func (b *broken) marked(id store.ID) (n int) {
-	b.locked(func() { n = b.marks[id] })
 	return n
 }
 

@@ -185,7 +185,7 @@ func batchOneWinner(s *subject, open func() batchScript) {
 }
 
 func batchDoneContext(s *subject, open func() batchScript) {
-	s.withDone(func(done context.Context) {
+	kit.WithDone(s.ctx, func(done context.Context) {
 		o := open()
 		res := batch(1, poolBatch)
 		if worked(done, o.method+" of results none of which is held", o.putBatch(done, res)) {

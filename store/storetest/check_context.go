@@ -3,31 +3,15 @@ package storetest
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/resultpool/resultpool/internal/kit"
 	"github.com/resultpool/resultpool/store"
 )
 
-var errCause = errors.New("storetest: the cause of a cancel")
-
-// withDone calls f with contexts of every kind that are done.
-func (s *subject) withDone(f func(done context.Context)) {
-	canceled, cancel := context.WithCancel(s.ctx)
-	cancel()
-	caused, cancelCause := context.WithCancelCause(s.ctx)
-	cancelCause(errCause)
-	expired, cancel := context.WithDeadline(s.ctx, time.Now().Add(-time.Hour))
-	defer cancel()
-	kit.Within("with a context that is cancelled", func() { f(canceled) })
-	kit.Within("with a context that is cancelled with a cause", func() { f(caused) })
-	kit.Within("with a context that is expired", func() { f(expired) })
-}
-
 // doneOn calls f with contexts that are done and a store that holds the IDs 1 to 3. f changes
 // held as it changes the store.
 func (s *subject) doneOn(f func(o *script, held map[store.ID]store.Result[int], done context.Context)) {
-	s.withDone(func(done context.Context) {
+	kit.WithDone(s.ctx, func(done context.Context) {
 		o := s.open()
 		held := o.fill(3)
 		f(o, held, done)
@@ -36,15 +20,10 @@ func (s *subject) doneOn(f func(o *script, held map[store.ID]store.Result[int], 
 	})
 }
 
-// refused reports whether err is how a method refuses to work with ctx.
-func refused(ctx context.Context, err error) bool {
-	return err != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
-}
-
 // worked reports whether a method has worked with a context that is done. If it has not, err
 // must be the context's.
 func worked(done context.Context, call string, err error) bool {
-	if err != nil && !refused(done, err) {
+	if err != nil && !kit.Refused(done, err) {
 		kit.Failf("%s returned error %q, want nil or one matching the context's", call, err)
 	}
 	return err == nil
@@ -58,7 +37,7 @@ func putDone(s *subject) {
 			o.lacks(7)
 		}
 		err := o.st.Put(done, result(2, 1))
-		if !errors.Is(err, store.ErrExists) && !refused(done, err) {
+		if !errors.Is(err, store.ErrExists) && !kit.Refused(done, err) {
 			kit.Failf("Put(2), of an ID that is held, returned %v, want an error matching store.ErrExists or the context's", err)
 		}
 	})
@@ -71,7 +50,7 @@ func getDone(s *subject) {
 			kit.Failf("Get(2) returned %+v, want %+v", res, held[2])
 		}
 		_, err = o.st.Get(done, 7)
-		if !errors.Is(err, store.ErrNotFound) && !refused(done, err) {
+		if !errors.Is(err, store.ErrNotFound) && !kit.Refused(done, err) {
 			kit.Failf("Get(7), of an ID that is not held, returned %v, want an error matching store.ErrNotFound or the context's", err)
 		}
 	})
@@ -89,7 +68,7 @@ func deleteDone(s *subject) {
 
 // allDone wants all results, or an error that says why they are not all there.
 func allDone(s *subject) {
-	s.withDone(func(done context.Context) {
+	kit.WithDone(s.ctx, func(done context.Context) {
 		o := s.open()
 		held := o.fill(s.size(300, 1))
 		o.endsWell(done, held, func() {})
@@ -101,7 +80,7 @@ func cancelInBody(s *subject) {
 	held := o.fill(s.size(inBody, 1))
 	canceled, cancel := context.WithCancelCause(s.ctx)
 	defer cancel(nil)
-	o.endsWell(canceled, held, func() { cancel(errCause) })
+	o.endsWell(canceled, held, func() { cancel(kit.ErrCause) })
 }
 
 // endsWell loops over All with a ctx that is done, or that body makes done. The
@@ -119,9 +98,9 @@ func (o *script) endsWell(ctx context.Context, held map[store.ID]store.Result[in
 			kit.Failf("All yielded %+v, want %+v", res, held[res.ID])
 		case err == nil:
 			seen[res.ID] = true
-		case refused(ctx, err) && res.ID == 0:
+		case kit.Refused(ctx, err) && res.ID == 0:
 			ended = true
-		case refused(ctx, err):
+		case kit.Refused(ctx, err):
 			kit.Failf("All yielded the context's error with ID %d, want 0: it is not about one result", res.ID)
 		default:
 			kit.Failf("All yielded error %q, want none or one matching the context's", err)

@@ -90,7 +90,7 @@ func reserveConcurrent(s *subject) {
 
 func reserveDone(s *subject) {
 	r := s.reserver()
-	s.withDone(func(done context.Context) {
+	kit.WithDone(s.ctx, func(done context.Context) {
 		if first, err := r.ReserveIDs(done, 10); worked(done, "ReserveIDs", err) {
 			r.end = max(r.end, first+10)
 		}
