@@ -230,8 +230,7 @@ func TestJoinEngineIsGone(t *testing.T) {
 	}
 }
 
-// An engine that was closed under the pool, or is gone, saves nothing ever again, and counts no start of a task that may
-// have killed processes.
+// An engine that was closed under the pool saves nothing ever again.
 func TestJoinStopAfterTheEngineWasClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		eng := newMemory(0)
@@ -242,15 +241,6 @@ func TestJoinStopAfterTheEngineWasClosed(t *testing.T) {
 		require.NoError(t, eng.Close())
 		close(gate)
 		handedBack(t, p.Stop(atMost(t, time.Hour)), 1)
-	})
-	synctest.Test(t, func(t *testing.T) {
-		memory := newMemory(0)
-		id := pulled(t, memory, 1, 3)
-		var runs counted
-		p, _ := join(t, faulty(memory, enginetest.Faults{MarkStart: enginetest.Fail(engine.ErrGone)}), runs.double, nil)
-		require.NoError(t, soon(t, time.Hour, func() error { <-p.Done(); return nil }))
-		hasFailed(t, p, id, engine.ErrGone)
-		require.Zero(t, runs.times(1))
 	})
 }
 
@@ -362,36 +352,6 @@ func TestJoinCancelWithADeadEngine(t *testing.T) {
 			<-p.Done()
 			assert.Less(t, time.Since(begun), 30*time.Second)
 			checkStats(t, p.Stats())
-		})
-	}
-}
-
-// Goexit in any call of the engine neither ends the intake nor hangs the pool.
-func TestJoinEngineCallsGoexit(t *testing.T) {
-	goexit := enginetest.Goexit()
-	for name, faults := range map[string]enginetest.Faults{
-		"Pull":   {Pull: enginetest.First(5, goexit)},
-		"Load":   {Load: enginetest.First(5, goexit)},
-		"Extend": {Extend: enginetest.First(2, goexit)},
-		"Ack":    {Ack: enginetest.First(2, goexit)},
-		"Nack":   {Nack: goexit},
-	} {
-		bubble(t, name, func(t *testing.T) {
-			memory := newMemory(0)
-			pulled(t, memory, 1, 1)
-			var runs atomic.Int64
-			p, _ := join(t, faulty(memory, faults), func(_ context.Context, in int) (int, error) {
-				runs.Add(1)
-				time.Sleep(2 * lease)
-				return in, nil
-			}, nil)
-			other, _ := join(t, memory, nil, nil)
-			for i, id := range accepted(t, other, numbers(3)...) {
-				has(t, other, id, i)
-			}
-			require.NoError(t, other.Wait(t.Context()))
-			require.LessOrEqual(t, runs.Load(), int64(5))
-			require.NoError(t, soon(t, time.Hour, func() error { return p.Stop(t.Context()) }))
 		})
 	}
 }
@@ -546,100 +506,16 @@ func TestGetTextPanics(t *testing.T) {
 	})
 }
 
-// judging is an engine whose Retryable is the test's.
-type judging struct {
-	*enginetest.Faulty
-	retryable func(err error) bool
-}
-
-func (j judging) Retryable(err error) bool { return j.retryable(err) }
-
-// neverAgain takes every error for final.
-func neverAgain(error) bool { return false }
-
-// A Get that reads a stored result when the engine fails for good has the result: what is stored
-// may be read all the same.
-func TestJoinGetReadsWhilePoolFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		eng := enginetest.WithFaults(newMemory(0), enginetest.Faults{})
-		p, _ := join(t, eng, doubled, nil)
-		id := accepted(t, p, 4)[0]
-		require.NoError(t, p.Wait(t.Context()))
-
-		gate := make(chan struct{})
-		eng.SetFaults(enginetest.Faults{
-			Load: func(ctx context.Context, _ []uint64, do func(context.Context) error) error {
-				select {
-				case <-gate:
-					return do(ctx)
-				case <-ctx.Done():
-					return context.Cause(ctx)
-				}
-			},
-			Push: enginetest.Fail(engine.ErrGone),
-		})
-		got := make(chan error)
-		go func() { _, err := p.Get(t.Context(), id); got <- err }()
-		synctest.Wait()
-		_, err := p.Submit(t.Context(), 5)
-		require.ErrorIs(t, err, engine.ErrGone)
-		<-p.Done()
-		synctest.Wait()
-		close(gate)
-		require.NoError(t, <-got)
-	})
-}
-
-// An engine whose Retryable ends the goroutine loses no task that was delivered before.
-func TestJoinRetryableGoexits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		mem := newMemory(0)
-		id := pulled(t, mem, 4, 1) // by a process that dies
-		first := true
-		eng := judging{
-			enginetest.WithFaults(mem, enginetest.Faults{Load: enginetest.First(1, enginetest.Fail(errors.New("not now")))}),
-			func(error) bool {
-				if first {
-					first = false
-					runtime.Goexit()
-				}
-				return true
-			},
-		}
-		p, _ := join(t, eng, doubled, nil)
-		time.Sleep(10 * time.Minute)
-		has(t, p, id, 8)
-		require.NoError(t, p.Stop(t.Context()))
-	})
-}
-
-// What a call comes to that does not return is not for the engine to judge, nor for its wrapped errors
-// to say: a Goexit is tried again, the result of a Save that panics is replaced, and an engine that has a
-// pool of its own may wrap that pool's errors.
+// A Save that panics is not for the engine to judge, whatever the panic's value: the result is replaced. An error that
+// it returns is no such panic, though it wraps that of another pool.
 func TestJoinEngineDoesNotJudge(t *testing.T) {
 	ofAnotherPool := fmt.Errorf("the engine's own pool: %w", &pool.PanicError{Value: "boom"})
-	for name, c := range map[string]struct {
-		faults    enginetest.Faults
-		retryable func(error) bool
-		want      error
-	}{
-		"Save calls Goexit":        {enginetest.Faults{Save: enginetest.First(1, enginetest.Goexit())}, neverAgain, nil},
-		"Save panics":              {enginetest.Faults{Save: enginetest.First(1, enginetest.Panic("boom"))}, neverAgain, store.ErrRejected},
-		"Pull calls Goexit":        {enginetest.Faults{Pull: enginetest.First(1, enginetest.Goexit())}, neverAgain, nil},
-		"Save wraps another error": {enginetest.Faults{Save: enginetest.First(1, enginetest.Fail(ofAnotherPool))}, func(error) bool { return true }, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p, _ := join(t, judging{enginetest.WithFaults(newMemory(0), c.faults), c.retryable}, doubled, nil)
-				v, err := p.Get(t.Context(), accepted(t, p, 4)[0])
-				if c.want == nil {
-					require.NoError(t, err)
-					require.Equal(t, 8, v)
-				} else {
-					require.ErrorIs(t, err, c.want)
-				}
-				require.NoError(t, p.Stop(t.Context()))
-			})
-		})
-	}
+	synctest.Test(t, func(t *testing.T) {
+		eng := faulty(newMemory(0), enginetest.Faults{Save: enginetest.First(1, enginetest.Fail(ofAnotherPool))})
+		p, _ := join(t, eng, doubled, nil)
+		has(t, p, accepted(t, p, 4)[0], 8)
+		eng.SetFaults(enginetest.Faults{Save: enginetest.First(1, enginetest.Panic(errNotPermitted))})
+		require.ErrorIs(t, lacks(t, p, accepted(t, p, 4)[0]), store.ErrRejected)
+		require.NoError(t, p.Stop(t.Context()))
+	})
 }
