@@ -223,7 +223,6 @@ func (b *breakdown) fault(ctx context.Context, _ []store.ID, do func(context.Con
 var (
 	_ store.BatchPutter[int] = batches{}
 	_ store.BatchPutter[int] = reservingBatches{}
-	_ store.BatchPutter[int] = accountBatches{}
 	_ store.IDReserver       = (*reserver)(nil)
 	_ store.IDReserver       = reservingBatches{}
 )

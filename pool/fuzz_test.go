@@ -3,7 +3,6 @@ package pool_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
@@ -285,89 +283,4 @@ func TestNoLostWakeUp(t *testing.T) {
 			return
 		}
 	}
-}
-
-// FuzzMap maps over inputs that are bytes and say what becomes of them. The first byte
-// is the workers, the second how often the inputs are repeated, so that there are
-// blocks of them.
-func FuzzMap(f *testing.F) {
-	f.Add([]byte{2, 0, 0, 1, 2, 3, 4, 5, 6, 7})
-	f.Add([]byte{0, 5, 0, 0, 1, 0, 0, 2, 0, 0})
-	f.Add([]byte{15, 3})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) < 2 || len(data) > 80 {
-			return
-		}
-		synctest.Test(t, func(t *testing.T) { mapBytes(t, int(data[0]%40), int(data[1]%8), data[2:]) })
-	})
-}
-
-func mapBytes(t *testing.T, workers, doublings int, does []byte) {
-	in := numbers(len(does) << doublings)
-	kind := func(i int) byte { return does[i%len(does)] % 16 }
-	ctx, cancel := context.WithCancelCause(t.Context())
-	calls := make([]atomic.Int32, len(in))
-	var underWay gauge
-	fn := func(_ context.Context, i int) (int, error) {
-		defer underWay.enter()()
-		calls[i].Add(1)
-		switch kind(i) {
-		case 1:
-			return i + 1, errTask
-		case 2:
-			panic(i)
-		case 3:
-			runtime.Goexit()
-		case 4:
-			runtime.Gosched()
-		case 5:
-			if i > len(in)/2 {
-				cancel(errCause)
-			}
-		}
-		return i + 1, nil
-	}
-	out, err := pool.Map(ctx, in, fn, &pool.Options{Workers: workers})
-	synctest.Wait()
-	require.Zero(t, underWay.now.Load())
-	require.LessOrEqual(t, int(underWay.most.Load()), max(workers, runtime.GOMAXPROCS(0)*min(1, max(0, 1-workers))))
-	require.Len(t, out, len(in))
-
-	errs := joined(err)
-	next := func(i int) error {
-		require.NotEmpty(t, errs, "the error of input %d is lost", i)
-		err := errs[0]
-		errs = errs[1:]
-		require.ErrorContains(t, err, fmt.Sprintf("input %d:", i))
-		return err
-	}
-	unrun := 0
-	for i := range in {
-		want, n := i+1, calls[i].Load()
-		require.LessOrEqual(t, n, int32(1), "input %d was mapped twice", i)
-		switch kind := kind(i); {
-		case n == 0:
-			unrun++
-			want = 0
-		case kind == 1:
-			require.ErrorIs(t, next(i), errTask)
-		case kind == 2:
-			want = 0
-			var panicked *pool.PanicError
-			require.ErrorAs(t, next(i), &panicked)
-			require.Equal(t, i, panicked.Value)
-		case kind == 3:
-			want = 0
-			require.ErrorIs(t, next(i), pool.ErrGoexit)
-		}
-		require.Equal(t, want, out[i], "input %d", i)
-	}
-	if unrun > 0 {
-		require.ErrorIs(t, ctx.Err(), context.Canceled, "nothing was cancelled, and %d did not run", unrun)
-		require.Len(t, errs, 1)
-		matchesAll(t, errs[0], pool.ErrNotRun, errCause)
-		require.ErrorContains(t, errs[0], fmt.Sprintf("%d of %d inputs", unrun, len(in)))
-		return
-	}
-	require.Empty(t, errs)
 }

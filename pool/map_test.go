@@ -1,6 +1,7 @@
 package pool_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,53 +30,123 @@ func joined(err error) []error {
 	return nil
 }
 
+// end is how a call of Map's function ends.
+type end byte
+
+const (
+	returns end = iota
+	returnsError
+	panicsWith // errTask
+	exits
+	yields
+	cancels // the context, in the second half of the inputs
+	returnsGoexit
+	ends
+)
+
+// wantOf is the error of a call that ends so.
+var wantOf = [ends]error{returnsError: errTask, panicsWith: errTask, exits: pool.ErrGoexit, returnsGoexit: pool.ErrGoexit}
+
+// mapEnds maps over n inputs, whose calls end in those ways in turn, and requires that none is
+// mapped twice, that no value and no error is lost, and that only a cancel leaves inputs unrun.
+func mapEnds(t *testing.T, n, workers int, how []end) {
+	t.Helper()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	runs := make([]atomic.Int32, n)
+	var calls gauge
+	out, err := pool.Map(ctx, numbers(n), func(_ context.Context, i int) (int, error) {
+		defer calls.enter()()
+		runs[i].Add(1)
+		end := how[i%len(how)]
+		switch end {
+		case panicsWith:
+			panic(errTask)
+		case exits:
+			runtime.Goexit()
+		case yields:
+			runtime.Gosched()
+		case cancels:
+			if i > n/2 {
+				cancel(errCause)
+			}
+		}
+		return i + 100, wantOf[end]
+	}, &pool.Options{Workers: workers})
+	synctest.Wait()
+	require.Zero(t, calls.now.Load())
+	require.LessOrEqual(t, int(calls.most.Load()), cmp.Or(workers, runtime.GOMAXPROCS(0)))
+	require.Len(t, out, n)
+
+	errs, unrun := joined(err), 0
+	for i := range n {
+		end, value := how[i%len(how)], i+100
+		switch ran := runs[i].Load(); {
+		case ran == 0:
+			unrun++
+			end, value = returns, 0
+		case end == panicsWith || end == exits:
+			value = 0
+			fallthrough
+		default:
+			require.EqualValues(t, 1, ran, "calls for input %d", i)
+		}
+		require.Equal(t, value, out[i], "input %d", i)
+		if wantOf[end] == nil {
+			continue
+		}
+		require.NotEmpty(t, errs, "the error of input %d is lost", i)
+		require.ErrorIs(t, errs[0], wantOf[end])
+		require.ErrorContains(t, errs[0], fmt.Sprintf("pool: input %d: ", i))
+		var panicked *pool.PanicError
+		require.Equal(t, end == panicsWith, errors.As(errs[0], &panicked) && strings.Contains(string(panicked.Stack), "mapEnds"))
+		errs = errs[1:]
+	}
+	if unrun > 0 {
+		require.Equal(t, errCause, context.Cause(ctx), "nothing was cancelled, and %d did not run", unrun)
+		require.Len(t, errs, 1)
+		matchesAll(t, errs[0], pool.ErrNotRun, errCause)
+		require.ErrorContains(t, errs[0], fmt.Sprintf("%d of %d inputs", unrun, n))
+		return
+	}
+	require.Empty(t, errs)
+}
+
 // rill #72, #86, #90; pond, conc #106, #156: no error is lost, whatever it is and wherever, and no
 // value beside it or after it. A worker that a Goexit ends is replaced, also if it is the only one,
 // and one that returns ErrGoexit is not.
 func TestMapErrors(t *testing.T) {
-	wants := []error{nil, errTask, io.ErrClosedPipe, pool.ErrGoexit, pool.ErrGoexit}
-	for n, all := 1, len(wants); n <= 4; n, all = n+1, all*len(wants) {
-		for ends := range all { // how the calls end, as a number with n digits
-			synctest.Test(t, func(t *testing.T) {
-				digits := make([]int, n)
-				for i, left := 0, ends; i < n; i, left = i+1, left/len(wants) {
-					digits[i] = left % len(wants)
-				}
-				workers := 1 + ends%2
-				var calls gauge
-				out, err := pool.Map(t.Context(), numbers(n), func(_ context.Context, i int) (int, error) {
-					defer calls.enter()()
-					switch digits[i] {
-					case 2:
-						panic(io.ErrClosedPipe)
-					case 3:
-						runtime.Goexit()
-					}
-					return i + 100, wants[digits[i]]
-				}, &pool.Options{Workers: workers})
-				require.Len(t, out, n)
-				errs := joined(err)
-				for i, how := range digits {
-					if how == 2 || how == 3 {
-						assert.Zero(t, out[i])
-					} else {
-						assert.Equal(t, i+100, out[i])
-					}
-					if how == 0 {
-						continue
-					}
-					require.NotEmpty(t, errs)
-					assert.ErrorIs(t, errs[0], wants[how])
-					assert.ErrorContains(t, errs[0], fmt.Sprintf("pool: input %d: ", i))
-					var panicked *pool.PanicError
-					assert.Equal(t, how == 2, errors.As(errs[0], &panicked) && strings.Contains(string(panicked.Stack), "TestMapErrors"))
-					errs = errs[1:]
-				}
-				assert.Empty(t, errs)
-				assert.LessOrEqual(t, calls.most.Load(), int64(workers))
-			})
+	kinds := []end{returns, returnsError, panicsWith, exits, returnsGoexit}
+	for n, all := 1, len(kinds); n <= 4; n, all = n+1, all*len(kinds) {
+		for number := range all { // how the calls end, as a number with n digits
+			how := make([]end, n)
+			for i, left := 0, number; i < n; i, left = i+1, left/len(kinds) {
+				how[i] = kinds[left%len(kinds)]
+			}
+			synctest.Test(t, func(t *testing.T) { mapEnds(t, n, 1+number%2, how) })
 		}
 	}
+}
+
+// FuzzMap maps over inputs that are bytes and say what becomes of them. The first byte
+// is the workers, the second how often the inputs are repeated, so that there are
+// blocks of them.
+func FuzzMap(f *testing.F) {
+	f.Add([]byte{2, 0, 0, 1, 2, 3, 4, 5, 6, 7})
+	f.Add([]byte{0, 5, 0, 0, 1, 0, 0, 2, 0, 0})
+	f.Add([]byte{15, 3})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) < 2 || len(data) > 80 {
+			return
+		}
+		how := make([]end, len(data)-2)
+		for i, b := range data[2:] {
+			if b %= 16; b < byte(ends) {
+				how[i] = end(b)
+			}
+		}
+		synctest.Test(t, func(t *testing.T) { mapEnds(t, len(how)<<(data[1]%8), int(data[0]%40), how) })
+	})
 }
 
 // An input that is left in another's block is mapped like any other: a panic in it is

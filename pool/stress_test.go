@@ -167,14 +167,11 @@ func (a *account) open(t *testing.T, inner store.ResultStore[int], batch bool, o
 	for i := range a.gates {
 		a.gates[i] = make(chan struct{})
 	}
-	var st store.ResultStore[int] = accountStore{inner, a}
-	if batch {
-		st = accountBatches{accountStore{inner, a}}
-	}
+	st := &testStore{ResultStore: inner, put: a.watch}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	a.cancel = cancel
 	var err error
-	a.p, err = pool.New(ctx, a.do, st, opts)
+	a.p, err = pool.New(ctx, a.do, st.as(batch), opts)
 	require.NoError(t, err)
 }
 
@@ -184,27 +181,8 @@ func (a *account) fault(format string, args ...any) {
 	a.faults = append(a.faults, fmt.Sprintf(format, args...))
 }
 
-// accountStore counts what is stored.
-type accountStore struct {
-	store.ResultStore[int]
-	a *account
-}
-
-func (s accountStore) Put(ctx context.Context, res store.Result[int]) error {
-	return s.a.save(ctx, []store.Result[int]{res})
-}
-
-type accountBatches struct{ accountStore }
-
-func (s accountBatches) PutBatch(ctx context.Context, res []store.Result[int]) error {
-	return s.a.save(ctx, res)
-}
-
-func (a *account) save(ctx context.Context, res []store.Result[int]) (err error) {
-	ids := make([]store.ID, len(res))
-	for i := range res {
-		ids[i] = res[i].ID
-	}
+// watch is the fault of the store. It notes what is stored, through the account's own fault.
+func (a *account) watch(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
 	stored, told := false, false
 	defer func() {
 		a.mu.Lock()
@@ -213,19 +191,19 @@ func (a *account) save(ctx context.Context, res []store.Result[int]) (err error)
 			a.lied[id] = a.lied[id] || stored && !told
 		}
 	}()
-	err = through(ctx, a.put, ids, func(context.Context) error {
+	err := through(ctx, a.put, ids, func(ctx context.Context) error {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		for _, r := range res {
-			if _, twice := a.stored[r.ID]; twice && !a.lied[r.ID] {
-				a.faults = append(a.faults, fmt.Sprintf("result %d was put twice", r.ID))
+		for _, id := range ids {
+			if _, twice := a.stored[id]; twice && !a.lied[id] {
+				a.faults = append(a.faults, fmt.Sprintf("result %d was put twice", id))
 			}
 		}
-		if err := putAllOrNone(a.inner, res); err != nil {
+		if err := do(ctx); err != nil {
 			return err
 		}
-		for _, r := range res {
-			a.stored[r.ID] = r
+		for _, id := range ids {
+			a.stored[id], _ = a.inner.Get(ctx, id)
 		}
 		stored = true
 		return nil

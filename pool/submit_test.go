@@ -312,26 +312,32 @@ func refusedLate(t *testing.T, p taskPool, n int, calls ...*pending) {
 	assert.EqualValues(t, n, p.Stats().Submitted)
 }
 
-// A cancel that comes from a task, whose worker makes room as soon as it returns; and that of a
-// context that is not the standard library's, and takes its time to close its channel.
+// A cancel that comes from a task, whose worker makes room as soon as it returns, of a context of
+// the standard library and of another; and that of a context which takes its time to close its
+// channel.
 func TestLateCancelAcceptsNothing(t *testing.T) {
 	for name, c := range map[string]struct {
-		inTask  bool
-		outcome error
-		rounds  int
+		standard, inTask bool
+		outcome          error
+		rounds           int
 	}{
-		"in a task":     {true, nil, 200},
-		"late, success": {false, nil, 1},
-		"late, failure": {false, errTask, 1},
+		"in a task":         {true, true, nil, 200},
+		"in a task, custom": {false, true, nil, 200},
+		"late, success":     {false, false, nil, 1},
+		"late, failure":     {false, false, errTask, 1},
 	} {
 		for range c.rounds {
 			bubble(t, name, func(t *testing.T) {
 				ctx := newCustomCtx()
-				p := newPoolIn(t, ctx, &pool.Options{Workers: 1, Queue: 1})
+				parent, cancel := context.Context(ctx), ctx.cancel
+				if c.standard {
+					parent, cancel = context.WithCancelCause(t.Context())
+				}
+				p := newPoolIn(t, parent, &pool.Options{Workers: 1, Queue: 1})
 				gate := make(chan struct{})
 				submit(t, p, func(context.Context) (int, error) {
 					if <-gate; c.inTask {
-						ctx.cancel(errCause)
+						cancel(errCause)
 					}
 					return 1, c.outcome
 				})
