@@ -79,63 +79,64 @@ func TestRemoteSuspects(t *testing.T) {
 	}
 }
 
-// Of suspects that somebody has died at, one runs at a time. Those that wait have not started,
-// and when the host closes they are given back.
+// Of suspects that somebody has died at, one runs at a time. Those that wait have not started, and when the host closes
+// they are given back. They run at once if nobody is known to have died at them.
 func TestRemoteSuspectsTakeTurns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		e := newEngine(faults{})
-		ids := e.suspects(t, 4, 2, 1)
-		h := newHost(t, e, 4)
-		h.Start()
-		type begun struct {
-			start remote.Start
-			err   error
-		}
-		starts := make(chan begun, 4)
-		for range 4 {
-			go func() {
-				_, start, err := h.Begin(<-h.tasks)
-				starts <- begun{start, err}
-			}()
-		}
-		for range 2 {
-			synctest.Wait()
-			require.Len(t, starts, 1)
-			one := <-starts
-			require.NoError(t, one.err)
-			one.start.End(false)
-		}
-		synctest.Wait()
-		require.Len(t, starts, 1)
-		third := <-starts
-		all := 0
-		for _, id := range ids {
-			all += e.starts(t, id)
-		}
-		assert.Equal(t, 4+3, all)
-		h.shut(errClosed)
-		fourth := <-starts
-		assert.True(t, remote.IsHandBack(fourth.err))
-		assert.ErrorIs(t, fourth.err, errClosed)
-		assert.ErrorContains(t, fourth.err, "pool: given back to the engine: the host is closed")
-		third.start.End(false)
-		fourth.start.End(true)
-	})
-}
-
-// Suspects run at once if nobody is known to have died at them: the engine cannot count starts, or its first answers
-// have failed.
-func TestRemoteSuspectsRunAtOnce(t *testing.T) {
-	for name, mark := range map[string]fault{
-		"not counted": enginetest.Fail(errors.ErrUnsupported),
-		"fails":       enginetest.First(4, bad["fails"]),
+	for name, c := range map[string]struct {
+		starts, atOnce int
+		mark           fault
+	}{
+		"somebody has died": {1, 1, nil},
+		"not counted":       {1, 4, enginetest.Fail(errors.ErrUnsupported)},
+		"fails at first":    {0, 4, enginetest.First(4, bad["fails"])},
 	} {
 		bubble(t, name, func(t *testing.T) {
-			e := newEngine(faults{MarkStart: mark})
-			e.suspects(t, 4, 3, 0)
-			newHost(t, e, 4).work(lasting(time.Hour))
-			time.Sleep(90 * time.Minute)
-			assert.Zero(t, e.size(t))
+			e := newEngine(faults{MarkStart: c.mark})
+			ids := e.suspects(t, 4, 2, c.starts)
+			h := newHost(t, e, 4)
+			h.Start()
+			type begun struct {
+				start remote.Start
+				err   error
+			}
+			starts := make(chan begun, 4)
+			for range 4 {
+				go func() {
+					_, start, err := h.Begin(<-h.tasks)
+					starts <- begun{start, err}
+				}()
+			}
+			next := func(atOnce int) remote.Start {
+				time.Sleep(time.Second)
+				synctest.Wait()
+				require.Len(t, starts, atOnce)
+				one := <-starts
+				require.NoError(t, one.err)
+				return one.start
+			}
+			if c.atOnce == 4 {
+				for n := range 4 {
+					start := next(4 - n)
+					start.End(false)
+				}
+				return
+			}
+			for range 2 {
+				start := next(1)
+				start.End(false)
+			}
+			third := next(1)
+			all := 0
+			for _, id := range ids {
+				all += e.starts(t, id)
+			}
+			assert.Equal(t, 4+3, all)
+			h.shut(errClosed)
+			fourth := <-starts
+			assert.True(t, remote.IsHandBack(fourth.err))
+			assert.ErrorContains(t, fourth.err, "pool: given back to the engine: the host is closed")
+			third.End(false)
+			fourth.start.End(true)
 		})
 	}
 }

@@ -3,6 +3,7 @@ package remote_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -210,13 +211,6 @@ func TestRemotePullFails(t *testing.T) {
 			assert.NoError(t, h.hasFailed())
 		})
 	}
-	bubble(t, "final", func(t *testing.T) {
-		h := newHost(t, newEngine(faults{Pull: enginetest.Fail(engine.ErrClosed)}), 1)
-		h.Start()
-		synctest.Wait()
-		assert.ErrorIs(t, h.hasFailed(), engine.ErrClosed)
-		assert.ErrorContains(t, h.hasFailed(), "pool: taking over tasks")
-	})
 }
 
 // What a Pull returns beside an error, or twice, is run once.
@@ -260,6 +254,7 @@ func TestRemoteLooksForResults(t *testing.T) {
 		"saved":             {load(nil), true, 0, 0, nil},
 		"not saved":         {load(nil), false, 0, 1, nil},
 		"saved, once known": {load(enginetest.First(3, bad["fails"])), true, 70 * time.Millisecond, 0, nil},
+		"Retryable exits":   {load(enginetest.First(1, bad["fails"])), false, 10 * time.Millisecond, 1, nil},
 		"dropped":           {load(enginetest.First(1, hang)), true, 5010 * time.Millisecond, 0, nil},
 		"may not look":      {load(enginetest.Fail(errors.ErrUnsupported)), true, 0, 1, nil},
 		"gone":              {load(enginetest.Fail(engine.ErrGone)), true, 0, 0, engine.ErrGone},
@@ -270,7 +265,14 @@ func TestRemoteLooksForResults(t *testing.T) {
 	} {
 		bubble(t, name, func(t *testing.T) {
 			e := newEngine(c.faults)
-			e.final = func(err error) bool { return err == errClosed }
+			judged := false
+			e.final = func(err error) bool {
+				if name == "Retryable exits" && !judged {
+					judged = true
+					runtime.Goexit()
+				}
+				return err == errClosed
+			}
 			id := e.suspects(t, 1, 0, 0)[0]
 			e.dies(t)
 			if c.saved {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/resultpool/resultpool/engine"
 	"github.com/resultpool/resultpool/engine/enginetest"
+	"github.com/resultpool/resultpool/internal/guard"
 	"github.com/resultpool/resultpool/internal/remote"
 )
 
@@ -34,13 +35,15 @@ func TestRemoteFinish(t *testing.T) {
 		"Save says too large":   {faults{Save: enginetest.Fail(engine.ErrTooLarge)}, engine.ErrTooLarge, false, false, false, 0},
 		"Save is not permitted": {faults{Save: enginetest.Fail(errFinal)}, errFinal, true, false, false, 0},
 		"gone":                  {faults{Save: enginetest.Fail(engine.ErrGone)}, engine.ErrGone, true, false, false, 0},
+		"Save calls Goexit":     {faults{Save: enginetest.Goexit()}, guard.ErrGoexit, false, false, false, 0},
+		"Save panics":           {faults{Save: enginetest.Panic(errFinal)}, errFinal, false, false, false, 0},
 		"Ack fails":             {faults{Ack: bad["fails"]}, nil, false, true, false, 0},
 		"Ack hangs":             {faults{Ack: hang}, nil, false, true, false, 5 * time.Second},
 		"Ack is not permitted":  {faults{Ack: enginetest.Fail(errFinal)}, nil, true, true, false, 0},
 	} {
 		bubble(t, name, func(t *testing.T) {
 			e := newEngine(c.faults)
-			e.final = func(err error) bool { return errors.Is(err, errFinal) }
+			e.final = func(err error) bool { return errors.Is(err, errFinal) || errors.Is(err, guard.ErrGoexit) }
 			id := e.suspects(t, 1, 0, 0)[0]
 			h := newHost(t, e, 1)
 			h.Start()
@@ -85,6 +88,11 @@ func TestRemoteGivesBack(t *testing.T) {
 		require.Len(t, ds, 1)
 		assert.Equal(t, ids[1], ds[0].ID)
 		assert.Equal(t, 2, e.size(t))
+		begun := time.Now()
+		h.Forget(ids[2]) // its result was given up: it is another's when its lease ends
+		_, err = e.memory.Pull(t.Context(), 1)
+		assert.NoError(t, err)
+		assert.Equal(t, lease, time.Since(begun))
 	})
 	synctest.Test(t, func(t *testing.T) {
 		var nacks atomic.Int64
@@ -222,25 +230,6 @@ func TestRemoteLeasesAreKept(t *testing.T) {
 		e.suspects(t, 1, 0, 0)
 		time.Sleep(11 * lease)
 		assert.InDelta(t, 30, calls.Load(), 1)
-	})
-}
-
-// A task whose result was given up is another's when its lease ends.
-func TestRemoteForget(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		e := newEngine(faults{})
-		id := e.suspects(t, 1, 0, 0)[0]
-		h := newHost(t, e, 1)
-		h.Start()
-		end := h.begin(<-h.tasks)
-		begun := time.Now()
-		h.shut(errClosed)
-		end()
-		h.Forget(id)
-		h.running.Wait()
-		_, err := e.memory.Pull(t.Context(), 1)
-		assert.NoError(t, err)
-		assert.Equal(t, lease, time.Since(begun))
 	})
 }
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,7 +13,6 @@ import (
 
 	"github.com/resultpool/resultpool/engine"
 	"github.com/resultpool/resultpool/engine/enginetest"
-	"github.com/resultpool/resultpool/internal/backoff"
 	"github.com/resultpool/resultpool/internal/remote"
 )
 
@@ -56,8 +55,11 @@ func TestRemotePush(t *testing.T) {
 			errs{context.DeadlineExceeded, refused, remote.ErrUnconfirmed}, nil, time.Minute},
 		"lost, then too large": {lostThen(fail(engine.ErrTooLarge)), true,
 			errs{engine.ErrTooLarge}, errs{remote.ErrUnconfirmed}, 10 * time.Millisecond},
-		"gone":            {fail(gone), true, errs{engine.ErrGone}, errs{remote.ErrUnconfirmed}, 0},
-		"lost, then gone": {lostThen(fail(gone)), true, errs{engine.ErrGone, remote.ErrUnconfirmed}, nil, 10 * time.Millisecond},
+		// The host's refusal comes at once, whatever the engine and the caller's own context do.
+		"full, and closed":  {fail(engine.ErrFull), true, errs{errClosed, errDown}, errs{remote.ErrUnconfirmed}, time.Second},
+		"hangs, and closed": {hang, true, errs{errClosed, errDown, remote.ErrUnconfirmed}, nil, time.Second},
+		"gone":              {fail(gone), true, errs{engine.ErrGone}, errs{remote.ErrUnconfirmed}, 0},
+		"lost, then gone":   {lostThen(fail(gone)), true, errs{engine.ErrGone, remote.ErrUnconfirmed}, nil, 10 * time.Millisecond},
 	} {
 		bubble(t, name, func(t *testing.T) {
 			e := newEngine(faults{Push: c.fault})
@@ -65,6 +67,9 @@ func TestRemotePush(t *testing.T) {
 			h := newHost(t, e, 1)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
+			if slices.Contains(c.want, errClosed) {
+				time.AfterFunc(time.Second, func() { h.Fail(errDown) })
+			}
 			begun := time.Now()
 			ids, err := h.Push(ctx, tasks(2), c.wait)
 			assert.Equal(t, c.took, time.Since(begun))
@@ -82,7 +87,7 @@ func TestRemotePush(t *testing.T) {
 				assert.NotErrorIs(t, err, not)
 			}
 			assert.Empty(t, ids)
-			assert.Equal(t, errors.Is(err, engine.ErrGone), h.hasFailed() != nil)
+			assert.Equal(t, errors.Is(err, engine.ErrGone) || errors.Is(err, errClosed), h.hasFailed() != nil)
 		})
 	}
 }
@@ -137,46 +142,4 @@ func TestRemotePushAnswersNonsense(t *testing.T) {
 			assert.Empty(t, ids)
 		})
 	}
-}
-
-// A Push that waits says why the host refuses, at once, whatever the engine and its own context do.
-func TestRemotePushIsRefused(t *testing.T) {
-	for name, fault := range map[string]fault{"is full": enginetest.Fail(engine.ErrFull), "hangs": hang} {
-		bubble(t, name, func(t *testing.T) {
-			h := newHost(t, newEngine(faults{Push: fault}), 1)
-			begun := time.Now()
-			time.AfterFunc(time.Second, func() { h.Fail(errDown) })
-			_, err := h.Push(t.Context(), tasks(1), true)
-			assert.ErrorIs(t, err, h.Refusal())
-			assert.Equal(t, name == "hangs", errors.Is(err, remote.ErrUnconfirmed))
-			assert.Equal(t, time.Second, time.Since(begun))
-		})
-	}
-}
-
-// watched is a context that counts those who want to hear of its end.
-type watched struct {
-	context.Context
-	done chan struct{}
-	n    atomic.Int64
-}
-
-func (w *watched) Done() <-chan struct{} { return w.done }
-
-func (w *watched) AfterFunc(func()) (stop func() bool) {
-	w.n.Add(1)
-	return func() bool { w.n.Add(-1); return true }
-}
-
-// Neither the caller's context nor the host's remembers a Push that is over.
-func TestRemotePushLeavesNothingBehind(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx := &watched{Context: context.Background(), done: make(chan struct{})}
-		intake := &watched{Context: context.Background(), done: make(chan struct{})}
-		share := remote.New(intake, newMemory(), newHost(t, newMemory(), 0), backoff.New())
-		_, err := share.Push(ctx, tasks(1), true)
-		assert.NoError(t, err)
-		assert.Zero(t, ctx.n.Load())
-		assert.Zero(t, intake.n.Load())
-	})
 }
