@@ -194,7 +194,7 @@ func TestCauseCallsBack(t *testing.T) {
 			p.cancel(c.cause)
 			close(gate)
 			<-p.Done()
-			var unrun error = held(t, p, queued).Err
+			unrun := held(t, p, queued).Err
 			_, refused := p.Submit(t.Context(), value(1))
 			assert.ErrorIs(t, refused, pool.ErrClosed)
 			var got errorFunc
