@@ -307,7 +307,7 @@ var endings = map[string]struct {
 	"its own ctx":       {func(_ taskPool, cancel context.CancelCauseFunc) { cancel(io.EOF) }, []error{io.EOF}},
 	"Stop":              {func(p taskPool, _ context.CancelCauseFunc) { _ = p.Stop(doneContext()) }, []error{pool.ErrClosed}},
 	"Stop that waits":   {func(p taskPool, _ context.CancelCauseFunc) { p.stopping() }, []error{pool.ErrClosed}},
-	"Stop after Resize": {func(p taskPool, _ context.CancelCauseFunc) { _, _ = p.Resize(2), p.Stop(doneContext()) }, []error{pool.ErrClosed}},
+	"Stop after Resize": {func(p taskPool, _ context.CancelCauseFunc) { _, _ = p.Resize(1), p.Stop(doneContext()) }, []error{pool.ErrClosed}},
 	"cancel":            {func(p taskPool, _ context.CancelCauseFunc) { p.cancel(errCause) }, []error{pool.ErrClosed, errCause}},
 	"Resize(0)":         {func(p taskPool, _ context.CancelCauseFunc) { _ = p.Resize(0) }, []error{pool.ErrNoWorkers}},
 	"Resize(0) and (1)": {func(p taskPool, _ context.CancelCauseFunc) { _, _ = p.Resize(0), p.Resize(1) }, []error{pool.ErrNoWorkers}},

@@ -228,7 +228,7 @@ func (j *joint[T, R]) Refusal() error {
 	return j.pool.refusalLocked(nil)
 }
 
-// Workers returns how many tasks may run at once, and for how many more there is room.
+// Workers returns how many tasks may run at once, and how many more may wait for that.
 func (j *joint[T, R]) Workers() (workers, queue int) {
 	j.pool.mu.Lock()
 	defer j.pool.mu.Unlock()

@@ -44,15 +44,16 @@ func (p *Pool[T, R]) nextBatch() []saver.Entry[R] {
 	p.mu.Lock()
 	defer p.wakeAndUnlock()
 	h.batch = h.next.Take(h.batch)
-	h.writing = len(h.batch) > 0
+	if h.writing = len(h.batch) > 0; !h.writing {
+		h.batch = nil // an idle pool keeps one array
+	}
 	return h.batch
 }
 
 // setAside takes a result that the store fails to take, alone, out of the way of the others: one that
-// fails for a reason of its own must not hold up those that the store would take. It is
-// tried for as long as it takes beside the writer, as a worker's result is over a store without
-// batches. There are no more of them than there are workers, so a store that is down stops the
-// writer.
+// fails for a reason of its own must not hold up those that the store would take. It is tried beside
+// the writer for as long as it takes, as a worker's is over a store without batches. There are no more
+// of them than workers, so a store that is down stops the writer.
 func (p *Pool[T, R]) setAside(one *saver.Job[R]) bool {
 	p.mu.Lock()
 	defer p.wakeAndUnlock()

@@ -45,7 +45,7 @@ const (
 
 // wakeAndUnlock does all that follows from what was changed with mu held, and frees mu:
 // submitters get the room that there is, a worker is woken, the gates are set, those who wait
-// are told, and the pool ends. A plain Unlock is allowed where nothing was changed.
+// are told, and the pool ends. A plain Unlock is allowed where nobody waits for what was changed.
 func (p *Pool[T, R]) wakeAndUnlock() {
 	p.refillLocked()
 	p.wakeLocked()

@@ -11,10 +11,10 @@ import (
 	"github.com/resultpool/resultpool/internal/text"
 )
 
-// MaxHeldBytes is how many bytes of tasks are held, at most, beyond those that the workers need: with
+// maxHeldBytes is how many bytes of tasks are held, at most, beyond those that the workers need: with
 // more, feed takes over only what idle workers begin at once. A task without a worker does nothing
 // here but take memory, and another machine might run it.
-const MaxHeldBytes = 8 << 20
+const maxHeldBytes = 8 << 20
 
 // longestLook is for how long feed looks out for more tasks than the idle workers can begin:
 // those that come later may take longer than the last ones.
@@ -100,7 +100,7 @@ func (s *Share) wanted(ahead int) (idle, more int) {
 	unended := int(s.entered.Load() - s.ended.Load())
 	idle = min(max(0, workers-unended), room)
 	waiting := max(0, unended-workers) // for a worker that is busy now
-	if more = ahead - waiting; more <= ahead/2 || s.held.size() >= MaxHeldBytes {
+	if more = ahead - waiting; more <= ahead/2 || s.held.size() >= maxHeldBytes {
 		more = 0
 	}
 	return idle, min(more, room-idle)

@@ -34,7 +34,7 @@
 //
 //	Push       Push        patience, ctx, intake   until ctx or intake ends    it is returned
 //	Pull       feed        see pullContext         until intake ends           it ends the host
-//	Load       mustRun   patience, intake        until intake ends           the task is run
+//	Load       mustRun     patience, intake        until intake ends           the task is run
 //	MarkStart  a worker    patience, intake        until intake ends           starts are not counted
 //	Extend     keepLeases  a third of the lease    until the leases end        it ends the host
 //	Save       Finish      patience, ctx           not here                    it ends the host
@@ -79,7 +79,7 @@ type Host interface {
 	// Refusal returns why no task is accepted at this moment, or nil.
 	Refusal() error
 
-	// Workers returns how many tasks may run at once, and for how many more there is room.
+	// Workers returns how many tasks may run at once, and how many more may wait for that.
 	Workers() (workers, queue int)
 
 	// Enqueue puts tasks that are held into the host's queue. It returns how many are in it:

@@ -59,8 +59,8 @@ func (j *Job[R]) Add(es []Entry[R]) { j.parts = append(j.parts, part[R]{es: es})
 // Save returns when a result is stored or given up. The caller, a worker, waits meanwhile: a
 // store that is slow or down slows the pool and in the end its submitters, and nothing piles up.
 //
-// The first attempt is most often the only one, and is made without a part for it: that costs 25 ns
-// less, of some 100 for a task that does nothing (BenchmarkPool over dense). res stays the caller's:
+// The first attempt is most often the only one, and is made without a part for it: a task that does
+// nothing would notice the difference (BenchmarkPool over dense). res stays the caller's:
 // only if another attempt is needed, the job has a copy of it. The caller keeps res until Save has
 // returned, since Resume needs it if the first attempt ends the goroutine.
 func (j *Job[R]) Save(res *store.Result[R]) {
