@@ -38,7 +38,6 @@ type rig struct {
 type twistedCall struct {
 	*call
 	*Memory
-	handle int // a number
 }
 
 // do makes the call as it should be made.
@@ -87,14 +86,30 @@ func after(methods string, f func(c *twistedCall)) func(*rig) {
 	return on(methods, func(c *twistedCall) { c.do(); f(c) })
 }
 
+// failing calls f after each call of these methods that has failed.
+func failing(methods string, f func(c *twistedCall)) func(*rig) {
+	return after(methods, func(c *twistedCall) {
+		if c.err != nil {
+			f(c)
+		}
+	})
+}
+
 type yield = func(engine.Record, error) bool
 
 // loops has f yield what All should have yielded, which is c.seq.
 func loops(f func(c *twistedCall, yield yield)) func(*rig) {
 	return after("All", func(c *twistedCall) {
 		whole := *c.call
-		looping := &twistedCall{&whole, c.Memory, c.handle}
+		looping := &twistedCall{&whole, c.Memory}
 		c.seq = func(yield yield) { f(looping, yield) }
+	})
+}
+
+// loopsEach has f called with each pair that All should have yielded, until it returns false.
+func loopsEach(f func(rec engine.Record, err error, yield yield) bool) func(*rig) {
+	return loops(func(c *twistedCall, yield yield) {
+		c.seq(func(rec engine.Record, err error) bool { return f(rec, err, yield) })
 	})
 }
 
@@ -111,7 +126,6 @@ func (b *twisted) Retryable(err error) bool { return b.rig.retryable(err) }
 // open returns a new handle on what m is a handle on.
 func (r *rig) open(m *Memory) engine.Engine {
 	r.handles++
-	number := r.handles
 	if r.opened != nil {
 		r.opened(m)
 	}
@@ -120,7 +134,7 @@ func (r *rig) open(m *Memory) engine.Engine {
 		if twist == nil {
 			twist = (*twistedCall).do
 		}
-		twist(&twistedCall{c, m, number})
+		twist(&twistedCall{c, m})
 	}
 	return &twisted{wrapped{wholeOf(m), around}, r}
 }
