@@ -92,8 +92,9 @@ func nacked(s *subject) {
 	h, other := s.two()
 	h.push(6)
 	for _, puller := range []*handle{other, h} {
-		// With a busy machine this is slow at times, but not every time.
-		prompt(4, h.brisk(), "Pull, waiting when three tasks were given back,", func() time.Duration {
+		// A Nack has to be told from the end of a lease. With a busy machine this is slow at times,
+		// but not every time.
+		prompt(4, min(h.Lease()/2, 500*time.Millisecond), "Pull, waiting when three tasks were given back,", func() time.Duration {
 			ds := h.pull(6)
 			var again []engine.Delivery
 			took := puller.woken("Pull", func() { again = puller.pull(3) }, func() { h.nack(ds[1:4]) })

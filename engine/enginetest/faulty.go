@@ -35,11 +35,6 @@ type Faults struct {
 	Record Fault
 }
 
-// of returns the fault of a method.
-func (fs *Faults) of(method string) Fault {
-	return reflect.ValueOf(fs).Elem().FieldByName(method).Interface().(Fault)
-}
-
 // A Faulty is an engine that fails on purpose, to test what uses engines.
 //
 // It has the methods of all optional interfaces. If the engine inside lacks one, Wait,
@@ -115,7 +110,7 @@ func (f *Faulty) call(outer context.Context, method string, ids []uint64, do fun
 	ctx, cancel := context.WithCancelCause(outer)
 	defer cancel(nil)
 	f.mu.Lock()
-	fault, down := f.faults.of(method), f.down
+	fault, down := reflect.ValueOf(f.faults).FieldByName(method).Interface().(Fault), f.down
 	if f.closed {
 		down = engine.ErrClosed
 	}

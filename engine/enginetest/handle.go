@@ -250,6 +250,3 @@ func (h *handle) woken(what string, wait, wake func()) time.Duration {
 
 // afterLease is by when a task is delivered that was just held or extended.
 func (h *handle) afterLease() time.Duration { return 2*h.Lease() + soon }
-
-// brisk is how quick a Nack has to be to be told from the end of a lease.
-func (h *handle) brisk() time.Duration { return min(h.Lease()/2, 500*time.Millisecond) }

@@ -36,21 +36,6 @@ type Memory struct {
 	closed  chan struct{} // closed by Close
 }
 
-// A complete engine has all that is optional.
-type complete interface {
-	engine.Engine
-	engine.Waiter
-	engine.StartMarker
-	engine.Sizer
-	engine.Describer
-	engine.Retryabler
-}
-
-var (
-	_ complete = (*Memory)(nil)
-	_ complete = (*Faulty)(nil)
-)
-
 // NewMemory returns the first handle on a new and empty queue.
 func NewMemory(o *MemoryOptions) *Memory {
 	if o == nil {

@@ -56,7 +56,8 @@ func (m *Memory) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64
 	if err := m.enter(ctx); err != nil {
 		return nil, fmt.Errorf("%w: %w", engine.ErrRefused, err)
 	}
-	if !validKey(key) {
+	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"
+	if key == "" || len(key) > 64 || strings.Trim(key, allowed) != "" {
 		return nil, misuse("Push with key %q, want 1 to 64 letters, digits and hyphens", key)
 	}
 	for i, task := range tasks {
@@ -66,12 +67,6 @@ func (m *Memory) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64
 		}
 	}
 	return m.data.push(key, tasks)
-}
-
-// validKey reports whether key has 1 to 64 letters, digits and hyphens, and nothing else.
-func validKey(key string) bool {
-	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"
-	return key != "" && len(key) <= 64 && strings.Trim(key, allowed) == ""
 }
 
 func (d *memory) push(key string, tasks [][]byte) ([]uint64, error) {
@@ -85,26 +80,20 @@ func (d *memory) push(key string, tasks [][]byte) ([]uint64, error) {
 	if len(ids) != len(tasks) {
 		return nil, misuse("Push of %d tasks with key %q, which was used for %d tasks", len(tasks), key, len(ids))
 	}
-	var err error
-	grown := false
 	for i, task := range tasks {
 		if ids[i] != 0 {
 			continue
 		}
 		if len(d.tasks) >= d.bound {
-			err = fmt.Errorf("enginetest: %d tasks in the queue: %w", len(d.tasks), engine.ErrFull)
-			break
+			return slices.Clone(ids), fmt.Errorf("enginetest: %d tasks in the queue: %w", len(d.tasks), engine.ErrFull)
 		}
 		d.lastID++
 		ids[i] = d.lastID
 		d.tasks[d.lastID] = &memoryTask{data: bytes.Clone(task)}
 		d.ready = append(d.ready, d.lastID)
-		grown = true
-	}
-	if grown {
 		d.arriveLocked()
 	}
-	return slices.Clone(ids), err
+	return slices.Clone(ids), nil
 }
 
 // arriveLocked wakes those who wait for a task.
@@ -170,13 +159,12 @@ func (d *memory) endLeasesLocked(now time.Time) {
 	}
 	d.soonest = now.Add(d.lease)
 	for id, t := range d.held {
-		if now.Before(t.leaseEnds) {
-			if t.leaseEnds.Before(d.soonest) {
-				d.soonest = t.leaseEnds
-			}
-			continue
+		switch {
+		case !now.Before(t.leaseEnds):
+			d.releaseLocked(id)
+		case t.leaseEnds.Before(d.soonest):
+			d.soonest = t.leaseEnds
 		}
-		d.releaseLocked(id)
 	}
 }
 

@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,10 +45,8 @@ func (d *memory) wakeLocked(id uint64) {
 
 // Load implements [engine.Results].
 func (m *Memory) Load(ctx context.Context, id uint64) (data []byte, err error) {
-	if entering := m.locked(ctx, func(d *memory) { data, err = d.loadLocked(id) }); entering != nil {
-		return nil, entering
-	}
-	return data, err
+	entering := m.locked(ctx, func(d *memory) { data, err = d.loadLocked(id) })
+	return data, cmp.Or(entering, err)
 }
 
 func (d *memory) loadLocked(id uint64) ([]byte, error) {
