@@ -203,8 +203,9 @@ func (e *Engine) refused(err error) {
 		return
 	}
 	for c := range e.calls {
+		uses := slices.ContainsFunc(c.subjects, func(prefix string) bool { return strings.HasPrefix(subject, prefix) })
 		// Any other subject is the one for answers, without which nothing works.
-		if c.uses(subject) || !strings.HasPrefix(subject, "resultpool.") && !strings.HasPrefix(subject, "$JS.") {
+		if uses || !strings.HasPrefix(subject, "resultpool.") && !strings.HasPrefix(subject, "$JS.") {
 			c.cancel(err)
 		}
 	}
@@ -226,10 +227,6 @@ func (e *Engine) silent(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w; the client has said: %w", err, e.said)
-}
-
-func (c *call) uses(subject string) bool {
-	return slices.ContainsFunc(c.subjects, func(prefix string) bool { return strings.HasPrefix(subject, prefix) })
 }
 
 // disconnected is the error while the client reconnects, with the server's reason if it refuses

@@ -78,11 +78,8 @@ func (e *Engine) ask(ctx context.Context, stream string, req getRequest) (*store
 	return answer.Message, nil
 }
 
-// A server that finds a message damaged on its disk passes over it, and says that there is none.
-// But it counts the message, and lists it. This distinguishes it from a message that was never
-// there. Without that, a result would be missing without a word, and a queue never be empty.
-
-// errUnreadable is in the error of a task or a result that is damaged on the server's disk.
+// errUnreadable is in the error of a task or a result that is damaged on the server's disk. The
+// server says that there is none, but counts and lists it, unlike one that was never there.
 var errUnreadable = errors.New("its files are damaged")
 
 func unreadable(what string, id uint64) error {

@@ -12,11 +12,9 @@ import (
 	"github.com/resultpool/resultpool/engine"
 )
 
-// Others may delete what the engine works with. What can be made anew without a loss is made
-// anew by the next method that needs it: the consumer, since a task stays in its stream until
-// it is acknowledged; the counts of starts, which say only how often suspects were started;
-// and the description. With the other two streams tasks or results are gone, which is an
-// error that matches engine.ErrGone.
+// Others may delete what the engine works with. The next method that needs it makes anew what can
+// be without a loss: the consumer, since a task stays in its stream until it is acknowledged; the
+// counts of starts, which say only how often suspects were started; and the kind.
 
 // confirmAfter is the time between the two answers which say that there is no such stream.
 const confirmAfter = time.Second
@@ -72,12 +70,9 @@ func (e *Engine) remakeConsumer(ctx context.Context) error {
 // remakeStarts makes the stream of the counts anew if there is none.
 func (e *Engine) remakeStarts(ctx context.Context) error {
 	return e.remake(ctx, "stream "+e.names.starts, func(ctx context.Context) error {
-		_, err := e.js.CreateStream(ctx, e.starts.CachedInfo().Config)
-		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			err = nil
-		}
+		_, err := e.madeOrThere(ctx, e.starts.CachedInfo().Config)
 		return err
-	}, e.names.makeStarts)
+	}, e.names.info, e.names.makeStarts)
 }
 
 func (e *Engine) remake(ctx context.Context, what string, create func(context.Context) error, subjects ...string) error {

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,17 +25,8 @@ func Open(ctx context.Context, url, name string, opts *Options) (*Engine, error)
 	if opts == nil {
 		opts = &Options{}
 	}
-	if err := checkName(name); err != nil {
+	if err := cmp.Or(checkName(name), opts.check(), checkServers(url), context.Cause(ctx)); err != nil {
 		return nil, err
-	}
-	if err := opts.check(); err != nil {
-		return nil, err
-	}
-	if err := checkServers(url); err != nil {
-		return nil, err
-	}
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
 	}
 	e := &Engine{
 		names:  namesOf(name),

@@ -17,14 +17,11 @@ const (
 	partsPause = 100 * time.Millisecond
 )
 
-// checkParts refuses a pool if a part is missing that had something in it. A server that finds
-// the files of a stream damaged starts without the stream, and deletes what is left of it when
-// it is made anew.
+// checkParts refuses a pool if a part is missing that had something in it: to make a stream anew
+// deletes what is left of its files.
 //
 // Open makes the tasks first, then the results, then the starts, and tasks are pushed when all
-// three are there. So when one of them was seen, those before it were there. The starts, the
-// consumer and the kind are made anew: tasks are delivered again then, and their starts are
-// counted from 0.
+// three are there. So when one of them was seen, those before it were there.
 func (e *Engine) checkParts(ctx context.Context) error {
 	var err error
 	for range partsTries { // in a cluster it takes a moment until all see what was made

@@ -45,7 +45,7 @@ func (e *Engine) openPool(ctx context.Context, opts *Options) error {
 func (e *Engine) openStreams(ctx context.Context, opts *Options) (err error) {
 	n := e.names
 	replicas := cmp.Or(opts.Replicas, defaultReplicas)
-	e.tasks, err = e.stream(ctx, jetstream.StreamConfig{
+	e.tasks, err = e.stream(ctx, opts, jetstream.StreamConfig{
 		Name:        n.tasks,
 		Description: "tasks of a resultpool",
 		Subjects:    []string{n.task},
@@ -60,7 +60,6 @@ func (e *Engine) openStreams(ctx context.Context, opts *Options) (err error) {
 	}, func(has jetstream.StreamConfig) error {
 		return errors.Join(
 			differs("QueueBound", opts.QueueBound, int(has.MaxMsgs)),
-			differs("Replicas", opts.Replicas, has.Replicas),
 			unless(has.Retention == jetstream.WorkQueuePolicy, "its retention policy is not that of a work queue"),
 			unless(has.Discard == jetstream.DiscardNew, "it discards old tasks when it is full"),
 			unless(has.MaxAge == 0, "it forgets tasks that are old"),
@@ -74,7 +73,7 @@ func (e *Engine) openStreams(ctx context.Context, opts *Options) (err error) {
 		return err
 	}
 	republish := jetstream.RePublish{Source: n.result + "*", Destination: n.saved + "{{wildcard(1)}}"}
-	e.results, err = e.stream(ctx, jetstream.StreamConfig{
+	e.results, err = e.stream(ctx, opts, jetstream.StreamConfig{
 		Name:        n.results,
 		Description: "results of a resultpool",
 		Subjects:    []string{n.result + "*"},
@@ -85,7 +84,6 @@ func (e *Engine) openStreams(ctx context.Context, opts *Options) (err error) {
 	}, func(has jetstream.StreamConfig) error {
 		return errors.Join(
 			differs("Retention", opts.Retention, has.MaxAge),
-			differs("Replicas", opts.Replicas, has.Replicas),
 			unless(has.Retention == jetstream.LimitsPolicy, "its retention policy is not that of limits"),
 			unless(has.Storage == jetstream.FileStorage, "it is kept in memory"),
 			unless(has.AllowDirect, "it does not allow direct gets"),
@@ -96,7 +94,7 @@ func (e *Engine) openStreams(ctx context.Context, opts *Options) (err error) {
 	if err != nil {
 		return err
 	}
-	e.starts, err = e.stream(ctx, jetstream.StreamConfig{
+	e.starts, err = e.stream(ctx, opts, jetstream.StreamConfig{
 		Name:              n.starts,
 		Description:       "starts of tasks of a resultpool that were delivered several times",
 		Subjects:          []string{n.start + "*"},
@@ -106,10 +104,7 @@ func (e *Engine) openStreams(ctx context.Context, opts *Options) (err error) {
 		AllowDirect:       true,
 		AllowMsgCounter:   true,
 	}, func(has jetstream.StreamConfig) error {
-		return errors.Join(
-			differs("Replicas", opts.Replicas, has.Replicas),
-			unless(has.AllowMsgCounter, "it does not count, which needs a server 2.12 or newer"),
-		)
+		return unless(has.AllowMsgCounter, "it does not count, which needs a server 2.12 or newer")
 	})
 	if err != nil {
 		return err
@@ -118,13 +113,16 @@ func (e *Engine) openStreams(ctx context.Context, opts *Options) (err error) {
 }
 
 // stream makes a stream, or joins the existing one if it is as it has to be.
-func (e *Engine) stream(ctx context.Context, want jetstream.StreamConfig, check func(has jetstream.StreamConfig) error) (jetstream.Stream, error) {
+func (e *Engine) stream(
+	ctx context.Context, opts *Options, want jetstream.StreamConfig, check func(has jetstream.StreamConfig) error,
+) (jetstream.Stream, error) {
 	st, err := e.madeOrThere(ctx, want)
 	if err == nil {
 		has := st.CachedInfo().Config
 		err = errors.Join(
 			unless(slices.Equal(has.Subjects, want.Subjects), fmt.Sprintf("its subjects are %q, want %q", has.Subjects, want.Subjects)),
 			unless(!has.NoAck, "it does not acknowledge"),
+			differs("Replicas", opts.Replicas, has.Replicas),
 			check(has),
 		)
 	}

@@ -290,8 +290,12 @@ func (e *Engine) answer(ctx context.Context, what string, ds []engine.Delivery, 
 		return err
 	}
 	defer end()
-	if err := e.takeUnheard(); err != nil {
-		return e.fail(call, what, err)
+	e.mu.Lock()
+	unheard := e.unheard
+	e.unheard = nil // said once: this answer may be permitted
+	e.mu.Unlock()
+	if unheard != nil {
+		return e.fail(call, what, unheard)
 	}
 	for _, d := range ds {
 		to, ok := d.Token.(string)
@@ -303,16 +307,6 @@ func (e *Engine) answer(ctx context.Context, what string, ds []engine.Delivery, 
 		}
 	}
 	return nil
-}
-
-// takeUnheard returns why an earlier answer was refused, once: the next answer may be
-// permitted.
-func (e *Engine) takeUnheard() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	err := e.unheard
-	e.unheard = nil
-	return err
 }
 
 // Lease is how long a task is held without an Extend.

@@ -111,16 +111,14 @@ func (e *Engine) Delete(ctx context.Context, ids []uint64) error {
 	purges, ctx := errgroup.WithContext(call)
 	purges.SetLimit(16)
 	for _, id := range ids {
-		purges.Go(func() error { return e.purgeResult(ctx, id) })
+		purges.Go(func() error {
+			ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, errNoAnswer)
+			defer cancel()
+			return e.results.Purge(ctx, jetstream.WithPurgeSubject(e.resultSubject(id)))
+		})
 	}
 	if err := purges.Wait(); err != nil {
 		return e.failAt(call, "delete", e.names.results, err)
 	}
 	return nil
-}
-
-func (e *Engine) purgeResult(ctx context.Context, id uint64) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, errNoAnswer)
-	defer cancel()
-	return e.results.Purge(ctx, jetstream.WithPurgeSubject(e.resultSubject(id)))
 }
