@@ -79,7 +79,10 @@ func TestNothingIsSaidAfterFailedCommit(t *testing.T) {
 	readOnly, err := os.Open(f.path) // writing to it fails
 	require.NoError(t, err)
 	f.osFile = readOnly
-	for range 3 {
+	for i := range 3 {
+		if i == 2 { // nor can it be read
+			require.NoError(t, readOnly.Close())
+		}
 		errs := each(ctx, st)
 		assert.Len(t, errs, 10)
 		for _, err := range errs {
@@ -89,7 +92,6 @@ func TestNothingIsSaidAfterFailedCommit(t *testing.T) {
 			assert.NotErrorIs(t, err, store.ErrRejected)
 		}
 	}
-	require.NoError(t, readOnly.Close())
 	f.osFile = sound
 
 	assert.ErrorIs(t, st.Put(ctx, one(2)), store.ErrExists) // now it is on the disk
@@ -135,6 +137,7 @@ func TestMetaIsWrittenAgain(t *testing.T) {
 	failVisibly(st.file)
 	assert.ErrorIs(t, st.Put(ctx, one(101)), errDisk)
 	require.NoError(t, st.Close())
+	assert.ErrorIs(t, st.Put(ctx, one(101)), ErrClosed)
 	assert.Empty(t, checkPages(st.file.path))
 	again := openAt[int](t, st.file.path, &Options{Check: true})
 	assert.ErrorIs(t, again.Put(ctx, one(101)), store.ErrExists)
@@ -173,7 +176,8 @@ func TestPanicInWriteIsFinal(t *testing.T) {
 	assertHeld(t, openAt[int](t, st.file.path, nil), one(1))
 }
 
-// TestWaitEndsWithContext has every method that writes wait for a write that takes long.
+// TestWaitEndsWithContext has every method that writes wait for a write that takes long, and Get
+// as well, as after a write that has failed.
 func TestWaitEndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := openInts(t)
@@ -181,6 +185,7 @@ func TestWaitEndsWithContext(t *testing.T) {
 		release := holdCommits(st.file, false)
 		go func() { assert.NoError(t, st.Put(t.Context(), one(2))) }()
 		synctest.Wait()
+		st.file.suspect.Store(true)
 
 		ctx, cancel := context.WithCancelCause(t.Context())
 		why := errors.New("why")
@@ -189,6 +194,7 @@ func TestWaitEndsWithContext(t *testing.T) {
 			func() error { return st.PutBatch(ctx, ones(4, 2)) },
 			func() error { return st.Delete(ctx, 1) },
 			func() error { _, err := st.ReserveIDs(ctx, 1); return err },
+			func() error { _, err := st.Get(ctx, 1); return err },
 		} {
 			go func() { assert.ErrorIs(t, wait(), why) }()
 		}

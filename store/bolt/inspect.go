@@ -156,6 +156,9 @@ func (in *inspection) tree(bucket []byte, root uint64, whole bool) {
 	levels := in.levels(root, nil)
 	if levels == 0 {
 		_, err := in.pageReader.tree(root)
+		if err == nil {
+			err = errors.New("no way leads to one")
+		}
 		in.fail("none of the leaves below page %d can be read: %w", root, err)
 		return
 	}

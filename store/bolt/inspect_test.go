@@ -34,6 +34,7 @@ func TestInspect(t *testing.T) {
 	const (
 		twice  = "it is in use twice, or in use and free"
 		places = "is not where it should be"
+		room   = "more than it has room for"
 	)
 	free := func(s *sound) []byte { return s.page(s.newest().free) }
 	reserved := func(s *sound, at int) {
@@ -45,6 +46,36 @@ func TestInspect(t *testing.T) {
 	circle := func(s *sound, i int) {
 		top := s.top()
 		e.PutUint64(s.page(top.id)[headerSize+elementSize*min(i, top.count-1)+8:], top.id)
+	}
+	// bucket returns the value of a bucket, or of the results': where they are.
+	bucket := func(s *sound, i int) []byte {
+		buckets, _ := s.tree(s.newest().root)
+		begin, key, _ := buckets.place(i)
+		return s.page(buckets.id)[begin+key:]
+	}
+	bucketSize := func(s *sound, n uint32) { e.PutUint32(s.page(s.newest().root)[headerSize+elementSize+12:], n) }
+	leaves := func(s *sound, first int) {
+		for i := first; i < s.top().count; i++ {
+			s.page(s.leaf(i).id)[8] = 0xff
+		}
+	}
+	// large has the first leaf of several pages say how many results it has.
+	large := func(s *sound, n uint16) {
+		i := 0
+		for s.leaf(i).length == uint64(s.pageSize) {
+			i++
+		}
+		e.PutUint16(s.page(s.leaf(i).id)[10:], n)
+	}
+	// isFree has the list of free pages name one that is in use.
+	isFree := func(s *sound, id uint64) {
+		list := free(s)
+		n := int(e.Uint16(list[10:]))
+		ids := make([]uint64, n)
+		_, err := binary.Decode(list[headerSize:], e, ids)
+		require.NoError(s.t, err)
+		i, _ := slices.BinarySearch(ids, id)
+		e.PutUint64(list[headerSize+8*min(i, n-1):], id)
 	}
 	inSnapshot := func(s *sound, st *Store[string]) {
 		_, err := store.Snapshot(ctx, st)
@@ -112,6 +143,23 @@ func TestInspect(t *testing.T) {
 			begin, _, _ := leaf.place(leaf.count - 1)
 			s.page(leaf.id)[begin] ^= 1
 		}, "where the page ends", inSnapshot},
+		"first key outside of its page": {func(s *sound) {
+			leaf := s.leaf(4)
+			begin, _, _ := leaf.place(0)
+			s.page(leaf.id)[begin+7] = 0
+		}, " comes before ", inSnapshot},
+		"key of another length": {func(s *sound) {
+			element := s.page(s.leaf(4).id)[headerSize+5*elementSize:]
+			e.PutUint32(element[8:], 9)
+			e.PutUint32(element[12:], e.Uint32(element[12:])-1) // the value
+		}, "a key has 9 bytes, want 8", inSnapshot},
+		"leaf: empty":         {func(s *sound) { e.PutUint16(s.page(s.leaf(4).id)[10:], 0) }, "without elements", inSnapshot},
+		"leaf: longer":        {func(s *sound) { e.PutUint16(s.page(s.leaf(4).id)[10:], 0xFFFF) }, room, inSnapshot},
+		"large leaf: empty":   {func(s *sound) { large(s, 0) }, "it ends at 16 of", inSnapshot},
+		"large leaf: longer":  {func(s *sound) { large(s, 300) }, places, inSnapshot},
+		"large leaf: longest": {func(s *sound) { large(s, 0xFFFF) }, room, inSnapshot},
+		"most leaves":         {func(s *sound) { leaves(s, 1) }, "; and ", inSnapshot},
+		"all leaves":          {func(s *sound) { leaves(s, 0) }, "can be read: no way leads to one", nil},
 		"result that says it is a bucket": {func(s *sound) {
 			s.page(s.leaf(4).id)[headerSize+elementSize*5] = bucketElement
 		}, "has the wrong kind", inSnapshot},
@@ -135,17 +183,10 @@ func TestInspect(t *testing.T) {
 			assert.NoError(s.t, st.Put(ctx, soundResult(7)), "it is no more than wasted")
 		}},
 		// It would be written to.
-		"page used and free": {func(s *sound) {
-			list, leaf := free(s), s.leaf(10).id
-			n := int(e.Uint16(list[10:]))
-			ids := make([]uint64, n)
-			_, err := binary.Decode(list[headerSize:], e, ids)
-			require.NoError(s.t, err)
-			i, _ := slices.BinarySearch(ids, leaf)
-			e.PutUint64(list[headerSize+8*min(i, n-1):], leaf)
-		}, twice, nil},
-		"free pages: order":  {func(s *sound) { e.PutUint64(free(s)[headerSize+8:], 2) }, "page", nil},
-		"free pages: beyond": {func(s *sound) { e.PutUint64(free(s)[headerSize:], 1<<40) }, "page", nil},
+		"leaf used and free":   {func(s *sound) { isFree(s, s.leaf(10).id) }, twice, nil},
+		"branch used and free": {func(s *sound) { isFree(s, s.top().id) }, twice, nil},
+		"free pages: order":    {func(s *sound) { e.PutUint64(free(s)[headerSize+8:], 2) }, "page", nil},
+		"free pages: beyond":   {func(s *sound) { e.PutUint64(free(s)[headerSize:], 1<<40) }, "page", nil},
 		"free pages: count": {func(s *sound) { // 0xFFFF: it is in the first element
 			e.PutUint16(free(s)[10:], 0xFFFF)
 			e.PutUint64(free(s)[headerSize:], 1<<20)
@@ -161,6 +202,10 @@ func TestInspect(t *testing.T) {
 			top := s.top()
 			e.PutUint16(s.page(top.id)[10:], uint16(top.count-1))
 		}, places, nil},
+		"bucket: shorter":   {func(s *sound) { bucketSize(s, 15) }, "a bucket of 15 bytes", nil},
+		"bucket: longer":    {func(s *sound) { bucketSize(s, 24) }, "8 bytes too many", nil},
+		"bucket: not there": {func(s *sound) { clear(bucket(s, 1)[:8]) }, "a bucket of 16 bytes", nil},
+		"bucket: inside":    {func(s *sound) { bucket(s, 0)[24] ^= 1 }, "in it has changed", nil},
 		"no bucket for results": {func(s *sound) {
 			s.write()
 			edit(s.t, s.path, func(tx *bbolt.Tx) error { return tx.DeleteBucket(resultsBucket) })

@@ -33,6 +33,7 @@ func TestOpenWithoutPermission(t *testing.T) {
 	s := newSound(t, true)
 	for name, modes := range map[string]struct{ dir, file fs.FileMode }{
 		"to make it": {0o555, 0}, "to read it": {0o755, 0o200}, "to write it": {0o755, 0o444},
+		"to sync the folder": {0o333, 0o666},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, err := os.MkdirTemp("", "bolt") // t.TempDir is not for everybody
@@ -41,6 +42,7 @@ func TestOpenWithoutPermission(t *testing.T) {
 			path := filepath.Join(dir, "results.db")
 			if modes.file != 0 {
 				require.NoError(t, os.WriteFile(path, s.data, modes.file))
+				require.NoError(t, os.Chmod(path, modes.file)) // whatever the umask
 			}
 			require.NoError(t, os.Chmod(dir, modes.dir))
 			t.Cleanup(func() { assert.NoError(t, os.Chmod(dir, 0o755)) })

@@ -18,12 +18,12 @@ import (
 	"github.com/resultpool/resultpool/store/codec"
 )
 
-// refuses opens what is no store of ints, and wants an error that names it and is about want.
+// refuses opens what cannot be used, and wants an error that names the file and says why.
 // The file stays as it is.
-func refuses(t *testing.T, path, want string) {
+func refuses[R any](t *testing.T, path string, opts *Options, want string) {
 	t.Helper()
 	before, _ := os.ReadFile(path)
-	st, err := Open[int](path, &Options{Timeout: 100 * time.Millisecond})
+	st, err := Open[R](path, opts)
 	if !assert.Error(t, err) {
 		assert.NoError(t, st.Close())
 		return
@@ -48,13 +48,14 @@ func TestOpenNoDatabase(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := newPath(t)
 			require.NoError(t, os.WriteFile(path, data, 0o600))
-			refuses(t, path, "no database")
+			refuses[int](t, path, nil, "no database")
 		})
 	}
-	refuses(t, t.TempDir(), "is a folder")
+	refuses[int](t, t.TempDir(), nil, "is a folder")
+	refuses[int](t, filepath.Join(newSound(t, true).path, "in a file.db"), nil, "bolt: ")
 
 	path := filepath.Join(t.TempDir(), "missing", "results.db")
-	refuses(t, path, "missing")
+	refuses[int](t, path, nil, "missing")
 	_, err := Open[int](path, nil)
 	assert.ErrorIs(t, err, fs.ErrNotExist)
 	_, err = os.Stat(filepath.Dir(path))
@@ -78,7 +79,7 @@ func TestOpenOfAnotherProgram(t *testing.T) {
 	} {
 		path := newPath(t)
 		edit(t, path, change)
-		refuses(t, path, want)
+		refuses[int](t, path, nil, want)
 	}
 }
 
@@ -89,7 +90,8 @@ func TestOpenTruncated(t *testing.T) {
 	cut, used := 0, int(s.newest().end)*s.pageSize
 	for all, n := s.data, len(s.data)-512; n > 0; n -= 512 {
 		s.data = all[:n]
-		st, err := s.open(false)
+		s.write()
+		st, err := Open[string](s.path, &Options{NoSync: true})
 		if err != nil {
 			cut++
 			assert.ErrorContains(t, err, s.path)
@@ -105,13 +107,6 @@ func TestOpenTruncated(t *testing.T) {
 	assert.Greater(t, cut, 10)
 }
 
-// TestOpenEmptyFile is about a file that somebody has made for us, as os.CreateTemp does.
-func TestOpenEmptyFile(t *testing.T) {
-	path := newPath(t)
-	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	assert.NoError(t, openAt[int](t, path, nil).Put(t.Context(), one(1)))
-}
-
 func TestOpenBadOptions(t *testing.T) {
 	path := newPath(t)
 	_, err := Open[int](path, &Options{Timeout: -1})
@@ -122,12 +117,15 @@ func TestOpenBadOptions(t *testing.T) {
 	assert.ErrorIs(t, err, fs.ErrNotExist, "Open has made the file")
 }
 
-// TestOpenWaits opens a file that is open in this process, and then comes free.
+// TestOpenWaits opens a file that is open in this process, and then comes free. It was made
+// for us and is empty, as os.CreateTemp leaves it.
 func TestOpenWaits(t *testing.T) {
 	path := newPath(t)
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
 	st := openAt[int](t, path, nil)
 	start := time.Now()
-	refuses(t, path, "in use by another process, or open in this one, and still was after 100ms")
+	refuses[int](t, path, &Options{Timeout: 100 * time.Millisecond},
+		"in use by another process, or open in this one, and still was after 100ms")
 	assert.Less(t, time.Since(start), 5*time.Second)
 	assert.NoError(t, st.Put(t.Context(), one(1)))
 	time.AfterFunc(200*time.Millisecond, func() { assert.NoError(t, st.Close()) })
@@ -145,7 +143,7 @@ func TestOpenInUse(t *testing.T) {
 	assert.NoError(t, err)
 	assert.Equal(t, "open: <nil>\n", line)
 
-	refuses(t, path, "in use by another process")
+	refuses[int](t, path, nil, "in use by another process")
 
 	require.NoError(t, cmd.Process.Kill())
 	_ = cmd.Wait()

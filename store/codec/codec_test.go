@@ -192,22 +192,18 @@ func TestPanicInMarshalIsRejected(t *testing.T) {
 			"panic: ":          failing(func() error { panic(nil) }),
 		} {
 			requireRejected(t, opts, 1, nil, says)
-			requireUnreadable(t, opts, says)
+			res, err := newCodec[int](t, opts).Decode(4711, summed(4711, "\x01\x001"))
+			require.ErrorContains(t, err, "result 4711: cannot read its int as ")
+			require.ErrorContains(t, err, says)
+			assert.Zero(t, res)
 		}
 	}
 }
 
-func requireUnreadable(t *testing.T, opts *codec.Options, says string) {
-	t.Helper()
-	res, err := newCodec[int](t, opts).Decode(4711, summed(4711, "\x01\x001"))
-	require.ErrorContains(t, err, "result 4711: cannot read its int as ")
-	require.ErrorContains(t, err, says)
-	assert.Zero(t, res)
-}
-
-// What an error of Values matches has no meaning to a store. One that refuses to write a
-// value without a result is in the chain.
-func TestErrorOfMarshalMatchesNothingElse(t *testing.T) {
+// What an error of Values matches has no meaning to a store, nor to whoever reads a value: it is
+// in the text only. One that refuses to write a value without a result is in the chain. A panic
+// where such a value is read is the caller's.
+func TestErrorOfValuesMatchesNothingElse(t *testing.T) {
 	c := newCodec[int](t, failing(func() error { return store.ErrExists }))
 	_, err := c.Encode(store.Result[int]{ID: 1, Value: 1})
 	assert.ErrorIs(t, err, store.ErrRejected)
@@ -217,23 +213,19 @@ func TestErrorOfMarshalMatchesNothingElse(t *testing.T) {
 	assert.NotErrorIs(t, err, store.ErrExists)
 	_, err = c.EncodeValue(1)
 	assert.ErrorIs(t, err, store.ErrExists)
-}
 
-// An error of Values is in the text only. A panic is the caller's.
-func TestDecodeValueFails(t *testing.T) {
-	decode := func(unmarshal func([]byte, any) error) error {
-		c := newCodec[int](t, &codec.Options{Values: funcs{codec.JSON{}.Marshal, unmarshal}})
-		written, err := c.EncodeValue(1)
-		require.NoError(t, err)
-		_, err = c.DecodeValue(written)
-		return err
-	}
+	var refuse func() error
+	c = newCodec[int](t, &codec.Options{Values: funcs{codec.JSON{}.Marshal, func([]byte, any) error { return refuse() }}})
+	written, err := c.EncodeValue(1)
+	require.NoError(t, err)
 	for _, refusal := range []error{io.EOF, &endless{}} {
-		err := decode(func([]byte, any) error { return refusal })
+		refuse = func() error { return refusal }
+		_, err := c.DecodeValue(written)
 		assert.ErrorContains(t, err, "codec: the value cannot be read as int as ")
 		assert.NotErrorIs(t, err, refusal)
 	}
-	assert.PanicsWithValue(t, "not today", func() { _ = decode(func([]byte, any) error { panic("not today") }) })
+	refuse = func() error { panic("not today") }
+	assert.PanicsWithValue(t, "not today", func() { _, _ = c.DecodeValue(written) })
 }
 
 type (

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"maps"
+	"slices"
 
 	"github.com/resultpool/resultpool/store"
 )
@@ -38,11 +39,7 @@ var brokenLoops = []brokenStore{
 		having(func(b *broken, res store.Result[int]) { b.log[res.ID] = res }),
 		withAll(func(_ context.Context, b *broken, yield yielder) {
 			var logged []store.Result[int]
-			b.locked(func() {
-				for _, res := range b.log {
-					logged = append(logged, res)
-				}
-			})
+			b.locked(func() { logged = slices.Collect(maps.Values(b.log)) })
 			for _, res := range logged {
 				if !yield(res, nil) {
 					return
@@ -86,16 +83,8 @@ var brokenLoops = []brokenStore{
 		defer func() { _ = recover() }()
 		b.reference.All(ctx)(yield)
 	})},
-	{"what was deleted in a loop comes back if the loop is left", "clause=6/break clause=6/panic", with(
-		withDelete(func(_ context.Context, b *broken, id store.ID) error {
-			b.locked(func() {
-				if res, held := b.m[id]; held {
-					b.log[id] = res
-					delete(b.m, id)
-				}
-			})
-			return nil
-		}),
+	{"what was put and deleted in a loop comes back if the loop is left", "clause=6/break clause=6/panic", with(
+		having(func(b *broken, res store.Result[int]) { b.log[res.ID] = res }),
 		withAll(func(ctx context.Context, b *broken, yield yielder) {
 			left := false
 			b.locked(func() { clear(b.log) })
@@ -115,22 +104,6 @@ var brokenLoops = []brokenStore{
 
 // hangingStores have checks that do not end, but for their context.
 var hangingStores = []brokenStore{
-	{"a Put that is refused leaves a lock behind", "clause=2/put-held-id", withPut(func(ctx context.Context, b *broken, res store.Result[int]) error {
-		if err := b.wait(ctx, func() bool { return b.n.CompareAndSwap(0, 1) }); err != nil {
-			return err
-		}
-		if err := b.reference.Put(ctx, res); err != nil {
-			return err
-		}
-		b.n.Store(0)
-		return nil
-	})},
-	{"Get waits until the ID is put", "clause=3/never-put", withGet(func(ctx context.Context, b *broken, id store.ID) (store.Result[int], error) {
-		if err := b.wait(ctx, func() bool { return b.holds(id) }); err != nil {
-			return store.Result[int]{}, err
-		}
-		return b.reference.Get(ctx, id)
-	})},
 	{"All holds a read lock while the body runs", "clause=6/calls-in-body", with(
 		withPut(func(ctx context.Context, b *broken, res store.Result[int]) error {
 			if err := b.wait(ctx, func() bool { return b.n.Load() == 0 }); err != nil {

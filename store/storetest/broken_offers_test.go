@@ -14,11 +14,6 @@ import (
 // brokenBatches break the promises of store.BatchPutter, and where a record is put as a result
 // is, those of store.RecordPutter.
 var brokenBatches = []brokenStore{
-	{"PutBatch drops the last result", "BatchPutter/equals-puts RecordPutter/equals-puts", batching(
-		func(ctx context.Context, b *broken, res []store.Result[int]) error {
-			return b.reference.PutBatch(ctx, res[:max(0, len(res)-1)])
-		},
-	)},
 	{"PutBatch drops errors", "BatchPutter/equals-puts RecordPutter/equals-puts", batching(func(ctx context.Context, b *broken, res []store.Result[int]) error {
 		res = slices.Clone(res)
 		for i := range res {
@@ -28,7 +23,16 @@ var brokenBatches = []brokenStore{
 	})},
 	{"PutBatch stores what comes before a held ID", "BatchPutter/all-or-none RecordPutter/all-or-none", batching(inParts(1))},
 	{"PutBatch writes parts of 512", "BatchPutter/all-or-none RecordPutter/all-or-none", batching(inParts(512))},
-	{"PutBatch looks for an ID twice in parts of 512", "BatchPutter/same-id-twice RecordPutter/same-id-twice", batching(lookingTwice(512))},
+	{"PutBatch looks for an ID twice in parts of 512", "BatchPutter/same-id-twice RecordPutter/same-id-twice", batching(
+		func(ctx context.Context, b *broken, res []store.Result[int]) error {
+			for part := range slices.Chunk(res, 512) {
+				if len(byID(part)) < len(part) {
+					return store.ErrExists
+				}
+			}
+			return b.reference.PutBatch(ctx, slices.Collect(maps.Values(byID(res)))) // the later ones of each ID
+		},
+	)},
 	{"PutBatch has a lock of its own, which Put does not take", "BatchPutter/one-winner RecordPutter/one-winner", batching(
 		func(ctx context.Context, b *broken, res []store.Result[int]) error {
 			b.other.Lock()
@@ -44,13 +48,27 @@ var brokenBatches = []brokenStore{
 			return b.reference.PutBatch(ctx, res)
 		},
 	)},
-	{"PutBatch keeps the part of the slice beyond 512", "BatchPutter/does-not-keep", keepingSlices(512)},
-	{"PutBatch sorts the slice", "BatchPutter/equals-puts", func(b *broken) {
-		b.putBatch = func(ctx context.Context, b *broken, res []store.Result[int]) error {
+	{"PutBatch keeps the part of the slice beyond 512", "BatchPutter/does-not-keep", with(
+		withBatch(func(ctx context.Context, b *broken, res []store.Result[int]) error {
+			err := b.reference.PutBatch(ctx, res)
+			for i := 512; err == nil && i < len(res); i++ {
+				b.cache.Store(res[i].ID, &res[i])
+			}
+			return err
+		}),
+		getting(func(b *broken, res *store.Result[int], err error) error {
+			if p, ok := b.cache.Load(res.ID); ok {
+				*res = *p.(*store.Result[int])
+			}
+			return err
+		}),
+	)},
+	{"PutBatch sorts the slice", "BatchPutter/equals-puts", withBatch(
+		func(ctx context.Context, b *broken, res []store.Result[int]) error {
 			slices.SortFunc(res, func(x, y store.Result[int]) int { return cmp.Compare(x.ID, y.ID) })
 			return b.reference.PutBatch(ctx, res)
-		}
-	}},
+		},
+	)},
 }
 
 // inParts is a PutBatch that is all or nothing in each part.
@@ -69,18 +87,6 @@ func inParts(n int) batchFunc {
 	}
 }
 
-// lookingTwice is a PutBatch that overwrites a result with one that is not in the same part.
-func lookingTwice(n int) batchFunc {
-	return func(ctx context.Context, b *broken, res []store.Result[int]) error {
-		for part := range slices.Chunk(res, n) {
-			if len(byID(part)) < len(part) {
-				return store.ErrExists
-			}
-		}
-		return b.reference.PutBatch(ctx, slices.Collect(maps.Values(byID(res))))
-	}
-}
-
 // lookThenStoreAll is a PutBatch in two steps between which others may come.
 func lookThenStoreAll(_ context.Context, b *broken, res []store.Result[int]) error {
 	coming := byID(res)
@@ -95,28 +101,6 @@ func lookThenStoreAll(_ context.Context, b *broken, res []store.Result[int]) err
 	b.window(func() bool { return len(res) > 0 && b.holds(res[len(res)-1].ID) })
 	b.locked(func() { maps.Copy(b.m, coming) })
 	return nil
-}
-
-// keepingSlices has PutBatch keep all of a slice but its first n results, and Get read them
-// from there.
-func keepingSlices(n int) func(*broken) {
-	return with(
-		func(b *broken) {
-			b.putBatch = func(ctx context.Context, b *broken, res []store.Result[int]) error {
-				err := b.reference.PutBatch(ctx, res)
-				for i := n; err == nil && i < len(res); i++ {
-					b.cache.Store(res[i].ID, &res[i])
-				}
-				return err
-			}
-		},
-		getting(func(b *broken, res *store.Result[int], err error) error {
-			if p, ok := b.cache.Load(res.ID); ok {
-				*res = *p.(*store.Result[int])
-			}
-			return err
-		}),
-	)
 }
 
 // brokenRecords break the promises of store.RecordPutter.
@@ -196,15 +180,14 @@ var brokenRecords = []brokenStore{
 
 // brokenReservers break the promises of store.IDReserver.
 var brokenReservers = []brokenStore{
-	{"the first ID is 0", "IDReserver/increasing", withReserve(func(ctx context.Context, b *broken, n uint64) (store.ID, error) {
-		first, err := b.reference.ReserveIDs(ctx, n)
-		return first - 1, err
-	})},
-	{"ReserveIDs counts in 32 bits", "IDReserver/increasing", counting(
-		func(last store.ID, n uint64) store.ID { return store.ID(uint32(last) + uint32(n)) },
+	{"the first ID is 0", "IDReserver/increasing", reserving(
+		func(first store.ID, err error) (store.ID, error) { return first - 1, err },
 	)},
-	{"ReserveIDs begins again after the last ID", "IDReserver/runs-out", counting(
-		func(last store.ID, n uint64) store.ID { return last + store.ID(n) },
+	{"ReserveIDs counts in 32 bits", "IDReserver/increasing", reserving(
+		func(first store.ID, err error) (store.ID, error) { return store.ID(uint32(first)), err },
+	)},
+	{"ReserveIDs begins again after the last ID", "IDReserver/runs-out", reserving(
+		func(first store.ID, _ error) (store.ID, error) { return max(first, 1), nil },
 	)},
 	{"ReserveIDs looks and then adds", "IDReserver/concurrent", withReserve(func(_ context.Context, b *broken, n uint64) (store.ID, error) {
 		last := uint64(b.n.Load())
@@ -214,13 +197,9 @@ var brokenReservers = []brokenStore{
 	})},
 }
 
-// counting has ReserveIDs count in another way.
-func counting(next func(last store.ID, n uint64) store.ID) func(*broken) {
-	return withReserve(func(_ context.Context, b *broken, n uint64) (first store.ID, err error) {
-		b.locked(func() {
-			first = b.last + 1
-			b.last = next(b.last, n)
-		})
-		return first, nil
+// reserving has ReserveIDs return something else.
+func reserving(change func(first store.ID, err error) (store.ID, error)) func(*broken) {
+	return withReserve(func(ctx context.Context, b *broken, n uint64) (store.ID, error) {
+		return change(b.reference.ReserveIDs(ctx, n))
 	})
 }

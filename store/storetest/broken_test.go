@@ -84,12 +84,11 @@ func (s brokenStore) test(t *testing.T, hangs bool) {
 }
 
 // broken is the reference store with some methods replaced. These may use what has no other
-// use: marks, log and order, which are guarded by mu, and those that need no guard.
+// use: marks and log, which are guarded by mu, and those that need no guard.
 type broken struct {
 	*reference
 	marks map[store.ID]int
 	log   map[store.ID]store.Result[int]
-	order []store.ID
 	n     atomic.Int64
 	other sync.Mutex
 	cache sync.Map
@@ -141,6 +140,7 @@ func withPut(f putFunc) func(*broken)         { return func(b *broken) { b.put =
 func withGet(f getFunc) func(*broken)         { return func(b *broken) { b.get = f } }
 func withDelete(f delFunc) func(*broken)      { return func(b *broken) { b.del = f } }
 func withAll(f allFunc) func(*broken)         { return func(b *broken) { b.all = f } }
+func withBatch(f batchFunc) func(*broken)     { return func(b *broken) { b.putBatch = f } }
 func withEncode(f encodeFunc) func(*broken)   { return func(b *broken) { b.encode = f } }
 func withRecords(f recordsFunc) func(*broken) { return func(b *broken) { b.putRecs = f } }
 func withReserve(f reserveFunc) func(*broken) { return func(b *broken) { b.reserve = f } }
@@ -208,13 +208,14 @@ func (b *broken) holds(id store.ID) (held bool) {
 	return held
 }
 
-// mark counts the calls of it for an ID.
-func (b *broken) mark(id store.ID) (n int) {
-	b.locked(func() {
-		b.marks[id]++
-		n = b.marks[id]
-	})
-	return n
+// near returns id if that is held, or else the next ID that is: one up or one down with each step.
+func (b *broken) near(id store.ID, step int64) store.ID {
+	for n := range int64(16) { // far enough to be seen
+		if next := id + store.ID(n*step); b.holds(next) {
+			return next
+		}
+	}
+	return id
 }
 
 // wait waits until a goroutine has let go of others, or ctx is done: so a store that hangs
@@ -268,19 +269,6 @@ func getting(change func(b *broken, res *store.Result[int], err error) error) fu
 		err = change(b, &res, err)
 		return res, err
 	})
-}
-
-// naming has the store hold results under other IDs than it was given.
-func naming(change func(store.ID) store.ID) func(*broken) {
-	return with(
-		putting(func(res *store.Result[int]) { res.ID = change(res.ID) }),
-		withGet(func(ctx context.Context, b *broken, id store.ID) (store.Result[int], error) {
-			res, err := b.reference.Get(ctx, change(id))
-			res.ID = id
-			return res, err
-		}),
-		withDelete(func(ctx context.Context, b *broken, id store.ID) error { return b.reference.Delete(ctx, change(id)) }),
-	)
 }
 
 // yielding has All yield something else for each pair, until each returns false.
