@@ -171,18 +171,26 @@ func TestPasswordIsRefusedForAWhile(t *testing.T) {
 	pull(t, e, 1)
 }
 
-// TestWrongPassword has a server with a password, which may have any characters.
+// TestWrongPassword has a server with a password, which may have any characters. It is not written down:
+// those who join have to be given it.
 func TestWrongPassword(t *testing.T) {
 	for _, word := range []string{"secret", "ü:@/ %\"\\'{}\t\n#?&,", "$2a", "$JS", "null", "0"} {
-		s := startOn(t, newDir(t), serverOptions{Addr: "localhost:0", User: word, Password: word})
+		dir := newDir(t)
+		startOn(t, dir, fast).Close()
+		s := startOn(t, dir, serverOptions{Addr: "localhost:0", User: word, Password: word})
 		assert.True(t, strings.HasPrefix(s.URL(), "nats://localhost:"), s.URL())
-		_, err := jetstream.Open(t.Context(), s.URL(), "x", nil)
-		assert.ErrorIs(t, err, nats.ErrAuthorization)
-		assert.ErrorContains(t, err, "give them in Options.NATS")
-		_, err = jetstream.Open(t.Context(), s.URL(), "x", withNATS(nats.UserInfo(word, "wrong")))
+		assert.Equal(t, map[string]string{"url": s.URL()}, notes(t, dir))
+		_, opened := jetstream.Open(t.Context(), s.URL(), "x", nil)
+		_, joined := jetstream.OpenFolder(t.Context(), dir, "x", nil)
+		for _, err := range []error{opened, joined} {
+			assert.ErrorIs(t, err, nats.ErrAuthorization)
+			assert.ErrorContains(t, err, "give them in Options.NATS")
+		}
+		_, err := jetstream.Open(t.Context(), s.URL(), "x", withNATS(nats.UserInfo(word, "wrong")))
 		assert.ErrorIs(t, err, nats.ErrAuthorization)
 		open(t, s.URL(), "x", withNATS(nats.UserInfo(word, word)))
 		open(t, s.URL(), "x", withNATS(s.ClientOptions()...))
+		openFolder(t, dir, "x", nats.UserInfo(word, word))
 	}
 }
 
@@ -196,31 +204,21 @@ func TestNotPermitted(t *testing.T) {
 		ids := push(t, all, "a", 2)
 		require.NoError(t, all.Save(t.Context(), record(ids[0])))
 		assert.Equal(t, "r", load(t, reader, ids[0]))
-		for method, call := range calls(t.Context(), reader, ids[1]) {
-			switch method {
-			case "Size", "Load", "All":
-				continue // only reads
+		methods := calls(t.Context(), reader, ids[1])
+		for _, reads := range []string{"Size", "Load", "All"} {
+			delete(methods, reads)
+		}
+		for range 5 {
+			for method, call := range methods {
+				err := call()
+				require.ErrorIs(t, err, nats.ErrPermissionViolation, method)
+				require.False(t, reader.Retryable(err), method)
 			}
-			err := call()
-			assert.ErrorIs(t, err, nats.ErrPermissionViolation, method)
-			assert.False(t, reader.Retryable(err), method)
 		}
 		assert.Less(t, time.Since(began), 5*time.Second)
 		all.deleteStreams("tasks", "results", "starts")
 		_, err := jetstream.Open(t.Context(), strings.Replace(all.url, "all:", "other:", 1), all.name, nil)
 		assert.ErrorIs(t, err, nats.ErrPermissionViolation, "it cannot make the streams")
-	})
-	t.Run("pulling", func(t *testing.T) {
-		all, submitter := withUser(t, `publish: { deny: "$JS.API.CONSUMER.MSG.NEXT.>" }`)
-		push(t, all, "a", 1)
-		began := time.Now()
-		for range 5 {
-			_, err := submitter.Pull(t.Context(), 1)
-			require.ErrorIs(t, err, nats.ErrPermissionViolation)
-			require.False(t, submitter.Retryable(err))
-		}
-		assert.Less(t, time.Since(began), 4*time.Second)
-		push(t, submitter, "b", 1)
 	})
 	// Nobody waits for an acknowledgement: a later one says that those before were refused.
 	t.Run("acknowledging", func(t *testing.T) {

@@ -11,11 +11,6 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// A server that finds a damaged file goes on without it, and writes a line to its log. When the
-// stream is made anew after that, as by jetstream.Open, the server deletes what is left of it.
-// So the files are read before a server is started on them, and nothing is changed if one of
-// them is damaged.
-
 // An inspection is what was found in the directory of a server.
 type inspection struct {
 	root     string // the directory
@@ -28,8 +23,6 @@ type inspection struct {
 // checkFolder reads the directory of a server that does not run. Its error names every damaged
 // file. Without an error the directory is ready for a server: checkFolder has removed what a
 // process had not completed when it died.
-//
-// It reads all messages, at the speed of the disk, or of the memory if they are cached.
 func checkFolder(ctx context.Context, dir string, unsynced bool) (*inspection, error) {
 	f := &inspection{root: dir, unsynced: unsynced, marks: &marks{}, found: make(map[string]uint64)}
 	if !unsynced { // else the marks may be ahead of what has come to the disk

@@ -81,7 +81,8 @@
 // run a nats-server of its own.
 //
 // On Windows the directory has the permissions of its parent, and the server does not check them:
-// have it below your profile, where others may not read.
+// everybody who may read the parent may read the credentials. Have it below your profile, where
+// others may not read.
 //
 // # What it does not do
 //

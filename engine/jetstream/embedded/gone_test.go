@@ -97,7 +97,7 @@ func TestConsumerIsNotRemade(t *testing.T) {
 		require.NotErrorIs(t, err, engine.ErrGone)
 	}
 	pull(t, all, 1)
-	push(t, all, "b", 1)
+	push(t, worker, "b", 1)
 	pull(t, worker, 1)
 }
 

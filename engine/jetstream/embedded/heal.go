@@ -11,10 +11,6 @@ import (
 	"time"
 )
 
-// After a write has failed, as on a full disk, the NATS server stores nothing more in that stream
-// as long as it runs, and does not answer. So when there is room again, another server is
-// started in its place. Until then it runs on: what is stored can be read.
-
 const (
 	lookEvery  = time.Second
 	firstPause = time.Second
@@ -39,7 +35,8 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.reason }
 
-// watch starts the server again when it has failed, until Close.
+// watch starts the server again when it has failed and there is room, until Close: after a write has
+// failed, a NATS server stores nothing more in that stream as long as it runs, and does not answer.
 func (s *Server) watch() {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()

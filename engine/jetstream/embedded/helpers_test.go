@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -174,14 +175,8 @@ func tasks(n int) [][]byte {
 	return tasks
 }
 
-// large is n tasks of about a megabyte, the most that a message can have.
-func large(n int) [][]byte {
-	tasks := make([][]byte, n)
-	for i := range tasks {
-		tasks[i] = make([]byte, 1000<<10)
-	}
-	return tasks
-}
+// large is n of the largest tasks that there can be.
+func large(n int) [][]byte { return slices.Repeat([][]byte{make([]byte, tooLarge-1)}, n) }
 
 func push(tb testing.TB, e engine.Engine, key string, n int) []uint64 {
 	tb.Helper()
@@ -367,8 +362,7 @@ const refusedCode = 17
 // A standalone is nats-server as its own program starts it, on a directory and a port that stay.
 type standalone struct {
 	url, dir string
-	lines    []string // of its configuration, whatever else is in it
-	opts     *server.Options
+	lines    []string       // of its configuration, whatever else is in it
 	srv      *server.Server // nil while it does not run
 }
 
@@ -401,24 +395,14 @@ func freeAddr(tb testing.TB) string {
 	return listener.Addr().String()
 }
 
-// restart stops the server and starts it with more lines for its configuration.
+// restart stops the server, starts it with more lines for its configuration, and waits until it answers.
 func (s *standalone) restart(tb testing.TB, more ...string) {
 	tb.Helper()
 	s.stop()
-	config := filepath.Join(s.dir, "server.conf")
-	require.NoError(tb, os.WriteFile(config, []byte(strings.Join(append(s.lines, more...), "\n")), 0o600))
-	opts, err := server.ProcessConfigFile(config)
-	require.NoError(tb, err)
-	opts.NoLog, opts.NoSigs = true, true
-	s.opts = opts
-	s.start(tb)
-}
-
-// start starts the server, and waits until it answers.
-func (s *standalone) start(tb testing.TB) {
-	tb.Helper()
+	opts := &server.Options{NoLog: true, NoSigs: true}
+	require.NoError(tb, opts.ProcessConfigString(strings.Join(append(s.lines, more...), "\n")))
 	var err error
-	s.srv, err = server.NewServer(s.opts)
+	s.srv, err = server.NewServer(opts)
 	require.NoError(tb, err)
 	s.srv.Start()
 	require.True(tb, s.srv.ReadyForConnections(20*time.Second))

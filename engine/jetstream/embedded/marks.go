@@ -21,9 +21,8 @@ import (
 // marks are what was there for certain, in the file "marks" beside the server's folder. Without
 // them, a file that was cut off where a record ends would look as if it had always been so.
 //
-// They are written once a second while there is something new, and when the server is closed,
-// never for a single task or result. What they mark was synced before they are made, so
-// they need no sync of their own. A file of marks that cannot be read means no marks.
+// They are written once a second while there is something new, and when the server is closed. What
+// they mark was synced before they are made, so they need no sync of their own.
 type marks struct {
 	Streams map[string]mark // by account and name: "$G/resultpool_thumbs_tasks"
 

@@ -3,7 +3,6 @@ package embedded_test
 import (
 	"context"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -186,21 +185,10 @@ func TestForeignSettings(t *testing.T) {
 func TestPartOfPoolMissing(t *testing.T) {
 	t.Parallel()
 	s := start(t, fast)
-	pool := func(t *testing.T, tasks int) (p *testPool, ids []uint64) {
-		t.Helper()
-		p = newPool(t, s.url, nil)
-		describe(t, p, "numbers")
-		if tasks > 0 {
-			ids = push(t, p, "a", tasks)
-			require.NoError(t, p.Save(t.Context(), record(ids[0])))
-		}
-		require.NoError(t, p.Close())
-		return p, ids
-	}
 	for _, test := range []struct {
 		tasks   int
-		missing []string
-		gone    string // "" if it opens
+		missing []string // nil: only the consumer
+		gone    string   // "" if it opens
 	}{
 		{3, []string{"tasks"}, "tasks"},
 		{3, []string{"results", "starts", "kind"}, "results"},
@@ -210,11 +198,23 @@ func TestPartOfPoolMissing(t *testing.T) {
 		{3, []string{"tasks", "results", "starts"}, ""},
 		{0, []string{"results", "starts"}, ""}, // a process has died that was making it
 		{0, []string{"starts"}, ""},
+		{3, nil, ""},
 	} {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
-			p, _ := pool(t, test.tasks)
+			p := newPool(t, s.url, nil)
+			describe(t, p, "numbers")
+			var ids []uint64
+			if test.tasks > 0 {
+				ids = push(t, p, "a", test.tasks)
+				require.NoError(t, p.Save(t.Context(), record(ids[0])))
+			}
+			require.NoError(t, p.Close())
 			p.deleteStreams(test.missing...)
+			if test.missing == nil {
+				p.deleteConsumer()
+				assert.Equal(t, ids, idsOf(pull(t, p.other(nil), test.tasks)))
+			}
 			if test.gone == "" {
 				push(t, p.other(nil), "b", 1)
 				return
@@ -228,11 +228,6 @@ func TestPartOfPoolMissing(t *testing.T) {
 			assert.ErrorIs(t, err, natsjs.ErrStreamNotFound, "it was made")
 		})
 	}
-	t.Run("consumer", func(t *testing.T) {
-		p, ids := pool(t, 3)
-		p.deleteConsumer()
-		assert.Equal(t, ids, idsOf(pull(t, p.other(nil), 3)))
-	})
 }
 
 // TestSkippedStream has a server elsewhere start without a stream that it cannot read. What is
@@ -240,30 +235,26 @@ func TestPartOfPoolMissing(t *testing.T) {
 func TestSkippedStream(t *testing.T) {
 	for _, stream := range []string{"tasks", "results"} {
 		t.Run(stream, func(t *testing.T) {
-			s := startStandalone(t)
-			p := newPool(t, s.url, nil)
-			ids := push(t, p, "a", 50)
-			ds := pull(t, p, 1)
-			require.NoError(t, p.Save(t.Context(), record(ids[0])))
-			require.NoError(t, p.Nack(t.Context(), ds))
-			require.NoError(t, p.Close())
-			s.stop()
-			meta := filepath.Join(s.dir, "jetstream", "$G", "streams", p.stream(stream), "meta.inf")
-			right, err := os.ReadFile(meta)
-			require.NoError(t, err)
-			wrong := slices.Clone(right)
-			wrong[0] ^= 1
-			require.NoError(t, os.WriteFile(meta, wrong, 0o600))
-			s.start(t)
-			_, err = jetstream.Open(t.Context(), s.url, p.name, nil)
+			s := newStandalone(t, "sync_interval: always")
+			var ids []uint64
+			s.during(t, nil, func(e *jetstream.Engine) {
+				ids = push(t, e, "a", 50)
+				ds := pull(t, e, 1)
+				require.NoError(t, e.Save(t.Context(), record(ids[0])))
+				require.NoError(t, e.Nack(t.Context(), ds))
+			})
+			flip := damage{filepath.Join(streamDir("", stream), "meta.inf"), flipBit, 0}
+			flip.apply(t, s.dir)
+			s.restart(t)
+			_, err := jetstream.Open(t.Context(), s.url, "x", nil)
 			require.ErrorIs(t, err, engine.ErrGone)
 
 			s.stop()
-			require.NoError(t, os.WriteFile(meta, right, 0o600))
-			s.start(t)
-			e := p.other(nil)
-			assert.Equal(t, 50, size(t, e))
-			assert.Equal(t, "r", load(t, e, ids[0]))
+			flip.apply(t, s.dir)
+			s.during(t, nil, func(e *jetstream.Engine) {
+				assert.Equal(t, 50, size(t, e))
+				assert.Equal(t, "r", load(t, e, ids[0]))
+			})
 		})
 	}
 }

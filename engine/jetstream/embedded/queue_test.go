@@ -19,22 +19,8 @@ import (
 	"github.com/resultpool/resultpool/engine/jetstream"
 )
 
-// TestTooLarge stores the largest tasks and results that there can be. The contract has those that
-// are a byte larger.
-func TestTooLarge(t *testing.T) {
-	e := newPool(t, start(t, fast).url, nil)
-	largest := make([]byte, tooLarge-1)
-	ids, err := e.Push(t.Context(), "b", [][]byte{largest})
-	require.NoError(t, err)
-	require.NoError(t, e.Save(t.Context(), []engine.Record{{ID: ids[0], Data: largest}}))
-	assert.Equal(t, largest, pull(t, e, 1)[0].Task)
-	data, err := e.Wait(t.Context(), ids[0])
-	require.NoError(t, err)
-	assert.Equal(t, largest, data)
-	assert.Len(t, all(t, e)[ids[0]], len(largest))
-}
-
-// TestManyLarge pushes at once more bytes than a server takes in before it stores them.
+// TestManyLarge pushes and saves at once more bytes than a server takes in before it stores them, in the
+// largest tasks and results that there can be. The contract has those that are a byte larger.
 func TestManyLarge(t *testing.T) {
 	e := newPool(t, start(t, fast).url, nil)
 	tasks := large(200)
@@ -45,7 +31,13 @@ func TestManyLarge(t *testing.T) {
 		recs[i] = engine.Record{ID: ids[i], Data: tasks[i]}
 	}
 	require.NoError(t, e.Save(t.Context(), recs))
-	assert.Len(t, all(t, e), len(ids))
+	assert.Equal(t, tasks[0], pull(t, e, 1)[0].Task)
+	data, err := e.Wait(t.Context(), ids[0])
+	require.NoError(t, err)
+	assert.Equal(t, tasks[0], data)
+	got := all(t, e)
+	assert.Len(t, got, len(ids))
+	assert.Len(t, got[ids[0]], len(tasks[0]))
 }
 
 // TestPullLargeOverSlowLink pulls more bytes at once than a server holds for a client that

@@ -84,9 +84,7 @@ type Server struct {
 // damaged, Start changes nothing and returns an error that names the file: see the package
 // comment. The directory may be relative: the process may change its working directory later.
 //
-// Start refuses a directory that another user owns or may write to. On Windows it does not look at
-// that: there, everybody who may read a directory may read what is made in it, including the
-// credentials. Have the directory below your profile, where others may not read.
+// Start refuses a directory that another user owns or may write to, except on Windows.
 func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error) {
 	if opts == nil {
 		opts = &ServerOptions{}

@@ -10,7 +10,4 @@
 //   - no ID was given twice, and no task has two results;
 //   - the queue is empty;
 //   - no task was run more often than once, plus once for each outage.
-//
-// Some of the tests need root, some take long, and one compares rates. They have flags, and
-// .ci/cluster runs all of them.
 package outage

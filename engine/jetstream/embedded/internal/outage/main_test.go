@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Flags for the tests that take long or need root; .ci/cluster sets them.
+// Flags for the tests that take long, need root or compare rates; .ci/cluster runs all of them.
 var (
 	outageFor      = flag.Duration("outage.for", 6*time.Second, "for how long a TestMix… goes on")
 	outageSeed     = flag.Uint64("outage.seed", 0, "seed of TestMix… (0: a random one)")

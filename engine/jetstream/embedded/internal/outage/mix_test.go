@@ -188,19 +188,14 @@ func (m *mix) up() {
 	m.s.note(func() { m.whole = len(m.s.given) })
 }
 
-// restart starts a server again after a while.
-func (m *mix) restart(i int) {
-	m.later(time.Second, func() {
-		m.nodes[i] = m.s.again(m.nodes[i])
-		m.nodes[i].awaitReady()
-		m.up()
-	})
-}
-
 func (m *mix) killServer() {
 	m.takeDown(func(i int) {
 		m.nodes[i].kill()
-		m.restart(i)
+		m.later(time.Second, func() {
+			m.nodes[i] = m.s.again(m.nodes[i])
+			m.nodes[i].awaitReady()
+			m.up()
+		})
 	})
 }
 

@@ -57,7 +57,7 @@ func newPowerCut(t *testing.T, noSync bool) (s *site, d *disk, server *process, 
 	t.Parallel()
 	d = newDisk(t)
 	s = newSite(t, 2*time.Second)
-	server = s.embeddedOn(d.server(), noSync)
+	server = s.embedded(d.server(), noSync)
 	for range 2 {
 		s.worker("worker", 4)
 	}

@@ -9,18 +9,12 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// newEmbedded is a site with an embedded server.
-func newEmbedded(t *testing.T) (*site, *process) {
-	t.Helper()
-	t.Parallel()
-	s := newSite(t, time.Second)
-	return s, s.embedded()
-}
-
 // TestPoison submits a task that kills every process that runs it, among others. It alone is
 // condemned.
 func TestPoison(t *testing.T) {
-	s, _ := newEmbedded(t)
+	t.Parallel()
+	s := newSite(t, time.Second)
+	s.one()
 	const poison = 40
 	for range 2 {
 		s.worker("worker", 4).awaitReady()
@@ -38,7 +32,9 @@ func TestPoison(t *testing.T) {
 // every task is accepted once, even if its submitter had to submit it again because the
 // server died before it could answer.
 func TestServerKilledAtOnce(t *testing.T) {
-	s, server := newEmbedded(t)
+	t.Parallel()
+	s := newSite(t, time.Second)
+	server := s.one()[0]
 	const count = 400
 	submitter := s.submitter("submitter", part{First: 1, Count: 10 * count, Callers: 8, Batch: 10})
 	for range 4 {

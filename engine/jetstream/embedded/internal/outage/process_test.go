@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,12 +18,11 @@ import (
 
 // A process is this program in another role.
 type process struct {
-	s     *site
-	what  string // server, node1, worker, …
-	name  string // unique
-	part  part
-	cmd   *exec.Cmd
-	stdin io.WriteCloser
+	s    *site
+	what string // server, node1, worker, …
+	name string // unique
+	part part
+	cmd  *exec.Cmd
 
 	paused bool // used only by the test's own goroutine
 
@@ -39,28 +37,6 @@ type process struct {
 // start starts a process, which is killed when the test ends.
 func (s *site) start(name string, p part) *process {
 	s.t.Helper()
-	pr := s.prepare(name, p)
-	if s.net != nil {
-		s.net.plug(pr)
-	}
-	_, err := pr.stdin.Write([]byte{'\n'}) // now it begins: see listen
-	require.NoError(s.t, err)
-	if p.Role == "worker" {
-		s.workers = append(s.workers, pr)
-	}
-	return pr
-}
-
-// again starts a process that has ended once more, with the same part.
-func (s *site) again(pr *process) *process {
-	s.t.Helper()
-	s.log("%s is started again", pr.name)
-	return s.start(pr.what, pr.part)
-}
-
-// prepare starts a process that does nothing yet.
-func (s *site) prepare(name string, p part) *process {
-	s.t.Helper()
 	text, err := json.Marshal(p)
 	require.NoError(s.t, err)
 	s.processes++
@@ -74,7 +50,7 @@ func (s *site) prepare(name string, p part) *process {
 	require.NoError(s.t, err)
 	defer stderr.Close()
 	pr.cmd.Stderr = stderr
-	pr.stdin, err = pr.cmd.StdinPipe()
+	stdin, err := pr.cmd.StdinPipe() // cmd keeps it open
 	require.NoError(s.t, err)
 	stdout, err := pr.cmd.StdoutPipe()
 	require.NoError(s.t, err)
@@ -101,7 +77,22 @@ func (s *site) prepare(name string, p part) *process {
 			s.t.Logf("%s, on standard error:\n%s", pr.name, out[max(0, len(out)-4000):])
 		}
 	})
+	if s.net != nil {
+		s.net.plug(pr)
+	}
+	_, err = stdin.Write([]byte{'\n'}) // now it begins: see listen
+	require.NoError(s.t, err)
+	if p.Role == "worker" {
+		s.workers = append(s.workers, pr)
+	}
 	return pr
+}
+
+// again starts a process that has ended once more, with the same part.
+func (s *site) again(pr *process) *process {
+	s.t.Helper()
+	s.log("%s is started again", pr.name)
+	return s.start(pr.what, pr.part)
 }
 
 // signal sends a signal. A process that has died of poison does not get it.
@@ -115,10 +106,7 @@ func (pr *process) signal(sig syscall.Signal) {
 // kill is an outage.
 func (pr *process) kill() {
 	pr.s.t.Helper()
-	pr.s.outage("%s is killed", pr.name)
-	if pr.part.Role == "embedded" || pr.part.Role == "node" {
-		pr.s.serverDies()
-	}
+	pr.s.outage(pr, "is killed", true)
 	pr.s.dismiss(pr)
 	pr.signal(syscall.SIGKILL)
 	pr.awaitGone()
@@ -127,7 +115,7 @@ func (pr *process) kill() {
 // pause is an outage that ends with resume. The process does not know of it.
 func (pr *process) pause() {
 	pr.s.t.Helper()
-	pr.s.outage("%s is paused", pr.name)
+	pr.s.outage(pr, "is paused", false)
 	pr.paused = true
 	pr.signal(syscall.SIGSTOP)
 }

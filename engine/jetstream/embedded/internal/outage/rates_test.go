@@ -40,7 +40,7 @@ func TestRates(t *testing.T) {
 // may use the machine.
 func rates(t *testing.T, noSync bool, n int) (bare, through float64, idle time.Duration) {
 	s := newSite(t, 30*time.Second)
-	s.embeddedOn(t.TempDir(), noSync)
+	s.embedded(t.TempDir(), noSync)
 	submitter, _ := s.join(nil)
 	s.join(func(_ context.Context, j job) (proof, error) { return proof{N: j.N}, nil })
 	idle = time.Hour

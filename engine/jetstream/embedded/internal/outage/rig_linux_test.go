@@ -88,7 +88,7 @@ func (sb *switchboard) plug(pr *process) {
 func (sb *switchboard) cutFor(d time.Duration, pr *process) {
 	sb.t.Helper()
 	require.True(sb.t, sb.reaches(pr))
-	pr.s.outage("%s is cut off", pr.name)
+	pr.s.outage(pr, "is cut off", false)
 	disktest.Command(sb.t, "ip", "link", "set", sb.cables[pr].port, "nomaster")
 	require.False(sb.t, sb.reaches(pr))
 	time.Sleep(d)
@@ -134,8 +134,7 @@ func (d *disk) server() string { return filepath.Join(d.room, "server") }
 // server's part has the new folder.
 func (d *disk) cut(pr *process) {
 	pr.s.t.Helper()
-	pr.s.outage("the power is cut")
-	pr.s.serverDies()
+	pr.s.outage(pr, "has no power", true)
 	d.Cut(pr.cmd.Process, pr.awaitGone, d.unmount)
 	d.room, d.unmount = d.MountCached("")
 	pr.part.Dir = d.server()

@@ -9,10 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,17 +41,12 @@ func (p part) serveEmbedded(ctx context.Context) {
 // the choices of package embedded. It syncs only now and then: a process that is killed
 // loses nothing by that, and after a power cut the other nodes have what this one lost.
 func (p part) serveNode(ctx context.Context) {
-	host, port := split(p.Listen)
-	routeHost, routePort := split(p.Route)
-	opts := &server.Options{
-		ServerName: p.Name, Host: host, Port: port,
-		JetStream: true, StoreDir: p.Dir,
-		Cluster: server.ClusterOpts{Name: "outage", Host: routeHost, Port: routePort},
-		NoSigs:  true,
-	}
-	for _, r := range p.Routes {
-		opts.Routes = append(opts.Routes, &url.URL{Scheme: "nats-route", Host: r})
-	}
+	opts := &server.Options{NoSigs: true}
+	must(opts.ProcessConfigString(fmt.Sprintf(`
+		server_name: %s, listen: %q
+		jetstream { store_dir: %q }
+		cluster { name: outage, listen: %q, routes: [ "nats-route://%s" ] }
+	`, p.Name, p.Listen, p.Dir, p.Route, strings.Join(p.Routes, `", "nats-route://`))))
 	s, err := server.NewServer(opts)
 	must(err)
 	s.ConfigureLogger() // to standard error; the test shows the end of it if it fails
@@ -66,14 +58,6 @@ func (p part) serveNode(ctx context.Context) {
 	<-ctx.Done()
 	s.Shutdown()
 	s.WaitForShutdown()
-}
-
-func split(hostPort string) (host string, port int) {
-	host, text, err := net.SplitHostPort(hostPort)
-	must(err)
-	port, err = strconv.Atoi(text)
-	must(err)
-	return host, port
 }
 
 // ---- the tasks ----------------------------------------------------------------

@@ -84,13 +84,8 @@ func newSite(t *testing.T, lease time.Duration) *site {
 
 // ---- starting processes -------------------------------------------------------
 
-// embedded starts the embedded server, on a folder and a port of its own.
-func (s *site) embedded() *process {
-	s.t.Helper()
-	return s.embeddedOn(filepath.Join(s.dir, "server"), false)
-}
-
-func (s *site) embeddedOn(dir string, noSync bool) *process {
+// embedded starts the embedded server on a folder, and a port of its own.
+func (s *site) embedded(dir string, noSync bool) *process {
 	s.t.Helper()
 	listen := freePort(s.t, "127.0.0.1")
 	s.url = "nats://outage:outage@" + listen
@@ -130,7 +125,10 @@ func (s *site) nodes(hosts ...string) []*process {
 }
 
 // one starts the embedded server alone.
-func (s *site) one() []*process { return []*process{s.embedded()} }
+func (s *site) one() []*process {
+	s.t.Helper()
+	return []*process{s.embedded(filepath.Join(s.dir, "server"), false)}
+}
 
 // three starts three nodes on this machine.
 func (s *site) three() []*process {
@@ -247,17 +245,14 @@ func (s *site) log(format string, args ...any) {
 	s.t.Logf("%6.3f s: %s", time.Since(s.begun).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// outage notes an event after which tasks may be run once more.
-func (s *site) outage(format string, args ...any) {
+// outage notes an event after which tasks may be run once more: what happens to a process, and whether
+// it is dead then.
+func (s *site) outage(pr *process, what string, dead bool) {
 	s.t.Helper()
-	s.log(format, args...)
-	s.note(func() { s.outages++ })
-}
-
-// serverDies notes that an outage is the death of a server.
-func (s *site) serverDies() {
+	s.log("%s %s", pr.name, what)
 	s.note(func() {
-		if len(s.runs) > 0 {
+		s.outages++
+		if dead && pr.part.Dir != "" && len(s.runs) > 0 {
 			s.servers++
 		}
 	})
@@ -413,5 +408,5 @@ func (s *site) coroner(pr *process) {
 		return slices.ContainsFunc(pr.began, func(n uint64) bool { return s.poison[n] })
 	})
 	require.True(s.t, poisoned, "%s has died by itself: %v", pr.name, pr.err)
-	s.outage("%s has died", pr.name)
+	s.outage(pr, "has died", true)
 }
