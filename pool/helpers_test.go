@@ -102,17 +102,20 @@ func bubble(t *testing.T, name string, f func(t *testing.T)) {
 // (In a bubble, synctest.Test does so as well, for any goroutine.)
 func checkGoroutines(t *testing.T) {
 	t.Helper()
-	t.Cleanup(func() {
-		var left string
-		for range 1000 { // the last one may be on its way out
-			if left = poolGoroutines(); left == "" {
-				return
-			}
-			runtime.Gosched()
-			time.Sleep(time.Millisecond)
+	t.Cleanup(func() { assert.Empty(t, goroutinesLeft(), "goroutines left") })
+}
+
+// goroutinesLeft is poolGoroutines, when those are gone that are on their way out, also of tests before
+// this one.
+func goroutinesLeft() (left string) {
+	for range 1000 {
+		if left = poolGoroutines(); left == "" {
+			break
 		}
-		t.Errorf("goroutines left:\n%s", left)
-	})
+		runtime.Gosched()
+		time.Sleep(time.Millisecond)
+	}
+	return left
 }
 
 // poolGoroutines returns the stacks of all goroutines that run code of a pool.

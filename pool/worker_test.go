@@ -19,6 +19,7 @@ import (
 
 // New starts no goroutine, and a pool only as many as there is work for.
 func TestWorkersStartWhenNeeded(t *testing.T) {
+	require.Empty(t, goroutinesLeft(), "of another test")
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, &pool.Options{Workers: 100})
 		assert.Empty(t, poolGoroutines(), "after New")
