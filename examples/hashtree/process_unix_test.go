@@ -156,13 +156,18 @@ func TestKilledOverAndOver(t *testing.T) {
 	assert.Equal(t, want, p.Out.String())
 }
 
+// setSeconds sets a number whose type is not the same on all systems.
+func setSeconds[I int32 | int64](to *I, seconds int64) { *to = I(seconds) }
+
 // Files that could change once more and look as they do now are read again.
 func TestMtimes(t *testing.T) {
 	makeKeptTree(t, "long-ago", "a-moment-ago", "tomorrow", "2446")
 	age(t, "a-moment-ago", time.Second)
 	age(t, "tomorrow", -24*time.Hour)
 	far := time.Date(2446, 1, 1, 0, 0, 0, 0, time.UTC)
-	require.NoError(t, syscall.UtimesNano("2446", []syscall.Timespec{{Sec: far.Unix()}, {Sec: far.Unix()}}))
+	var at syscall.Timespec
+	setSeconds(&at.Sec, far.Unix())
+	require.NoError(t, syscall.UtimesNano("2446", []syscall.Timespec{at, at}))
 	again := []string{"a-moment-ago", "tomorrow"}
 	if info, err := os.Stat("2446"); assert.NoError(t, err) && info.ModTime().Equal(far) {
 		again = append(again, "2446")
