@@ -2,6 +2,7 @@
 package kittest
 
 import (
+	"flag"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -117,6 +118,9 @@ const childEnv = "RESULTPOOL_KIT_CHILD"
 func Child(t *testing.T, name, filter string) (output string, err error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run="+filter, "-test.v")
+	if dir := flag.Lookup("test.gocoverdir").Value.String(); dir != "" { // what it reaches counts, too
+		cmd.Args = append(cmd.Args, "-test.gocoverdir="+dir)
+	}
 	cmd.Env = append(os.Environ(), childEnv+"="+name)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
