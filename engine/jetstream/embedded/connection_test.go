@@ -86,6 +86,24 @@ func TestEveryRequestHasALimit(t *testing.T) {
 	wg.Wait()
 }
 
+// TestDescribeAsksAgain loses a request of Describe, as a cluster does with one of several at once.
+func TestDescribeAsksAgain(t *testing.T) {
+	t.Parallel()
+	name := newName()
+	s := startStandalone(t, toNobody("$JS.API.STREAM.INFO.resultpool_"+name+"_kind"))
+	requests := beNobody(t, s.url)
+	e := open(t, s.url, name, nil)
+	described := begin(func() (string, error) { return e.Describe(t.Context(), "numbers") })
+	_, err := requests.NextMsg(time.Minute)
+	require.NoError(t, err)
+	again, err := requests.NextMsg(4 * time.Second) // before the client's own limit
+	require.NoError(t, err)
+	require.NoError(t, again.Respond([]byte(`{"error": {"code": 404, "err_code": 10059, "description": "stream not found"}}`)))
+	kind := <-described
+	require.NoError(t, kind.err)
+	assert.Equal(t, "numbers", kind.value)
+}
+
 // TestClientIsClosed closes the engine's client without the engine.
 func TestClientIsClosed(t *testing.T) {
 	s := startStandalone(t)
