@@ -52,75 +52,38 @@ func (p *Pool[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
 }
 
 // await returns when the task with that ID is not pending.
-//
-// It leaves a channel for the worker that settles the task, and has every worker take mu after each
-// task meanwhile: a worker does not know which of its tasks somebody waits for.
 func (p *Pool[T, R]) await(ctx context.Context, id store.ID) error {
-	inTask := p.inTask(ctx)
-	p.mu.Lock()
-	if !p.pendingLocked(id) {
-		p.wakeAndUnlock()
+	ticket, ok := p.ticketOf(id)
+	if !ok {
 		return nil
 	}
-	if inTask {
-		p.wakeAndUnlock()
-		return ErrInTask
+	if p.inTask(ctx) {
+		if p.queue.IsPending(ticket) {
+			return ErrInTask
+		}
+		return nil
 	}
-	g := p.getters[id]
-	if g == nil {
-		g = &getters{settled: make(chan struct{})}
-		p.getters[id] = g
+	w := p.queue.Await(ticket)
+	if w == nil {
+		return nil
 	}
-	g.n++
-	p.gates.Call(queue.Everybody) // call first, then look once more
-	if !p.pendingLocked(id) {
-		p.tellLocked(id)
-	}
-	p.wakeAndUnlock()
-
 	select {
-	case <-g.settled:
+	case <-w.Told():
 		return nil
 	case <-ctx.Done():
+		return backoff.Cause(ctx)
 	}
-	why := backoff.Cause(ctx) // the user's code, so not with mu held
+}
+
+// ticketOf returns the ticket that has that ID, or would have it. Most of the time the ID is of the
+// newest range.
+func (p *Pool[T, R]) ticketOf(id store.ID) (ticket uint64, ok bool) {
+	if ticket, ok = p.ids.Next().Ticket(uint64(id)); ok {
+		return ticket, true
+	}
 	p.mu.Lock()
-	defer p.wakeAndUnlock()
-	if g.n--; g.n == 0 { // nobody else waits for it, or it is settled, and never again pending
-		delete(p.getters, id) // or the gate would stay as it is for as long as the task
-	}
-	return why
-}
-
-// getters are those who wait for one task. It is removed from Pool.getters when
-// settled is closed, or when nobody waits any more.
-type getters struct {
-	settled chan struct{}
-	n       int // guarded by Pool.mu
-}
-
-// pendingLocked reports whether the task with that ID was accepted and is not settled: it waits in the
-// queue, a worker has its mark, or its result was handed over.
-//
-// The order of the looks matters, since a task moves on without mu: from the queue to a mark. It
-// costs a look at every worker; Get asks only for results that are not stored yet.
-func (p *Pool[T, R]) pendingLocked(id store.ID) bool {
-	if _, ok := p.handover.outcomes[id]; ok {
-		return true
-	}
-	ticket, ok := p.ids.Ticket(uint64(id))
-	if !ok || ticket >= p.queue.Pushed() {
-		return false
-	}
-	if p.queue.IsWaiting(ticket) {
-		return true
-	}
-	for _, w := range p.crew {
-		if w.mark.Load() == ticket+1 {
-			return true
-		}
-	}
-	return false
+	defer p.mu.Unlock()
+	return p.ids.Ticket(uint64(id))
 }
 
 // Results returns a copy of all that is stored, which the caller owns. It does
@@ -157,18 +120,20 @@ func (p *Pool[T, R]) Wait(ctx context.Context) error {
 		return p.share.Wait(ctx)
 	}
 	p.mu.Lock()
-	if p.quietLocked() {
-		p.wakeAndUnlock()
-		return p.closedByFailure()
-	}
 	if p.quiet == nil {
-		p.quiet = make(chan struct{})
+		p.quiet = queue.NewWaiter()
 	}
 	quiet := p.quiet
+	p.gates.Settle.Set(true) // first; wakeAndUnlock looks
 	p.wakeAndUnlock()
 
 	select {
-	case <-quiet:
+	case <-quiet.Told(): // also if ctx is done as well
+		return p.closedByFailure()
+	default:
+	}
+	select {
+	case <-quiet.Told():
 		return p.closedByFailure()
 	case <-ctx.Done():
 		return backoff.Cause(ctx)

@@ -70,7 +70,7 @@ func (p *Pool[T, R]) reserve(ctx context.Context, n uint64) error {
 	if err := p.ids.Add(uint64(first), n); err != nil {
 		return err
 	}
-	p.ids.Forget(p.oldestLocked())
+	p.ids.Forget(p.queue.Oldest())
 	p.ids.Advance(p.queue.Pushed())
 	return nil
 }
@@ -80,17 +80,6 @@ func (p *Pool[T, R]) reserve(ctx context.Context, n uint64) error {
 // nobody can submit as many as there are.
 func (p *Pool[T, R]) hasIDsLocked(n uint64) bool {
 	return p.reserver == nil || p.ids.End()-p.queue.Pushed()-p.waiting >= n
-}
-
-// oldestLocked returns the first ticket whose task may not be settled.
-func (p *Pool[T, R]) oldestLocked() uint64 {
-	oldest := p.queue.Popped()
-	for _, w := range p.crew {
-		if mark := w.mark.Load(); mark != 0 {
-			oldest = min(oldest, mark-1)
-		}
-	}
-	return oldest
 }
 
 // reserveError returns why no IDs could be reserved, the most important reason first.

@@ -250,11 +250,10 @@ func (j *joint[T, R]) Enqueue(ids []uint64) (n int) {
 		full := p.fullLocked()
 		for ; n < len(ids); n++ {
 			ticket := p.queue.Pushed()
-			r := queue.Range{Offset: ids[n] - ticket, End: ticket + 1}
+			r := queue.Range{First: ticket, Offset: ids[n] - ticket, End: ticket + 1}
 			if _, k := p.queue.PushShut(r, none[:]); k == 0 {
-				break // a worker has all but emptied the slot
+				break
 			}
-			p.ids.Note(ticket, ids[n], p.queue.Popped())
 		}
 		p.wakeAndUnlock()
 		if full && n < len(ids) {

@@ -38,7 +38,8 @@ type Pool[T, R any] struct {
 
 	// What is before gates is read for each task, and never written. What is behind it is written
 	// now and then, and gates, which is padded, keeps the two out of one cache line.
-	gates queue.Gates
+	gates  queue.Gates
+	idlers *queue.Idlers // workers that sleep
 
 	// canceled is true once somebody has seen that parent is done, perhaps before ctx is.
 	canceled atomic.Bool
@@ -64,19 +65,16 @@ type Pool[T, R any] struct {
 	waiting    uint64           // tasks that they have left
 	others     [outcomes]uint64 // settled tasks that have not succeeded
 
-	target     int          // how many workers there may be
-	crew       []*worker[R] // those there are; more than target until the surplus leave
-	running    int          // tasks that workers hold, or whose results were handed over
-	idle       int          // workers that sleep, or wake and do not hold mu yet
-	waking     bool         // one is on its way to the queue; see wakeLocked
-	work       sync.Cond    // with mu; idle workers sleep on it
-	reaping    bool         // the reaper's goroutine is there
-	goroutines int          // of the pool, all of them; the pool does not end before they do
+	target     int           // how many workers there may be
+	crew       int           // how many there are; more than target until the surplus leave
+	starting   bool          // one has not had its first look at the queue; see hireLocked
+	reaping    bool          // the reaper's goroutine is there
+	reaper     queue.Hand[T] // takes what is not to be run
+	goroutines int           // of the pool, all of them; the pool does not end before they do
 
 	handover handover[R]
-	getters  map[store.ID]*getters // those who wait for a task to be settled
-	quiet    chan struct{}         // closed when nothing waits or runs; nil if nobody asks
-	wake     []chan struct{}       // to be closed by wakeAndUnlock
+	quiet    *queue.Waiter   // told when nothing waits or runs; nil if nobody asks
+	wake     []*queue.Waiter // to be told by wakeAndUnlock
 
 	// The pool must not end while onCancel is on its way.
 	unwatch func() bool // takes the call of onCancel back; false if it is too late for that
@@ -137,12 +135,13 @@ func newPool[T, R any](ctx context.Context, fn func(context.Context, T) (R, erro
 		failures:  backoff.New(),
 		done:      make(chan struct{}),
 		target:    o.Workers,
-		handover:  handover[R]{outcomes: make(map[store.ID]outcome)},
-		getters:   make(map[store.ID]*getters),
+		idlers:    queue.NewIdlers(),
+		handover:  handover[R]{handed: make(map[store.ID]handed)},
 	}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	p.taskCtx = context.WithValue(p.ctx, taskOf[T, R]{p}, true)
-	p.work.L, p.handover.next.Space.L = &p.mu, &p.mu
+	p.queue.SetWorkers(o.Workers)
+	p.handover.next.Space.L = &p.mu
 	p.openIntakeLocked()
 	return p
 }
@@ -237,19 +236,19 @@ func (p *Pool[T, R]) Stats() Stats {
 	}
 	p.mu.Lock()
 	defer p.wakeAndUnlock()
-	p.queue.ShutHead(true) // so that both ends of the queue are seen at one moment
-	popped, pushed := p.queue.Popped(), p.queue.Pushed()
+	pushed, waiting, running := p.queue.Count()
+	unrun := uint64(p.handover.unrun) // they wait until that is saved
 	s := Stats{
 		Submitted: pushed,
 		Failed:    p.others[failed],
 		Panicked:  p.others[panicked],
 		NotRun:    p.others[notRun],
-		Queued:    pushed - popped,
-		Running:   uint64(p.running),
+		Queued:    waiting + unrun,
+		Running:   running - unrun,
 		Unsaved:   p.saver.Unsaved(),
 		Workers:   p.target,
 		Failing:   p.failures.Now(),
 	}
-	s.Succeeded = popped - s.Failed - s.Panicked - s.NotRun - s.Running
+	s.Succeeded = pushed - s.Queued - s.Running - s.Failed - s.Panicked - s.NotRun
 	return s
 }

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"github.com/resultpool/resultpool/internal/queue"
 	"github.com/resultpool/resultpool/internal/saver"
 	"github.com/resultpool/resultpool/store"
 )
@@ -8,24 +9,32 @@ import (
 // A handover is where workers leave the results of a BatchPutter for the writer, a goroutine that
 // is there while there is something to write. All of it is guarded by Pool.mu.
 type handover[R any] struct {
-	next     saver.Gathering[R]
-	batch    []saver.Entry[R]     // what the writer saves now
-	outcomes map[store.ID]outcome // of the tasks whose results were handed over and are not settled
-	writing  bool                 // the writer's goroutine is there
-	aside    int                  // results that are tried beside the writer
+	next    saver.Gathering[R]
+	batch   []saver.Entry[R]    // what the writer saves now
+	handed  map[store.ID]handed // the tasks whose results were handed over and are not settled
+	unrun   int                 // those of them that the reaper has taken
+	writing bool                // the writer's goroutine is there
+	aside   int                 // results that are tried beside the writer
+}
+
+// handed is a task whose result was handed over.
+type handed struct {
+	ticket  uint64
+	outcome outcome
+	unrun   bool // it was taken by the reaper
 }
 
 // hand gives the result of the task that w holds to the writer, so that w can go on. It blocks while
 // the next batch is full.
 //
-// The mark goes to 0 and the ID into outcomes under one lock, so that the task is pending for
-// everybody who looks, and counted once in running.
-func (p *Pool[T, R]) hand(w *worker[R], e saver.Entry[R]) {
+// The task has not ended for the queue, so it is pending for everybody who looks, and counts as
+// running.
+func (p *Pool[T, R]) hand(w *worker[T, R], e saver.Entry[R]) {
 	h := &p.handover
 	p.mu.Lock()
 	h.next.Add(e)
-	h.outcomes[w.id] = w.outcome
-	w.mark.Store(0)
+	h.handed[w.id] = handed{ticket: w.hand.Ticket(), outcome: w.outcome}
+	w.hand.Pass()
 	if !h.writing {
 		h.writing = true
 		job := p.saver.NewJob(p.settleHanded, p.setAside)
@@ -76,22 +85,24 @@ func (p *Pool[T, R]) settleHanded(es []saver.Entry[R]) {
 	h := &p.handover
 	p.mu.Lock()
 	defer p.wakeAndUnlock()
-	p.running -= len(es)
 	for i := range es {
 		id := es[i].ID()
-		p.settleLocked(id, h.outcomes[id])
-		delete(h.outcomes, id)
+		t := h.handed[id]
+		delete(h.handed, id)
+		if t.unrun {
+			h.unrun--
+		}
+		p.settleLocked(p.queue.EndTicket(t.ticket), t.outcome)
 	}
 }
 
 // reapLocked starts the reaper, which settles the tasks that wait in an aborting pool: a goroutine
 // beside the workers, which may be busy for long with tasks that ignore their context.
 //
-// A task stays in the queue until its result is saved, so it is pending until then. Nobody else
-// takes from the queue of an aborting pool, nor adds to it.
+// It takes tasks as a worker does. Stats counts them as waiting until their results are saved.
 func (p *Pool[T, R]) reapLocked() {
 	p.reaping = true
-	job := p.saver.NewJob(p.settleWaiting, nil)
+	job := p.saver.NewJob(p.settleHanded, nil)
 	p.goLocked(func() { job.RunAll(p.nextUnrun) })
 }
 
@@ -101,22 +112,18 @@ func (p *Pool[T, R]) nextUnrun() []saver.Entry[R] {
 	p.mu.Lock()
 	defer p.wakeAndUnlock()
 	why := p.notRunError(p.unrun)
-	unrun := make([]saver.Entry[R], min(p.queue.Len(), saver.MaxBatch))
-	for i := range unrun {
-		id := p.ids.ID(p.queue.Popped() + uint64(i))
-		unrun[i] = saver.NewEntry(store.Result[R]{ID: store.ID(id), Err: why})
+	var unrun []saver.Entry[R]
+	for len(unrun) < saver.MaxBatch {
+		it, _, found := p.queue.Next(&p.reaper)
+		if found == queue.None {
+			break
+		}
+		id := store.ID(it.ID)
+		unrun = append(unrun, saver.NewEntry(store.Result[R]{ID: id, Err: why}))
+		p.handover.handed[id] = handed{ticket: p.reaper.Ticket(), outcome: notRun, unrun: true}
+		p.reaper.Pass()
 	}
+	p.handover.unrun += len(unrun)
 	p.reaping = len(unrun) > 0
 	return unrun
-}
-
-// settleWaiting settles the first tasks of the queue as not run: those of es. They leave the queue
-// here and not before, so that a Get of one of them has waited for its result.
-func (p *Pool[T, R]) settleWaiting(es []saver.Entry[R]) {
-	p.mu.Lock()
-	defer p.wakeAndUnlock()
-	p.queue.Drop(len(es))
-	for i := range es {
-		p.settleLocked(es[i].ID(), notRun)
-	}
 }

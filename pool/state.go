@@ -22,22 +22,15 @@ const (
 // pool it is settled straight from the queue, by the reaper.
 //
 // Most tasks pass without mu: gates says when they may. A worker whose task has succeeded
-// settles it and takes the next one in one step, by a Pop with its mark. Everything else happens
-// with mu held, and this is what then holds:
-//
-//	running = workers with a non-zero mark + len(handover.outcomes)
-//	queue.Popped() = settled tasks + running
-//
-// so the tasks that have succeeded need not be counted. (While a worker is between the two
-// halves of a Pop, its mark is still that of the task before, which counts as settled already,
-// and stands for the one that is being popped.)
+// settles it and takes the next one in one step. Other outcomes are counted, with mu held. The
+// queue says how many tasks wait and run, so those that have succeeded need not be counted.
 //
 // A submitter that finds no room joins submitters and sleeps. When there is enough room, see
 // refillLocked, a worker moves the first submitter's tasks into the queue and wakes it when all
 // are in: so no room is lost to a sleeper, and tasks keep the order in which they came.
 //
 // No worker sleeps while there is work for it: whoever puts a task into the queue, takes one and
-// leaves others, or allows more workers, calls wakeLocked.
+// leaves others, or allows more workers, calls one that sleeps, or starts one.
 //
 // Lock order: mu, and then one of those of the saver, its failures, and the share of an engine.
 // With mu held, no task runs, no method of the store, of the engine, of an error or of a context
@@ -48,20 +41,31 @@ const (
 // are told, and the pool ends. A plain Unlock is allowed where nobody waits for what was changed.
 func (p *Pool[T, R]) wakeAndUnlock() {
 	p.refillLocked()
-	p.wakeLocked()
-	if p.idle > 0 && p.surplusLocked() {
-		p.work.Broadcast() // they leave
+	p.hireLocked()
+	calls := 0
+	if p.surplusLocked() {
+		calls = p.idlers.Len() // they leave
+	} else if p.idlers.Len() > 0 && p.queue.IsReady() {
+		calls = 1
+	}
+	if p.quiet != nil && p.quietLocked() {
+		p.wake = append(p.wake, p.quiet)
+		p.quiet = nil
 	}
 	p.queue.ShutTail(p.phase != open || p.target == 0 || p.submitters.Len() > 0)
-	p.queue.ShutHead(p.phase >= aborting || len(p.crew) > p.target)
+	p.gates.Leave.Set(p.phase >= aborting || p.crew > p.target)
+	p.gates.Settle.Set(p.phase != open || p.quiet != nil)
 	hasEnded := p.endLocked()
 	shut, why := p.shutIntakeLocked()
 	wake := p.wake
 	p.wake = nil
 	p.mu.Unlock()
 
-	for _, c := range wake {
-		close(c)
+	for _, w := range wake {
+		w.Tell()
+	}
+	for range calls {
+		p.idlers.Call()
 	}
 	if shut != nil {
 		shut(why)

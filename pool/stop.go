@@ -84,6 +84,7 @@ func (p *Pool[T, R]) Resize(workers int) error {
 		return p.refusal
 	}
 	p.target = workers
+	p.queue.SetWorkers(workers)
 	switch {
 	case p.phase != open:
 		p.closeLocked(nil) // nobody may be left to drain it
@@ -173,18 +174,8 @@ func (p *Pool[T, R]) closeLocked(cause error) {
 	if p.phase == draining && p.share != nil {
 		p.abortLocked(ErrClosed) // what waits is given back
 	}
-	if p.phase == draining && p.target == 0 {
-		p.queue.ShutHead(true) // or the last task may be taken after it was seen
-		if p.queue.Len() > 0 {
-			p.abortLocked(ErrNoWorkers)
-		}
-	}
-	if p.phase < aborting {
-		return
-	}
-	p.queue.ShutHead(true)
-	if p.queue.Len() > 0 && !p.reaping {
-		p.reapLocked()
+	if p.phase == draining && p.target == 0 && !p.queue.IsEmpty() {
+		p.abortLocked(ErrNoWorkers)
 	}
 }
 
@@ -197,7 +188,7 @@ func (p *Pool[T, R]) abortLocked(why error) {
 // endLocked reports whether the pool has just ended: whoever is the last to free mu finds that, and
 // closes done. No goroutine waits for that moment, since somebody would have to own it.
 func (p *Pool[T, R]) endLocked() bool {
-	if p.phase == open || p.phase == ended || p.queue.Len() > 0 || p.goroutines > 0 {
+	if p.phase == open || p.phase == ended || !p.queue.IsEmpty() || p.goroutines > 0 {
 		return false
 	}
 	if !p.watched && (p.unwatch == nil || !p.unwatch()) {
@@ -205,7 +196,7 @@ func (p *Pool[T, R]) endLocked() bool {
 	}
 	p.phase, p.watched = ended, true
 	why := p.cause
-	if why == nil && p.unrun != nil && p.share == nil {
+	if why == nil && p.others[notRun] > 0 && p.share == nil { // a worker on its way out may have taken the last one
 		why = notRunBecause(p.unrun)
 	}
 	p.verdict = p.verdictOf(why)

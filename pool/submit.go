@@ -4,7 +4,6 @@ import (
 	"container/list"
 	"context"
 	"fmt"
-	"runtime"
 
 	"github.com/resultpool/resultpool/internal/backoff"
 	"github.com/resultpool/resultpool/internal/guard"
@@ -70,18 +69,15 @@ func (p *Pool[T, R]) submit(ctx context.Context, in T, wait bool) (store.ID, err
 
 // fullLocked reports whether there is no room, or others wait for what there is.
 func (p *Pool[T, R]) fullLocked() bool {
-	return p.submitters.Len() > 0 || p.queue.Popped() < p.queue.RoomAfter(1)
+	return p.submitters.Len() > 0 || p.queue.Claimed() < p.queue.RoomAfter(1)
 }
 
-// pushed has a worker come for a task that was put into the queue without mu, or has the queue
-// forget it if the reaper was there first. It follows each Push: the Push comes first and the look
-// at the gate second, so a worker that misses the task is not missed here.
+// pushed has a worker come for a task that was put into the queue without mu, or the reaper. It
+// follows each Push: the Push comes first and the look for who sleeps second, so a worker that misses
+// the task is not missed here.
 func (p *Pool[T, R]) pushed() {
-	if p.gates.Wanted() {
+	if !p.idlers.Call() && p.gates.Hire.Load() {
 		p.mu.Lock()
-		if p.phase >= aborting {
-			p.queue.Sweep()
-		}
 		p.wakeAndUnlock()
 	}
 }
@@ -146,32 +142,24 @@ func (p *Pool[T, R]) SubmitAll(ctx context.Context, in []T) ([]store.ID, error) 
 // where there is none.
 func (p *Pool[T, R]) submitLocking(ctx context.Context, expired error, sub *submission[T], wait bool) error {
 	wait = wait && !p.inTask(ctx)
-	for {
-		if err := p.lockForSubmit(ctx, expired, sub); err != nil {
-			return err
-		}
-		p.moveLocked(sub)
-		if len(sub.rest) == 0 {
-			p.wakeAndUnlock()
-			return nil
-		}
-		full := p.fullLocked()
-		if wait && (full || len(sub.rest) > 1) {
-			break
-		}
-		p.wakeAndUnlock()
-		if full {
-			return ErrQueueFull
-		}
-		runtime.Gosched() // a worker has made room all but for the last step
+	if err := p.lockForSubmit(ctx, expired, sub); err != nil {
+		return err
 	}
-	sub.ready = make(chan struct{})
+	if p.moveLocked(sub); len(sub.rest) == 0 {
+		p.wakeAndUnlock()
+		return nil
+	}
+	if !wait {
+		p.wakeAndUnlock()
+		return ErrQueueFull
+	}
+	sub.ready = queue.NewWaiter()
 	place := p.submitters.PushBack(sub)
 	p.waiting += uint64(len(sub.rest))
 	p.wakeAndUnlock()
 
 	select {
-	case <-sub.ready:
+	case <-sub.ready.Told():
 	case <-ctx.Done():
 		p.giveUp(ctx, place)
 	}
@@ -205,12 +193,12 @@ func (p *Pool[T, R]) move(sub *submission[T]) {
 
 // A submission is a submitter's tasks on their way into the queue. It belongs to the submitter;
 // while it is in Pool.submitters, to whoever holds Pool.mu; and to the submitter again once ready is
-// closed, or giveUp has taken it off.
+// told, or giveUp has taken it off.
 type submission[T any] struct {
 	rest  []T        // not accepted yet
 	ids   []store.ID // of those that are
 	err   error      // why the rest is refused, if it is
-	ready chan struct{}
+	ready *queue.Waiter
 }
 
 // accepted notes that the first n tasks of the rest are, with IDs from first on.
@@ -278,19 +266,11 @@ func (p *Pool[T, R]) moveLocked(sub *submission[T]) {
 	}
 }
 
-// refillLocked gives room in the queue to those who wait for it, and sets the gate
-// callFrom so that a worker comes when there is more.
-//
-// More means what the first submission still needs, or half of the queue. Less
-// would not wake its submitter, and a submission that is larger than the queue would
-// bring a worker here for each of its tasks.
+// refillLocked gives room in the queue to those who wait for it, and has a worker come when there is
+// more: after each claim, which makes room for several while tasks are short.
 //
 // After the cancel nobody gets room. onCancel, on its way, sends them off.
 func (p *Pool[T, R]) refillLocked() {
-	call := uint64(queue.Nobody)
-	if len(p.getters) > 0 {
-		call = queue.Everybody
-	}
 	for p.submitters.Len() > 0 && !p.canceled.Load() && p.ctx.Err() == nil {
 		first := p.submitters.Front()
 		sub := first.Value.(*submission[T])
@@ -303,18 +283,13 @@ func (p *Pool[T, R]) refillLocked() {
 			continue
 		}
 
-		// Call first, then look once more. There may be room although moveLocked
-		// has found none: then a slot is being emptied, by any of the workers.
-		at := p.queue.RoomAfter(min(len(sub.rest), max(1, p.queue.Cap()/2)))
-		if p.queue.Popped() >= at {
-			at = queue.Everybody
-		}
-		p.gates.Call(min(call, at))
-		if p.queue.Popped() < at || at == queue.Everybody && !p.queue.IsFree() {
+		at := p.queue.RoomAfter(1)
+		p.gates.Call(at) // then look once more
+		if p.queue.Claimed() < at {
 			return
 		}
 	}
-	p.gates.SetCall(call)
+	p.gates.Call(queue.Nobody)
 }
 
 // refuseLocked sends every submitter that waits away with err.

@@ -1,8 +1,8 @@
 package pool
 
 import (
+	"runtime"
 	"runtime/debug"
-	"sync/atomic"
 
 	"github.com/resultpool/resultpool/internal/queue"
 	"github.com/resultpool/resultpool/internal/saver"
@@ -13,24 +13,17 @@ import (
 // runtime.Goexit, the worker goes on in another: so all that it must not lose is here, and nothing
 // in local variables of its functions.
 //
-// The task and its result belong to the worker from Pop on. The result is the store's once Put was
-// called with it, or the writer's once it was handed over; then only the mark stands for the task.
-type worker[R any] struct {
-	// mark is the ticket + 1 of the task that the worker holds, or 0. It changes from and to 0
-	// with Pool.mu held, and otherwise in a Pop. A Get that looks for a task reads it without
-	// any other word of the worker: a task is held by whoever has its mark.
-	mark atomic.Uint64
-
-	// The following belong to its goroutine.
+// All of it belongs to its goroutine. The task and its result are the worker's from the moment at
+// which its hand holds the task. The result is the store's once Put was called with it, or the writer's
+// once it was handed over.
+type worker[T, R any] struct {
+	hand    queue.Hand[T]
+	started bool // past its first look at the queue
 	stage   stage
 	id      store.ID        // of the task it holds, or held last
 	res     store.Result[R] // of that task, until it is saved or handed over
 	outcome outcome
 	job     *saver.Job[R] // saves its results, unless the store is a BatchPutter
-
-	// The following are guarded by Pool.mu.
-	started bool // past its first look at the queue
-	at      int  // its place in the crew
 
 	_ [128]byte // each worker writes to its own for every task
 }
@@ -60,7 +53,7 @@ const (
 //
 // The cancel is looked for again after the task was taken: onCancel may be late, and no task may
 // start after the cancel that its caller has seen.
-func (p *Pool[T, R]) run(w *worker[R]) {
+func (p *Pool[T, R]) run(w *worker[T, R]) {
 	p.resume(w)
 	for {
 		it, ok := p.next(w)
@@ -81,7 +74,7 @@ func (p *Pool[T, R]) run(w *worker[R]) {
 // call calls the task's function. What a deferred function for each task costs, BenchmarkPool does
 // not tell from its noise: 124 ns a task with it and 124 without by Submit, 86 and 88 by SubmitAll
 // (dense, two cores, medians of six). To guard many tasks with one took five stages.
-func (p *Pool[T, R]) call(w *worker[R], it queue.Item[T]) {
+func (p *Pool[T, R]) call(w *worker[T, R], it queue.Item[T]) {
 	defer func() {
 		if w.stage == calling { // after a panic; in a Goexit, resume makes another result
 			w.res.Err, w.outcome = &PanicError{Value: recover(), Stack: debug.Stack()}, panicked
@@ -102,7 +95,7 @@ func (p *Pool[T, R]) call(w *worker[R], it queue.Item[T]) {
 // save returns when the result of the task that w holds is stored, given up or handed over. The
 // worker keeps its slot until then. To go on and save beside the next task would be faster, but
 // results would pile up without a bound while the store is down.
-func (p *Pool[T, R]) save(w *worker[R]) {
+func (p *Pool[T, R]) save(w *worker[T, R]) {
 	if p.saver.TakesBatches() {
 		w.stage = encoding
 		e := p.saver.Encode(w.res)
@@ -118,7 +111,7 @@ func (p *Pool[T, R]) save(w *worker[R]) {
 }
 
 // forget forgets the result, which is not the worker's any more.
-func (w *worker[R]) forget() {
+func (w *worker[T, R]) forget() {
 	var none R
 	w.res.Value, w.res.Err = none, nil
 }
@@ -126,7 +119,7 @@ func (w *worker[R]) forget() {
 // resume goes on where a Goexit has ended the worker's last goroutine. The stage says whose code it
 // was: the task's, so that the task has failed with ErrGoexit; or the store's, so that its result
 // is replaced, or handed back.
-func (p *Pool[T, R]) resume(w *worker[R]) {
+func (p *Pool[T, R]) resume(w *worker[T, R]) {
 	switch w.stage {
 	case idle: // this is its first
 	case calling:
@@ -148,142 +141,154 @@ func (p *Pool[T, R]) resume(w *worker[R]) {
 // next settles the task that w holds, if any, and gives it another, for which it waits. It returns
 // false if the worker has left the crew.
 //
-// A task that has succeeded is settled by the Pop of the next one, which changes the mark. That is
-// after its result was stored, and a Get that then finds the mark changed finds the result. Other
-// outcomes are counted, which takes mu.
-func (p *Pool[T, R]) next(w *worker[R]) (it queue.Item[T], ok bool) {
-	if w.outcome != succeeded || w.mark.Load() == 0 {
-		return p.waitForTask(w)
-	}
-	if it, ok = p.queue.Pop(&w.mark); !ok {
-		return p.waitForTask(w)
-	}
-	if p.gates.Calls(w.mark.Load()) {
-		p.lockHeedingCancel() // w has made room
-		p.tellLocked(w.id)
-		p.wakeAndUnlock()
-	}
-	return it, true
-}
-
-// waitForTask is next with mu, for a worker that has to settle its task so, or to sleep.
-//
-// Before it sleeps, it frees mu once by wakeAndUnlock: its own arrival may be what somebody waits
-// for. And it says that it is wanted before it looks at the queue for the last time: see
-// [queue.Gates].
-func (p *Pool[T, R]) waitForTask(w *worker[R]) (it queue.Item[T], ok bool) {
-	p.lockHeedingCancel()
-	p.arriveLocked(w)
-	for tidy := false; !p.surplusLocked(); {
-		if it, ok = p.queue.Pop(&w.mark); ok {
-			p.running++
-			p.wakeAndUnlock()
+// A task that has succeeded is settled by the queue, mostly in the step that takes the next one. That is
+// after its result was stored, and a Get that then finds it settled finds the result. Other outcomes
+// are counted, which takes mu.
+func (p *Pool[T, R]) next(w *worker[T, R]) (it queue.Item[T], ok bool) {
+	locking := w.outcome != succeeded || !w.started
+	for {
+		if locking || p.gates.Leave.Load() {
+			it, found, stays := p.nextLocking(w)
+			if found != queue.None || !stays {
+				return it, stays
+			}
+		}
+		it, waiter, found := p.queue.Next(&w.hand)
+		switch found {
+		case queue.Frozen: // by Stats, which has mu
+			tell(waiter)
+			p.mu.Lock()
+			p.mu.Unlock() //nolint:staticcheck // it was to wait
+			continue
+		case queue.None:
+		default:
+			tell(waiter)
+			p.taken(found)
 			return it, true
 		}
-		if !tidy {
-			p.wakeAndUnlock()
-			p.mu.Lock()
-			tidy = true
-			continue
-		}
-		p.gates.SetWanted(true)
-		if p.queue.IsReady() {
-			continue
-		}
-		p.idle++
-		p.work.Wait()
-		p.idle--
-		p.waking, tidy = false, false
+		locking = p.sleep(waiter)
 	}
-	p.leaveLocked(w)
-	p.wakeAndUnlock()
-	return it, false
 }
 
-// arriveLocked settles the task that w holds, if any.
-func (p *Pool[T, R]) arriveLocked(w *worker[R]) {
+// sleep returns when there may be work for the worker that calls it. It announces the worker before it
+// tells those who have waited for its last task, so that the next task of theirs finds the worker.
+func (p *Pool[T, R]) sleep(waiter *queue.Waiter) (locking bool) {
+	p.idlers.Announce()
+	tell(waiter)
+	if p.gates.Settle.Load() {
+		locking = p.tellQuiet()
+	}
+	if (locking || p.gates.Leave.Load() || p.queue.IsReady()) && p.idlers.Withdraw() {
+		return locking
+	}
+	p.idlers.Await()
+	return false
+}
+
+func tell(w *queue.Waiter) {
+	if w != nil {
+		w.Tell()
+	}
+}
+
+// taken follows a task that was taken: a submitter may wait for the room, and others sleep while more
+// tasks wait.
+func (p *Pool[T, R]) taken(found queue.Found) {
+	if found == queue.Another {
+		return
+	}
+	if found == queue.Claimed && p.gates.Calls(p.queue.Claimed()) {
+		p.lockHeedingCancel()
+		p.wakeAndUnlock()
+		runtime.Gosched() // the submitter fills the queue before it is empty
+		return
+	}
+	if (p.idlers.Len() > 0 || p.gates.Hire.Load()) && p.queue.IsReady() {
+		p.pushed()
+	}
+}
+
+// nextLocking is next with mu, for a worker that has to settle its task so, that may have to leave, or
+// that has just been started. It does not wait.
+func (p *Pool[T, R]) nextLocking(w *worker[T, R]) (it queue.Item[T], found queue.Found, stays bool) {
+	p.lockHeedingCancel()
+	defer p.wakeAndUnlock()
 	if !w.started {
-		w.started = true
-		p.waking = false
+		w.started, p.starting = true, false
 	}
-	if w.mark.Load() != 0 {
-		w.mark.Store(0)
-		p.running--
-		p.settleLocked(w.id, w.outcome)
+	if w.hand.Holds() {
+		p.settleLocked(p.queue.End(&w.hand), w.outcome)
 	}
+	w.outcome = succeeded
+	if p.surplusLocked() {
+		p.crew--
+		return it, queue.None, false
+	}
+	it, _, found = p.queue.Next(&w.hand)
+	return it, found, true
 }
 
-// hireLocked starts another worker.
+// hireLocked starts another worker, if there is a task for it and none that sleeps, and the reaper in
+// an aborting pool.
+//
+// One worker is on its way at a time. When it has taken a task, the next is started for those that are
+// left; so a burst of tasks does not start more workers than find one.
 func (p *Pool[T, R]) hireLocked() {
-	w := &worker[R]{at: len(p.crew), job: p.saver.NewJob(nil, nil)}
-	p.crew = append(p.crew, w)
-	p.goLocked(func() { p.run(w) })
+	aborting := p.phase >= aborting
+	p.gates.Hire.Set(aborting || p.crew < p.target && !p.starting) // first; then look
+	switch {
+	case aborting:
+		if !p.reaping && p.phase != ended && p.queue.IsReady() {
+			p.reapLocked()
+		}
+	case p.crew < p.target && !p.starting && p.idlers.Len() == 0 && p.queue.IsReady() && p.isShortLocked():
+		p.crew++
+		p.starting = true
+		p.gates.Hire.Set(false)
+		w := &worker[T, R]{job: p.saver.NewJob(nil, nil)}
+		p.goLocked(func() { p.run(w) })
+	}
 }
 
-// leaveLocked takes a worker off the crew. The last one of the crew gets its place.
-func (p *Pool[T, R]) leaveLocked(w *worker[R]) {
-	end := len(p.crew) - 1
-	last := p.crew[end]
-	p.crew[w.at], last.at = last, w.at
-	p.crew[end] = nil
-	p.crew = p.crew[:end]
+// isShortLocked reports whether more tasks wait than workers are on their way to the queue.
+func (p *Pool[T, R]) isShortLocked() bool {
+	_, waiting, running := p.queue.Count()
+	busy := int(running) - len(p.handover.handed)
+	return int(waiting) > p.crew-p.idlers.Len()-busy
 }
 
 // surplusLocked reports whether a worker that holds no task is to leave.
 func (p *Pool[T, R]) surplusLocked() bool {
-	return len(p.crew) > p.target ||
-		p.phase != open && p.queue.Len() == 0 ||
+	return p.crew > p.target ||
+		p.phase != open && p.queue.IsEmpty() ||
 		p.phase >= aborting // what waits is the reaper's
 }
 
-// wakeLocked has somebody come for the tasks that wait: it wakes an idle worker or starts a new
-// one.
-//
-// One worker is on its way at a time. When it has taken a task, it calls wakeLocked for the next;
-// so a burst of tasks does not wake more workers than find one. Whoever comes to the queue after a
-// wait lowers waking, even if it was woken by a Broadcast: it looks at the queue as well as another.
-func (p *Pool[T, R]) wakeLocked() {
-	sleeping, more := p.idle > 0, len(p.crew) < p.target
-	switch {
-	case p.phase >= aborting:
-		p.gates.SetWanted(true) // see pushed
-		return
-	case p.waking || !sleeping && !more:
-		p.gates.SetWanted(false)
-		return
-	}
-	p.gates.SetWanted(true) // for what comes in from here on
-	if !p.queue.IsReady() {
-		return
-	}
-	p.waking = true
-	p.gates.SetWanted(false)
-	if sleeping {
-		p.work.Signal()
-		return
-	}
-	p.hireLocked()
-}
-
-// settleLocked counts a task whose result is saved.
-func (p *Pool[T, R]) settleLocked(id store.ID, out outcome) {
+// settleLocked counts a task whose result is saved. waiter is for those who wait for it.
+func (p *Pool[T, R]) settleLocked(waiter *queue.Waiter, out outcome) {
 	if out != succeeded {
 		p.others[out]++
 	}
-	p.tellLocked(id)
+	if waiter != nil {
+		p.wake = append(p.wake, waiter)
+	}
+}
+
+// tellQuiet tells those who wait until nothing waits or runs, if that is so, for a worker that has
+// announced that it sleeps. It reports whether the worker is to leave instead.
+func (p *Pool[T, R]) tellQuiet() (leaves bool) {
+	var quiet *queue.Waiter
+	p.mu.Lock()
 	if p.quiet != nil && p.quietLocked() {
-		p.wake = append(p.wake, p.quiet)
-		p.quiet = nil
+		quiet, p.quiet = p.quiet, nil
 	}
+	leaves = p.surplusLocked()
+	p.mu.Unlock()
+	tell(quiet)
+	return leaves
 }
 
-// tellLocked wakes, when mu is free, those who wait for the task with that ID, which is settled.
-func (p *Pool[T, R]) tellLocked(id store.ID) {
-	if g, ok := p.getters[id]; ok {
-		delete(p.getters, id)
-		p.wake = append(p.wake, g.settled)
-	}
+// quietLocked reports whether nothing waits and nothing runs: all workers sleep.
+func (p *Pool[T, R]) quietLocked() bool {
+	return p.idlers.Len() == p.crew && p.queue.IsEmpty() && len(p.handover.handed) == 0
 }
-
-// quietLocked reports whether nothing waits and nothing runs.
-func (p *Pool[T, R]) quietLocked() bool { return p.running == 0 && p.queue.Len() == 0 }

@@ -1,49 +1,52 @@
 package queue
 
-import "sync/atomic"
-
-// NewAt is New for a queue whose first ticket is the one given, as if so many items
-// had gone through it.
+// NewAt is New for a queue whose first ticket is the one given, as if so many tasks had gone through
+// it.
 func NewAt[T any](capacity int, ticket uint64) *Queue[T] {
 	q := New[T](capacity)
-	q.ring.Store(newRing[T](ticket, q.ring.Load().size, nil))
-	q.tail.Store(ticket)
-	q.head.Store(ticket)
-	q.headSeen.Store(ticket)
+	for _, word := range []interface{ Store(uint64) }{&q.tail, &q.headSeen, &q.head, &q.begun} {
+		word.Store(ticket)
+	}
+	seg := q.segmentFor(ticket)
+	for i := range ticket % segmentSize { // what is before it in its segment is done
+		seg.slots[i].claim.Store(uint64(newClaim(1) | 1))
+		seg.done.Add(1)
+	}
 	return q
 }
 
-// BeginPush takes a ticket and returns what publishes the item.
+// BeginPush takes a ticket and returns what publishes the task: a goroutine may lose its processor in
+// between.
 func (q *Queue[T]) BeginPush(task T) (publish func()) {
 	t := q.tail.Add(1) - 1
-	s := q.ring.Load().of(t).slot(t)
-	return func() {
-		s.item = Item[T]{t + 1, task}
-		s.turn.Store(t + 1)
-	}
+	return func() { q.publish(t, 1, []T{task}) }
 }
 
-// BeginPop takes the item at the front, which must be published, and returns what
-// empties its slot.
-func (q *Queue[T]) BeginPop(mark *atomic.Uint64) (empty func()) {
-	h := q.head.Add(1) - 1
-	r := q.ring.Load().of(h)
-	s := r.slot(h)
-	return func() {
-		s.item = Item[T]{}
-		mark.Store(h + 1)
-		s.turn.Store(h + r.size)
+// BeginClaim claims n tasks at the head and returns what moves the head.
+func (q *Queue[T]) BeginClaim(h *Hand[T], n uint64) (it Item[T], move func()) {
+	head := q.head.Load()
+	h.seg, h.first = q.segments.Find(head>>segmentBits), head%segmentSize
+	if !h.word().CompareAndSwap(0, uint64(newClaim(n))) {
+		panic("it is claimed")
 	}
+	return h.take(0), func() { q.head.CompareAndSwap(head, head+n) }
 }
 
-// IsCleared reports whether no slot refers to a task.
+// SetLimit has the next claim of h be of n tasks, if so many wait.
+func (h *Hand[T]) SetLimit(n int) { h.limit, h.size = uint64(n), 0 }
+
+// IsCleared reports whether no slot refers to a task, and no segment is kept but the last one.
 func (q *Queue[T]) IsCleared() bool {
-	for r := q.ring.Load(); r != nil; r = r.older {
-		for i := range r.slots {
-			if any(r.slots[i].item.Task) != any(*new(T)) {
+	segs := q.segments.Segments()
+	for _, seg := range segs {
+		for i := range seg.Body.slots {
+			if any(seg.Body.slots[i].item.Task) != any(*new(T)) {
 				return false
 			}
 		}
 	}
-	return true
+	return len(segs) <= 1
 }
+
+// Segments returns how many segments there are.
+func (q *Queue[T]) Segments() int { return len(q.segments.Segments()) }

@@ -2,9 +2,7 @@ package queue_test
 
 import (
 	"math"
-	"math/bits"
 	"math/rand/v2"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,8 +22,8 @@ func FuzzQueue(f *testing.F) {
 	})
 }
 
-// A queue does what a slice does, whatever the order of the calls, wherever in a
-// ring it stands, and while it grows.
+// A queue does what a slice does, whatever the order of the calls, and wherever in a
+// segment it stands.
 func TestQueueAgainstSlice(t *testing.T) {
 	random := rand.NewChaCha8([32]byte{1})
 	for range 100 {
@@ -46,58 +44,65 @@ func playCalls(t *testing.T, data []byte) {
 	m.end()
 }
 
-// A model is a queue and what is known of it. It knows how large the ring is, and so
-// which Push must succeed.
+// A model is a queue and what is known of it. It does not know how large the claims are: that is up
+// to the clock.
 type model struct {
 	t   *testing.T
 	q   *queue.Queue[*uint64]
 	ids queue.Range
 
-	capacity, size int
-	waiting        []*uint64 // each points to its ticket
-	start, base    uint64    // the first ticket, and that of the present ring
-	pushed, popped uint64    // tickets
-	tailShut       bool
-	headShut       bool
-	ended          bool // both ends are shut for good
-	dropped        uint64
+	capacity uint64
+	start    uint64  // the first ticket
+	tasks    []*task // from there on
+	first    int     // those before it have begun
+	waits    uint64  // how many have not begun
+	runs     uint64  // how many have and have not ended
+	hands    [3]queue.Hand[*uint64]
+	tailShut bool
+}
+
+// A task points to its ticket.
+type task struct {
+	ticket       *uint64
+	begun, ended bool
+	waiter       *queue.Waiter
 }
 
 func newModel(t *testing.T, capacity int, choice byte) *model {
 	starts := append([]uint64{0, 1, 17}, boundaries...)
 	offsets := []uint64{1, 0, 1 << 31, 1 << 32, math.MaxUint64 - math.MaxInt64}
-	m := &model{t: t, capacity: 1 + capacity, start: starts[int(choice)%len(starts)]}
-	m.q = queue.NewAt[*uint64](m.capacity, m.start)
+	m := &model{t: t, capacity: uint64(1 + capacity), start: starts[int(choice)%len(starts)]}
+	m.q = queue.NewAt[*uint64](1+capacity, m.start)
+	m.q.SetWorkers(1 + capacity%3)
 	m.ids = queue.Range{Offset: offsets[int(choice)/len(starts)%len(offsets)], End: math.MaxInt64}
-	m.size = ringSize(min(m.capacity, 16))
-	m.base, m.pushed, m.popped = m.start, m.start, m.start
 	return m
 }
 
-// ringSize is the power of two that holds n, but two at least.
-func ringSize(n int) int { return 1 << max(1, bits.Len(uint(n-1))) }
+func (m *model) pushed() uint64 { return m.start + uint64(len(m.tasks)) }
 
-// room returns for how many more there is room without growing.
-func (m *model) room() int { return min(m.size, m.capacity) - len(m.waiting) }
+// room returns for how many more there is room.
+func (m *model) room() int { return int(m.capacity - (m.pushed() - m.q.Claimed())) }
 
-// tasks returns n tasks with the tickets to come.
-func (m *model) tasks(n int) []*uint64 {
+// next returns n tasks with the tickets to come.
+func (m *model) next(n int) []*uint64 {
 	tasks := make([]*uint64, n)
 	for i := range tasks {
-		ticket := m.pushed + uint64(i)
+		ticket := m.pushed() + uint64(i)
 		tasks[i] = &ticket
 	}
 	return tasks
 }
 
 func (m *model) accept(first uint64, tasks []*uint64) {
-	want := m.pushed + m.ids.Offset
+	want := m.pushed() + m.ids.Offset
 	if len(tasks) == 0 {
 		want = 0
 	}
 	require.Equal(m.t, want, first)
-	m.waiting = append(m.waiting, tasks...)
-	m.pushed += uint64(len(tasks))
+	for _, ticket := range tasks {
+		m.tasks = append(m.tasks, &task{ticket: ticket})
+		m.waits++
+	}
 }
 
 func (m *model) call(what byte, arg int) {
@@ -106,11 +111,11 @@ func (m *model) call(what byte, arg int) {
 	switch what % 10 {
 	case 0, 1:
 		if arg > 200 { // no IDs are left for the next ticket
-			ids.End = m.pushed - min(m.pushed, uint64(arg-201))
+			ids.End = m.pushed() - min(m.pushed(), uint64(arg-201))
 		}
-		tasks := m.tasks(1)
+		tasks, room := m.next(1), m.room()
 		id, ok := q.Push(ids, tasks[0])
-		require.Equal(t, !m.tailShut && m.room() > 0 && m.pushed < ids.End, ok, "Push")
+		require.Equal(t, !m.tailShut && room > 0 && m.pushed() < ids.End, ok, "Push")
 		if !ok {
 			tasks = nil
 		}
@@ -118,132 +123,138 @@ func (m *model) call(what byte, arg int) {
 	case 2:
 		m.pushAll(arg)
 	case 3, 4:
-		m.pop()
+		m.take(arg % 3)
 	case 5:
-		if !m.ended {
-			m.tailShut = arg%2 == 1
-			q.ShutTail(m.tailShut)
-		}
+		m.tailShut = arg%2 == 1
+		q.ShutTail(m.tailShut)
 	case 6:
-		if !m.ended {
-			m.headShut = arg%2 == 1
-			q.ShutHead(m.headShut)
+		h := &m.hands[arg%3]
+		if h.Holds() {
+			ticket := h.Ticket()
+			if arg%2 == 0 {
+				m.ended(ticket, q.End(h))
+			} else {
+				h.Pass()
+				m.ended(ticket, q.EndTicket(ticket))
+			}
 		}
 	case 7:
 		if m.tailShut {
 			n := 1 + arg
-			require.Equal(t, max(m.pushed+uint64(n), uint64(m.capacity))-uint64(m.capacity), q.RoomAfter(n))
-			if !m.ended {
-				require.Equal(t, len(m.waiting) < m.size || m.pushed < m.base+uint64(m.size), q.IsFree())
-			}
+			require.Equal(t, max(m.pushed()+uint64(n), m.capacity)-m.capacity, q.RoomAfter(n))
 		}
 	case 8:
-		for range arg { // many laps
-			m.pop()
+		for range arg { // many segments
+			m.take(arg % 3)
 			m.call(0, 0)
 		}
 	case 9:
-		if arg >= 16 && !m.ended {
-			return // seldom: it is the end
+		if len(m.tasks) > 0 {
+			one := m.tasks[len(m.tasks)-1-arg%min(len(m.tasks), 100)]
+			w := q.Await(*one.ticket)
+			require.Equal(t, one.ended, w == nil, "Await of a task that has ended: %t", one.ended)
+			if one.waiter == nil {
+				one.waiter = w
+			}
+			require.True(t, w == nil || w == one.waiter)
 		}
-		m.drop(arg % 16)
 	}
 }
 
 func (m *model) pushAll(arg int) {
-	ids, tasks := m.ids, m.tasks(arg)
+	ids, tasks := m.ids, m.next(arg)
 	switch arg % 8 {
 	case 5: // no IDs are left
-		ids.End = m.pushed
+		ids.End = m.pushed()
 	case 6: // no tasks
 		tasks = nil
 	case 7: // fewer IDs than tasks
-		ids.End = m.pushed + uint64(arg/2)
+		ids.End = m.pushed() + uint64(arg/2)
 	}
 	want := 0
-	if m.pushed < ids.End {
-		want = int(min(uint64(len(tasks)), ids.End-m.pushed))
+	if m.pushed() < ids.End {
+		want = min(len(tasks), int(ids.End-m.pushed()), m.room())
 	}
-	if !m.tailShut {
-		if m.room() > 0 { // else it may make room
-			_, n := m.q.PushShut(ids, tasks)
-			require.Zero(m.t, n, "PushShut with an open tail")
-		}
-		first, n := m.q.PushAll(ids, tasks)
-		require.Equal(m.t, min(want, m.room()), n, "PushAll")
-		m.accept(first, tasks[:n])
-		return
+	push, other := m.q.PushAll, m.q.PushShut
+	if m.tailShut {
+		push, other = other, push
 	}
-	if m.ended {
-		return // the owner pushes no more
-	}
-	first, n := m.q.PushAll(ids, tasks)
-	require.Zero(m.t, n, "PushAll with the tail shut")
+	first, n := other(ids, tasks)
+	require.Zero(m.t, n, "the other one")
 	require.Zero(m.t, first)
-	if m.room() == 0 && want > 0 && m.size < m.capacity {
-		m.size, m.base = ringSize(min(2*m.size, m.capacity)), m.pushed
-	}
-	first, n = m.q.PushShut(ids, tasks)
-	require.Equal(m.t, min(want, m.room()), n, "PushShut")
+	first, n = push(ids, tasks)
+	require.Equal(m.t, want, n)
 	m.accept(first, tasks[:n])
 }
 
-func (m *model) pop() {
-	var mark atomic.Uint64
-	it, ok := m.q.Pop(&mark)
-	require.Equal(m.t, len(m.waiting) > 0 && !m.headShut, ok, "Pop")
-	if !ok {
-		require.Zero(m.t, mark.Load())
+// take has a hand end its task and take another: one that has not begun, and the first of those unless
+// others are in a claim.
+func (m *model) take(hand int) {
+	h := &m.hands[hand]
+	old, held := uint64(0), h.Holds()
+	if held {
+		old = h.Ticket()
+	}
+	claimed := m.q.Claimed()
+	it, waiter, found := m.q.Next(h)
+	if held {
+		m.ended(old, waiter)
+	}
+	for m.first < len(m.tasks) && m.tasks[m.first].begun {
+		m.first++
+	}
+	first := m.start + uint64(m.first)
+	require.Equal(m.t, first < m.pushed(), found != queue.None, "a task waits")
+	if found == queue.None {
+		require.False(m.t, h.Holds())
 		return
 	}
-	require.Equal(m.t, m.popped+1, mark.Load())
-	require.Equal(m.t, m.popped+m.ids.Offset, it.ID)
-	require.Same(m.t, m.waiting[0], it.Task)
-	require.Equal(m.t, m.popped, *it.Task)
-	m.waiting = m.waiting[1:]
-	m.popped++
+	ticket := *it.Task
+	require.Equal(m.t, ticket, h.Ticket())
+	require.Equal(m.t, ticket+m.ids.Offset, it.ID)
+	one := m.tasks[ticket-m.start]
+	require.Same(m.t, one.ticket, it.Task)
+	require.False(m.t, one.begun)
+	one.begun = true
+	m.waits--
+	m.runs++
+	require.True(m.t, ticket == first || ticket < claimed || ticket == claimed && found == queue.Claimed, "%d before %d", ticket, first)
 }
 
-func (m *model) drop(n int) {
-	if !m.ended {
-		m.ended, m.tailShut, m.headShut, m.dropped = true, true, true, m.popped
-		m.q.ShutTail(true)
-		m.q.ShutHead(true)
-	}
-	n = min(n, len(m.waiting))
-	m.q.Drop(n)
-	if n%2 == 1 { // Drop itself forgets what is published
-		m.q.Sweep()
-	}
-	m.waiting = m.waiting[n:]
-	m.popped += uint64(n)
+func (m *model) ended(ticket uint64, waiter *queue.Waiter) {
+	one := m.tasks[ticket-m.start]
+	require.True(m.t, one.begun && !one.ended)
+	one.ended = true
+	m.runs--
+	require.Equal(m.t, one.waiter, waiter)
 }
 
 func (m *model) check() {
 	t, q := m.t, m.q
-	require.Equal(t, len(m.waiting), q.Len())
-	require.LessOrEqual(t, len(m.waiting), m.capacity)
-	require.Equal(t, m.pushed, q.Pushed())
-	require.Equal(t, m.popped, q.Popped())
-	require.Equal(t, m.capacity, q.Cap())
-	require.Equal(t, len(m.waiting) > 0, q.IsReady())
-	for _, ticket := range []uint64{m.start, m.popped - 1, m.popped, m.pushed - 1} {
-		if ticket >= m.start && ticket < m.pushed {
-			require.Equal(t, ticket >= m.popped, q.IsWaiting(ticket), "ticket %d", ticket)
-		}
+	require.Equal(t, m.pushed(), q.Pushed())
+	require.Equal(t, int(m.capacity), q.Cap())
+	require.LessOrEqual(t, m.pushed()-q.Claimed(), m.capacity)
+	pushed, waiting, running := q.Count()
+	require.Equal(t, []uint64{m.pushed(), m.waits, m.runs}, []uint64{pushed, waiting, running})
+	require.Equal(t, m.waits > 0, q.IsReady())
+	require.Equal(t, m.waits == 0, q.IsEmpty())
+	for _, one := range m.tasks[max(0, len(m.tasks)-70):] {
+		require.Equal(t, !one.ended, q.IsPending(*one.ticket))
 	}
 }
 
 // end empties the queue: all comes out, and nothing is kept.
 func (m *model) end() {
-	if m.ended {
-		m.drop(len(m.waiting))
-	} else {
-		m.headShut = false
-		m.q.ShutHead(false)
-		for len(m.waiting) > 0 {
-			m.pop()
+	for range m.tasks {
+		for i := range m.hands {
+			m.take(i)
 		}
+		if m.q.IsEmpty() {
+			break
+		}
+	}
+	for i := range m.hands {
+		m.take(i)
 	}
 	m.check()
 	require.True(m.t, m.q.IsCleared())

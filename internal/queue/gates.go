@@ -2,73 +2,60 @@ package queue
 
 import "sync/atomic"
 
-// Gates let a task pass through the pool without its lock, mu. They are derived from what mu
-// guards, and agree with it whenever mu is free, or the worker that was called is on its way.
-// Whoever finds a gate shut takes mu. The first two are the ends of the [Queue].
+// Gates let a task pass through the pool without its lock, mu. They are derived from what mu guards,
+// and agree with it whenever mu is free. Whoever finds a gate set takes mu.
 //
-//	gate        open while                           who finds it shut        who sets it
-//	queue tail  the pool is open, has workers, and   Submit                   wakeAndUnlock;
-//	            nobody waits for room                                         lockForSubmit shuts it
-//	queue head  there are no surplus workers, tasks  a worker that wants its  wakeAndUnlock; Stats
-//	            that wait are to run, and Stats      next task                and closeLocked shut it
-//	            does not look
-//	wanted      (false) no worker has to be woken    Submit, after it has     wakeLocked; a worker,
-//	            or started for a task that comes in  put its task in          before it sleeps
-//	callFrom    (large) nobody waits for a task to   a worker, after it has   refillLocked; await;
-//	            be settled or for room in the queue  taken its next task      the worker that it calls
+//	gate     is set while                                   who looks                      who sets it
+//	tail     (shut) the pool is not open, has no workers,   Submit                         wakeAndUnlock;
+//	         or somebody waits for room                                                    lockForSubmit
+//	Hire     a worker may have to be started, or the pool   Submit, after it has put       wakeAndUnlock
+//	         is aborting                                    its task in
+//	Leave    a worker may have to leave                     a worker, before each task     wakeAndUnlock
+//	Settle   the pool drains, or somebody waits until       a worker, before it sleeps     wakeAndUnlock,
+//	         nothing runs                                                                  Wait
+//	roomAt   somebody waits for room                        a worker, after each claim     refillLocked
 //
-// The last two are the only ones that a goroutine finds open and passes although somebody needs it
-// to stop. Both sides store first and load second: the side that needs attention sets the gate,
-// then rereads the queue; the passing side changes the queue, then reads the gate. At least one of
+// Both sides store first and load second: the side that needs attention sets the gate, then rereads
+// the queue or counts the idle; the passing side changes these, then reads the gate. At least one of
 // them sees the other.
 //
 // They are read for each task and seldom written, and have a cache line of their own. For that
 // reason the methods that are called often do not store what is there already.
-//
-// The zero Gates call everybody. The owner sets them when it first frees mu.
 type Gates struct {
-	_        cacheLinePad
-	wanted   atomic.Bool
-	callFrom atomic.Uint64 // a worker whose mark is this or higher is to take mu
-	_        cacheLinePad
+	_                   cacheLinePad
+	Hire, Leave, Settle Gate
+	roomAt              atomic.Uint64 // a worker that sees as many tasks claimed is to take mu
+	_                   cacheLinePad
 }
 
-const (
-	// Nobody is the mark from which on no worker is called.
-	Nobody = 1<<64 - 1
+// A Gate is open or, if it is set, shut.
+type Gate struct{ atomic.Bool }
 
-	// Everybody is the mark from which on every worker is called after every task.
-	Everybody = 0
-)
-
-// SetWanted sets whether a submitter that has put a task in is to take mu. mu is held.
-func (g *Gates) SetWanted(on bool) {
-	if g.wanted.Load() != on {
-		g.wanted.Store(on)
+// Set sets the gate or opens it. mu is held.
+func (g *Gate) Set(on bool) {
+	if g.Load() != on {
+		g.Store(on)
 	}
 }
 
-// Wanted reports whether a submitter that has put a task in is to take mu.
-func (g *Gates) Wanted() bool { return g.wanted.Load() }
+// Nobody is the number of claimed tasks from which on no worker is called.
+const Nobody = 1<<64 - 1
 
-// Call calls workers from that mark on. mu is held, and the caller rereads the queue afterwards.
-func (g *Gates) Call(from uint64) { g.callFrom.Store(from) }
-
-// SetCall is Call for a caller that has reread the queue. mu is held.
-func (g *Gates) SetCall(from uint64) {
-	if g.callFrom.Load() != from {
-		g.callFrom.Store(from)
+// Call calls a worker that sees so many tasks claimed. mu is held, and the caller rereads the queue
+// afterwards.
+func (g *Gates) Call(claimed uint64) {
+	if g.roomAt.Load() != claimed {
+		g.roomAt.Store(claimed)
 	}
 }
 
-// Calls reports whether a worker with that mark is to take mu. Unless everybody is called, one is
-// enough: the first to answer takes the call back. (Others would sleep on mu while it moves many
-// tasks, and a wake-up costs more than many tasks.)
-func (g *Gates) Calls(mark uint64) bool {
-	from := g.callFrom.Load()
-	return mark >= from && (from == Everybody || g.callFrom.CompareAndSwap(from, Nobody))
+// Calls reports whether a worker that sees so many tasks claimed is to take mu. One is enough: the first
+// to answer takes the call back. (Others would sleep on mu while it moves many tasks, and a wake-up
+// costs more than many tasks.)
+func (g *Gates) Calls(claimed uint64) bool {
+	at := g.roomAt.Load()
+	return claimed >= at && g.roomAt.CompareAndSwap(at, Nobody)
 }
 
-// CallsAny reports whether any worker is called, for tests: a call that nobody needs any more costs
-// every worker the lock after every task.
-func (g *Gates) CallsAny() bool { return g.callFrom.Load() != Nobody }
+// CallsAny reports whether any worker is called, for tests.
+func (g *Gates) CallsAny() bool { return g.roomAt.Load() != Nobody }

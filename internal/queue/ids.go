@@ -7,8 +7,14 @@ import (
 	"sync/atomic"
 )
 
-// A Range says what IDs tickets have: those below End have ticket + Offset.
-type Range struct{ Offset, End uint64 }
+// A Range says what IDs tickets have: those from First on and below End have ticket + Offset.
+type Range struct{ First, Offset, End uint64 }
+
+// Ticket returns the ticket that has that ID, if it is one of the range.
+func (r Range) Ticket(id uint64) (ticket uint64, ok bool) {
+	t := id - r.Offset
+	return t, r.First <= t && t < r.End
+}
 
 // IDs is the table that says which ticket has which ID. It has no lock: the owner of the queue
 // calls its methods with its own lock held, except for Next, which anybody may call.
@@ -52,17 +58,6 @@ func (d *IDs) Add(first, n uint64) error {
 	return nil
 }
 
-// Note gives the next ticket an ID that is not above all others, as in a pool whose tasks come
-// from elsewhere with their IDs, and forgets tickets below oldest.
-func (d *IDs) Note(ticket, id, oldest uint64) {
-	d.Forget(oldest)
-	if k := len(d.blocks) - 1; k >= 0 && d.blocks[k].id+d.blocks[k].n == id {
-		d.blocks[k].n++
-		return
-	}
-	d.blocks = append(d.blocks, block{ticket: ticket, n: 1, id: id})
-}
-
 // Next returns the range for the next ticket as of the last Advance: if the ticket is past its
 // End, the range is used up.
 func (d *IDs) Next() Range { return *d.next.Load() }
@@ -71,7 +66,7 @@ func (d *IDs) Next() Range { return *d.next.Load() }
 // and returns it. To set it for a later ticket is wrong: a Push only looks at its End.
 func (d *IDs) Advance(ticket uint64) Range {
 	b := d.blockOf(ticket)
-	r := Range{Offset: b.id - b.ticket, End: b.end()}
+	r := Range{First: b.ticket, Offset: b.id - b.ticket, End: b.end()}
 	if old := d.next.Load(); old == nil || *old != r {
 		d.next.Store(&r)
 	}
@@ -89,13 +84,6 @@ func (d *IDs) End() uint64 { return d.end }
 
 // Len returns how many blocks are remembered. Blocks that follow each other without a gap are one.
 func (d *IDs) Len() int { return len(d.blocks) }
-
-// ID returns the ID of a ticket that is not forgotten. Of one that is, the answer is wrong: only the
-// reaper asks, for tickets that wait in the queue.
-func (d *IDs) ID(ticket uint64) uint64 {
-	b := d.blockOf(ticket)
-	return b.id + (ticket - b.ticket)
-}
 
 // Ticket returns the ticket that has that ID, if there is one that is not forgotten. It may not
 // have been given to a task yet. There are few blocks: those that were reserved while the oldest

@@ -21,14 +21,19 @@ func TestRangeOverlapsByOne(t *testing.T) {
 	assert.NoError(t, d.Add(300, 100))
 	assert.Equal(t, 2, d.Len(), "ranges that follow each other are one")
 	for ticket, id := range map[uint64]uint64{0: 10, 99: 109, 100: 110, 199: 209, 200: 300, 299: 399} {
-		assert.Equal(t, id, d.ID(ticket))
-		got, ok := d.Ticket(id)
-		assert.True(t, ok)
-		assert.Equal(t, ticket, got)
+		r := d.Advance(ticket)
+		assert.Equal(t, id, ticket+r.Offset)
+		for _, ticketOf := range []func(uint64) (uint64, bool){d.Ticket, r.Ticket} {
+			got, ok := ticketOf(id)
+			assert.True(t, ok)
+			assert.Equal(t, ticket, got)
+		}
 	}
 	for _, id := range []uint64{0, 9, 210, 299, 400} {
-		_, ok := d.Ticket(id)
-		assert.False(t, ok, "ID %d", id)
+		for _, ticketOf := range []func(uint64) (uint64, bool){d.Ticket, d.Advance(250).Ticket} {
+			_, ok := ticketOf(id)
+			assert.False(t, ok, "ID %d", id)
+		}
 	}
 	assert.EqualValues(t, 200, d.Advance(199).End)
 	assert.EqualValues(t, 300, d.Advance(200).End)
@@ -44,24 +49,17 @@ func TestRangeWraps(t *testing.T) {
 	assert.Error(t, d.Add(1, 1))
 }
 
-// IDs that are noted need not increase, and old ones are forgotten.
-func TestNote(t *testing.T) {
+// Blocks of old tickets are forgotten, and the others are not.
+func TestForget(t *testing.T) {
 	d := &queue.IDs{}
-	for ticket, id := range []uint64{70, 71, 72, 5, 6, 90} {
-		d.Note(uint64(ticket), id, 0)
+	for _, first := range []uint64{10, 200, 300} {
+		assert.NoError(t, d.Add(first, 50))
 	}
-	assert.Equal(t, 3, d.Len())
-	assert.EqualValues(t, 72, d.ID(2))
-	assert.EqualValues(t, 5, d.ID(3))
-	ticket, ok := d.Ticket(6)
-	assert.True(t, ok)
-	assert.EqualValues(t, 4, ticket)
-
-	d.Note(6, 91, 4) // the tickets below 4 are popped
+	d.Forget(99)
 	assert.Equal(t, 2, d.Len())
-	_, ok = d.Ticket(71)
+	_, ok := d.Ticket(10)
 	assert.False(t, ok, "forgotten")
-	ticket, ok = d.Ticket(91)
+	ticket, ok := d.Ticket(200)
 	assert.True(t, ok)
-	assert.EqualValues(t, 6, ticket)
+	assert.EqualValues(t, 50, ticket)
 }

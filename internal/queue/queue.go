@@ -1,51 +1,51 @@
-// Package queue is the bounded first-in, first-out line of tasks that wait for a
-// worker. It knows neither pool nor store.
+// Package queue is the bounded line of tasks that wait for a worker. It knows neither pool nor store.
 package queue
 
 import (
 	"fmt"
+	"math/bits"
 	"sync/atomic"
+
+	"github.com/resultpool/resultpool/internal/directory"
 )
 
-// A Queue holds up to a fixed number of items in a ring of slots, each of which
-// says whose turn it is: D. Vyukov's bounded queue for many producers and many
-// consumers (1024cores.net, "Bounded MPMC queue").
+// A Queue holds tasks in the order in which they were submitted. Each has a ticket, its place in the
+// order of all tasks ever pushed, counted from 0. The tail is the next ticket to be given out.
 //
-// Every item has a ticket, its place in the order of all items ever pushed,
-// counted from 0. The tail is the next ticket to be given to an item, the head
-// the next to be popped. One compare-and-swap of the tail takes a ticket; then
-// the item is written to the ticket's slot and published there. One
-// compare-and-swap of the head takes a published item; then it is read, and its
-// slot is free. Nobody waits for anybody: a Pop that meets a Push between its
-// steps finds the queue empty, also if more is published behind it, and a Push
-// that meets a Pop so, a ring's size later, finds it full.
+// Tickets lie in segments of 64. A task is written to the slot of its ticket and published there by a
+// bit. A worker claims the tasks at the head, several at once: see claim.go. A segment is made by the
+// first Push that needs it and forgotten when all of its tasks are done, so memory follows what waits
+// and runs.
 //
-// A Queue has an owner, who keeps the rest of what it knows of the items under a
-// lock. The owner can shut either end. That happens at once: no Push is under way
-// afterwards that could still take a ticket, and no Pop. So the owner, with its
-// lock held and an end shut, has that end for itself, and fast operations at both
-// ends need no lock as long as they are open.
+//	ticket      is the task of
+//	< begun     workers that have it, or is done
+//	< head      a claim: it has begun, or the next worker in need of a task begins it
+//	< tail      nobody
+//
+// There is room for another task while fewer than the capacity are in no claim.
+//
+// A Queue has an owner, who keeps the rest of what it knows of the tasks under a lock. The owner can
+// shut the tail. That happens at once: no Push is under way afterwards that could still take a ticket.
 //
 // The methods say who may call them and when.
 type Queue[T any] struct {
 	capacity uint64
+	segments directory.Directory[segment[T]]
+	spare    []directory.Segment[segment[T]] // made together; guarded by the directory's lock
+	atOnce   int                             // how many were made together last
+	workers  atomic.Uint64                   // how many there may be: they share what waits; see share
 
-	// ring is that of the next ticket. The owner changes it, with the tail shut; see grow.
-	ring atomic.Pointer[ring[T]]
-
-	// dropped is the first ticket that Drop has passed over, or never. It is the owner's.
-	dropped uint64
-
-	// What follows is written for each item, the tail by those who push and the
-	// head by those who pop. They must not share a cache line with each other
-	// or with what is only read.
+	// What follows is written for each task, the tail by those who push, or for each claim, the head
+	// by those who take. They must not share a cache line with each other or with what is only read.
 	_    cacheLinePad
 	tail atomic.Uint64 // with the bit shut
 	// headSeen is the head as of some time ago. Those who push read it in place of the head, whose
-	// cache line the workers write to for each task.
+	// cache line the workers write to.
 	headSeen atomic.Uint64
+	back     atomic.Pointer[directory.Segment[segment[T]]] // that of a new ticket
 	_        cacheLinePad
-	head     atomic.Uint64 // with the bit shut
+	head     atomic.Uint64
+	begun    atomic.Uint64 // see oldest
 	_        cacheLinePad
 }
 
@@ -53,12 +53,28 @@ type Queue[T any] struct {
 // processors that fetch two at a time.
 type cacheLinePad [128]byte
 
-// shut is the bit of the tail and of the head that makes each compare-and-swap of
-// Push and of Pop fail.
+// shut is the bit of the tail that makes each compare-and-swap of Push fail.
 const shut = 1 << 63
 
-// never is a ticket that is not reached.
-const never = shut - 1
+const (
+	segmentBits = 6
+	segmentSize = 1 << segmentBits
+)
+
+// A segment has the slots of segmentSize tickets.
+type segment[T any] struct {
+	published atomic.Uint64 // a bit for each slot: its item may be read
+	done      atomic.Int32  // tasks of claims that are over
+	slots     [segmentSize]slot[T]
+}
+
+// A slot has one task. Its item is written before the bit in published is set, by whoever has the
+// ticket, and read and cleared by whoever takes the task.
+type slot[T any] struct {
+	item   Item[T]
+	claim  atomic.Uint64 // the claim that begins here, or 0
+	waiter atomic.Pointer[Waiter]
+}
 
 // An Item is one waiting task.
 type Item[T any] struct {
@@ -66,29 +82,29 @@ type Item[T any] struct {
 	Task T
 }
 
-// New returns an empty queue for up to capacity items, at least one. Memory is
-// taken as it fills.
+// New returns an empty queue for up to capacity tasks, at least one, and one worker. Memory is taken
+// as it fills.
 func New[T any](capacity int) *Queue[T] {
 	if capacity < 1 {
 		panic(fmt.Sprintf("queue: capacity is %d, want 1 or more", capacity))
 	}
-	q := &Queue[T]{capacity: uint64(capacity), dropped: never}
-	q.ring.Store(newRing[T](0, min(q.capacity, firstSize), nil))
+	q := &Queue[T]{capacity: uint64(capacity), atOnce: 1}
+	q.SetWorkers(1)
 	return q
 }
 
-// Push adds a task at the back and returns its ID. It fails if there is no room in
-// the present ring, if the tail is shut, or if the next ticket has no ID in ids.
-// It may be called from any goroutine at any time.
+// SetWorkers says how many workers there may be. It is the owner's.
+func (q *Queue[T]) SetWorkers(n int) { q.workers.Store(uint64(max(1, n))) }
+
+// Push adds a task at the back and returns its ID. It fails if there is no room, if the tail is shut,
+// or if the next ticket has no ID in ids. It may be called from any goroutine at any time.
 func (q *Queue[T]) Push(ids Range, task T) (id uint64, ok bool) {
 	for {
 		t := q.tail.Load()
 		if t >= ids.End { // which also holds if it is shut
 			return 0, false
 		}
-		r := q.ring.Load()
-		s := r.slot(t)
-		if q.room(r, t, 1) < 1 || s.turn.Load() != t {
+		if q.room(t, 1) < 1 {
 			if q.tail.Load() != t {
 				continue
 			}
@@ -97,10 +113,10 @@ func (q *Queue[T]) Push(ids Range, task T) (id uint64, ok bool) {
 		if !q.tail.CompareAndSwap(t, t+1) {
 			continue
 		}
-		id := t + ids.Offset
-		s.item = Item[T]{id, task}
-		s.turn.Store(t + 1)
-		return id, true
+		seg := q.segmentFor(t)
+		seg.slots[t%segmentSize].item = Item[T]{t + ids.Offset, task}
+		seg.published.Or(1 << (t % segmentSize))
+		return t + ids.Offset, true
 	}
 }
 
@@ -111,14 +127,9 @@ func (q *Queue[T]) PushAll(ids Range, tasks []T) (first uint64, n int) {
 	return q.pushAll(0, ids, tasks)
 }
 
-// PushShut is PushAll for the owner, who has shut the tail and holds its lock. It
-// takes more memory if that makes room.
+// PushShut is PushAll for the owner, who has shut the tail and holds its lock.
 func (q *Queue[T]) PushShut(ids Range, tasks []T) (first uint64, n int) {
-	first, n = q.pushAll(shut, ids, tasks)
-	if n == 0 && len(tasks) > 0 && q.Pushed() < ids.End && q.grow() {
-		return q.pushAll(shut, ids, tasks)
-	}
-	return first, n
+	return q.pushAll(shut, ids, tasks)
 }
 
 // pushAll does so if the tail's bit is as expected.
@@ -129,9 +140,8 @@ func (q *Queue[T]) pushAll(bit uint64, ids Range, tasks []T) (first uint64, n in
 		if tail&shut != bit || t >= ids.End {
 			return 0, 0
 		}
-		r := q.ring.Load()
 		want := min(uint64(len(tasks)), ids.End-t)
-		n := r.free(t, min(want, uint64(max(0, q.room(r, t, want)))))
+		n := min(want, uint64(max(0, q.room(t, want))))
 		if n == 0 {
 			if q.tail.Load() != tail {
 				continue
@@ -141,163 +151,181 @@ func (q *Queue[T]) pushAll(bit uint64, ids Range, tasks []T) (first uint64, n in
 		if !q.tail.CompareAndSwap(tail, tail+n) {
 			continue
 		}
-		for i := range n {
-			s := r.slot(t + i)
-			s.item = Item[T]{t + i + ids.Offset, tasks[i]}
-			s.turn.Store(t + i + 1)
-		}
+		q.publish(t, ids.Offset, tasks[:n])
 		return t + ids.Offset, int(n)
 	}
 }
 
-// room returns how many tickets from t on are within the bounds of r and of the
-// queue: exactly if that is less than want, and otherwise perhaps too few, but
-// not less than want. It is meaningless, and may be negative, unless the tail is t.
-func (q *Queue[T]) room(r *ring[T], t, want uint64) int64 {
-	limit := int64(min(r.size, q.capacity))
-	room := limit - int64(t-q.headSeen.Load())
+// publish writes tasks to the slots from ticket t on, and publishes those of a segment together.
+func (q *Queue[T]) publish(t, offset uint64, tasks []T) {
+	for len(tasks) > 0 {
+		seg, i := q.segmentFor(t), t%segmentSize
+		n := min(segmentSize-i, uint64(len(tasks)))
+		for k, task := range tasks[:n] {
+			seg.slots[i+uint64(k)].item = Item[T]{t + uint64(k) + offset, task}
+		}
+		seg.published.Or((1<<n - 1) << i) // 1<<64 is 0, and 0-1 is all bits
+		t, tasks = t+n, tasks[n:]
+	}
+}
+
+// segmentFor returns the segment of a ticket that was taken and is not published.
+func (q *Queue[T]) segmentFor(t uint64) *segment[T] {
+	seg := q.back.Load()
+	if seg == nil || seg.Index != t>>segmentBits {
+		seg = q.segments.FindOrAdd(t>>segmentBits, q.newSegment)
+		q.back.Store(seg)
+	}
+	return &seg.Body
+}
+
+// newSegment returns one of several that are allocated at once, at first fewer: a pool takes little
+// memory that has few tasks. It is called with the directory's lock held.
+func (q *Queue[T]) newSegment() *directory.Segment[segment[T]] {
+	if len(q.spare) == 0 {
+		q.atOnce = min(8, 2*q.atOnce)
+		q.spare = make([]directory.Segment[segment[T]], q.atOnce)
+	}
+	seg := &q.spare[0]
+	q.spare = q.spare[1:]
+	return seg
+}
+
+// room returns how many tickets from t on there is room for: exactly if that is less than want, and
+// otherwise perhaps too few, but not less than want. It is meaningless, and may be negative, unless
+// the tail is t.
+func (q *Queue[T]) room(t, want uint64) int64 {
+	room := int64(q.capacity) - int64(t-q.headSeen.Load())
 	if room < int64(want) {
-		h := q.head.Load() &^ shut
+		h := q.head.Load()
 		q.headSeen.Store(h)
-		room = limit - int64(t-h)
+		room = int64(q.capacity) - int64(t-h)
 	}
 	return room
 }
 
-// Pop removes the item at the front, if there is one that is published and the
-// head is not shut. It may be called from any goroutine at any time.
-//
-// Mark is set to the item's ticket + 1 in a moment at which IsWaiting is true for
-// it: whoever finds that it does not wait any more and looks at the mark then
-// sees that, or what the mark was set to after.
-func (q *Queue[T]) Pop(mark *atomic.Uint64) (it Item[T], ok bool) {
-	for {
-		h := q.head.Load()
-		if h&shut != 0 {
-			return it, false
-		}
-		r := q.ring.Load().of(h)
-		s := r.slot(h)
-		if s.turn.Load() != h+1 {
-			if q.head.Load() != h {
-				continue
-			}
-			return it, false
-		}
-		if !q.head.CompareAndSwap(h, h+1) {
-			continue
-		}
-		it = s.item
-		s.item = Item[T]{} // the queue must not keep a task reachable
-		mark.Store(h + 1)
-		s.turn.Store(h + r.size)
-		return it, true
+// ShutTail shuts or opens the tail. It is the owner's, with its lock held.
+func (q *Queue[T]) ShutTail(on bool) {
+	switch is := q.tail.Load()&shut != 0; {
+	case on && !is:
+		q.tail.Or(shut)
+	case !on && is:
+		q.tail.And(^uint64(shut))
 	}
 }
 
-// IsReady reports whether a Pop would succeed if the head was not shut.
+// Pushed returns how many tasks have been pushed so far, or the next ticket.
+func (q *Queue[T]) Pushed() uint64 { return q.tail.Load() &^ shut }
+
+// Claimed returns how many tasks have been claimed so far, or the next ticket to be.
+func (q *Queue[T]) Claimed() uint64 { return q.head.Load() }
+
+// Cap returns for how many tasks that are in no claim there is room in all.
+func (q *Queue[T]) Cap() int { return int(q.capacity) }
+
+// RoomAfter returns how many tasks have to be claimed, of all that have been pushed
+// so far, until there is room for n more. The tail is shut.
+func (q *Queue[T]) RoomAfter(n int) (claimed uint64) {
+	t := q.Pushed() + uint64(n)
+	return t - min(t, q.capacity)
+}
+
+// IsEmpty reports whether each task that was pushed has begun. It is exact if the tail is shut and
+// says yes; otherwise a task may be on its way in or out.
+func (q *Queue[T]) IsEmpty() bool {
+	t := q.Pushed() // first: what has begun by then has begun
+	_, _, found := q.oldest()
+	return !found && q.head.Load() >= t
+}
+
+// IsReady reports whether a worker would find a task.
 func (q *Queue[T]) IsReady() bool {
 	for {
-		h := q.Popped()
-		if q.ring.Load().of(h).slot(h).turn.Load() == h+1 {
+		h := q.head.Load()
+		if seg := q.segments.Find(h >> segmentBits); seg != nil && seg.Body.published.Load()>>(h%segmentSize)&1 != 0 {
+			w := claim(seg.Body.slots[h%segmentSize].claim.Load())
+			if w.size() == 0 {
+				return true
+			}
+			q.head.CompareAndSwap(h, h+w.size())
+			continue
+		}
+		if _, _, found := q.oldest(); found {
 			return true
 		}
-		if q.Popped() == h { // if not, that was the slot of an item that is gone
+		if q.head.Load() == h { // otherwise that was the slot of a task that is gone
 			return false
 		}
 	}
 }
 
-// ShutTail shuts or opens the tail. It is the owner's, with its lock held.
-func (q *Queue[T]) ShutTail(on bool) { setShut(&q.tail, on) }
-
-// ShutHead shuts or opens the head. It is the owner's, with its lock held.
-func (q *Queue[T]) ShutHead(on bool) { setShut(&q.head, on) }
-
-func setShut(end *atomic.Uint64, on bool) {
-	switch is := end.Load()&shut != 0; {
-	case on && !is:
-		end.Or(shut)
-	case !on && is:
-		end.And(^uint64(shut))
+// Count is what there is of tasks at one moment: how many were pushed, have not begun, and have begun
+// and are not done. It is the owner's, with its lock held. Workers that look for a task meanwhile are
+// turned away; see Next.
+func (q *Queue[T]) Count() (pushed, waiting, running uint64) {
+	q.close()
+	head := q.head.Load()
+	var frozenHere []*atomic.Uint64
+	for _, seg := range q.segments.Segments() {
+		for i := uint64(0); i < segmentSize && seg.Index<<segmentBits+i < head; {
+			word := &seg.Body.slots[i].claim
+			w := claim(word.Load())
+			if !w.isOver() {
+				w = claim(word.Or(frozen))
+				frozenHere = append(frozenHere, word)
+			}
+			waiting += w.size() - w.begun()
+			running += w.begun() - w.done()
+			i += w.size()
+		}
 	}
-}
-
-// Pushed returns how many items have been pushed so far, or the next ticket.
-func (q *Queue[T]) Pushed() uint64 { return q.tail.Load() &^ shut }
-
-// Popped returns how many items have been popped or dropped so far.
-func (q *Queue[T]) Popped() uint64 { return q.head.Load() &^ shut }
-
-// Len returns how many items wait. It is exact if one end is shut, and otherwise
-// never too low.
-func (q *Queue[T]) Len() int {
-	h := q.Popped() // first: the tail is never behind it
-	return int(q.Pushed() - h)
-}
-
-// Cap returns for how many items there is room in all.
-func (q *Queue[T]) Cap() int { return int(q.capacity) }
-
-// RoomAfter returns how many items have to be popped, of all that have been pushed
-// so far, until there is room for n more. The tail is shut.
-func (q *Queue[T]) RoomAfter(n int) (popped uint64) {
-	t := q.Pushed() + uint64(n)
-	return t - min(t, q.capacity)
-}
-
-// IsFree reports whether the slot of the next ticket is free: if not, it is that
-// of an item that waits or is being popped. The tail is shut.
-func (q *Queue[T]) IsFree() bool {
-	t := q.Pushed()
-	return q.ring.Load().slot(t).turn.Load() == t
-}
-
-// IsWaiting reports whether the item with that ticket, which must have been
-// pushed, is in the queue or being popped. It is the owner's, with its lock held.
-func (q *Queue[T]) IsWaiting(ticket uint64) bool {
-	switch {
-	case ticket >= q.Popped():
-		return true
-	case ticket >= q.dropped:
-		return false
-	default:
-		return q.ring.Load().of(ticket).slot(ticket).turn.Load() == ticket+1
+	pushed = q.Pushed()
+	waiting += pushed - head
+	for _, word := range frozenHere {
+		word.And(^uint64(frozen))
 	}
+	q.open()
+	return pushed, waiting, running
 }
 
-// Drop removes n items from the front, published or not. It is the owner's, who
-// has shut both ends for good and holds its lock. Who publishes an item after it
-// was dropped has to see to it that Sweep is called.
-func (q *Queue[T]) Drop(n int) {
-	h := q.Popped()
-	if q.dropped == never {
-		q.dropped = h
+// Oldest returns a ticket below which all tasks are done. It is the owner's, with its lock held.
+func (q *Queue[T]) Oldest() uint64 {
+	oldest := q.Pushed()
+	for _, seg := range q.segments.Segments() {
+		oldest = min(oldest, seg.Index<<segmentBits)
 	}
-	q.head.Store((h + uint64(n)) | shut)
-	q.forget(h)
+	return oldest
 }
 
-// Sweep forgets the tasks that were dropped, as far as they are published. It is
-// the owner's, with its lock held.
-func (q *Queue[T]) Sweep() { q.forget(q.dropped) }
-
-// forget does so for those from ticket t on.
-func (q *Queue[T]) forget(t uint64) {
-	for ; t < q.Popped(); t++ {
-		if s := q.ring.Load().of(t).slot(t); s.turn.Load() == t+1 {
-			s.item = Item[T]{}
+// close keeps workers from claiming tasks at the head, until open is called: the claim of the next one
+// is taken. Both are the owner's.
+func (q *Queue[T]) close() {
+	for {
+		h := q.head.Load()
+		seg := q.segments.FindOrAdd(h>>segmentBits, func() *directory.Segment[segment[T]] {
+			if q.head.Load() != h {
+				return nil
+			}
+			return q.newSegment()
+		})
+		if seg == nil {
+			continue
+		}
+		word := &seg.Body.slots[h%segmentSize].claim
+		if w := claim(word.Load()); w != 0 {
+			q.head.CompareAndSwap(h, h+w.size())
+			continue
+		}
+		if word.CompareAndSwap(0, frozen) {
+			return
 		}
 	}
 }
 
-// grow makes a larger ring for the tickets to come, if that is allowed and makes
-// room: if the present one is full, or the next slot is still being emptied.
-func (q *Queue[T]) grow() bool {
-	r := q.ring.Load()
-	if r.size >= q.capacity || q.room(r, q.Pushed(), 1) >= 1 && q.IsFree() {
-		return false
-	}
-	q.ring.Store(newRing(q.Pushed(), min(2*r.size, q.capacity), r))
-	return true
+func (q *Queue[T]) open() {
+	h := q.head.Load()
+	q.segments.Find(h >> segmentBits).Body.slots[h%segmentSize].claim.Store(0)
 }
+
+// bitsFrom returns how many bits from i on are set without a gap.
+func bitsFrom(set, i uint64) uint64 { return uint64(bits.TrailingZeros64(^(set >> i))) }

@@ -3,7 +3,6 @@ package queue_test
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"runtime"
 	"slices"
 	"sync"
@@ -23,13 +22,10 @@ var all = queue.Range{Offset: 1, End: math.MaxInt64}
 // would turn over, and near the last one that there is.
 var boundaries = []uint64{1<<31 - 100, 1<<32 - 100, 1<<62 - 100, math.MaxInt64 - 20_000}
 
-// fill pushes tasks as the owner does, with the tail shut, until there is no room.
-func fill(q *queue.Queue[int]) {
-	q.ShutTail(true)
-	for n := 1; n > 0; {
-		_, n = q.PushShut(all, make([]int, q.Cap()-q.Len()))
-	}
-	q.ShutTail(false)
+// take has h end its task and take another, if there is one.
+func take[T any](q *queue.Queue[T], h *queue.Hand[T]) (it queue.Item[T], ok bool) {
+	it, _, found := q.Next(h)
+	return it, found != queue.None
 }
 
 func TestQueueMisuse(t *testing.T) {
@@ -38,10 +34,10 @@ func TestQueueMisuse(t *testing.T) {
 
 // Memory is taken as the queue fills, so a huge capacity is no reason to panic.
 func TestQueueHuge(t *testing.T) {
-	q := queue.New[[1 << 20]byte](math.MaxInt)
-	_, ok := q.Push(all, [1 << 20]byte{})
+	q := queue.New[[1 << 10]byte](math.MaxInt)
+	_, ok := q.Push(all, [1 << 10]byte{})
 	assert.True(t, ok)
-	_, ok = q.Pop(new(atomic.Uint64))
+	_, ok = take(q, new(queue.Hand[[1 << 10]byte]))
 	assert.True(t, ok)
 }
 
@@ -51,8 +47,8 @@ func TestQueueConcurrent(t *testing.T) {
 	}
 }
 
-// A queue that has seen so many items works as a new one does, also where an int has
-// 32 bits: it grows, passes every item on once and in order, and counts right.
+// A queue that has seen so many tasks works as a new one does, also where an int has
+// 32 bits: it passes every task on once and in order, and counts right.
 func TestTicketsCrossBoundaries(t *testing.T) {
 	for _, start := range boundaries {
 		for _, capacity := range []int{1, 3, 64, 1000} {
@@ -63,13 +59,14 @@ func TestTicketsCrossBoundaries(t *testing.T) {
 	}
 }
 
-// passOn has producers push that many items each, and wants that every item is popped
-// once, in order as each producer and each consumer sees it, while the owner shuts and
-// opens both ends, pushes as well, and the queue grows.
+// passOn has producers push that many tasks each, and wants that every task is taken
+// once, in order as each producer sees it, while the owner shuts and opens the tail, counts, and
+// pushes as well.
 func passOn(t *testing.T, q *queue.Queue[int], each int) {
 	t.Helper()
 	const producers, consumers = 3, 3
 	start := q.Pushed()
+	q.SetWorkers(consumers)
 	var got [consumers][]queue.Item[int]
 	var left atomic.Int64
 	left.Store(int64(producers * each))
@@ -105,71 +102,62 @@ func passOn(t *testing.T, q *queue.Queue[int], each int) {
 	}
 	for c := range consumers {
 		wg.Go(func() {
-			var mark atomic.Uint64
+			var h queue.Hand[int]
 			for left.Load() > 0 {
-				it, ok := q.Pop(&mark)
-				if !ok {
+				it, _, found := q.Next(&h)
+				if found == queue.None || found == queue.Frozen {
 					runtime.Gosched()
 					continue
 				}
 				left.Add(-1)
-				if n := q.Len(); n < 0 {
-					t.Errorf("%d items wait", n)
-				}
-				if mark.Load() != it.ID {
-					t.Errorf("mark %d of item %+v", mark.Load(), it)
+				if ticket := h.Ticket(); ticket+1 != it.ID || !q.IsPending(ticket) {
+					t.Errorf("ticket %d of task %+v", ticket, it)
 				}
 				got[c] = append(got[c], it)
 			}
+			for _, _, found := q.Next(&h); found == queue.Frozen; _, _, found = q.Next(&h) {
+				runtime.Gosched()
+			}
 		})
 	}
+	var before struct{ pushed, begun, ended uint64 }
 	for left.Load() > 0 {
 		owner.Lock()
-		q.ShutHead(true)
-		h := q.Popped()
-		if n := q.Len(); n > q.Cap() {
-			t.Errorf("%d items wait, and there is room for %d", n, q.Cap())
-		}
-		runtime.Gosched()
-		if q.Popped() != h {
-			t.Error("an item was popped from a shut head")
-		}
-		q.ShutHead(false)
+		pushed, waiting, running := q.Count()
 		owner.Unlock()
+		begun := pushed - waiting
+		ended := begun - running
+		if pushed < before.pushed || begun < before.begun || ended < before.ended || running > consumers {
+			t.Errorf("pushed %d, waiting %d, running %d after %+v", pushed, waiting, running, before)
+		}
+		before.pushed, before.begun, before.ended = pushed, begun, ended
 		runtime.Gosched()
 	}
 	wg.Wait()
 
 	byID := func(a, b queue.Item[int]) int { return int(a.ID) - int(b.ID) }
-	for _, items := range got {
-		assert.True(t, slices.IsSortedFunc(items, byID))
-	}
 	merged := slices.SortedFunc(slices.Values(slices.Concat(got[:]...)), byID)
 	require.Len(t, merged, producers*each)
 	var next [producers]int
 	for i, it := range merged {
 		require.Equal(t, start+uint64(i)+1, it.ID)
 		p := it.Task / each
-		require.Equal(t, next[p], it.Task%each, "capacity %d: a producer's items are out of order", q.Cap())
+		require.Equal(t, next[p], it.Task%each, "capacity %d: a producer's tasks are out of order", q.Cap())
 		next[p]++
 	}
-	assert.Zero(t, q.Len())
+	assert.True(t, q.IsEmpty())
 	assert.False(t, q.IsReady())
-	assert.Equal(t, start+uint64(producers*each), q.Pushed())
+	pushed, waiting, running := q.Count()
+	assert.Equal(t, []uint64{start + uint64(producers*each), 0, 0}, []uint64{pushed, waiting, running})
 	assert.True(t, q.IsCleared())
 }
 
-// As long as there is room no Push fails, whoever else pushes; as long as something waits
-// no Pop fails, whoever else pops, and IsReady is true. A fault here is a race of two
+// As long as there is room no Push fails, whoever else pushes; as long as something waits nobody is
+// sent away without a task, whoever else takes, and IsReady is true. A fault here is a race of two
 // instructions, which .ci/yield makes frequent.
 func TestQueueNeverFailsWithoutCause(t *testing.T) {
 	const others, each = 3, 100
 	q := queue.New[int](2 * others * each)
-	fill(q) // until the ring is as large as it will be
-	var mark atomic.Uint64
-	for range 2 * others * each {
-		q.Pop(&mark)
-	}
 	for range 50 {
 		var wg sync.WaitGroup
 		for range others {
@@ -189,117 +177,103 @@ func TestQueueNeverFailsWithoutCause(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		require.Equal(t, q.Cap(), q.Len())
 
-		var popped atomic.Int64
+		var taken atomic.Int64
 		for range 2 * others {
 			wg.Go(func() {
-				var mark atomic.Uint64
-				for popped.Add(1) < int64(q.Cap()) { // one stays
-					if _, ok := q.Pop(&mark); !ok {
-						t.Error("Pop failed, and something waits")
+				var h queue.Hand[int]
+				for taken.Add(1) < int64(q.Cap()) { // one stays
+					if _, ok := take(q, &h); !ok {
+						t.Error("no task, and something waits")
 					}
+				}
+				if h.Holds() {
+					q.End(&h)
 				}
 			})
 		}
-		for popped.Load() < int64(q.Cap()) {
+		for taken.Load() < int64(q.Cap()) {
 			if !q.IsReady() {
 				t.Error("IsReady is false, and something waits")
 			}
 		}
 		wg.Wait()
-		_, ok := q.Pop(&mark)
+		var h queue.Hand[int]
+		_, ok := take(q, &h)
 		require.True(t, ok)
+		_, ok = take(q, &h)
+		require.False(t, ok)
 		if t.Failed() {
 			return
 		}
 	}
 }
 
-// An item that is neither waiting nor in its worker's mark is over: there is no
-// moment between the two.
-func TestQueueMark(t *testing.T) {
-	const n = 10_000
-	q := queue.New[int](64)
-	fill(q) // the ring is as large as it will be
-	first := q.Pushed()
-	var marks [2]atomic.Uint64
-	over := make([]atomic.Bool, first+n)
-	var stop atomic.Bool
-	var wg sync.WaitGroup
-	for c := range marks {
-		wg.Go(func() {
-			last := uint64(0)
-			for !stop.Load() {
-				it, ok := q.Pop(&marks[c])
-				if !ok {
-					runtime.Gosched()
-					continue
-				}
-				// The mark has changed: only now is the one before over.
-				if last != 0 {
-					over[last-1].Store(true)
-				}
-				last = it.ID
-			}
-		})
+// Who looks for a task while another is being published finds nothing, also not what is published
+// behind it.
+func TestNextMeetsPush(t *testing.T) {
+	q := queue.New[int](10)
+	publish := q.BeginPush(1)
+	_, ok := q.Push(all, 2)
+	require.True(t, ok)
+	var h queue.Hand[int]
+	it, ok := take(q, &h)
+	assert.False(t, ok)
+	assert.Zero(t, it)
+	assert.False(t, q.IsReady())
+	assert.False(t, q.IsEmpty())
+	publish()
+	assert.True(t, q.IsReady())
+	for want := 1; want <= 2; want++ {
+		it, ok := take(q, &h)
+		assert.True(t, ok)
+		assert.Equal(t, queue.Item[int]{ID: uint64(want), Task: want}, it)
 	}
-	for i := range uint64(n) {
-		for _, ok := q.Push(all, 0); !ok; _, ok = q.Push(all, 0) {
-			runtime.Gosched()
-		}
-		ticket := first + i
-		if i%2 == 0 {
-			ticket -= min(ticket, rand.Uint64N(80))
-		}
-		isMarked := func() bool { return marks[0].Load() == ticket+1 || marks[1].Load() == ticket+1 }
-		if q.IsWaiting(ticket) || isMarked() {
-			continue
-		}
-		// A mark has moved past the ticket; the worker is about to say so.
-		for !over[ticket].Load() {
-			if isMarked() {
-				t.Fatalf("ticket %d seemed over and is in a mark", ticket)
-			}
-			runtime.Gosched()
-		}
-	}
-	for q.Len() > 0 {
-		runtime.Gosched()
-	}
-	stop.Store(true)
-	wg.Wait()
 }
 
-// Tasks that are dropped while they are being pushed are forgotten in the end, and
-// until they are published nobody but the pusher touches them.
-func TestDropRacesPush(t *testing.T) {
-	for range 100 {
-		q := queue.New[*int](16)
-		var wg sync.WaitGroup
-		var owner sync.Mutex
-		dropped := false // guarded by owner
-		for range 3 {
-			wg.Go(func() {
-				for ok := true; ok; {
-					_, ok = q.Push(all, new(int))
-					owner.Lock()
-					if dropped {
-						q.Sweep()
-					}
-					owner.Unlock()
-				}
-			})
-		}
-		runtime.Gosched()
-		owner.Lock()
-		q.ShutTail(true)
-		q.ShutHead(true)
-		q.Drop(q.Len())
-		dropped = true
-		owner.Unlock()
-		wg.Wait()
-		require.Zero(t, q.Len())
-		require.True(t, q.IsCleared())
+// Who finds a claim at the head moves the head on.
+func TestNextMeetsClaim(t *testing.T) {
+	for name, look := range map[string]func(*queue.Queue[int]){
+		"Next":    func(q *queue.Queue[int]) { take(q, new(queue.Hand[int])) },
+		"IsReady": func(q *queue.Queue[int]) { q.IsReady() },
+		"Count": func(q *queue.Queue[int]) {
+			_, waiting, running := q.Count()
+			assert.Equal(t, []uint64{6, 1}, []uint64{waiting, running})
+		},
+	} {
+		q := queue.New[int](7)
+		_, n := q.PushAll(all, make([]int, 7))
+		require.Equal(t, 7, n)
+		var h queue.Hand[int]
+		_, move := q.BeginClaim(&h, 3)
+		_, ok := q.Push(all, 0)
+		assert.False(t, ok, "%s: there is no room yet", name)
+		look(q)
+		assert.GreaterOrEqual(t, q.Claimed(), uint64(3), name)
+		_, ok = q.Push(all, 0)
+		assert.True(t, ok, name)
+		move()
+		assert.GreaterOrEqual(t, q.Claimed(), uint64(3), name)
 	}
+}
+
+// Memory follows what waits and runs: also behind a task that runs for long.
+func TestSegmentsAreForgotten(t *testing.T) {
+	q := queue.New[*int](1 << 20)
+	var slow, h queue.Hand[*int]
+	for range 100 {
+		_, n := q.PushAll(all, slices.Repeat([]*int{new(int)}, 10_000))
+		require.Equal(t, 10_000, n)
+		if !slow.Holds() {
+			_, ok := take(q, &slow)
+			require.True(t, ok)
+		}
+		for _, ok := take(q, &h); ok; {
+			_, ok = take(q, &h)
+		}
+		require.LessOrEqual(t, q.Segments(), 3)
+	}
+	require.True(t, q.IsPending(0))
+	q.End(&slow)
+	require.True(t, q.IsCleared())
 }

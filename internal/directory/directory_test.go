@@ -1,4 +1,4 @@
-package dense
+package directory
 
 import (
 	"math"
@@ -12,12 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const highest = math.MaxUint64 >> segmentBits // index of a segment
+const highest = math.MaxUint64 - 1
 
-func newDirectory() *directory[struct{}] {
-	d := new(directory[struct{}])
-	d.table.Store(newTable[struct{}](smallest))
-	return d
+// add is a FindOrAdd that is not refused.
+func add(d *Directory[struct{}], index uint64) *Segment[struct{}] {
+	return d.FindOrAdd(index, func() *Segment[struct{}] { return new(Segment[struct{}]) })
 }
 
 // TestDirectory adds and removes segments at random, and compares with a map.
@@ -26,30 +25,49 @@ func TestDirectory(t *testing.T) {
 	for i := range uint64(30) {
 		indexes = append(indexes, 100+i, i<<40|7)
 	}
-	d := newDirectory()
-	want := make(map[uint64]*segment[struct{}])
+	var d Directory[struct{}]
+	want := make(map[uint64]*Segment[struct{}])
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 3000 {
 		index := indexes[rng.IntN(len(indexes))]
 		switch {
 		case rng.IntN(2) == 0:
-			seg := d.findOrAdd(index)
-			require.Equal(t, index, seg.index)
+			seg := add(&d, index)
+			require.Equal(t, index, seg.Index)
 			if want[index] != nil {
 				require.Same(t, want[index], seg)
 			}
 			want[index] = seg
 		case want[index] != nil:
-			d.remove(want[index])
-			d.remove(want[index])
+			d.Remove(want[index])
+			d.Remove(want[index])
 			delete(want, index)
 		}
-		require.Len(t, d.table.Load().segments(), len(want))
+		require.Len(t, d.Segments(), len(want))
 		for _, index := range indexes {
-			require.Same(t, want[index], d.find(index), "index %d", index)
+			require.Same(t, want[index], d.Find(index), "index %d", index)
 		}
 	}
 	assert.LessOrEqual(t, len(d.table.Load().entries), 6*len(indexes))
+	refused := d.FindOrAdd(1<<20, func() *Segment[struct{}] { return nil })
+	assert.Nil(t, refused)
+	assert.Nil(t, d.Find(1<<20))
+}
+
+// TestTableShrinks removes most of many segments: what is left needs no large table.
+func TestTableShrinks(t *testing.T) {
+	var d Directory[struct{}]
+	for i := range uint64(10_000) {
+		add(&d, i)
+	}
+	for i := range uint64(9_990) {
+		d.Remove(d.Find(i))
+	}
+	assert.Len(t, d.Segments(), 10)
+	assert.LessOrEqual(t, len(d.table.Load().entries), 16*10)
+	for i := uint64(9_990); i < 10_000; i++ {
+		assert.NotNil(t, d.Find(i))
+	}
 }
 
 // TestSearchesAreShort is about those indexes that a poor hash would send to few
@@ -67,11 +85,11 @@ func TestSearchesAreShort(t *testing.T) {
 	} {
 		tab := newTable[struct{}](2 * n)
 		for i := range uint64(n) {
-			tab.add(&segment[struct{}]{index: index(i)})
+			tab.add(&Segment[struct{}]{Index: index(i)})
 		}
 		steps := 0
 		for i := range uint64(n) {
-			for at := tab.home(index(i)); tab.entries[at%(2*n)].Load().index != index(i); at++ {
+			for at := tab.home(index(i)); tab.entries[at%(2*n)].Load().Index != index(i); at++ {
 				steps++
 			}
 		}
@@ -82,25 +100,25 @@ func TestSearchesAreShort(t *testing.T) {
 // TestFindWhileOthersChange looks for segments that stay, while others come and go
 // among them, and tables with them.
 func TestFindWhileOthersChange(t *testing.T) {
-	d := newDirectory()
-	var stays [20]*segment[struct{}]
+	var d Directory[struct{}]
+	var stays [20]*Segment[struct{}]
 	for i := range stays {
-		stays[i] = d.findOrAdd(uint64(3 * i))
+		stays[i] = add(&d, uint64(3*i))
 	}
 	var over atomic.Bool
 	var changers, finders sync.WaitGroup
 	for changer := range 2 {
 		changers.Go(func() {
 			rng := rand.New(rand.NewPCG(1, uint64(changer)))
-			var added []*segment[struct{}]
+			var added []*Segment[struct{}]
 			for range 3000 {
 				if rng.IntN(60) > len(added) {
 					index := 3*rng.Uint64N(1000) + 1 + uint64(changer)
-					if d.find(index) == nil {
-						added = append(added, d.findOrAdd(index))
+					if d.Find(index) == nil {
+						added = append(added, add(&d, index))
 					}
 				} else if len(added) > 0 {
-					d.remove(added[0])
+					d.Remove(added[0])
 					added = added[1:]
 				}
 			}
@@ -108,11 +126,11 @@ func TestFindWhileOthersChange(t *testing.T) {
 		finders.Go(func() {
 			for !over.Load() && !t.Failed() {
 				for i, seg := range stays {
-					assert.Same(t, seg, d.find(uint64(3*i)))
+					assert.Same(t, seg, d.Find(uint64(3*i)))
 				}
 				found := 0
-				for _, seg := range d.table.Load().segments() {
-					if seg.index%3 == 0 {
+				for _, seg := range d.Segments() {
+					if seg.Index%3 == 0 {
 						found++
 					}
 				}
@@ -129,7 +147,7 @@ func TestFindWhileOthersChange(t *testing.T) {
 // time, and counts what is allocated.
 func TestNoSegmentIsMadeInVain(t *testing.T) {
 	const rivals, segments = 4, 1000
-	d := newDirectory()
+	var d Directory[struct{}]
 	var came [segments]atomic.Int32
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -141,13 +159,13 @@ func TestNoSegmentIsMadeInVain(t *testing.T) {
 				for came[index].Load() < rivals {
 					runtime.Gosched()
 				}
-				d.findOrAdd(uint64(index))
+				add(&d, uint64(index))
 			}
 		})
 	}
 	wg.Wait()
 	runtime.ReadMemStats(&after)
-	assert.Len(t, d.table.Load().segments(), segments)
+	assert.Len(t, d.Segments(), segments)
 	made := after.Mallocs - before.Mallocs
-	assert.Less(t, made, uint64(2*segments+200), "a segment is a header and its slots")
+	assert.Less(t, made, uint64(segments+200), "a segment is one allocation")
 }

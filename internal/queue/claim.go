@@ -1,0 +1,298 @@
+package queue
+
+import (
+	"math/bits"
+	"sync/atomic"
+	"time"
+
+	"github.com/resultpool/resultpool/internal/directory"
+)
+
+// A claim is up to 32 consecutive tasks that are taken from the head at once. It is one word, in the
+// slot of its first task, for ever:
+//
+//	bits  0-31  done: a bit for each task, set when it has ended
+//	bits 32-37  begun: how many tasks workers have taken, from the first on
+//	bits 38-43  size: how many tasks there are
+//	bit     63  frozen: the word does not change now
+//
+// Who makes the claim has begun its first task. To take another, and to end one, is a
+// compare-and-swap of the word, the two together one for a worker that goes on in its claim. Any
+// worker may take from any claim: so no task waits behind a long one of its claim while somebody is
+// idle. A claim is no longer than its share of what waits and about 50 µs of its worker's tasks, so
+// most of the time nobody has to.
+//
+// The word of a claim is written before the head passes it. Who finds a claim at the head moves the
+// head on; there is no moment at which a task is neither before the head nor in a claim.
+type claim uint64
+
+const (
+	maxClaim  = 32
+	oneBegun  = 1 << 32
+	sizeShift = 38
+	frozen    = 1 << 63 // alone: the head is closed
+)
+
+func newClaim(size uint64) claim { return claim(size<<sizeShift | oneBegun) }
+
+func (c claim) size() uint64  { return uint64(c) >> sizeShift & 63 }
+func (c claim) begun() uint64 { return uint64(c) >> 32 & 63 }
+func (c claim) done() uint64  { return uint64(bits.OnesCount32(uint32(c))) }
+func (c claim) isOver() bool  { return c.done() == c.size() }
+
+// isPending reports whether the k-th task from the beginning of the claim on has not ended. A task
+// behind the claim is in none.
+func (c claim) isPending(k uint64) bool { return k >= c.size() || c>>k&1 == 0 }
+
+// A Hand is what a worker holds: one task, and the claim from which it goes on. It belongs to the
+// worker.
+type Hand[T any] struct {
+	seg   *directory.Segment[segment[T]] // of the claim; nil: none
+	first uint64                         // the slot of the claim
+	at    uint64                         // the place of the task in the claim
+	holds bool
+
+	limit uint64    // how many tasks its next claim has at most
+	ones  int       // claims of one since the limit is one
+	size  uint64    // of the claim, if it is timed
+	since time.Time // when the claim was made
+}
+
+const (
+	pace     = 50 * time.Microsecond // of a claim, at most
+	tryAgain = 64                    // claims of one before another of two
+)
+
+// Holds reports whether the worker holds a task.
+func (h *Hand[T]) Holds() bool { return h.holds }
+
+// Ticket returns that of the task that the worker holds.
+func (h *Hand[T]) Ticket() uint64 { return h.seg.Index<<segmentBits + h.first + h.at }
+
+// Found is how the search for a task has ended.
+type Found int
+
+const (
+	None    Found = iota // no task waits
+	Frozen               // the owner counts: take its lock, and try again
+	Another              // the next task of the same claim
+	Claimed              // the first task of a new claim
+	Helped               // a task of another's claim
+)
+
+// Next ends the task that h holds, if any, unless the claim is frozen, and takes another. waiter is
+// not nil if somebody waits for the one that has ended: the caller is to Tell it. It may be called at
+// any time.
+func (q *Queue[T]) Next(h *Hand[T]) (it Item[T], waiter *Waiter, found Found) {
+	if h.seg != nil {
+		word := h.word()
+		for {
+			w := claim(word.Load())
+			if w&frozen != 0 {
+				return it, nil, Frozen
+			}
+			to := w
+			if h.holds {
+				to |= 1 << h.at
+			}
+			more := w.begun() < w.size()
+			if more {
+				to += oneBegun
+			} else if to == w {
+				break
+			}
+			if !word.CompareAndSwap(uint64(w), uint64(to)) {
+				continue
+			}
+			if h.holds {
+				waiter = h.slot().waiter.Load()
+				h.holds = false
+				if to.isOver() {
+					q.over(h.seg, to)
+				}
+			}
+			if more {
+				return h.take(w.begun()), waiter, Another
+			}
+			break
+		}
+		h.seg = nil
+	}
+	it, found = q.claim(h)
+	return it, waiter, found
+}
+
+// End ends the task that h holds. It is for the owner of the queue, with its lock held.
+func (q *Queue[T]) End(h *Hand[T]) (waiter *Waiter) {
+	h.holds = false
+	return q.end(h.seg, h.first, h.at)
+}
+
+// Pass leaves the task that h holds to others, who call EndTicket.
+func (h *Hand[T]) Pass() { h.holds = false }
+
+// EndTicket is End for a task that was taken and passed on.
+func (q *Queue[T]) EndTicket(t uint64) (waiter *Waiter) {
+	seg := q.segments.Find(t >> segmentBits)
+	i := t % segmentSize
+	first := i
+	for claim(seg.Body.slots[first].claim.Load()).size() == 0 {
+		first--
+	}
+	return q.end(seg, first, i-first)
+}
+
+func (q *Queue[T]) end(seg *directory.Segment[segment[T]], first, at uint64) *Waiter {
+	w := claim(seg.Body.slots[first].claim.Or(1<<at)) | 1<<at
+	if w.isOver() {
+		q.over(seg, w)
+	}
+	return seg.Body.slots[first+at].waiter.Load()
+}
+
+// over notes that a claim is, and forgets a segment of which all are.
+func (q *Queue[T]) over(seg *directory.Segment[segment[T]], w claim) {
+	if seg.Body.done.Add(int32(w.size())) == segmentSize {
+		q.segments.Remove(seg)
+	}
+}
+
+// claim makes a claim at the head, or takes a task from another's.
+func (q *Queue[T]) claim(h *Hand[T]) (it Item[T], found Found) {
+	for {
+		head := q.head.Load()
+		if q.isLeftBehind(head) {
+			if it, found = q.help(h); found != None {
+				return it, found
+			}
+		}
+		seg := q.segments.Find(head >> segmentBits)
+		i := head % segmentSize
+		var ready uint64
+		if seg != nil {
+			ready = bitsFrom(seg.Body.published.Load(), i)
+		}
+		if ready == 0 {
+			if q.head.Load() != head {
+				continue
+			}
+			return q.help(h)
+		}
+		n := min(ready, h.limit)
+		if n > 1 {
+			n = min(n, q.share(head))
+		}
+		n = max(n, 1)
+		word := &seg.Body.slots[i].claim
+		if w := claim(word.Load()); w == frozen {
+			return it, Frozen
+		} else if w != 0 {
+			q.head.CompareAndSwap(head, head+w.size())
+			continue
+		}
+		if !word.CompareAndSwap(0, uint64(newClaim(n))) {
+			continue
+		}
+		q.head.CompareAndSwap(head, head+n)
+		h.keepPace(n)
+		h.seg, h.first = seg, i
+		return h.take(0), Claimed
+	}
+}
+
+// isLeftBehind reports whether the oldest task that has not begun is in a claim, and further from the
+// head than the claims of all workers may reach: its worker has a long task.
+func (q *Queue[T]) isLeftBehind(head uint64) bool {
+	bound := maxClaim * q.workers.Load()
+	if head-q.begun.Load() <= bound {
+		return false
+	}
+	q.oldest()
+	return head-min(head, q.begun.Load()) > bound
+}
+
+// share returns how many tasks a claim may have of those that wait, head being the first: so few that
+// there is enough for all workers, several times, and that a short queue is left one by one.
+func (q *Queue[T]) share(head uint64) uint64 {
+	return (q.Pushed() - head) / (8 * q.workers.Load())
+}
+
+// help takes a task from the oldest claim that has one which nobody has begun.
+func (q *Queue[T]) help(h *Hand[T]) (it Item[T], found Found) {
+	for {
+		seg, i, ok := q.oldest()
+		if !ok {
+			return it, None
+		}
+		word := &seg.Body.slots[i].claim
+		w := claim(word.Load())
+		if w&frozen != 0 {
+			return it, Frozen
+		}
+		if w.begun() < w.size() && word.CompareAndSwap(uint64(w), uint64(w+oneBegun)) {
+			h.size = 0
+			h.seg, h.first = seg, i
+			return h.take(w.begun()), Helped
+		}
+	}
+}
+
+// oldest returns the place of the oldest claim that has a task which nobody has begun. It notes in
+// begun how far it had to look: each claim is passed over once.
+func (q *Queue[T]) oldest() (seg *directory.Segment[segment[T]], i uint64, found bool) {
+	from := q.begun.Load()
+	t := from
+	for t < q.head.Load() {
+		seg = q.segments.Find(t >> segmentBits)
+		if seg == nil { // all of its tasks are done
+			t = (t>>segmentBits + 1) << segmentBits
+			continue
+		}
+		w := claim(seg.Body.slots[t%segmentSize].claim.Load())
+		if w.begun() < w.size() {
+			found = true
+			break
+		}
+		t += w.size()
+	}
+	if t != from {
+		q.begun.CompareAndSwap(from, t)
+	}
+	return seg, t % segmentSize, found
+}
+
+func (h *Hand[T]) word() *atomic.Uint64 { return &h.seg.Body.slots[h.first].claim }
+
+func (h *Hand[T]) slot() *slot[T] { return &h.seg.Body.slots[h.first+h.at] }
+
+// take takes the k-th task of the claim, which is this worker's. The queue does not keep it reachable.
+func (h *Hand[T]) take(k uint64) (it Item[T]) {
+	h.at, h.holds = k, true
+	s := h.slot()
+	it, s.item = s.item, Item[T]{}
+	return it
+}
+
+// keepPace sets the limit of the next claim by the time that the last one took, and notes that there
+// is one of n tasks now. Claims of one are not timed: the look at the clock would cost those most who
+// come one by one.
+func (h *Hand[T]) keepPace(n uint64) {
+	var now time.Time
+	if n > 1 || h.size > 1 {
+		now = time.Now()
+	}
+	if h.size > 1 {
+		switch took := now.Sub(h.since); {
+		case took > pace:
+			h.limit = max(1, h.limit/2)
+		case took < pace/2 && h.size == h.limit:
+			h.limit = min(maxClaim, 2*h.limit)
+		}
+	}
+	if h.limit <= 1 {
+		if h.ones++; h.ones == tryAgain || h.limit == 0 {
+			h.ones, h.limit = 0, 2
+		}
+	}
+	h.size, h.since = n, now
+}
