@@ -32,7 +32,10 @@
 // No more tasks run at once than there are workers, even during [Pool.Resize]. A
 // panic in a task is a result, not a crash.
 //
-// Workers take tasks in the order of their IDs. Nothing is promised about the
+// Workers take tasks in the order of their IDs, but for short claims: while tasks take
+// microseconds and many wait, a worker takes up to 32 at once, and runs them in turn. No task
+// begins after more than 64 for each worker that were submitted after it, and none waits behind
+// another while a worker is free. Nothing is promised about the
 // order in which tasks end or their results are stored, and nothing survives the
 // process that the store does not keep.
 //
@@ -148,16 +151,16 @@
 //
 //	Submit        checks the contexts; queue.Push takes a ticket and an ID, and publishes the task
 //	  no room     (mu) submitLocking reserves IDs, or joins submitters and sleeps
-//	pushed        (mu) if a worker is wanted: wakeAndUnlock wakes or starts one
-//	worker.next   queue.Pop takes the task and sets the worker's mark, which settles the task before
-//	  nothing     (mu) waitForTask settles the task before, looks once more, and sleeps
+//	pushed        calls a worker that sleeps, or (mu) wakeAndUnlock starts one if there may be more
+//	next          queue.Next takes the task, mostly from the worker's claim, and settles the one before
+//	  nothing     sleep announces the worker, looks once more, and waits for a call
 //	call          runs the function; a panic or a Goexit becomes the task's Err
 //	save          puts the result into the store, as often as it takes (package saver)
 //	  batches     (mu) hand leaves it for the writer, which saves it and (mu) settles the task
-//	next          settles the task: by the next Pop if it has succeeded, or (mu) settleLocked
-//	  a Get       (mu) tellLocked wakes those who wait for it
+//	next          settles the task: queue.Next if it has succeeded, or (mu) nextLocking
+//	  a Get       waits at the slot of its task, until who settles it tells it
 //	Stop          (mu) closeLocked shuts the tail; the last goroutine to leave ends the pool
-//	the cancel    (mu) closeLocked shuts both ends; the reaper settles what waits as not run
+//	the cancel    (mu) closeLocked shuts the tail; the reaper takes what waits, and settles it as not run
 //
 // # More behaviour
 //

@@ -236,7 +236,8 @@ func (p *Pool[T, R]) Stats() Stats {
 	}
 	p.mu.Lock()
 	defer p.wakeAndUnlock()
-	pushed, waiting, running := p.queue.Count()
+	pushed, waiting, running := p.queue.Freeze()
+	defer p.queue.Thaw()
 	unrun := uint64(p.handover.unrun) // they wait until that is saved
 	s := Stats{
 		Submitted: pushed,

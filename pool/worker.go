@@ -252,7 +252,8 @@ func (p *Pool[T, R]) hireLocked() {
 
 // isShortLocked reports whether more tasks wait than workers are on their way to the queue.
 func (p *Pool[T, R]) isShortLocked() bool {
-	_, waiting, running := p.queue.Count()
+	_, waiting, running := p.queue.Freeze()
+	p.queue.Thaw()
 	busy := int(running) - len(p.handover.handed)
 	return int(waiting) > p.crew-p.idlers.Len()-busy
 }

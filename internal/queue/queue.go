@@ -33,6 +33,7 @@ type Queue[T any] struct {
 	segments directory.Directory[segment[T]]
 	spare    []directory.Segment[segment[T]] // made together; guarded by the directory's lock
 	atOnce   int                             // how many were made together last
+	frozen   []*atomic.Uint64                // claims, by Freeze; the owner's
 	workers  atomic.Uint64                   // how many there may be: they share what waits; see share
 
 	// What follows is written for each task, the tail by those who push, or for each claim, the head
@@ -259,20 +260,19 @@ func (q *Queue[T]) IsReady() bool {
 	}
 }
 
-// Count is what there is of tasks at one moment: how many were pushed, have not begun, and have begun
-// and are not done. It is the owner's, with its lock held. Workers that look for a task meanwhile are
-// turned away; see Next.
-func (q *Queue[T]) Count() (pushed, waiting, running uint64) {
+// Freeze keeps tasks from being begun and from ending, until Thaw, and counts them: how many were pushed,
+// have not begun, and have begun and not ended. Both are the owner's, with its lock held. Workers that
+// look for a task meanwhile are turned away; see Next.
+func (q *Queue[T]) Freeze() (pushed, waiting, running uint64) {
 	q.close()
 	head := q.head.Load()
-	var frozenHere []*atomic.Uint64
 	for _, seg := range q.segments.Segments() {
 		for i := uint64(0); i < segmentSize && seg.Index<<segmentBits+i < head; {
 			word := &seg.Body.slots[i].claim
 			w := claim(word.Load())
 			if !w.isOver() {
 				w = claim(word.Or(frozen))
-				frozenHere = append(frozenHere, word)
+				q.frozen = append(q.frozen, word)
 			}
 			waiting += w.size() - w.begun()
 			running += w.begun() - w.done()
@@ -280,12 +280,17 @@ func (q *Queue[T]) Count() (pushed, waiting, running uint64) {
 		}
 	}
 	pushed = q.Pushed()
-	waiting += pushed - head
-	for _, word := range frozenHere {
+	return pushed, waiting + pushed - head, running
+}
+
+// Thaw is the end of Freeze.
+func (q *Queue[T]) Thaw() {
+	for _, word := range q.frozen {
 		word.And(^uint64(frozen))
 	}
+	clear(q.frozen)
+	q.frozen = q.frozen[:0]
 	q.open()
-	return pushed, waiting, running
 }
 
 // Oldest returns a ticket below which all tasks are done. It is the owner's, with its lock held.

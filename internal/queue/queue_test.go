@@ -123,7 +123,8 @@ func passOn(t *testing.T, q *queue.Queue[int], each int) {
 	var before struct{ pushed, begun, ended uint64 }
 	for left.Load() > 0 {
 		owner.Lock()
-		pushed, waiting, running := q.Count()
+		pushed, waiting, running := q.Freeze()
+		q.Thaw()
 		owner.Unlock()
 		begun := pushed - waiting
 		ended := begun - running
@@ -147,7 +148,8 @@ func passOn(t *testing.T, q *queue.Queue[int], each int) {
 	}
 	assert.True(t, q.IsEmpty())
 	assert.False(t, q.IsReady())
-	pushed, waiting, running := q.Count()
+	pushed, waiting, running := q.Freeze()
+	q.Thaw()
 	assert.Equal(t, []uint64{start + uint64(producers*each), 0, 0}, []uint64{pushed, waiting, running})
 	assert.True(t, q.IsCleared())
 }
@@ -236,8 +238,9 @@ func TestNextMeetsClaim(t *testing.T) {
 	for name, look := range map[string]func(*queue.Queue[int]){
 		"Next":    func(q *queue.Queue[int]) { take(q, new(queue.Hand[int])) },
 		"IsReady": func(q *queue.Queue[int]) { q.IsReady() },
-		"Count": func(q *queue.Queue[int]) {
-			_, waiting, running := q.Count()
+		"Freeze": func(q *queue.Queue[int]) {
+			_, waiting, running := q.Freeze()
+			q.Thaw()
 			assert.Equal(t, []uint64{6, 1}, []uint64{waiting, running})
 		},
 	} {
