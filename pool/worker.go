@@ -199,8 +199,9 @@ func (p *Pool[T, R]) taken(found queue.Found) {
 	}
 	if found == queue.Claimed && p.gates.Calls(p.queue.Claimed()) {
 		p.lockHeedingCancel()
-		p.wakeAndUnlock()
-		runtime.Gosched() // the submitter fills the queue before it is empty
+		if p.wakeAndUnlock() {
+			runtime.Gosched() // the submitter is to fill the queue before it is empty
+		}
 		return
 	}
 	if (p.idlers.Len() > 0 || p.gates.Hire.Load()) && p.queue.IsReady() {

@@ -64,6 +64,28 @@ var workloads = []workload{
 	{work: "sleep", n: 50_000, submitters: 1, workers: 1000, rivals: withLimit},
 }
 
+// A requestLoad is clients that submit and wait.
+type requestLoad struct {
+	work             string
+	n                int
+	clients, workers int // workers: 0 for that of params
+}
+
+var requestLoads = []requestLoad{
+	{"trivial", 500_000, 1, 0},
+	{"trivial", 500_000, 2, 0},
+	{"trivial", 500_000, 8, 0},
+	{"trivial", 500_000, 64, 0},
+	{"trivial", 500_000, 1000, 0},
+	{"1us", 200_000, 1, 0},
+	{"1us", 200_000, 2, 0},
+	{"1us", 200_000, 8, 0},
+	{"1us", 200_000, 64, 0},
+	{"1us", 200_000, 1000, 0},
+	{"sleep10", 20_000, 1000, 1000},
+	{"sleep10", 200_000, 10_000, 10_000},
+}
+
 // plan is all measurements of one repetition, in order.
 func plan(p params) []measurement {
 	var all []measurement
@@ -77,6 +99,14 @@ func plan(p params) []measurement {
 		}
 		for _, r := range named(rivals, w.rivals...) {
 			all = append(all, tasks(p, w, r))
+		}
+	}
+	for _, r := range requestLoads {
+		if r.workers == 0 {
+			r.workers = p.workers
+		}
+		for _, s := range servers {
+			all = append(all, requests(p, r.work, p.scaled(r.n), r.clients, r.workers, s))
 		}
 	}
 	for _, r := range mappers {

@@ -22,14 +22,17 @@ var works = map[string]work{
 	"1us":     {"1 µs of arithmetic", func(c calibration, _ int) task { return arithmetic(int(c)) }},
 	"10us":    {"10 µs of arithmetic", func(c calibration, _ int) task { return arithmetic(10 * int(c)) }},
 	"mix":     {"99 % of 0.1 µs, 0.9 % of 10 µs, 0.1 % of 0.5 ms, in a fixed random order", mixed},
-	"sleep":   {"1 ms of waiting", func(calibration, int) task { return sleeping }},
+	"sleep":   {"1 ms of waiting", func(calibration, int) task { return sleeping(time.Millisecond) }},
+	"sleep10": {"10 ms of waiting", func(calibration, int) task { return sleeping(10 * time.Millisecond) }},
 }
 
 func trivial(_ context.Context, in int) (int, error) { return in, nil }
 
-func sleeping(_ context.Context, in int) (int, error) {
-	time.Sleep(time.Millisecond)
-	return in, nil
+func sleeping(d time.Duration) task {
+	return func(_ context.Context, in int) (int, error) {
+		time.Sleep(d)
+		return in, nil
+	}
 }
 
 // A taskError is the error of the task with that input.
