@@ -26,8 +26,8 @@ func FuzzQueue(f *testing.F) {
 // segment it stands.
 func TestQueueAgainstSlice(t *testing.T) {
 	random := rand.NewChaCha8([32]byte{1})
-	for range 100 {
-		data := make([]byte, 600)
+	for range 30 {
+		data := make([]byte, 300)
 		_, _ = random.Read(data)
 		if playCalls(t, data); t.Failed() {
 			return
