@@ -38,9 +38,9 @@ const (
 
 // wakeAndUnlock does all that follows from what was changed with mu held, and frees mu:
 // submitters get the room that there is, a worker is woken, the gates are set, those who wait
-// are told, and the pool ends. It reports whether it has woken a goroutine of a user. A plain Unlock is
-// allowed where nobody waits for what was changed.
-func (p *Pool[T, R]) wakeAndUnlock() (woke bool) {
+// are told, and the pool ends. A plain Unlock is allowed where nobody waits for what was
+// changed.
+func (p *Pool[T, R]) wakeAndUnlock() {
 	p.refillLocked()
 	p.hireLocked()
 	calls := 0
@@ -76,7 +76,6 @@ func (p *Pool[T, R]) wakeAndUnlock() (woke bool) {
 		p.saver.Close()
 		close(p.done)
 	}
-	return len(wake) > 0
 }
 
 // goLocked runs f on a goroutine of the pool. All of them are started here, except onCancel's, and
