@@ -38,8 +38,7 @@ type Pool[T, R any] struct {
 
 	// What is before gates is read for each task, and never written. What is behind it is written
 	// now and then, and gates, which is padded, keeps the two out of one cache line.
-	gates  queue.Gates
-	idlers *queue.Idlers // workers that sleep
+	gates queue.Gates
 
 	// canceled is true once somebody has seen that parent is done, perhaps before ctx is.
 	canceled atomic.Bool
@@ -135,7 +134,6 @@ func newPool[T, R any](ctx context.Context, fn func(context.Context, T) (R, erro
 		failures:  backoff.New(),
 		done:      make(chan struct{}),
 		target:    o.Workers,
-		idlers:    queue.NewIdlers(),
 		handover:  handover[R]{handed: make(map[store.ID]handed)},
 	}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)

@@ -45,8 +45,8 @@ func (p *Pool[T, R]) wakeAndUnlock() {
 	p.hireLocked()
 	calls := 0
 	if p.surplusLocked() {
-		calls = p.idlers.Len() // they leave
-	} else if p.idlers.Len() > 0 && p.queue.IsReady() {
+		calls = p.queue.Idle() // they leave
+	} else if p.queue.Idle() > 0 && p.queue.IsReady() {
 		calls = 1
 	}
 	if p.quiet != nil && p.quietLocked() {
@@ -66,7 +66,7 @@ func (p *Pool[T, R]) wakeAndUnlock() {
 		w.Tell()
 	}
 	for range calls {
-		p.idlers.Call()
+		p.queue.Call()
 	}
 	if shut != nil {
 		shut(why)

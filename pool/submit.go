@@ -55,8 +55,10 @@ func (p *Pool[T, R]) submit(ctx context.Context, in T, wait bool) (store.ID, err
 		return 0, err
 	}
 	if expired == nil {
-		if id, ok := p.queue.Push(p.ids.Next(), in); ok {
-			p.pushed()
+		if id, called, ok := p.queue.Push(p.ids.Next(), in); ok {
+			if !called {
+				p.hire()
+			}
 			return store.ID(id), nil
 		}
 	}
@@ -76,7 +78,14 @@ func (p *Pool[T, R]) fullLocked() bool {
 // follows each Push: the Push comes first and the look for who sleeps second, so a worker that misses
 // the task is not missed here.
 func (p *Pool[T, R]) pushed() {
-	if !p.idlers.Call() && p.gates.Hire.Load() {
+	if !p.queue.Call() {
+		p.hire()
+	}
+}
+
+// hire starts a worker, if there may be another.
+func (p *Pool[T, R]) hire() {
+	if p.gates.Hire.Load() {
 		p.mu.Lock()
 		p.wakeAndUnlock()
 	}

@@ -153,35 +153,37 @@ func (p *Pool[T, R]) next(w *worker[T, R]) (it queue.Item[T], ok bool) {
 			}
 		}
 		it, waiter, found := p.queue.Next(&w.hand)
-		switch found {
-		case queue.Frozen: // by Stats, which has mu
+		if found == queue.None {
+			it, found, locking = p.sleep(w, waiter)
+		} else {
 			tell(waiter)
+		}
+		switch found {
+		case queue.None:
+		case queue.Frozen: // by Stats, which has mu
 			p.mu.Lock()
 			p.mu.Unlock() //nolint:staticcheck // it was to wait
-			continue
-		case queue.None:
 		default:
-			tell(waiter)
 			p.taken(found)
 			return it, true
 		}
-		locking = p.sleep(waiter)
 	}
 }
 
-// sleep returns when there may be work for the worker that calls it. It announces the worker before it
-// tells those who have waited for its last task, so that the next task of theirs finds the worker.
-func (p *Pool[T, R]) sleep(waiter *queue.Waiter) (locking bool) {
-	p.idlers.Announce()
+// sleep returns with a task, or when there may be work for the worker that calls it. It announces the
+// worker before it tells those who have waited for its last task, so that the next task of theirs finds
+// the worker.
+func (p *Pool[T, R]) sleep(w *worker[T, R], waiter *queue.Waiter) (it queue.Item[T], found queue.Found, locking bool) {
+	p.queue.Announce()
 	tell(waiter)
 	if p.gates.Settle.Load() {
 		locking = p.tellQuiet()
 	}
-	if (locking || p.gates.Leave.Load() || p.queue.IsReady()) && p.idlers.Withdraw() {
-		return locking
+	if (locking || p.gates.Leave.Load() || p.queue.IsReady()) && p.queue.Withdraw() {
+		return it, queue.None, locking
 	}
-	p.idlers.Await()
-	return false
+	it, found = p.queue.Sleep(&w.hand)
+	return it, found, false
 }
 
 func tell(w *queue.Waiter) {
@@ -196,14 +198,14 @@ func (p *Pool[T, R]) taken(found queue.Found) {
 	if found == queue.Another {
 		return
 	}
-	if found == queue.Claimed && p.gates.Calls(p.queue.Claimed()) {
+	if (found == queue.Claimed || found == queue.Handed) && p.gates.Calls(p.queue.Claimed()) {
 		p.lockHeedingCancel()
 		// To yield to the submitter that was woken would be some percent faster in a flood, and cost a time
 		// slice of each busy goroutine beside the pool.
 		p.wakeAndUnlock()
 		return
 	}
-	if (p.idlers.Len() > 0 || p.gates.Hire.Load()) && p.queue.IsReady() {
+	if found != queue.Handed && (p.queue.Idle() > 0 || p.gates.Hire.Load()) && p.queue.IsReady() {
 		p.pushed()
 	}
 }
@@ -241,7 +243,7 @@ func (p *Pool[T, R]) hireLocked() {
 		if !p.reaping && p.phase != ended && p.queue.IsReady() {
 			p.reapLocked()
 		}
-	case p.crew < p.target && !p.starting && p.idlers.Len() == 0 && p.queue.IsReady() && p.isShortLocked():
+	case p.crew < p.target && !p.starting && p.queue.Idle() == 0 && p.queue.IsReady() && p.isShortLocked():
 		p.crew++
 		p.starting = true
 		p.gates.Hire.Set(false)
@@ -255,7 +257,7 @@ func (p *Pool[T, R]) isShortLocked() bool {
 	_, waiting, running := p.queue.Freeze()
 	p.queue.Thaw()
 	busy := int(running) - len(p.handover.handed)
-	return int(waiting) > p.crew-p.idlers.Len()-busy
+	return int(waiting) > p.crew-p.queue.Idle()-busy
 }
 
 // surplusLocked reports whether a worker that holds no task is to leave.
@@ -291,5 +293,5 @@ func (p *Pool[T, R]) tellQuiet() (leaves bool) {
 
 // quietLocked reports whether nothing waits and nothing runs: all workers sleep.
 func (p *Pool[T, R]) quietLocked() bool {
-	return p.idlers.Len() == p.crew && p.queue.IsEmpty() && len(p.handover.handed) == 0
+	return p.queue.Idle() == p.crew && p.queue.IsEmpty() && len(p.handover.handed) == 0
 }

@@ -78,6 +78,7 @@ const (
 	Another              // the next task of the same claim
 	Claimed              // the first task of a new claim
 	Helped               // a task of another's claim
+	Handed               // a task that a submitter has handed over; see Sleep
 )
 
 // Next ends the task that h holds, if any, unless the claim is frozen, and takes another. waiter is
@@ -161,6 +162,9 @@ func (q *Queue[T]) over(seg *directory.Segment[segment[T]], w claim) {
 func (q *Queue[T]) claim(h *Hand[T]) (it Item[T], found Found) {
 	for {
 		head := q.head.Load()
+		if q.isDrained(head) {
+			return it, None
+		}
 		if q.isLeftBehind(head) {
 			if it, found = q.help(h); found != None {
 				return it, found
@@ -193,12 +197,23 @@ func (q *Queue[T]) claim(h *Hand[T]) (it Item[T], found Found) {
 		if !word.CompareAndSwap(0, uint64(newClaim(n))) {
 			continue
 		}
-		q.head.CompareAndSwap(head, head+n)
+		q.moveHead(head, n)
 		h.keepPace(n)
 		h.seg, h.first = seg, i
 		return h.take(0), Claimed
 	}
 }
+
+// moveHead moves the head past a claim, if nobody else has done so. A claim of one has begun.
+func (q *Queue[T]) moveHead(head, n uint64) {
+	q.head.CompareAndSwap(head, head+n)
+	if n == 1 {
+		q.begun.CompareAndSwap(head, head+1)
+	}
+}
+
+// isDrained reports whether all tasks have begun; it may miss that.
+func (q *Queue[T]) isDrained(head uint64) bool { return q.begun.Load() == head && q.Pushed() == head }
 
 // isLeftBehind reports whether the oldest task that has not begun is in a claim, and further from the
 // head than the claims of all workers may reach: its worker has a long task.

@@ -9,8 +9,8 @@ func NewAt[T any](capacity int, ticket uint64) *Queue[T] {
 	}
 	seg := q.segmentFor(ticket)
 	for i := range ticket % segmentSize { // what is before it in its segment is done
-		seg.slots[i].claim.Store(uint64(newClaim(1) | 1))
-		seg.done.Add(1)
+		seg.Body.slots[i].claim.Store(uint64(newClaim(1) | 1))
+		seg.Body.done.Add(1)
 	}
 	return q
 }

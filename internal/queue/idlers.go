@@ -1,31 +1,41 @@
 package queue
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/resultpool/resultpool/internal/directory"
+)
 
 // Idlers are the workers that sleep, or are about to. Each is counted, and then waits for one call.
 //
 //	a worker                                          who has something for a worker
 //	Announce                                          puts it where workers look
 //	looks once more; if there is something, Withdraw  Call: takes one off the count, and owes a call
-//	Await
+//	Sleep
 //
 // A worker that has announced itself and cannot withdraw was taken off the count by somebody who owes
 // a call: so it waits for that. Workers are not told apart: whoever withdraws takes any one off.
-type Idlers struct {
+type Idlers[T any] struct {
 	_     cacheLinePad
 	n     atomic.Int64
 	_     cacheLinePad
-	calls chan struct{}
+	calls chan call[T]
 }
 
-// NewIdlers returns those of a pool without workers.
-func NewIdlers() *Idlers { return &Idlers{calls: make(chan struct{})} }
+// A call hands a worker a task that was claimed for it, or, if seg is nil, has it look for one.
+type call[T any] struct {
+	seg  *directory.Segment[segment[T]]
+	slot uint64
+	item Item[T]
+}
+
+func newIdlers[T any]() *Idlers[T] { return &Idlers[T]{calls: make(chan call[T])} }
 
 // Announce counts the worker that calls it.
-func (d *Idlers) Announce() { d.n.Add(1) }
+func (d *Idlers[T]) Announce() { d.n.Add(1) }
 
 // Withdraw takes a worker off the count, if there is one.
-func (d *Idlers) Withdraw() bool {
+func (d *Idlers[T]) Withdraw() bool {
 	for {
 		n := d.n.Load()
 		if n == 0 {
@@ -37,17 +47,25 @@ func (d *Idlers) Withdraw() bool {
 	}
 }
 
-// Await waits for a call.
-func (d *Idlers) Await() { <-d.calls }
+// Sleep waits for a call. If that hands over a task, h, which holds none, holds it.
+func (d *Idlers[T]) Sleep(h *Hand[T]) (it Item[T], found Found) {
+	c := <-d.calls
+	if c.seg == nil {
+		return it, None
+	}
+	h.seg, h.first, h.at, h.holds, h.size = c.seg, c.slot, 0, true, 1
+	return c.item, Handed
+}
 
-// Call wakes a worker, if one is counted. It waits until that one, which is about to sleep, does.
-func (d *Idlers) Call() bool {
+// Call has a worker look for a task, if one is counted. It waits until that one, which is about to
+// sleep, does.
+func (d *Idlers[T]) Call() bool {
 	if !d.Withdraw() {
 		return false
 	}
-	d.calls <- struct{}{}
+	d.calls <- call[T]{}
 	return true
 }
 
-// Len returns how many are counted.
-func (d *Idlers) Len() int { return int(d.n.Load()) }
+// Idle returns how many are counted.
+func (d *Idlers[T]) Idle() int { return int(d.n.Load()) }

@@ -48,6 +48,8 @@ type Queue[T any] struct {
 	head     atomic.Uint64
 	begun    atomic.Uint64 // see oldest
 	_        cacheLinePad
+
+	*Idlers[T]
 }
 
 // cacheLinePad keeps what is before and after it out of one cache line, also of
@@ -89,7 +91,7 @@ func New[T any](capacity int) *Queue[T] {
 	if capacity < 1 {
 		panic(fmt.Sprintf("queue: capacity is %d, want 1 or more", capacity))
 	}
-	q := &Queue[T]{capacity: uint64(capacity), atOnce: 1}
+	q := &Queue[T]{capacity: uint64(capacity), atOnce: 1, Idlers: newIdlers[T]()}
 	q.SetWorkers(1)
 	return q
 }
@@ -97,28 +99,50 @@ func New[T any](capacity int) *Queue[T] {
 // SetWorkers says how many workers there may be. It is the owner's.
 func (q *Queue[T]) SetWorkers(n int) { q.workers.Store(uint64(max(1, n))) }
 
-// Push adds a task at the back and returns its ID. It fails if there is no room, if the tail is shut,
-// or if the next ticket has no ID in ids. It may be called from any goroutine at any time.
-func (q *Queue[T]) Push(ids Range, task T) (id uint64, ok bool) {
+// Push adds a task at the back, and calls an idle worker. It returns the task's ID and whether there
+// was one to call. It fails, and id is 0, if there is no room, if the tail is shut, or if the next ticket
+// has no ID in ids. It may be called from any goroutine at any time, and waits for no more than Call.
+func (q *Queue[T]) Push(ids Range, task T) (id uint64, called, ok bool) {
 	for {
 		t := q.tail.Load()
 		if t >= ids.End { // which also holds if it is shut
-			return 0, false
+			return 0, false, false
 		}
 		if q.room(t, 1) < 1 {
 			if q.tail.Load() != t {
 				continue
 			}
-			return 0, false
+			return 0, false, false
 		}
 		if !q.tail.CompareAndSwap(t, t+1) {
 			continue
 		}
+		item := Item[T]{t + ids.Offset, task}
+		if q.Idle() > 0 && q.head.Load() == t && q.Withdraw() {
+			q.handOver(t, item)
+			return item.ID, true, true
+		}
 		seg := q.segmentFor(t)
-		seg.slots[t%segmentSize].item = Item[T]{t + ids.Offset, task}
-		seg.published.Or(1 << (t % segmentSize))
-		return t + ids.Offset, true
+		seg.Body.slots[t%segmentSize].item = item
+		seg.Body.published.Or(1 << (t % segmentSize))
+		return item.ID, q.Call(), true
 	}
+}
+
+// handOver gives a task, which was not published, to an idle worker that was taken off the count: nobody
+// else writes to the slot, and the worker need not look for it. If the head is closed, it publishes the
+// task.
+func (q *Queue[T]) handOver(t uint64, item Item[T]) {
+	seg, i := q.segmentFor(t), t%segmentSize
+	s := &seg.Body.slots[i]
+	if !s.claim.CompareAndSwap(0, uint64(newClaim(1))) {
+		s.item = item
+		seg.Body.published.Or(1 << i)
+		q.calls <- call[T]{}
+		return
+	}
+	q.moveHead(t, 1)
+	q.calls <- call[T]{seg, i, item}
 }
 
 // PushAll is Push for as many of tasks, from the first, as there is room and are
@@ -163,21 +187,21 @@ func (q *Queue[T]) publish(t, offset uint64, tasks []T) {
 		seg, i := q.segmentFor(t), t%segmentSize
 		n := min(segmentSize-i, uint64(len(tasks)))
 		for k, task := range tasks[:n] {
-			seg.slots[i+uint64(k)].item = Item[T]{t + uint64(k) + offset, task}
+			seg.Body.slots[i+uint64(k)].item = Item[T]{t + uint64(k) + offset, task}
 		}
-		seg.published.Or((1<<n - 1) << i) // 1<<64 is 0, and 0-1 is all bits
+		seg.Body.published.Or((1<<n - 1) << i) // 1<<64 is 0, and 0-1 is all bits
 		t, tasks = t+n, tasks[n:]
 	}
 }
 
 // segmentFor returns the segment of a ticket that was taken and is not published.
-func (q *Queue[T]) segmentFor(t uint64) *segment[T] {
+func (q *Queue[T]) segmentFor(t uint64) *directory.Segment[segment[T]] {
 	seg := q.back.Load()
 	if seg == nil || seg.Index != t>>segmentBits {
 		seg = q.segments.FindOrAdd(t>>segmentBits, q.newSegment)
 		q.back.Store(seg)
 	}
-	return &seg.Body
+	return seg
 }
 
 // newSegment returns one of several that are allocated at once, at first fewer: a pool takes little
@@ -243,6 +267,9 @@ func (q *Queue[T]) IsEmpty() bool {
 func (q *Queue[T]) IsReady() bool {
 	for {
 		h := q.head.Load()
+		if q.isDrained(h) {
+			return false
+		}
 		if seg := q.segments.Find(h >> segmentBits); seg != nil && seg.Body.published.Load()>>(h%segmentSize)&1 != 0 {
 			w := claim(seg.Body.slots[h%segmentSize].claim.Load())
 			if w.size() == 0 {
