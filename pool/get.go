@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/resultpool/resultpool/internal/backoff"
-	"github.com/resultpool/resultpool/internal/queue"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -59,16 +58,10 @@ func (p *Pool[T, R]) await(ctx context.Context, id store.ID) error {
 		}
 		return nil
 	}
-	w := p.queue.Await(ticket)
-	if w == nil {
-		return nil
-	}
-	select {
-	case <-w.Told():
-		return nil
-	case <-ctx.Done():
+	if !p.queue.Await(ticket, ctx.Done()) {
 		return backoff.Cause(ctx)
 	}
+	return nil
 }
 
 // ticketOf returns the ticket that has that ID, or would have it. Most of the time the ID is of the
@@ -117,19 +110,19 @@ func (p *Pool[T, R]) Wait(ctx context.Context) error {
 	}
 	p.mu.Lock()
 	if p.quiet == nil {
-		p.quiet = queue.NewWaiter()
+		p.quiet = make(chan struct{})
 	}
 	quiet := p.quiet
 	p.gates.Settle.Set(true) // first; wakeAndUnlock looks
 	p.wakeAndUnlock()
 
 	select {
-	case <-quiet.Told(): // also if ctx is done as well
+	case <-quiet: // also if ctx is done as well
 		return p.closedByFailure()
 	default:
 	}
 	select {
-	case <-quiet.Told():
+	case <-quiet:
 		return p.closedByFailure()
 	case <-ctx.Done():
 		return backoff.Cause(ctx)

@@ -72,8 +72,9 @@ type Pool[T, R any] struct {
 	goroutines int           // of the pool, all of them; the pool does not end before they do
 
 	handover handover[R]
-	quiet    *queue.Waiter   // told when nothing waits or runs; nil if nobody asks
-	wake     []*queue.Waiter // to be told by wakeAndUnlock
+	quiet    chan struct{}   // closed when nothing waits or runs; nil if nobody asks
+	wake     []chan struct{} // to be closed by wakeAndUnlock
+	tell     []*queue.Waiter // to be told by it
 
 	// The pool must not end while onCancel is on its way.
 	unwatch func() bool // takes the call of onCancel back; false if it is too late for that

@@ -58,11 +58,14 @@ func (p *Pool[T, R]) wakeAndUnlock() {
 	p.gates.Settle.Set(p.phase != open || p.quiet != nil)
 	hasEnded := p.endLocked()
 	shut, why := p.shutIntakeLocked()
-	wake := p.wake
-	p.wake = nil
+	wake, tell := p.wake, p.tell
+	p.wake, p.tell = nil, nil
 	p.mu.Unlock()
 
-	for _, w := range wake {
+	for _, c := range wake {
+		close(c)
+	}
+	for _, w := range tell {
 		w.Tell()
 	}
 	for range calls {

@@ -162,13 +162,13 @@ func (p *Pool[T, R]) submitLocking(ctx context.Context, expired error, sub *subm
 		p.wakeAndUnlock()
 		return ErrQueueFull
 	}
-	sub.ready = queue.NewWaiter()
+	sub.ready = make(chan struct{})
 	place := p.submitters.PushBack(sub)
 	p.waiting += uint64(len(sub.rest))
 	p.wakeAndUnlock()
 
 	select {
-	case <-sub.ready.Told():
+	case <-sub.ready:
 	case <-ctx.Done():
 		p.giveUp(ctx, place)
 	}
@@ -207,7 +207,7 @@ type submission[T any] struct {
 	rest  []T        // not accepted yet
 	ids   []store.ID // of those that are
 	err   error      // why the rest is refused, if it is
-	ready *queue.Waiter
+	ready chan struct{}
 }
 
 // accepted notes that the first n tasks of the rest are, with IDs from first on.

@@ -156,7 +156,7 @@ func (p *Pool[T, R]) next(w *worker[T, R]) (it queue.Item[T], ok bool) {
 		if found == queue.None {
 			it, found, locking = p.sleep(w, waiter)
 		} else {
-			tell(waiter)
+			waiter.Tell()
 		}
 		switch found {
 		case queue.None:
@@ -175,7 +175,7 @@ func (p *Pool[T, R]) next(w *worker[T, R]) (it queue.Item[T], ok bool) {
 // the worker.
 func (p *Pool[T, R]) sleep(w *worker[T, R], waiter *queue.Waiter) (it queue.Item[T], found queue.Found, locking bool) {
 	p.queue.Announce()
-	tell(waiter)
+	waiter.Tell()
 	if p.gates.Settle.Load() {
 		locking = p.tellQuiet()
 	}
@@ -184,12 +184,6 @@ func (p *Pool[T, R]) sleep(w *worker[T, R], waiter *queue.Waiter) (it queue.Item
 	}
 	it, found = p.queue.Sleep(&w.hand)
 	return it, found, false
-}
-
-func tell(w *queue.Waiter) {
-	if w != nil {
-		w.Tell()
-	}
 }
 
 // taken follows a task that was taken: a submitter may wait for the room, and others sleep while more
@@ -273,21 +267,23 @@ func (p *Pool[T, R]) settleLocked(waiter *queue.Waiter, out outcome) {
 		p.others[out]++
 	}
 	if waiter != nil {
-		p.wake = append(p.wake, waiter)
+		p.tell = append(p.tell, waiter)
 	}
 }
 
 // tellQuiet tells those who wait until nothing waits or runs, if that is so, for a worker that has
 // announced that it sleeps. It reports whether the worker is to leave instead.
 func (p *Pool[T, R]) tellQuiet() (leaves bool) {
-	var quiet *queue.Waiter
+	var quiet chan struct{}
 	p.mu.Lock()
 	if p.quiet != nil && p.quietLocked() {
 		quiet, p.quiet = p.quiet, nil
 	}
 	leaves = p.surplusLocked()
 	p.mu.Unlock()
-	tell(quiet)
+	if quiet != nil {
+		close(quiet)
+	}
 	return leaves
 }
 

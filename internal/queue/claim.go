@@ -81,8 +81,8 @@ const (
 	Handed               // a task that a submitter has handed over; see Sleep
 )
 
-// Next ends the task that h holds, if any, unless the claim is frozen, and takes another. waiter is
-// not nil if somebody waits for the one that has ended: the caller is to Tell it. It may be called at
+// Next ends the task that h holds, if any, unless the claim is frozen, and takes another. The
+// caller is to tell those who have waited for the one that has ended. It may be called at
 // any time.
 func (q *Queue[T]) Next(h *Hand[T]) (it Item[T], waiter *Waiter, found Found) {
 	if h.seg != nil {
@@ -106,7 +106,7 @@ func (q *Queue[T]) Next(h *Hand[T]) (it Item[T], waiter *Waiter, found Found) {
 				continue
 			}
 			if h.holds {
-				waiter = h.slot().waiter.Load()
+				waiter = h.seg.Body.takeOff(h.slot())
 				h.holds = false
 				if to.isOver() {
 					q.over(h.seg, to)
@@ -148,7 +148,7 @@ func (q *Queue[T]) end(seg *directory.Segment[segment[T]], first, at uint64) *Wa
 	if w.isOver() {
 		q.over(seg, w)
 	}
-	return seg.Body.slots[first+at].waiter.Load()
+	return seg.Body.takeOff(&seg.Body.slots[first+at])
 }
 
 // over notes that a claim is, and forgets a segment of which all are.

@@ -50,3 +50,14 @@ func (q *Queue[T]) IsCleared() bool {
 
 // Segments returns how many segments there are.
 func (q *Queue[T]) Segments() int { return len(q.segments.Segments()) }
+
+// Waiting returns how many goroutines stand in the list of the task with that ticket.
+func (q *Queue[T]) Waiting(ticket uint64) (n int) {
+	seg := &q.segments.Find(ticket >> segmentBits).Body
+	seg.waiting.Lock()
+	defer seg.waiting.Unlock()
+	for w := seg.slots[ticket%segmentSize].waiters.Load(); w != nil; w = w.next {
+		n++
+	}
+	return n
+}

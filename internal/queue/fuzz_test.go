@@ -3,8 +3,10 @@ package queue_test
 import (
 	"math"
 	"math/rand/v2"
+	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/internal/queue"
@@ -59,13 +61,13 @@ type model struct {
 	runs     uint64  // how many have and have not ended
 	hands    [3]queue.Hand[*uint64]
 	tailShut bool
+	wg       sync.WaitGroup // those who wait
 }
 
 // A task points to its ticket.
 type task struct {
 	ticket       *uint64
 	begun, ended bool
-	waiter       *queue.Waiter
 }
 
 func newModel(t *testing.T, capacity int, choice byte) *model {
@@ -114,7 +116,8 @@ func (m *model) call(what byte, arg int) {
 			ids.End = m.pushed() - min(m.pushed(), uint64(arg-201))
 		}
 		tasks, room := m.next(1), m.room()
-		id, ok := q.Push(ids, tasks[0])
+		id, called, ok := q.Push(ids, tasks[0])
+		require.False(t, called, "nobody is idle")
 		require.Equal(t, !m.tailShut && room > 0 && m.pushed() < ids.End, ok, "Push")
 		if !ok {
 			tasks = nil
@@ -151,12 +154,10 @@ func (m *model) call(what byte, arg int) {
 	case 9:
 		if len(m.tasks) > 0 {
 			one := m.tasks[len(m.tasks)-1-arg%min(len(m.tasks), 100)]
-			w := q.Await(*one.ticket)
-			require.Equal(t, one.ended, w == nil, "Await of a task that has ended: %t", one.ended)
-			if one.waiter == nil {
-				one.waiter = w
+			require.Equal(t, one.ended, q.Await(*one.ticket, gone), "Await of a task that has ended: %t", one.ended)
+			if !one.ended && arg%2 == 0 {
+				m.wg.Go(func() { assert.True(t, q.Await(*one.ticket, nil)) })
 			}
-			require.True(t, w == nil || w == one.waiter)
 		}
 	}
 }
@@ -226,7 +227,7 @@ func (m *model) ended(ticket uint64, waiter *queue.Waiter) {
 	require.True(m.t, one.begun && !one.ended)
 	one.ended = true
 	m.runs--
-	require.Equal(m.t, one.waiter, waiter)
+	waiter.Tell()
 }
 
 func (m *model) check() {
@@ -259,4 +260,12 @@ func (m *model) end() {
 	}
 	m.check()
 	require.True(m.t, m.q.IsCleared())
+	m.wg.Wait()
 }
+
+// gone is for those who do not wait.
+var gone = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/internal/queue"
 )
@@ -14,18 +15,22 @@ import (
 // who cannot withdraw is called.
 func TestIdlers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		idlers := queue.NewIdlers()
+		idlers := queue.New[int](1)
 		assert.False(t, idlers.Call())
 		assert.False(t, idlers.Withdraw())
 
 		var woken atomic.Int64
-		sleep := func() { idlers.Await(); woken.Add(1) }
+		sleep := func() {
+			_, found := idlers.Sleep(new(queue.Hand[int]))
+			assert.Equal(t, queue.None, found)
+			woken.Add(1)
+		}
 		for range 3 {
 			idlers.Announce()
 			go sleep()
 		}
 		synctest.Wait()
-		assert.Equal(t, 3, idlers.Len())
+		assert.Equal(t, 3, idlers.Idle())
 		assert.True(t, idlers.Call())
 		synctest.Wait()
 		assert.EqualValues(t, 1, woken.Load())
@@ -36,8 +41,59 @@ func TestIdlers(t *testing.T) {
 			go idlers.Call() // one of them waits until the last one sleeps, if need be
 		}
 		synctest.Wait()
-		assert.Zero(t, idlers.Len())
+		assert.Zero(t, idlers.Idle())
 		assert.EqualValues(t, 3, woken.Load())
 		assert.False(t, idlers.Call())
+	})
+}
+
+// A task is handed to an idle worker if no other waits, and nobody else finds it. Otherwise the worker
+// is called to look for itself.
+func TestPushHandsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := queue.New[int](100)
+		var h queue.Hand[int]
+		push := func(task int) (it queue.Item[int], found queue.Found) {
+			q.Announce()
+			go func() {
+				_, called, ok := q.Push(all, task)
+				assert.True(t, ok)
+				assert.True(t, called)
+			}()
+			it, found = q.Sleep(&h)
+			synctest.Wait()
+			return it, found
+		}
+		for i := range 70 { // over the end of a segment
+			it, found := push(i)
+			require.Equal(t, queue.Handed, found)
+			require.Equal(t, queue.Item[int]{ID: uint64(i) + 1, Task: i}, it)
+			require.EqualValues(t, i, h.Ticket())
+			require.EqualValues(t, i+1, q.Claimed())
+			require.True(t, q.IsPending(h.Ticket()))
+			require.True(t, q.IsEmpty())
+			require.False(t, q.IsReady())
+			pushed, waiting, running := q.Freeze()
+			q.Thaw()
+			require.Equal(t, []uint64{uint64(i) + 1, 0, 1}, []uint64{pushed, waiting, running})
+			_, _, found = q.Next(&h)
+			require.Equal(t, queue.None, found)
+			require.False(t, q.IsPending(uint64(i)))
+		}
+
+		q.Freeze()
+		_, found := push(70)
+		assert.Equal(t, queue.None, found, "while the owner counts nobody begins a task")
+		q.Thaw()
+		assert.True(t, q.IsReady())
+		_, found = push(71)
+		assert.Equal(t, queue.None, found, "another waits")
+		for want := 70; want < 72; want++ {
+			it, ok := take(q, &h)
+			require.True(t, ok)
+			require.Equal(t, want, it.Task)
+		}
+		q.End(&h)
+		assert.True(t, q.IsCleared())
 	})
 }

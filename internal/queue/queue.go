@@ -4,6 +4,7 @@ package queue
 import (
 	"fmt"
 	"math/bits"
+	"sync"
 	"sync/atomic"
 
 	"github.com/resultpool/resultpool/internal/directory"
@@ -50,6 +51,7 @@ type Queue[T any] struct {
 	_        cacheLinePad
 
 	*Idlers[T]
+	waiters sync.Pool // of *Waiter
 }
 
 // cacheLinePad keeps what is before and after it out of one cache line, also of
@@ -68,15 +70,16 @@ const (
 type segment[T any] struct {
 	published atomic.Uint64 // a bit for each slot: its item may be read
 	done      atomic.Int32  // tasks of claims that are over
+	waiting   sync.Mutex    // guards the lists of waiters
 	slots     [segmentSize]slot[T]
 }
 
 // A slot has one task. Its item is written before the bit in published is set, by whoever has the
 // ticket, and read and cleared by whoever takes the task.
 type slot[T any] struct {
-	item   Item[T]
-	claim  atomic.Uint64 // the claim that begins here, or 0
-	waiter atomic.Pointer[Waiter]
+	item    Item[T]
+	claim   atomic.Uint64          // the claim that begins here, or 0
+	waiters atomic.Pointer[Waiter] // the first of those who wait for the task; written with waiting held
 }
 
 // An Item is one waiting task.
