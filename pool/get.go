@@ -28,12 +28,15 @@ func (p *Pool[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
 	if p.share != nil {
 		return p.share.Get(ctx, id)
 	}
-	if err := p.await(ctx, id); err != nil {
-		return zero, err
-	}
-	// The result was stored before the task was settled, or given up: if it is neither there
-	// now nor among the unsaved, it was deleted.
 	res, err := p.saver.Store().Get(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		if err := p.await(ctx, id); err != nil {
+			return zero, err
+		}
+		// Its result was stored before it was settled, or given up. If it is neither there
+		// now nor among the unsaved, it was deleted.
+		res, err = p.saver.Store().Get(ctx, id)
+	}
 	if err == nil {
 		return res.Value, res.Err
 	}

@@ -199,7 +199,7 @@ func (p *Pool[T, R]) taken(found queue.Found) {
 		p.wakeAndUnlock()
 		return
 	}
-	if found != queue.Handed && (p.queue.Idle() > 0 || p.gates.Hire.Load()) && p.queue.IsReady() {
+	if (p.queue.Idle() > 0 || p.gates.Hire.Load()) && p.queue.IsReady() {
 		p.pushed()
 	}
 }

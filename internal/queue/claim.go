@@ -106,7 +106,7 @@ func (q *Queue[T]) Next(h *Hand[T]) (it Item[T], waiter *Waiter, found Found) {
 				continue
 			}
 			if h.holds {
-				waiter = h.seg.Body.takeOff(h.slot())
+				waiter = h.seg.Body.takeOff(h.first + h.at)
 				h.holds = false
 				if to.isOver() {
 					q.over(h.seg, to)
@@ -148,7 +148,7 @@ func (q *Queue[T]) end(seg *directory.Segment[segment[T]], first, at uint64) *Wa
 	if w.isOver() {
 		q.over(seg, w)
 	}
-	return seg.Body.takeOff(&seg.Body.slots[first+at])
+	return seg.Body.takeOff(first + at)
 }
 
 // over notes that a claim is, and forgets a segment of which all are.

@@ -54,9 +54,13 @@ func (q *Queue[T]) Segments() int { return len(q.segments.Segments()) }
 // Waiting returns how many goroutines stand in the list of the task with that ticket.
 func (q *Queue[T]) Waiting(ticket uint64) (n int) {
 	seg := &q.segments.Find(ticket >> segmentBits).Body
-	seg.waiting.Lock()
-	defer seg.waiting.Unlock()
-	for w := seg.slots[ticket%segmentSize].waiters.Load(); w != nil; w = w.next {
+	i := ticket % segmentSize
+	if seg.slots[i].waiter.Load() != nil {
+		n++
+	}
+	seg.others.mu.Lock()
+	defer seg.others.mu.Unlock()
+	for w := seg.others.lists[i]; w != nil; w = w.next {
 		n++
 	}
 	return n

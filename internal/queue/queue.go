@@ -70,16 +70,16 @@ const (
 type segment[T any] struct {
 	published atomic.Uint64 // a bit for each slot: its item may be read
 	done      atomic.Int32  // tasks of claims that are over
-	waiting   sync.Mutex    // guards the lists of waiters
+	others    others
 	slots     [segmentSize]slot[T]
 }
 
 // A slot has one task. Its item is written before the bit in published is set, by whoever has the
 // ticket, and read and cleared by whoever takes the task.
 type slot[T any] struct {
-	item    Item[T]
-	claim   atomic.Uint64          // the claim that begins here, or 0
-	waiters atomic.Pointer[Waiter] // the first of those who wait for the task; written with waiting held
+	item   Item[T]
+	claim  atomic.Uint64          // the claim that begins here, or 0
+	waiter atomic.Pointer[Waiter] // the first who waits for the task; see Await
 }
 
 // An Item is one waiting task.

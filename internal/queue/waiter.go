@@ -1,23 +1,36 @@
 package queue
 
-import "github.com/resultpool/resultpool/internal/directory"
+import (
+	"sync"
+	"sync/atomic"
 
-// A Waiter is a goroutine that waits until a task has ended. It stands in the list of the task's slot
-// until somebody takes it off: whoever ends the task, who then tells it, or the goroutine itself, if it
-// gives up. It is used again for other tasks.
+	"github.com/resultpool/resultpool/internal/directory"
+)
+
+// A Waiter is a goroutine that waits until a task has ended. The first one stands in the slot of the
+// task, and others in a list, until somebody takes it off: whoever has ended the task, who then tells
+// it, or the goroutine itself, if it gives up. It is used again for other tasks.
 type Waiter struct {
 	told       chan struct{} // has room for one: to tell never blocks
-	listed     bool          // this and the links are guarded by the segment's waiting
+	listed     bool          // in a list; this and the links are guarded by others.mu
 	prev, next *Waiter
 }
 
-// Tell has w go on, and all behind it in the list that has been taken off. It may be nil.
+// Tell has w go on, and those that were taken off with it. It may be nil.
 func (w *Waiter) Tell() {
 	for w != nil {
-		next := w.next // w is not ours once it is told
+		next := w.next
+		w.next = nil // w is not ours once it is told
 		w.told <- struct{}{}
 		w = next
 	}
+}
+
+// others are those who wait for tasks of a segment and are not the first of their task.
+type others struct {
+	some  atomic.Bool
+	mu    sync.Mutex
+	lists map[uint64]*Waiter // by slot
 }
 
 // Await waits until the task with that ticket has ended, and returns true, also if there is no such
@@ -36,8 +49,11 @@ func (q *Queue[T]) Await(ticket uint64, giveUp <-chan struct{}) (ended bool) {
 	}
 	defer q.waiters.Put(w)
 
-	s := &seg.slots[ticket%segmentSize]
-	seg.enlist(s, w)
+	i := ticket % segmentSize
+	isFirst := seg.slots[i].waiter.CompareAndSwap(nil, w)
+	if !isFirst {
+		seg.others.add(i, w)
+	}
 	if seg.isPending(ticket) {
 		select {
 		case <-w.told:
@@ -45,54 +61,72 @@ func (q *Queue[T]) Await(ticket uint64, giveUp <-chan struct{}) (ended bool) {
 		case <-giveUp:
 		}
 	}
-	if !seg.withdraw(s, w) {
-		<-w.told
+	if isFirst && !seg.slots[i].waiter.CompareAndSwap(w, nil) || !isFirst && !seg.others.remove(i, w) {
+		<-w.told // it was taken off by somebody who tells it
 		return true
 	}
 	return !seg.isPending(ticket)
 }
 
-func (g *segment[T]) enlist(s *slot[T], w *Waiter) {
-	g.waiting.Lock()
-	defer g.waiting.Unlock()
-	w.listed, w.prev, w.next = true, nil, s.waiters.Load()
+// takeOff takes off those who wait for the task of a slot, which has ended. The caller is to tell them.
+func (g *segment[T]) takeOff(i uint64) (first *Waiter) {
+	s := &g.slots[i]
+	if s.waiter.Load() != nil {
+		first = s.waiter.Swap(nil)
+	}
+	if !g.others.some.Load() {
+		return first
+	}
+	rest := g.others.take(i)
+	if first == nil {
+		return rest
+	}
+	first.next = rest
+	return first
+}
+
+func (o *others) add(i uint64, w *Waiter) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.lists == nil {
+		o.lists = make(map[uint64]*Waiter)
+	}
+	w.listed, w.prev, w.next = true, nil, o.lists[i]
 	if w.next != nil {
 		w.next.prev = w
 	}
-	s.waiters.Store(w)
+	o.lists[i] = w
+	o.some.Store(true)
 }
 
-// withdraw takes w off the list. It returns false if somebody has taken it off who tells it.
-func (g *segment[T]) withdraw(s *slot[T], w *Waiter) bool {
-	g.waiting.Lock()
-	defer g.waiting.Unlock()
+// remove returns false if somebody has taken w.
+func (o *others) remove(i uint64, w *Waiter) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if !w.listed {
 		return false
 	}
-	w.listed = false
 	if w.next != nil {
 		w.next.prev = w.prev
 	}
 	if w.prev != nil {
 		w.prev.next = w.next
 	} else {
-		s.waiters.Store(w.next)
+		o.lists[i] = w.next
 	}
+	w.listed, w.prev, w.next = false, nil, nil
 	return true
 }
 
-// takeOff takes those who wait for a task that has ended off its list. The caller is to tell them.
-func (g *segment[T]) takeOff(s *slot[T]) (first *Waiter) {
-	if s.waiters.Load() == nil {
-		return nil
-	}
-	g.waiting.Lock()
-	defer g.waiting.Unlock()
-	first = s.waiters.Load()
-	s.waiters.Store(nil)
+func (o *others) take(i uint64) (first *Waiter) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	first = o.lists[i]
 	for w := first; w != nil; w = w.next {
 		w.listed = false
 	}
+	delete(o.lists, i)
+	o.some.Store(len(o.lists) > 0)
 	return first
 }
 
