@@ -218,6 +218,7 @@ func (p *Pool[T, R]) nextLocking(w *worker[T, R]) (it queue.Item[T], found queue
 	w.outcome = succeeded
 	if p.surplusLocked() {
 		p.crew--
+		p.queue.Arrived(&w.hand)
 		return it, queue.None, false
 	}
 	it, _, found = p.queue.Next(&w.hand)
@@ -246,12 +247,10 @@ func (p *Pool[T, R]) hireLocked() {
 	}
 }
 
-// isShortLocked reports whether more tasks wait than workers are on their way to the queue.
+// isShortLocked reports whether more tasks wait than workers are on their way to them.
 func (p *Pool[T, R]) isShortLocked() bool {
-	_, waiting, running := p.queue.Freeze()
-	p.queue.Thaw()
-	busy := int(running) - len(p.handover.handed)
-	return int(waiting) > p.crew-p.queue.Idle()-busy
+	waiting := max(1, p.queue.Pushed()-p.queue.Claimed()) // those in claims are less than a claim each
+	return waiting > uint64(p.queue.Coming())
 }
 
 // surplusLocked reports whether a worker that holds no task is to leave.

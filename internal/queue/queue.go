@@ -141,7 +141,7 @@ func (q *Queue[T]) handOver(t uint64, item Item[T]) {
 	if !s.claim.CompareAndSwap(0, uint64(newClaim(1))) {
 		s.item = item
 		seg.Body.published.Or(1 << i)
-		q.calls <- call[T]{}
+		q.callIn()
 		return
 	}
 	q.moveHead(t, 1)
