@@ -66,7 +66,6 @@ type Pool[T, R any] struct {
 
 	target     int           // how many workers there may be
 	crew       int           // how many there are; more than target until the surplus leave
-	starting   bool          // one has not had its first look at the queue; see hireLocked
 	reaping    bool          // the reaper's goroutine is there
 	reaper     queue.Hand[T] // takes what is not to be run
 	goroutines int           // of the pool, all of them; the pool does not end before they do

@@ -43,11 +43,11 @@ const (
 func (p *Pool[T, R]) wakeAndUnlock() {
 	p.refillLocked()
 	p.hireLocked()
-	calls := 0
+	leave, come := 0, false
 	if p.surplusLocked() {
-		calls = p.queue.Idle() // they leave
-	} else if p.queue.Idle() > 0 && p.queue.IsReady() {
-		calls = 1
+		leave = p.queue.Idle()
+	} else {
+		come = p.queue.Idle() > 0 && p.queue.IsReady()
 	}
 	if p.quiet != nil && p.quietLocked() {
 		p.wake = append(p.wake, p.quiet)
@@ -68,8 +68,11 @@ func (p *Pool[T, R]) wakeAndUnlock() {
 	for _, w := range tell {
 		w.Tell()
 	}
-	for range calls {
+	for range leave {
 		p.queue.Call()
+	}
+	if come {
+		p.queue.HandOver()
 	}
 	if shut != nil {
 		shut(why)

@@ -78,7 +78,7 @@ func (p *Pool[T, R]) fullLocked() bool {
 // follows each Push: the Push comes first and the look for who sleeps second, so a worker that misses
 // the task is not missed here.
 func (p *Pool[T, R]) pushed() {
-	if !p.queue.Call() {
+	if !p.queue.HandOver() {
 		p.hire()
 	}
 }

@@ -17,7 +17,7 @@ import (
 // once it was handed over.
 type worker[T, R any] struct {
 	hand    queue.Hand[T]
-	started bool // past its first look at the queue
+	first   *queue.Item[T] // the task that it was started for, until it runs
 	stage   stage
 	id      store.ID        // of the task it holds, or held last
 	res     store.Result[R] // of that task, until it is saved or handed over
@@ -144,7 +144,12 @@ func (p *Pool[T, R]) resume(w *worker[T, R]) {
 // after its result was stored, and a Get that then finds it settled finds the result. Other outcomes
 // are counted, which takes mu.
 func (p *Pool[T, R]) next(w *worker[T, R]) (it queue.Item[T], ok bool) {
-	locking := w.outcome != succeeded || !w.started
+	if w.first != nil {
+		it, w.first = *w.first, nil
+		p.taken(queue.Claimed)
+		return it, true
+	}
+	locking := w.outcome != succeeded
 	for {
 		if locking || p.gates.Leave.Load() {
 			it, found, stays := p.nextLocking(w)
@@ -204,21 +209,17 @@ func (p *Pool[T, R]) taken(found queue.Found) {
 	}
 }
 
-// nextLocking is next with mu, for a worker that has to settle its task so, that may have to leave, or
-// that has just been started. It does not wait.
+// nextLocking is next with mu, for a worker that has to settle its task so, or that may have to leave. It
+// does not wait.
 func (p *Pool[T, R]) nextLocking(w *worker[T, R]) (it queue.Item[T], found queue.Found, stays bool) {
 	p.lockHeedingCancel()
 	defer p.wakeAndUnlock()
-	if !w.started {
-		w.started, p.starting = true, false
-	}
 	if w.hand.Holds() {
 		p.settleLocked(p.queue.End(&w.hand), w.outcome)
 	}
 	w.outcome = succeeded
 	if p.surplusLocked() {
 		p.crew--
-		p.queue.Arrived(&w.hand)
 		return it, queue.None, false
 	}
 	it, _, found = p.queue.Next(&w.hand)
@@ -228,29 +229,26 @@ func (p *Pool[T, R]) nextLocking(w *worker[T, R]) (it queue.Item[T], found queue
 // hireLocked starts another worker, if there is a task for it and none that sleeps, and the reaper in
 // an aborting pool.
 //
-// One worker is on its way at a time. When it has taken a task, the next is started for those that are
-// left; so a burst of tasks does not start more workers than find one.
+// The worker has its task from the start: so a burst of tasks does not start more workers than find
+// one. It has the next one started, if tasks are left.
 func (p *Pool[T, R]) hireLocked() {
 	aborting := p.phase >= aborting
-	p.gates.Hire.Set(aborting || p.crew < p.target && !p.starting) // first; then look
+	p.gates.Hire.Set(aborting || p.crew < p.target) // first; then look
 	switch {
 	case aborting:
 		if !p.reaping && p.phase != ended && p.queue.IsReady() {
 			p.reapLocked()
 		}
-	case p.crew < p.target && !p.starting && p.queue.Idle() == 0 && p.queue.IsReady() && p.isShortLocked():
-		p.crew++
-		p.starting = true
-		p.gates.Hire.Set(false)
+	case p.crew < p.target && p.queue.Idle() == 0 && p.queue.IsReady():
 		w := &worker[T, R]{job: p.saver.NewJob(nil, nil)}
+		it, _, found := p.queue.Next(&w.hand)
+		if found == queue.None {
+			return
+		}
+		w.first = &it
+		p.crew++
 		p.goLocked(func() { p.run(w) })
 	}
-}
-
-// isShortLocked reports whether more tasks wait than workers are on their way to them.
-func (p *Pool[T, R]) isShortLocked() bool {
-	waiting := max(1, p.queue.Pushed()-p.queue.Claimed()) // those in claims are less than a claim each
-	return waiting > uint64(p.queue.Coming())
 }
 
 // surplusLocked reports whether a worker that holds no task is to leave.

@@ -51,7 +51,6 @@ type Hand[T any] struct {
 	first uint64                         // the slot of the claim
 	at    uint64                         // the place of the task in the claim
 	holds bool
-	comes bool // it was called to look for a task
 
 	limit uint64    // how many tasks its next claim has at most
 	ones  int       // claims of one since the limit is one
@@ -121,9 +120,6 @@ func (q *Queue[T]) Next(h *Hand[T]) (it Item[T], waiter *Waiter, found Found) {
 		h.seg = nil
 	}
 	it, found = q.claim(h)
-	if found != Frozen {
-		q.Arrived(h)
-	}
 	return it, waiter, found
 }
 

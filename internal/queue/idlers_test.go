@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -47,8 +48,8 @@ func TestIdlers(t *testing.T) {
 	})
 }
 
-// A task is handed to an idle worker if no other waits, and nobody else finds it. Otherwise the worker
-// is called to look for itself.
+// A task is handed to an idle worker, the one that has waited longest if there are others, and nobody
+// else finds it.
 func TestPushHandsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := queue.New[int](100)
@@ -86,14 +87,60 @@ func TestPushHandsOver(t *testing.T) {
 		assert.Equal(t, queue.None, found, "while the owner counts nobody begins a task")
 		q.Thaw()
 		assert.True(t, q.IsReady())
-		_, found = push(71)
-		assert.Equal(t, queue.None, found, "another waits")
-		for want := 70; want < 72; want++ {
-			it, ok := take(q, &h)
-			require.True(t, ok)
-			require.Equal(t, want, it.Task)
-		}
+		it, found := push(71)
+		assert.Equal(t, queue.Handed, found)
+		assert.Equal(t, 70, it.Task, "the one that has waited longest")
 		q.End(&h)
+		it, ok := take(q, &h)
+		require.True(t, ok)
+		require.Equal(t, 71, it.Task)
+		q.End(&h)
+		assert.True(t, q.IsCleared())
+	})
+}
+
+// All that waits is handed over while workers are idle, also from claims of others.
+func TestHandOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := queue.New[int](100)
+		_, n := q.PushAll(all, []int{0, 1, 2, 3, 4})
+		require.Equal(t, 5, n)
+		var slow queue.Hand[int]
+		_, move := q.BeginClaim(&slow, 3) // 1 and 2 wait behind 0
+		move()
+		var hands [3]queue.Hand[int]
+		var got [3]int
+		handed := func() (n int) {
+			synctest.Wait()
+			assert.True(t, q.HandOver())
+			synctest.Wait()
+			assert.Zero(t, q.Idle())
+			for i := range hands {
+				if hands[i].Holds() {
+					got[n] = int(hands[i].Ticket())
+					n++
+					q.End(&hands[i])
+				}
+			}
+			slices.Sort(got[:n])
+			return n
+		}
+		sleep := func(n int) {
+			for i := range n {
+				q.Announce()
+				go q.Sleep(&hands[i])
+			}
+		}
+		assert.False(t, q.HandOver(), "nobody is idle")
+		sleep(3)
+		assert.Equal(t, 3, handed())
+		assert.Equal(t, [3]int{1, 3, 4}, got)
+		sleep(1)
+		assert.Equal(t, 1, handed())
+		assert.Equal(t, 2, got[0])
+		sleep(1)
+		assert.Zero(t, handed(), "called in vain")
+		q.End(&slow)
 		assert.True(t, q.IsCleared())
 	})
 }

@@ -122,30 +122,44 @@ func (q *Queue[T]) Push(ids Range, task T) (id uint64, called, ok bool) {
 		}
 		item := Item[T]{t + ids.Offset, task}
 		if q.Idle() > 0 && q.head.Load() == t && q.Withdraw() {
-			q.handOver(t, item)
+			q.handOverAt(t, item)
 			return item.ID, true, true
 		}
 		seg := q.segmentFor(t)
 		seg.Body.slots[t%segmentSize].item = item
 		seg.Body.published.Or(1 << (t % segmentSize))
-		return item.ID, q.Call(), true
+		return item.ID, q.HandOver(), true
 	}
 }
 
-// handOver gives a task, which was not published, to an idle worker that was taken off the count: nobody
-// else writes to the slot, and the worker need not look for it. If the head is closed, it publishes the
-// task.
-func (q *Queue[T]) handOver(t uint64, item Item[T]) {
+// handOverAt gives a task, which is at the head and was not published, to an idle worker that was taken
+// off the count: nobody else writes to the slot. If the head is closed, it publishes the task.
+func (q *Queue[T]) handOverAt(t uint64, item Item[T]) {
 	seg, i := q.segmentFor(t), t%segmentSize
 	s := &seg.Body.slots[i]
 	if !s.claim.CompareAndSwap(0, uint64(newClaim(1))) {
 		s.item = item
 		seg.Body.published.Or(1 << i)
-		q.callIn()
+		q.calls <- call[T]{}
 		return
 	}
 	q.moveHead(t, 1)
-	q.calls <- call[T]{seg, i, item}
+	q.calls <- call[T]{seg, i, 0, item}
+}
+
+// HandOver has idle workers take the first tasks that wait, as long as there are both, and reports whether
+// there was an idle worker. It waits for no more than Call.
+func (q *Queue[T]) HandOver() (called bool) {
+	for q.Withdraw() {
+		called = true
+		var h Hand[T]
+		it, _ := q.claim(&h)
+		q.calls <- call[T]{h.seg, h.first, h.at, it} // if there was none after all, the worker looks
+		if !h.holds || q.Idle() == 0 || !q.IsReady() {
+			break
+		}
+	}
+	return called
 }
 
 // PushAll is Push for as many of tasks, from the first, as there is room and are
