@@ -48,11 +48,11 @@ const (
 	Max = math.MaxUint64
 )
 
-func newTable[S any](length int) *table[S] {
+func newTable[S any](length int, gone *Segment[S]) *table[S] {
 	return &table[S]{
 		shift:   64 - bits.TrailingZeros(uint(length)),
 		entries: make([]atomic.Pointer[Segment[S]], length),
-		gone:    &Segment[S]{Index: Max},
+		gone:    gone,
 	}
 }
 
@@ -129,7 +129,7 @@ func (d *Directory[S]) FindOrAdd(index uint64, fresh func() *Segment[S]) *Segmen
 	defer d.mu.Unlock()
 	t := d.table.Load()
 	if t == nil {
-		t = newTable[S](smallest)
+		t = newTable(smallest, &Segment[S]{Index: Max})
 		d.table.Store(t)
 	}
 	if seg := t.find(index); seg != nil {
@@ -150,7 +150,7 @@ func (d *Directory[S]) FindOrAdd(index uint64, fresh func() *Segment[S]) *Segmen
 // rebuild has another table with room for as many segments again, or fewer if most were removed: so
 // each add has paid for a constant number of entries copied, whatever comes and goes.
 func (d *Directory[S]) rebuild(old *table[S]) *table[S] {
-	t := newTable[S](max(smallest, 1<<bits.Len(uint(3*old.live))))
+	t := newTable(max(smallest, 1<<bits.Len(uint(3*old.live))), old.gone)
 	for _, seg := range old.segments() {
 		t.add(seg)
 	}

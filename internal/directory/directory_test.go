@@ -83,7 +83,7 @@ func TestSearchesAreShort(t *testing.T) {
 		"multiples of 2^40":     func(i uint64) uint64 { return i << 40 },
 		"multiples of a number": func(i uint64) uint64 { return i * 12_345_679 },
 	} {
-		tab := newTable[struct{}](2 * n)
+		tab := newTable(2*n, &Segment[struct{}]{Index: Max})
 		for i := range uint64(n) {
 			tab.add(&Segment[struct{}]{Index: index(i)})
 		}

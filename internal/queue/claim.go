@@ -137,14 +137,14 @@ func (q *Queue[T]) EndTicket(t uint64) (waiter *Waiter) {
 	seg := q.segments.Find(t >> segmentBits)
 	i := t % segmentSize
 	first := i
-	for claim(seg.Body.slots[first].claim.Load()).size() == 0 {
+	for claim(seg.Body.claims[first].Load()).size() == 0 {
 		first--
 	}
 	return q.end(seg, first, i-first)
 }
 
 func (q *Queue[T]) end(seg *directory.Segment[segment[T]], first, at uint64) *Waiter {
-	w := claim(seg.Body.slots[first].claim.Or(1<<at)) | 1<<at
+	w := claim(seg.Body.claims[first].Or(1<<at)) | 1<<at
 	if w.isOver() {
 		q.over(seg, w)
 	}
@@ -187,7 +187,7 @@ func (q *Queue[T]) claim(h *Hand[T]) (it Item[T], found Found) {
 			n = min(n, q.share(head))
 		}
 		n = max(n, 1)
-		word := &seg.Body.slots[i].claim
+		word := &seg.Body.claims[i]
 		if w := claim(word.Load()); w == frozen {
 			return it, Frozen
 		} else if w != 0 {
@@ -239,7 +239,7 @@ func (q *Queue[T]) help(h *Hand[T]) (it Item[T], found Found) {
 		if !ok {
 			return it, None
 		}
-		word := &seg.Body.slots[i].claim
+		word := &seg.Body.claims[i]
 		w := claim(word.Load())
 		if w&frozen != 0 {
 			return it, Frozen
@@ -263,7 +263,7 @@ func (q *Queue[T]) oldest() (seg *directory.Segment[segment[T]], i uint64, found
 			t = (t>>segmentBits + 1) << segmentBits
 			continue
 		}
-		w := claim(seg.Body.slots[t%segmentSize].claim.Load())
+		w := claim(seg.Body.claims[t%segmentSize].Load())
 		if w.begun() < w.size() {
 			found = true
 			break
@@ -276,15 +276,14 @@ func (q *Queue[T]) oldest() (seg *directory.Segment[segment[T]], i uint64, found
 	return seg, t % segmentSize, found
 }
 
-func (h *Hand[T]) word() *atomic.Uint64 { return &h.seg.Body.slots[h.first].claim }
-
-func (h *Hand[T]) slot() *slot[T] { return &h.seg.Body.slots[h.first+h.at] }
+func (h *Hand[T]) word() *atomic.Uint64 { return &h.seg.Body.claims[h.first] }
 
 // take takes the k-th task of the claim, which is this worker's. The queue does not keep it reachable.
 func (h *Hand[T]) take(k uint64) (it Item[T]) {
 	h.at, h.holds = k, true
-	s := h.slot()
-	it, s.item = s.item, Item[T]{}
+	g, i := &h.seg.Body, h.first+k
+	it = Item[T]{g.ids[i], g.tasks[i]}
+	clear(g.tasks[i : i+1])
 	return it
 }
 

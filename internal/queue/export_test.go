@@ -9,7 +9,7 @@ func NewAt[T any](capacity int, ticket uint64) *Queue[T] {
 	}
 	seg := q.segmentFor(ticket)
 	for i := range ticket % segmentSize { // what is before it in its segment is done
-		seg.Body.slots[i].claim.Store(uint64(newClaim(1) | 1))
+		seg.Body.claims[i].Store(uint64(newClaim(1) | 1))
 		seg.Body.done.Add(1)
 	}
 	return q
@@ -39,8 +39,8 @@ func (h *Hand[T]) SetLimit(n int) { h.limit, h.size = uint64(n), 0 }
 func (q *Queue[T]) IsCleared() bool {
 	segs := q.segments.Segments()
 	for _, seg := range segs {
-		for i := range seg.Body.slots {
-			if any(seg.Body.slots[i].item.Task) != any(*new(T)) {
+		for i := range seg.Body.tasks {
+			if any(seg.Body.tasks[i]) != any(*new(T)) {
 				return false
 			}
 		}
@@ -54,13 +54,16 @@ func (q *Queue[T]) Segments() int { return len(q.segments.Segments()) }
 // Waiting returns how many goroutines stand in the list of the task with that ticket.
 func (q *Queue[T]) Waiting(ticket uint64) (n int) {
 	seg := &q.segments.Find(ticket >> segmentBits).Body
-	i := ticket % segmentSize
-	if seg.slots[i].waiter.Load() != nil {
+	ws, i := seg.waiters.Load(), ticket%segmentSize
+	if ws == nil {
+		return 0
+	}
+	if ws.first[i].Load() != nil {
 		n++
 	}
-	seg.others.mu.Lock()
-	defer seg.others.mu.Unlock()
-	for w := seg.others.lists[i]; w != nil; w = w.next {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for w := ws.others[i]; w != nil; w = w.next {
 		n++
 	}
 	return n

@@ -66,20 +66,17 @@ const (
 	segmentSize = 1 << segmentBits
 )
 
-// A segment has the slots of segmentSize tickets.
+// A segment has the tasks of segmentSize tickets, each in the slot of its ticket. A task and its ID are
+// written before the slot's bit in published is set, by whoever has the ticket, and read and cleared by
+// whoever takes the task. What the two sides write is apart, and each side writes to neighbours in one
+// go.
 type segment[T any] struct {
-	published atomic.Uint64 // a bit for each slot: its item may be read
-	done      atomic.Int32  // tasks of claims that are over
-	others    others
-	slots     [segmentSize]slot[T]
-}
-
-// A slot has one task. Its item is written before the bit in published is set, by whoever has the
-// ticket, and read and cleared by whoever takes the task.
-type slot[T any] struct {
-	item   Item[T]
-	claim  atomic.Uint64          // the claim that begins here, or 0
-	waiter atomic.Pointer[Waiter] // the first who waits for the task; see Await
+	published atomic.Uint64              // a bit for each slot: its task may be read
+	done      atomic.Int32               // tasks of claims that are over
+	waiters   atomic.Pointer[waiters]    // those who wait for one of the tasks; nil until somebody does
+	claims    [segmentSize]atomic.Uint64 // the claim that begins in a slot, or 0
+	ids       [segmentSize]uint64
+	tasks     [segmentSize]T
 }
 
 // An Item is one waiting task.
@@ -126,8 +123,7 @@ func (q *Queue[T]) Push(ids Range, task T) (id uint64, called, ok bool) {
 			return item.ID, true, true
 		}
 		seg := q.segmentFor(t)
-		seg.Body.slots[t%segmentSize].item = item
-		seg.Body.published.Or(1 << (t % segmentSize))
+		seg.Body.put(t%segmentSize, item)
 		return item.ID, q.HandOver(), true
 	}
 }
@@ -136,10 +132,8 @@ func (q *Queue[T]) Push(ids Range, task T) (id uint64, called, ok bool) {
 // off the count: nobody else writes to the slot. If the head is closed, it publishes the task.
 func (q *Queue[T]) handOverAt(t uint64, item Item[T]) {
 	seg, i := q.segmentFor(t), t%segmentSize
-	s := &seg.Body.slots[i]
-	if !s.claim.CompareAndSwap(0, uint64(newClaim(1))) {
-		s.item = item
-		seg.Body.published.Or(1 << i)
+	if !seg.Body.claims[i].CompareAndSwap(0, uint64(newClaim(1))) {
+		seg.Body.put(i, item)
 		q.calls <- call[T]{}
 		return
 	}
@@ -203,12 +197,19 @@ func (q *Queue[T]) publish(t, offset uint64, tasks []T) {
 	for len(tasks) > 0 {
 		seg, i := q.segmentFor(t), t%segmentSize
 		n := min(segmentSize-i, uint64(len(tasks)))
-		for k, task := range tasks[:n] {
-			seg.Body.slots[i+uint64(k)].item = Item[T]{t + uint64(k) + offset, task}
+		copy(seg.Body.tasks[i:], tasks[:n])
+		for k := range n {
+			seg.Body.ids[i+k] = t + k + offset
 		}
 		seg.Body.published.Or((1<<n - 1) << i) // 1<<64 is 0, and 0-1 is all bits
 		t, tasks = t+n, tasks[n:]
 	}
+}
+
+// put publishes one task.
+func (g *segment[T]) put(i uint64, item Item[T]) {
+	g.ids[i], g.tasks[i] = item.ID, item.Task
+	g.published.Or(1 << i)
 }
 
 // segmentFor returns the segment of a ticket that was taken and is not published.
@@ -288,7 +289,7 @@ func (q *Queue[T]) IsReady() bool {
 			return false
 		}
 		if seg := q.segments.Find(h >> segmentBits); seg != nil && seg.Body.published.Load()>>(h%segmentSize)&1 != 0 {
-			w := claim(seg.Body.slots[h%segmentSize].claim.Load())
+			w := claim(seg.Body.claims[h%segmentSize].Load())
 			if w.size() == 0 {
 				return true
 			}
@@ -312,7 +313,7 @@ func (q *Queue[T]) Freeze() (pushed, waiting, running uint64) {
 	head := q.head.Load()
 	for _, seg := range q.segments.Segments() {
 		for i := uint64(0); i < segmentSize && seg.Index<<segmentBits+i < head; {
-			word := &seg.Body.slots[i].claim
+			word := &seg.Body.claims[i]
 			w := claim(word.Load())
 			if !w.isOver() {
 				w = claim(word.Or(frozen))
@@ -360,7 +361,7 @@ func (q *Queue[T]) close() {
 		if seg == nil {
 			continue
 		}
-		word := &seg.Body.slots[h%segmentSize].claim
+		word := &seg.Body.claims[h%segmentSize]
 		if w := claim(word.Load()); w != 0 {
 			q.head.CompareAndSwap(h, h+w.size())
 			continue
@@ -373,7 +374,7 @@ func (q *Queue[T]) close() {
 
 func (q *Queue[T]) open() {
 	h := q.head.Load()
-	q.segments.Find(h >> segmentBits).Body.slots[h%segmentSize].claim.Store(0)
+	q.segments.Find(h >> segmentBits).Body.claims[h%segmentSize].Store(0)
 }
 
 // bitsFrom returns how many bits from i on are set without a gap.

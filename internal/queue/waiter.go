@@ -7,12 +7,12 @@ import (
 	"github.com/resultpool/resultpool/internal/directory"
 )
 
-// A Waiter is a goroutine that waits until a task has ended. The first one stands in the slot of the
-// task, and others in a list, until somebody takes it off: whoever has ended the task, who then tells
-// it, or the goroutine itself, if it gives up. It is used again for other tasks.
+// A Waiter is a goroutine that waits until a task has ended. It stands with the segment of the task until
+// somebody takes it off: whoever has ended the task, who then tells it, or the goroutine itself, if it
+// gives up. It is used again for other tasks.
 type Waiter struct {
 	told       chan struct{} // has room for one: to tell never blocks
-	listed     bool          // in a list; this and the links are guarded by others.mu
+	listed     bool          // among the others; this and the links are guarded by their lock
 	prev, next *Waiter
 }
 
@@ -26,11 +26,13 @@ func (w *Waiter) Tell() {
 	}
 }
 
-// others are those who wait for tasks of a segment and are not the first of their task.
-type others struct {
-	some  atomic.Bool
-	mu    sync.Mutex
-	lists map[uint64]*Waiter // by slot
+// waiters are those who wait for tasks of a segment.
+type waiters struct {
+	first [segmentSize]atomic.Pointer[Waiter] // by slot
+
+	hasOthers atomic.Bool
+	mu        sync.Mutex
+	others    map[uint64]*Waiter // those who are not the first, by slot: lists
 }
 
 // Await waits until the task with that ticket has ended, and returns true, also if there is no such
@@ -49,11 +51,12 @@ func (q *Queue[T]) Await(ticket uint64, giveUp <-chan struct{}) (ended bool) {
 	}
 	defer q.waiters.Put(w)
 
-	i := ticket % segmentSize
-	isFirst := seg.slots[i].waiter.CompareAndSwap(nil, w)
-	if !isFirst {
-		seg.others.add(i, w)
+	ws, i := seg.waiters.Load(), ticket%segmentSize
+	if ws == nil {
+		seg.waiters.CompareAndSwap(nil, new(waiters))
+		ws = seg.waiters.Load()
 	}
+	ws.add(i, w)
 	if seg.isPending(ticket) {
 		select {
 		case <-w.told:
@@ -61,48 +64,58 @@ func (q *Queue[T]) Await(ticket uint64, giveUp <-chan struct{}) (ended bool) {
 		case <-giveUp:
 		}
 	}
-	if isFirst && !seg.slots[i].waiter.CompareAndSwap(w, nil) || !isFirst && !seg.others.remove(i, w) {
-		<-w.told // it was taken off by somebody who tells it
+	if !ws.remove(i, w) {
+		<-w.told
 		return true
 	}
 	return !seg.isPending(ticket)
 }
 
 // takeOff takes off those who wait for the task of a slot, which has ended. The caller is to tell them.
-func (g *segment[T]) takeOff(i uint64) (first *Waiter) {
-	s := &g.slots[i]
-	if s.waiter.Load() != nil {
-		first = s.waiter.Swap(nil)
+func (g *segment[T]) takeOff(i uint64) *Waiter {
+	ws := g.waiters.Load()
+	if ws == nil {
+		return nil
 	}
-	if !g.others.some.Load() {
-		return first
+	w := ws.first[i].Load()
+	for w != nil && !ws.first[i].CompareAndSwap(w, nil) {
+		w = ws.first[i].Load()
 	}
-	rest := g.others.take(i)
-	if first == nil {
-		return rest
+	if !ws.hasOthers.Load() {
+		return w
 	}
-	first.next = rest
-	return first
+	others := ws.takeOthers(i)
+	if w == nil {
+		return others
+	}
+	w.next = others
+	return w
 }
 
-func (o *others) add(i uint64, w *Waiter) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.lists == nil {
-		o.lists = make(map[uint64]*Waiter)
+func (ws *waiters) add(i uint64, w *Waiter) {
+	if ws.first[i].CompareAndSwap(nil, w) {
+		return
 	}
-	w.listed, w.prev, w.next = true, nil, o.lists[i]
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if ws.others == nil {
+		ws.others = make(map[uint64]*Waiter)
+	}
+	w.listed, w.next = true, ws.others[i]
 	if w.next != nil {
 		w.next.prev = w
 	}
-	o.lists[i] = w
-	o.some.Store(true)
+	ws.others[i] = w
+	ws.hasOthers.Store(true)
 }
 
-// remove returns false if somebody has taken w.
-func (o *others) remove(i uint64, w *Waiter) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+// remove takes w off, or returns false if somebody else has, who tells it.
+func (ws *waiters) remove(i uint64, w *Waiter) bool {
+	if ws.first[i].CompareAndSwap(w, nil) {
+		return true
+	}
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
 	if !w.listed {
 		return false
 	}
@@ -112,21 +125,21 @@ func (o *others) remove(i uint64, w *Waiter) bool {
 	if w.prev != nil {
 		w.prev.next = w.next
 	} else {
-		o.lists[i] = w.next
+		ws.others[i] = w.next
 	}
 	w.listed, w.prev, w.next = false, nil, nil
 	return true
 }
 
-func (o *others) take(i uint64) (first *Waiter) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	first = o.lists[i]
+func (ws *waiters) takeOthers(i uint64) (first *Waiter) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	first = ws.others[i]
 	for w := first; w != nil; w = w.next {
-		w.listed = false
+		w.listed, w.prev = false, nil
 	}
-	delete(o.lists, i)
-	o.some.Store(len(o.lists) > 0)
+	delete(ws.others, i)
+	ws.hasOthers.Store(len(ws.others) > 0)
 	return first
 }
 
@@ -164,7 +177,7 @@ func (q *Queue[T]) pendingSegment(ticket uint64) *segment[T] {
 func (g *segment[T]) isPending(ticket uint64) bool {
 	i := ticket % segmentSize
 	for k := range i + 1 {
-		if w := claim(g.slots[i-k].claim.Load()); w.size() > 0 {
+		if w := claim(g.claims[i-k].Load()); w.size() > 0 {
 			return w.isPending(k)
 		}
 	}
