@@ -149,16 +149,17 @@
 //
 // This is the way of a task in memory, with "(mu)" where the pool's lock is held:
 //
-//	Submit        checks the contexts; queue.Push takes a ticket and an ID, and publishes the task
+//	Submit        checks the contexts; queue.Push takes a ticket and an ID, and hands the task to a
+//	              worker that sleeps, or publishes it
 //	  no room     (mu) submitLocking reserves IDs, or joins submitters and sleeps
-//	pushed        calls a worker that sleeps, or (mu) wakeAndUnlock starts one if there may be more
+//	hire          (mu) wakeAndUnlock starts a worker, if none slept and there may be more
 //	next          queue.Next takes the task, mostly from the worker's claim, and settles the one before
 //	  nothing     sleep announces the worker, looks once more, and waits for a call
 //	call          runs the function; a panic or a Goexit becomes the task's Err
 //	save          puts the result into the store, as often as it takes (package saver)
 //	  batches     (mu) hand leaves it for the writer, which saves it and (mu) settles the task
 //	next          settles the task: queue.Next if it has succeeded, or (mu) nextLocking
-//	  a Get       waits at the slot of its task, until who settles it tells it
+//	  a Get       waits at its task's segment, until who settles the task tells it
 //	Stop          (mu) closeLocked shuts the tail; the last goroutine to leave ends the pool
 //	the cancel    (mu) closeLocked shuts the tail; the reaper takes what waits, and settles it as not run
 //
