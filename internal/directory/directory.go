@@ -26,11 +26,16 @@ type Directory[S any] struct {
 	mu    sync.Mutex
 }
 
-// A Segment is what is found. The index does not change.
+// A Segment is what is found. One that was removed may be added again, under another index. So whoever
+// has found a segment, and has no other reason to believe that it is still there, looks at its index
+// after it has looked at what it has found.
 type Segment[S any] struct {
-	Index uint64
+	index atomic.Uint64
 	Body  S
 }
+
+// Index returns the index under which the segment was added last.
+func (s *Segment[S]) Index() uint64 { return s.index.Load() }
 
 type table[S any] struct {
 	shift   int // entries are found by the upper 64-shift bits of a hash
@@ -61,7 +66,7 @@ func newTable[S any](length int, gone *Segment[S]) *table[S] {
 func (t *table[S]) find(index uint64) *Segment[S] {
 	for i := t.home(index); ; i++ {
 		seg := t.entries[i&uint64(len(t.entries)-1)].Load()
-		if seg == nil || seg.Index == index {
+		if seg == nil || seg.Index() == index {
 			return seg
 		}
 	}
@@ -75,7 +80,7 @@ func (t *table[S]) home(index uint64) uint64 { return index * 0x9e3779b97f4a7c15
 // add is for a segment whose index is not there. Directory.mu must be held.
 func (t *table[S]) add(seg *Segment[S]) {
 	t.live++
-	for i := t.home(seg.Index); ; i++ {
+	for i := t.home(seg.Index()); ; i++ {
 		entry := &t.entries[i&uint64(len(t.entries)-1)]
 		switch entry.Load() {
 		case nil:
@@ -124,22 +129,24 @@ func (d *Directory[S]) Segments() []*Segment[S] {
 //
 // The lock is held, since those who need a new segment come at once, and each but one would make it
 // in vain.
-func (d *Directory[S]) FindOrAdd(index uint64, fresh func() *Segment[S]) *Segment[S] {
+func (d *Directory[S]) FindOrAdd(index uint64, fresh func(index uint64) *Segment[S]) *Segment[S] {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	t := d.table.Load()
 	if t == nil {
-		t = newTable(smallest, &Segment[S]{Index: Max})
+		gone := new(Segment[S])
+		gone.index.Store(Max)
+		t = newTable(smallest, gone)
 		d.table.Store(t)
 	}
 	if seg := t.find(index); seg != nil {
 		return seg
 	}
-	seg := fresh()
+	seg := fresh(index)
 	if seg == nil {
 		return nil
 	}
-	seg.Index = index
+	seg.index.Store(index)
 	if t.used == len(t.entries)/2 {
 		t = d.rebuild(t)
 	}
@@ -158,12 +165,13 @@ func (d *Directory[S]) rebuild(old *table[S]) *table[S] {
 	return t
 }
 
-// Remove forgets a segment. It may be called more than once.
-func (d *Directory[S]) Remove(seg *Segment[S]) {
+// Remove forgets a segment. It may be called more than once, unless the segment is added again. If then is
+// not nil, it is called with the directory's lock held.
+func (d *Directory[S]) Remove(seg *Segment[S], then func(*Segment[S])) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	t := d.table.Load()
-	for i := t.home(seg.Index); ; i++ {
+	for i := t.home(seg.Index()); ; i++ {
 		entry := &t.entries[i&uint64(len(t.entries)-1)]
 		switch entry.Load() {
 		case nil:
@@ -172,6 +180,9 @@ func (d *Directory[S]) Remove(seg *Segment[S]) {
 			entry.Store(t.gone)
 			if t.live--; len(t.entries) > smallest && t.live < len(t.entries)/16 {
 				d.rebuild(t) // it has been much larger
+			}
+			if then != nil {
+				then(seg)
 			}
 			return
 		}

@@ -16,7 +16,14 @@ const highest = math.MaxUint64 - 1
 
 // add is a FindOrAdd that is not refused.
 func add(d *Directory[struct{}], index uint64) *Segment[struct{}] {
-	return d.FindOrAdd(index, func() *Segment[struct{}] { return new(Segment[struct{}]) })
+	return d.FindOrAdd(index, func(uint64) *Segment[struct{}] { return new(Segment[struct{}]) })
+}
+
+// at returns a segment with that index.
+func at(index uint64) *Segment[struct{}] {
+	seg := new(Segment[struct{}])
+	seg.index.Store(index)
+	return seg
 }
 
 // TestDirectory adds and removes segments at random, and compares with a map.
@@ -33,14 +40,14 @@ func TestDirectory(t *testing.T) {
 		switch {
 		case rng.IntN(2) == 0:
 			seg := add(&d, index)
-			require.Equal(t, index, seg.Index)
+			require.Equal(t, index, seg.Index())
 			if want[index] != nil {
 				require.Same(t, want[index], seg)
 			}
 			want[index] = seg
 		case want[index] != nil:
-			d.Remove(want[index])
-			d.Remove(want[index])
+			d.Remove(want[index], nil)
+			d.Remove(want[index], nil)
 			delete(want, index)
 		}
 		require.Len(t, d.Segments(), len(want))
@@ -49,7 +56,7 @@ func TestDirectory(t *testing.T) {
 		}
 	}
 	assert.LessOrEqual(t, len(d.table.Load().entries), 6*len(indexes))
-	refused := d.FindOrAdd(1<<20, func() *Segment[struct{}] { return nil })
+	refused := d.FindOrAdd(1<<20, func(uint64) *Segment[struct{}] { return nil })
 	assert.Nil(t, refused)
 	assert.Nil(t, d.Find(1<<20))
 }
@@ -61,7 +68,7 @@ func TestTableShrinks(t *testing.T) {
 		add(&d, i)
 	}
 	for i := range uint64(9_990) {
-		d.Remove(d.Find(i))
+		d.Remove(d.Find(i), nil)
 	}
 	assert.Len(t, d.Segments(), 10)
 	assert.LessOrEqual(t, len(d.table.Load().entries), 16*10)
@@ -83,13 +90,13 @@ func TestSearchesAreShort(t *testing.T) {
 		"multiples of 2^40":     func(i uint64) uint64 { return i << 40 },
 		"multiples of a number": func(i uint64) uint64 { return i * 12_345_679 },
 	} {
-		tab := newTable(2*n, &Segment[struct{}]{Index: Max})
+		tab := newTable(2*n, at(Max))
 		for i := range uint64(n) {
-			tab.add(&Segment[struct{}]{Index: index(i)})
+			tab.add(at(index(i)))
 		}
 		steps := 0
 		for i := range uint64(n) {
-			for at := tab.home(index(i)); tab.entries[at%(2*n)].Load().Index != index(i); at++ {
+			for at := tab.home(index(i)); tab.entries[at%(2*n)].Load().Index() != index(i); at++ {
 				steps++
 			}
 		}
@@ -118,7 +125,7 @@ func TestFindWhileOthersChange(t *testing.T) {
 						added = append(added, add(&d, index))
 					}
 				} else if len(added) > 0 {
-					d.Remove(added[0])
+					d.Remove(added[0], nil)
 					added = added[1:]
 				}
 			}
@@ -130,7 +137,7 @@ func TestFindWhileOthersChange(t *testing.T) {
 				}
 				found := 0
 				for _, seg := range d.Segments() {
-					if seg.Index%3 == 0 {
+					if seg.Index()%3 == 0 {
 						found++
 					}
 				}

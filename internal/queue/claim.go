@@ -9,11 +9,12 @@ import (
 )
 
 // A claim is up to 32 consecutive tasks that are taken from the head at once. It is one word, in the
-// slot of its first task, for ever:
+// slot of its first task, until the segment is used again:
 //
 //	bits  0-31  done: a bit for each task, set when it has ended
 //	bits 32-37  begun: how many tasks workers have taken, from the first on
 //	bits 38-43  size: how many tasks there are
+//	bits 44-62  tag: the lower bits of the segment's index, and 1 more
 //	bit     63  frozen: the word does not change now
 //
 // Who makes the claim has begun its first task. To take another, and to end one, is a
@@ -30,10 +31,20 @@ const (
 	maxClaim  = 32
 	oneBegun  = 1 << 32
 	sizeShift = 38
-	frozen    = 1 << 63 // alone: the head is closed
+	tagShift  = 44
+	tagBits   = 18      // of the index; with 1 more, no claim is 0
+	frozen    = 1 << 63 // in a claim of size 0: the head is closed
 )
 
-func newClaim(size uint64) claim { return claim(size<<sizeShift | oneBegun) }
+func tagOf(index uint64) uint64 { return 1 + index&(1<<tagBits-1) }
+
+func newClaim(index, size uint64) claim {
+	return claim(tagOf(index)<<tagShift | size<<sizeShift | min(size, 1)*oneBegun)
+}
+
+// isOf reports whether the claim was made in the segment with that index, or, if what holds the word has
+// been used for others since, perhaps in one of these.
+func (c claim) isOf(index uint64) bool { return uint64(c)&^frozen>>tagShift == tagOf(index) }
 
 func (c claim) size() uint64  { return uint64(c) >> sizeShift & 63 }
 func (c claim) begun() uint64 { return uint64(c) >> 32 & 63 }
@@ -48,6 +59,7 @@ func (c claim) isPending(k uint64) bool { return k >= c.size() || c>>k&1 == 0 }
 // worker.
 type Hand[T any] struct {
 	seg   *directory.Segment[segment[T]] // of the claim; nil: none
+	index uint64                         // that of seg, when the claim was made
 	first uint64                         // the slot of the claim
 	at    uint64                         // the place of the task in the claim
 	holds bool
@@ -67,7 +79,7 @@ const (
 func (h *Hand[T]) Holds() bool { return h.holds }
 
 // Ticket returns that of the task that the worker holds.
-func (h *Hand[T]) Ticket() uint64 { return h.seg.Index<<segmentBits + h.first + h.at }
+func (h *Hand[T]) Ticket() uint64 { return h.index<<segmentBits + h.first + h.at }
 
 // Found is how the search for a task has ended.
 type Found int
@@ -89,6 +101,9 @@ func (q *Queue[T]) Next(h *Hand[T]) (it Item[T], waiter *Waiter, found Found) {
 		word := h.word()
 		for {
 			w := claim(word.Load())
+			if !h.holds && h.seg.Index() != h.index {
+				break // the claim is over
+			}
 			if w&frozen != 0 {
 				return it, nil, Frozen
 			}
@@ -137,24 +152,26 @@ func (q *Queue[T]) EndTicket(t uint64) (waiter *Waiter) {
 	seg := q.segments.Find(t >> segmentBits)
 	i := t % segmentSize
 	first := i
-	for claim(seg.Body.claims[first].Load()).size() == 0 {
+	for w := claim(seg.Body.claims[first].Load()); !w.isOf(t>>segmentBits) || w.size() == 0; {
 		first--
+		w = claim(seg.Body.claims[first].Load())
 	}
 	return q.end(seg, first, i-first)
 }
 
 func (q *Queue[T]) end(seg *directory.Segment[segment[T]], first, at uint64) *Waiter {
 	w := claim(seg.Body.claims[first].Or(1<<at)) | 1<<at
+	waiter := seg.Body.takeOff(first + at)
 	if w.isOver() {
 		q.over(seg, w)
 	}
-	return seg.Body.takeOff(first + at)
+	return waiter
 }
 
 // over notes that a claim is, and forgets a segment of which all are.
 func (q *Queue[T]) over(seg *directory.Segment[segment[T]], w claim) {
 	if seg.Body.done.Add(int32(w.size())) == segmentSize {
-		q.segments.Remove(seg)
+		q.segments.Remove(seg, q.keep)
 	}
 }
 
@@ -187,20 +204,20 @@ func (q *Queue[T]) claim(h *Hand[T]) (it Item[T], found Found) {
 			n = min(n, q.share(head))
 		}
 		n = max(n, 1)
-		word := &seg.Body.claims[i]
-		if w := claim(word.Load()); w == frozen {
+		index, word := head>>segmentBits, &seg.Body.claims[i]
+		w := claim(word.Load())
+		switch {
+		case seg.Index() != index: // the head has moved on
+		case w.isOf(index) && w.size() == 0:
 			return it, Frozen
-		} else if w != 0 {
+		case w.isOf(index):
 			q.head.CompareAndSwap(head, head+w.size())
-			continue
+		case word.CompareAndSwap(uint64(w), uint64(newClaim(index, n))):
+			q.moveHead(head, n)
+			h.keepPace(n)
+			h.seg, h.index, h.first = seg, index, i
+			return h.take(0), Claimed
 		}
-		if !word.CompareAndSwap(0, uint64(newClaim(n))) {
-			continue
-		}
-		q.moveHead(head, n)
-		h.keepPace(n)
-		h.seg, h.first = seg, i
-		return h.take(0), Claimed
 	}
 }
 
@@ -235,18 +252,19 @@ func (q *Queue[T]) share(head uint64) uint64 {
 // help takes a task from the oldest claim that has one which nobody has begun.
 func (q *Queue[T]) help(h *Hand[T]) (it Item[T], found Found) {
 	for {
-		seg, i, ok := q.oldest()
+		seg, index, i, ok := q.oldest()
 		if !ok {
 			return it, None
 		}
 		word := &seg.Body.claims[i]
 		w := claim(word.Load())
-		if w&frozen != 0 {
+		switch {
+		case seg.Index() != index || w.begun() == w.size(): // it was taken meanwhile
+		case w&frozen != 0:
 			return it, Frozen
-		}
-		if w.begun() < w.size() && word.CompareAndSwap(uint64(w), uint64(w+oneBegun)) {
+		case word.CompareAndSwap(uint64(w), uint64(w+oneBegun)):
 			h.size = 0
-			h.seg, h.first = seg, i
+			h.seg, h.index, h.first = seg, index, i
 			return h.take(w.begun()), Helped
 		}
 	}
@@ -254,16 +272,19 @@ func (q *Queue[T]) help(h *Hand[T]) (it Item[T], found Found) {
 
 // oldest returns the place of the oldest claim that has a task which nobody has begun. It notes in
 // begun how far it had to look: each claim is passed over once.
-func (q *Queue[T]) oldest() (seg *directory.Segment[segment[T]], i uint64, found bool) {
+func (q *Queue[T]) oldest() (seg *directory.Segment[segment[T]], index, i uint64, found bool) {
 	from := q.begun.Load()
 	t := from
 	for t < q.head.Load() {
-		seg = q.segments.Find(t >> segmentBits)
-		if seg == nil { // all of its tasks are done
-			t = (t>>segmentBits + 1) << segmentBits
+		index = t >> segmentBits
+		var w claim
+		if seg = q.segments.Find(index); seg != nil {
+			w = claim(seg.Body.claims[t%segmentSize].Load())
+		}
+		if seg == nil || seg.Index() != index { // all of its tasks are done
+			t = (index + 1) << segmentBits
 			continue
 		}
-		w := claim(seg.Body.claims[t%segmentSize].Load())
 		if w.begun() < w.size() {
 			found = true
 			break
@@ -273,7 +294,7 @@ func (q *Queue[T]) oldest() (seg *directory.Segment[segment[T]], i uint64, found
 	if t != from {
 		q.begun.CompareAndSwap(from, t)
 	}
-	return seg, t % segmentSize, found
+	return seg, index, t % segmentSize, found
 }
 
 func (h *Hand[T]) word() *atomic.Uint64 { return &h.seg.Body.claims[h.first] }

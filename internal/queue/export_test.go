@@ -9,7 +9,7 @@ func NewAt[T any](capacity int, ticket uint64) *Queue[T] {
 	}
 	seg := q.segmentFor(ticket)
 	for i := range ticket % segmentSize { // what is before it in its segment is done
-		seg.Body.claims[i].Store(uint64(newClaim(1) | 1))
+		seg.Body.claims[i].Store(uint64(newClaim(ticket>>segmentBits, 1) | 1))
 		seg.Body.done.Add(1)
 	}
 	return q
@@ -25,8 +25,8 @@ func (q *Queue[T]) BeginPush(task T) (publish func()) {
 // BeginClaim claims n tasks at the head and returns what moves the head.
 func (q *Queue[T]) BeginClaim(h *Hand[T], n uint64) (it Item[T], move func()) {
 	head := q.head.Load()
-	h.seg, h.first = q.segments.Find(head>>segmentBits), head%segmentSize
-	if !h.word().CompareAndSwap(0, uint64(newClaim(n))) {
+	h.seg, h.index, h.first = q.segments.Find(head>>segmentBits), head>>segmentBits, head%segmentSize
+	if !h.word().CompareAndSwap(h.word().Load(), uint64(newClaim(h.index, n))) {
 		panic("it is claimed")
 	}
 	return h.take(0), func() { q.head.CompareAndSwap(head, head+n) }

@@ -24,9 +24,9 @@ type Idlers[T any] struct {
 
 // A call hands a worker a task that was claimed for it, or, if seg is nil, has it look for one.
 type call[T any] struct {
-	seg       *directory.Segment[segment[T]]
-	first, at uint64
-	item      Item[T]
+	seg              *directory.Segment[segment[T]]
+	index, first, at uint64
+	item             Item[T]
 }
 
 func newIdlers[T any]() *Idlers[T] { return &Idlers[T]{calls: make(chan call[T])} }
@@ -53,7 +53,7 @@ func (d *Idlers[T]) Sleep(h *Hand[T]) (it Item[T], found Found) {
 	if c.seg == nil {
 		return it, None
 	}
-	h.seg, h.first, h.at, h.holds, h.size = c.seg, c.first, c.at, true, 0
+	h.seg, h.index, h.first, h.at, h.holds, h.size = c.seg, c.index, c.first, c.at, true, 0
 	return c.item, Handed
 }
 

@@ -16,7 +16,7 @@ import (
 // Tickets lie in segments of 64. A task is written to the slot of its ticket and published there by a
 // bit. A worker claims the tasks at the head, several at once: see claim.go. A segment is made by the
 // first Push that needs it and forgotten when all of its tasks are done, so memory follows what waits
-// and runs.
+// and runs. A few are kept, and used again for other tickets: see segment.
 //
 //	ticket      is the task of
 //	< begun     workers that have it, or is done
@@ -32,10 +32,11 @@ import (
 type Queue[T any] struct {
 	capacity uint64
 	segments directory.Directory[segment[T]]
-	spare    []directory.Segment[segment[T]] // made together; guarded by the directory's lock
-	atOnce   int                             // how many were made together last
-	frozen   []*atomic.Uint64                // claims, by Freeze; the owner's
-	workers  atomic.Uint64                   // how many there may be: they share what waits; see share
+	spare    []*directory.Segment[segment[T]] // to be used; guarded by the directory's lock
+	atOnce   int                              // how many were made together last
+	frozen   []*atomic.Uint64                 // claims, by Freeze; the owner's
+	closed   uint64                           // what was in the place of the claim that close has taken; the owner's
+	workers  atomic.Uint64                    // how many there may be: they share what waits; see share
 
 	// What follows is written for each task, the tail by those who push, or for each claim, the head
 	// by those who take. They must not share a cache line with each other or with what is only read.
@@ -64,19 +65,28 @@ const shut = 1 << 63
 const (
 	segmentBits = 6
 	segmentSize = 1 << segmentBits
+
+	maxSpare = 8 // segments that are kept
 )
 
 // A segment has the tasks of segmentSize tickets, each in the slot of its ticket. A task and its ID are
 // written before the slot's bit in published is set, by whoever has the ticket, and read and cleared by
 // whoever takes the task. What the two sides write is apart, and each side writes to neighbours in one
 // go.
+//
+// While a goroutine looks at a segment that it has found, its tasks may end, and the segment be used for
+// other tickets. What was read there says nothing then. A claim says in which segment it was made, by
+// the lower bits of its index, and a segment is used again only while these tell its indices apart: so a
+// compare-and-swap of a claim fails if it comes too late. Who only looks asks for the index again
+// afterwards.
 type segment[T any] struct {
 	published atomic.Uint64              // a bit for each slot: its task may be read
 	done      atomic.Int32               // tasks of claims that are over
 	waiters   atomic.Pointer[waiters]    // those who wait for one of the tasks; nil until somebody does
-	claims    [segmentSize]atomic.Uint64 // the claim that begins in a slot, or 0
+	claims    [segmentSize]atomic.Uint64 // the claim that begins in a slot, if it was made in this segment
 	ids       [segmentSize]uint64
 	tasks     [segmentSize]T
+	used      bool // guarded by the directory's lock
 }
 
 // An Item is one waiting task.
@@ -132,13 +142,14 @@ func (q *Queue[T]) Push(ids Range, task T) (id uint64, called, ok bool) {
 // off the count: nobody else writes to the slot. If the head is closed, it publishes the task.
 func (q *Queue[T]) handOverAt(t uint64, item Item[T]) {
 	seg, i := q.segmentFor(t), t%segmentSize
-	if !seg.Body.claims[i].CompareAndSwap(0, uint64(newClaim(1))) {
+	word := &seg.Body.claims[i]
+	if w := claim(word.Load()); w.isOf(seg.Index()) || !word.CompareAndSwap(uint64(w), uint64(newClaim(seg.Index(), 1))) {
 		seg.Body.put(i, item)
 		q.calls <- call[T]{}
 		return
 	}
 	q.moveHead(t, 1)
-	q.calls <- call[T]{seg, i, 0, item}
+	q.calls <- call[T]{seg, seg.Index(), i, 0, item}
 }
 
 // HandOver has idle workers take the first tasks that wait, as long as there are both, and reports whether
@@ -148,7 +159,7 @@ func (q *Queue[T]) HandOver() (called bool) {
 		called = true
 		var h Hand[T]
 		it, _ := q.claim(&h)
-		q.calls <- call[T]{h.seg, h.first, h.at, it} // if there was none after all, the worker looks
+		q.calls <- call[T]{h.seg, h.index, h.first, h.at, it} // if there was none after all, the worker looks
 		if !h.holds || q.Idle() == 0 || !q.IsReady() {
 			break
 		}
@@ -215,23 +226,41 @@ func (g *segment[T]) put(i uint64, item Item[T]) {
 // segmentFor returns the segment of a ticket that was taken and is not published.
 func (q *Queue[T]) segmentFor(t uint64) *directory.Segment[segment[T]] {
 	seg := q.back.Load()
-	if seg == nil || seg.Index != t>>segmentBits {
+	if seg == nil || seg.Index() != t>>segmentBits {
 		seg = q.segments.FindOrAdd(t>>segmentBits, q.newSegment)
 		q.back.Store(seg)
 	}
 	return seg
 }
 
-// newSegment returns one of several that are allocated at once, at first fewer: a pool takes little
-// memory that has few tasks. It is called with the directory's lock held.
-func (q *Queue[T]) newSegment() *directory.Segment[segment[T]] {
-	if len(q.spare) == 0 {
-		q.atOnce = min(8, 2*q.atOnce)
-		q.spare = make([]directory.Segment[segment[T]], q.atOnce)
+// newSegment returns a segment for that index: one that was used before, or one of several that are
+// allocated at once, at first fewer, since a pool takes little memory that has few tasks. It is called
+// with the directory's lock held.
+func (q *Queue[T]) newSegment(index uint64) *directory.Segment[segment[T]] {
+	for {
+		if len(q.spare) == 0 {
+			q.atOnce = min(maxSpare, 2*q.atOnce)
+			segs := make([]directory.Segment[segment[T]], q.atOnce)
+			for i := range segs {
+				q.spare = append(q.spare, &segs[i])
+			}
+		}
+		seg := q.spare[len(q.spare)-1]
+		q.spare = q.spare[:len(q.spare)-1]
+		if !seg.Body.used || seg.Index()>>tagBits == index>>tagBits {
+			seg.Body.used = true
+			return seg
+		}
 	}
-	seg := &q.spare[0]
-	q.spare = q.spare[1:]
-	return seg
+}
+
+// keep keeps a segment that was removed, if there are few. It is called with the directory's lock held.
+func (q *Queue[T]) keep(seg *directory.Segment[segment[T]]) {
+	if len(q.spare) < maxSpare {
+		seg.Body.published.Store(0)
+		seg.Body.done.Store(0)
+		q.spare = append(q.spare, seg)
+	}
 }
 
 // room returns how many tickets from t on there is room for: exactly if that is less than want, and
@@ -277,7 +306,7 @@ func (q *Queue[T]) RoomAfter(n int) (claimed uint64) {
 // says yes; otherwise a task may be on its way in or out.
 func (q *Queue[T]) IsEmpty() bool {
 	t := q.Pushed() // first: what has begun by then has begun
-	_, _, found := q.oldest()
+	_, _, _, found := q.oldest()
 	return !found && q.head.Load() >= t
 }
 
@@ -290,13 +319,16 @@ func (q *Queue[T]) IsReady() bool {
 		}
 		if seg := q.segments.Find(h >> segmentBits); seg != nil && seg.Body.published.Load()>>(h%segmentSize)&1 != 0 {
 			w := claim(seg.Body.claims[h%segmentSize].Load())
-			if w.size() == 0 {
+			switch {
+			case seg.Index() != h>>segmentBits: // the head has moved on
+			case w.isOf(h>>segmentBits) && w.size() > 0:
+				q.head.CompareAndSwap(h, h+w.size())
+			default:
 				return true
 			}
-			q.head.CompareAndSwap(h, h+w.size())
 			continue
 		}
-		if _, _, found := q.oldest(); found {
+		if _, _, _, found := q.oldest(); found {
 			return true
 		}
 		if q.head.Load() == h { // otherwise that was the slot of a task that is gone
@@ -312,12 +344,16 @@ func (q *Queue[T]) Freeze() (pushed, waiting, running uint64) {
 	q.close()
 	head := q.head.Load()
 	for _, seg := range q.segments.Segments() {
-		for i := uint64(0); i < segmentSize && seg.Index<<segmentBits+i < head; {
+		index := seg.Index()
+		for i := uint64(0); i < segmentSize && index<<segmentBits+i < head; {
 			word := &seg.Body.claims[i]
 			w := claim(word.Load())
-			if !w.isOver() {
+			if w.isOf(index) && !w.isOver() {
 				w = claim(word.Or(frozen))
 				q.frozen = append(q.frozen, word)
+			}
+			if !w.isOf(index) {
+				break // all of its tasks have ended meanwhile
 			}
 			waiting += w.size() - w.begun()
 			running += w.begun() - w.done()
@@ -342,7 +378,7 @@ func (q *Queue[T]) Thaw() {
 func (q *Queue[T]) Oldest() uint64 {
 	oldest := q.Pushed()
 	for _, seg := range q.segments.Segments() {
-		oldest = min(oldest, seg.Index<<segmentBits)
+		oldest = min(oldest, seg.Index()<<segmentBits)
 	}
 	return oldest
 }
@@ -352,21 +388,24 @@ func (q *Queue[T]) Oldest() uint64 {
 func (q *Queue[T]) close() {
 	for {
 		h := q.head.Load()
-		seg := q.segments.FindOrAdd(h>>segmentBits, func() *directory.Segment[segment[T]] {
+		index := h >> segmentBits
+		seg := q.segments.FindOrAdd(index, func(uint64) *directory.Segment[segment[T]] {
 			if q.head.Load() != h {
 				return nil
 			}
-			return q.newSegment()
+			return q.newSegment(index)
 		})
 		if seg == nil {
 			continue
 		}
 		word := &seg.Body.claims[h%segmentSize]
-		if w := claim(word.Load()); w != 0 {
+		w := claim(word.Load())
+		switch {
+		case seg.Index() != index:
+		case w.isOf(index):
 			q.head.CompareAndSwap(h, h+w.size())
-			continue
-		}
-		if word.CompareAndSwap(0, frozen) {
+		case word.CompareAndSwap(uint64(w), uint64(newClaim(index, 0))|frozen):
+			q.closed = uint64(w)
 			return
 		}
 	}
@@ -374,7 +413,7 @@ func (q *Queue[T]) close() {
 
 func (q *Queue[T]) open() {
 	h := q.head.Load()
-	q.segments.Find(h >> segmentBits).Body.claims[h%segmentSize].Store(0)
+	q.segments.Find(h >> segmentBits).Body.claims[h%segmentSize].Store(q.closed)
 }
 
 // bitsFrom returns how many bits from i on are set without a gap.

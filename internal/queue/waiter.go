@@ -42,33 +42,39 @@ type waiters struct {
 // round: so at least one sees the other.
 func (q *Queue[T]) Await(ticket uint64, giveUp <-chan struct{}) (ended bool) {
 	seg := q.pendingSegment(ticket)
-	if seg == nil || !seg.isPending(ticket) {
+	if seg == nil {
 		return true
 	}
 	w, _ := q.waiters.Get().(*Waiter)
 	if w == nil {
 		w = &Waiter{told: make(chan struct{}, 1)}
 	}
-	defer q.waiters.Put(w)
-
-	ws, i := seg.waiters.Load(), ticket%segmentSize
+	ws, i := seg.Body.waiters.Load(), ticket%segmentSize
 	if ws == nil {
-		seg.waiters.CompareAndSwap(nil, new(waiters))
-		ws = seg.waiters.Load()
+		seg.Body.waiters.CompareAndSwap(nil, new(waiters))
+		ws = seg.Body.waiters.Load()
 	}
-	ws.add(i, w)
-	if seg.isPending(ticket) {
+	for {
+		ws.add(i, w)
+		if !isPending(seg, ticket) {
+			break
+		}
 		select {
 		case <-w.told:
+			if isPending(seg, ticket) {
+				continue // told late of a task that had the slot before
+			}
+			q.waiters.Put(w)
 			return true
 		case <-giveUp:
 		}
+		break
 	}
 	if !ws.remove(i, w) {
 		<-w.told
-		return true
 	}
-	return !seg.isPending(ticket)
+	q.waiters.Put(w)
+	return !isPending(seg, ticket)
 }
 
 // takeOff takes off those who wait for the task of a slot, which has ended. The caller is to tell them.
@@ -147,39 +153,38 @@ func (ws *waiters) takeOthers(i uint64) (first *Waiter) {
 // any time.
 func (q *Queue[T]) IsPending(ticket uint64) bool {
 	seg := q.pendingSegment(ticket)
-	return seg != nil && seg.isPending(ticket)
+	return seg != nil && isPending(seg, ticket)
 }
 
 // pendingSegment returns the segment of a ticket that was given out, or nil if all of its tasks are
 // done. It may not be there yet: then this makes it.
-func (q *Queue[T]) pendingSegment(ticket uint64) *segment[T] {
+func (q *Queue[T]) pendingSegment(ticket uint64) *directory.Segment[segment[T]] {
 	if ticket >= q.Pushed() {
 		return nil
 	}
 	seg := q.segments.Find(ticket >> segmentBits)
-	if seg == nil {
-		// One that the head is in is there. One that the head has passed was.
-		seg = q.segments.FindOrAdd(ticket>>segmentBits, func() *directory.Segment[segment[T]] {
-			if q.head.Load() > ticket>>segmentBits<<segmentBits {
-				return nil
-			}
-			return q.newSegment()
-		})
-		if seg == nil {
+	if seg != nil {
+		return seg
+	}
+	// One that the head is in is there. One that the head has passed was.
+	return q.segments.FindOrAdd(ticket>>segmentBits, func(index uint64) *directory.Segment[segment[T]] {
+		if q.head.Load() > index<<segmentBits {
 			return nil
 		}
-	}
-	return &seg.Body
+		return q.newSegment(index)
+	})
 }
 
 // isPending reports whether the task of a ticket that was given out has not ended: the claim that is
 // next before it does not have it, since no claim has it yet, or has it as not done.
-func (g *segment[T]) isPending(ticket uint64) bool {
-	i := ticket % segmentSize
+func isPending[T any](seg *directory.Segment[segment[T]], ticket uint64) bool {
+	index, i := ticket>>segmentBits, ticket%segmentSize
+	pending := true
 	for k := range i + 1 {
-		if w := claim(g.claims[i-k].Load()); w.size() > 0 {
-			return w.isPending(k)
+		if w := claim(seg.Body.claims[i-k].Load()); w.isOf(index) && w.size() > 0 {
+			pending = w.isPending(k)
+			break
 		}
 	}
-	return true
+	return pending && seg.Index() == index
 }

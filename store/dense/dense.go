@@ -65,7 +65,7 @@ func (s *Store[R]) Put(_ context.Context, res store.Result[R]) error {
 	for {
 		seg := s.dir.Find(index)
 		if seg == nil {
-			seg = s.dir.FindOrAdd(index, func() *directory.Segment[segment[R]] { return newSegment[R](index) })
+			seg = s.dir.FindOrAdd(index, newSegment[R])
 		}
 		switch seg.Body.put(res) {
 		case stored:
@@ -73,7 +73,7 @@ func (s *Store[R]) Put(_ context.Context, res store.Result[R]) error {
 		case exists:
 			return store.ErrExists
 		case retired:
-			s.dir.Remove(seg) // the Delete that retired it may not have got so far
+			s.dir.Remove(seg, nil) // the Delete that retired it may not have got so far
 		}
 	}
 }
@@ -91,7 +91,7 @@ func (s *Store[R]) Get(_ context.Context, id store.ID) (store.Result[R], error) 
 // Delete implements [store.ResultStore].
 func (s *Store[R]) Delete(_ context.Context, id store.ID) error {
 	if seg := s.dir.Find(uint64(id) >> segmentBits); seg != nil && seg.Body.delete(id) {
-		s.dir.Remove(seg)
+		s.dir.Remove(seg, nil)
 	}
 	return nil
 }
@@ -101,7 +101,7 @@ func (s *Store[R]) Delete(_ context.Context, id store.ID) error {
 func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
 	return func(yield func(store.Result[R], error) bool) {
 		segs := s.dir.Segments()
-		slices.SortFunc(segs, func(a, b *directory.Segment[segment[R]]) int { return cmp.Compare(a.Index, b.Index) })
+		slices.SortFunc(segs, func(a, b *directory.Segment[segment[R]]) int { return cmp.Compare(a.Index(), b.Index()) })
 		for _, seg := range segs {
 			for res := range seg.Body.all {
 				if !yield(res, nil) {

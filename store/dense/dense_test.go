@@ -121,7 +121,7 @@ func TestNoLockOnThePath(t *testing.T) {
 	require.NoError(t, s.Put(ctx, result(1, 1))) // makes room for errors, too
 	adding, release := make(chan struct{}), make(chan struct{})
 	defer close(release)
-	go s.dir.FindOrAdd(9, func() *directory.Segment[segment[int]] { close(adding); <-release; return nil }) // holds the directory's lock
+	go s.dir.FindOrAdd(9, func(uint64) *directory.Segment[segment[int]] { close(adding); <-release; return nil }) // holds the directory's lock
 	<-adding
 	seg := &s.dir.Find(0).Body
 	seg.mu.Lock()
@@ -244,7 +244,7 @@ func TestGivenBackInAnyOrder(t *testing.T) {
 	left, _ := store.Snapshot(ctx, s)
 	assert.Empty(t, left)
 	for _, seg := range live(s) { // made by a Put after the one before was retired
-		first := store.ID(seg.Index << segmentBits)
+		first := store.ID(seg.Index() << segmentBits)
 		for id := max(1, first); id < first+segmentSize; id++ {
 			require.NoError(t, s.Put(ctx, result(id, 0)))
 			require.NoError(t, s.Delete(ctx, id))

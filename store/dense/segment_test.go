@@ -62,7 +62,7 @@ func live(s *Store[int]) []*directory.Segment[segment[int]] { return s.dir.Segme
 
 // add makes a segment of s.
 func add(s *Store[int], index uint64) *segment[int] {
-	return &s.dir.FindOrAdd(index, func() *directory.Segment[segment[int]] { return newSegment[int](index) }).Body
+	return &s.dir.FindOrAdd(index, newSegment[int]).Body
 }
 
 // nearlyRetired adds a segment to s of whose slots all but the first n are
@@ -88,7 +88,7 @@ func TestPutMeetsRetiredSegment(t *testing.T) {
 	require.NoError(t, s.Put(ctx, result(id, 1)))
 	added := s.dir.Find(7)
 	assert.NotSame(t, old, added)
-	s.dir.Remove(old) // by whoever retired it, at last
+	s.dir.Remove(old, nil) // by whoever retired it, at last
 	assert.Same(t, added, s.dir.Find(7))
 	assertHolds(t, s, id, 1)
 }
