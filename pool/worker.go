@@ -1,7 +1,9 @@
 package pool
 
 import (
+	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/resultpool/resultpool/internal/queue"
 	"github.com/resultpool/resultpool/internal/saver"
@@ -23,6 +25,9 @@ type worker[T, R any] struct {
 	res     store.Result[R] // of that task, until it is saved or handed over
 	outcome outcome
 	job     *saver.Job[R] // saves its results, unless the store is a BatchPutter
+
+	yields   bool      // it has woken a submitter, and is to yield to it
+	yieldsAt time.Time // not before
 
 	_ [128]byte // each worker writes to its own for every task
 }
@@ -146,7 +151,7 @@ func (p *Pool[T, R]) resume(w *worker[T, R]) {
 func (p *Pool[T, R]) next(w *worker[T, R]) (it queue.Item[T], ok bool) {
 	if w.first != nil {
 		it, w.first = *w.first, nil
-		p.taken(queue.Claimed)
+		p.taken(w, queue.Claimed)
 		return it, true
 	}
 	locking := w.outcome != succeeded
@@ -169,7 +174,7 @@ func (p *Pool[T, R]) next(w *worker[T, R]) (it queue.Item[T], ok bool) {
 			p.mu.Lock()
 			p.mu.Unlock() //nolint:staticcheck // it was to wait
 		default:
-			p.taken(found)
+			p.taken(w, found)
 			return it, true
 		}
 	}
@@ -193,19 +198,36 @@ func (p *Pool[T, R]) sleep(w *worker[T, R], waiter *queue.Waiter) (it queue.Item
 
 // taken follows a task that was taken: a submitter may wait for the room, and others sleep while more
 // tasks wait.
-func (p *Pool[T, R]) taken(found queue.Found) {
+func (p *Pool[T, R]) taken(w *worker[T, R], found queue.Found) {
 	if found == queue.Another {
 		return
 	}
 	if (found == queue.Claimed || found == queue.Handed) && p.gates.Calls(p.queue.Claimed()) {
 		p.lockHeedingCancel()
-		// To yield to the submitter that was woken would be some percent faster in a flood, and cost a time
-		// slice of each busy goroutine beside the pool.
 		p.wakeAndUnlock()
+		w.yields = true
 		return
 	}
 	if (p.queue.Idle() > 0 || p.gates.Hire.Load()) && p.queue.IsReady() {
 		p.pushed()
+	}
+	if w.yields && p.queue.IsHalfEmpty() {
+		w.yields = false
+		w.yield()
+	}
+}
+
+// yield lets the submitter run that the worker has woken, which waits for its processor, before the workers
+// have emptied the queue and fallen asleep. If goroutines beside the pool have used that for a time
+// slice, the worker does not yield again before it has worked for twenty times as long.
+func (w *worker[T, R]) yield() {
+	now := time.Now()
+	if now.Before(w.yieldsAt) {
+		return
+	}
+	runtime.Gosched()
+	if took := time.Since(now); took > time.Millisecond {
+		w.yieldsAt = now.Add(20 * took)
 	}
 }
 

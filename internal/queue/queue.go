@@ -295,6 +295,9 @@ func (q *Queue[T]) Claimed() uint64 { return q.head.Load() }
 // Cap returns for how many tasks that are in no claim there is room in all.
 func (q *Queue[T]) Cap() int { return int(q.capacity) }
 
+// IsHalfEmpty reports whether there is room for half as many tasks as there may be.
+func (q *Queue[T]) IsHalfEmpty() bool { return q.Pushed()-q.Claimed() <= q.capacity/2 }
+
 // RoomAfter returns how many tasks have to be claimed, of all that have been pushed
 // so far, until there is room for n more. The tail is shut.
 func (q *Queue[T]) RoomAfter(n int) (claimed uint64) {
