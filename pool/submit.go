@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/resultpool/resultpool/internal/backoff"
 	"github.com/resultpool/resultpool/internal/guard"
@@ -212,8 +213,10 @@ type submission[T any] struct {
 
 // accepted notes that the first n tasks of the rest are, with IDs from first on.
 func (sub *submission[T]) accepted(first uint64, n int) {
-	for i := range n {
-		sub.ids = append(sub.ids, store.ID(first+uint64(i)))
+	k := len(sub.ids)
+	sub.ids = slices.Grow(sub.ids, n)[:k+n]
+	for i := range sub.ids[k:] {
+		sub.ids[k+i] = store.ID(first + uint64(i))
 	}
 	sub.rest = sub.rest[n:]
 }

@@ -33,7 +33,7 @@ type Queue[T any] struct {
 	capacity uint64
 	segments directory.Directory[segment[T]]
 	spare    []*directory.Segment[segment[T]] // to be used; guarded by the directory's lock
-	atOnce   int                              // how many were made together last
+	made     int                              // how many were made together last
 	frozen   []*atomic.Uint64                 // claims, by Freeze; the owner's
 	closed   uint64                           // what was in the place of the claim that close has taken; the owner's
 	workers  atomic.Uint64                    // how many there may be: they share what waits; see share
@@ -66,7 +66,8 @@ const (
 	segmentBits = 6
 	segmentSize = 1 << segmentBits
 
-	maxSpare = 8 // segments that are kept
+	atOnce   = 8  // segments that are made together, at most
+	maxSpare = 20 // segments that are kept: those of 1,024 tasks that wait, and some that run
 )
 
 // A segment has the tasks of segmentSize tickets, each in the slot of its ticket. A task and its ID are
@@ -101,7 +102,7 @@ func New[T any](capacity int) *Queue[T] {
 	if capacity < 1 {
 		panic(fmt.Sprintf("queue: capacity is %d, want 1 or more", capacity))
 	}
-	q := &Queue[T]{capacity: uint64(capacity), atOnce: 1, Idlers: newIdlers[T]()}
+	q := &Queue[T]{capacity: uint64(capacity), made: 1, Idlers: newIdlers[T]()}
 	q.SetWorkers(1)
 	return q
 }
@@ -239,8 +240,8 @@ func (q *Queue[T]) segmentFor(t uint64) *directory.Segment[segment[T]] {
 func (q *Queue[T]) newSegment(index uint64) *directory.Segment[segment[T]] {
 	for {
 		if len(q.spare) == 0 {
-			q.atOnce = min(maxSpare, 2*q.atOnce)
-			segs := make([]directory.Segment[segment[T]], q.atOnce)
+			q.made = min(atOnce, 2*q.made)
+			segs := make([]directory.Segment[segment[T]], q.made)
 			for i := range segs {
 				q.spare = append(q.spare, &segs[i])
 			}
