@@ -191,7 +191,7 @@ func (q *Queue[T]) claim(h *Hand[T]) (it Item[T], found Found) {
 		i := head % segmentSize
 		var ready uint64
 		if seg != nil {
-			ready = bitsFrom(seg.Body.published.Load(), i)
+			ready = seg.Body.ready(i)
 		}
 		if ready == 0 {
 			if q.head.Load() != head {

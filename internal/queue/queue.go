@@ -13,7 +13,7 @@ import (
 // A Queue holds tasks in the order in which they were submitted. Each has a ticket, its place in the
 // order of all tasks ever pushed, counted from 0. The tail is the next ticket to be given out.
 //
-// Tickets lie in segments of 64. A task is written to the slot of its ticket and published there by a
+// Tickets lie in segments of 256. A task is written to the slot of its ticket and published there by a
 // bit. A worker claims the tasks at the head, several at once: see claim.go. A segment is made by the
 // first Push that needs it and forgotten when all of its tasks are done, so memory follows what waits
 // and runs. A few are kept, and used again for other tickets: see segment.
@@ -33,7 +33,6 @@ type Queue[T any] struct {
 	capacity uint64
 	segments directory.Directory[segment[T]]
 	spare    []*directory.Segment[segment[T]] // to be used; guarded by the directory's lock
-	made     int                              // how many were made together last
 	frozen   []*atomic.Uint64                 // claims, by Freeze; the owner's
 	closed   uint64                           // what was in the place of the claim that close has taken; the owner's
 	workers  atomic.Uint64                    // how many there may be: they share what waits; see share
@@ -63,11 +62,11 @@ type cacheLinePad [128]byte
 const shut = 1 << 63
 
 const (
-	segmentBits = 6
+	segmentBits = 8
 	segmentSize = 1 << segmentBits
+	wordSize    = 64 // bits, for as many slots
 
-	atOnce   = 8  // segments that are made together, at most
-	maxSpare = 20 // segments that are kept: those of 1,024 tasks that wait, and some that run
+	maxSpare = 6 // segments that are kept: those of 1,024 tasks that wait, and some that run
 )
 
 // A segment has the tasks of segmentSize tickets, each in the slot of its ticket. A task and its ID are
@@ -81,13 +80,12 @@ const (
 // compare-and-swap of a claim fails if it comes too late. Who only looks asks for the index again
 // afterwards.
 type segment[T any] struct {
-	published atomic.Uint64              // a bit for each slot: its task may be read
-	done      atomic.Int32               // tasks of claims that are over
-	waiters   atomic.Pointer[waiters]    // those who wait for one of the tasks; nil until somebody does
-	claims    [segmentSize]atomic.Uint64 // the claim that begins in a slot, if it was made in this segment
+	published [segmentSize / wordSize]atomic.Uint64 // a bit for each slot: its task may be read
+	done      atomic.Int32                          // tasks of claims that are over
+	waiters   atomic.Pointer[waiters]               // those who wait for one of the tasks; nil until somebody does
+	claims    [segmentSize]atomic.Uint64            // the claim that begins in a slot, if it was made in this segment
 	ids       [segmentSize]uint64
 	tasks     [segmentSize]T
-	used      bool // guarded by the directory's lock
 }
 
 // An Item is one waiting task.
@@ -102,7 +100,7 @@ func New[T any](capacity int) *Queue[T] {
 	if capacity < 1 {
 		panic(fmt.Sprintf("queue: capacity is %d, want 1 or more", capacity))
 	}
-	q := &Queue[T]{capacity: uint64(capacity), made: 1, Idlers: newIdlers[T]()}
+	q := &Queue[T]{capacity: uint64(capacity), Idlers: newIdlers[T]()}
 	q.SetWorkers(1)
 	return q
 }
@@ -208,12 +206,12 @@ func (q *Queue[T]) pushAll(bit uint64, ids Range, tasks []T) (first uint64, n in
 func (q *Queue[T]) publish(t, offset uint64, tasks []T) {
 	for len(tasks) > 0 {
 		seg, i := q.segmentFor(t), t%segmentSize
-		n := min(segmentSize-i, uint64(len(tasks)))
+		n := min(wordSize-i%wordSize, uint64(len(tasks)))
 		copy(seg.Body.tasks[i:], tasks[:n])
 		for k := range n {
 			seg.Body.ids[i+k] = t + k + offset
 		}
-		seg.Body.published.Or((1<<n - 1) << i) // 1<<64 is 0, and 0-1 is all bits
+		seg.Body.published[i/wordSize].Or((1<<n - 1) << (i % wordSize)) // 1<<64 is 0, and 0-1 is all bits
 		t, tasks = t+n, tasks[n:]
 	}
 }
@@ -221,7 +219,7 @@ func (q *Queue[T]) publish(t, offset uint64, tasks []T) {
 // put publishes one task.
 func (g *segment[T]) put(i uint64, item Item[T]) {
 	g.ids[i], g.tasks[i] = item.ID, item.Task
-	g.published.Or(1 << i)
+	g.published[i/wordSize].Or(1 << (i % wordSize))
 }
 
 // segmentFor returns the segment of a ticket that was taken and is not published.
@@ -234,22 +232,16 @@ func (q *Queue[T]) segmentFor(t uint64) *directory.Segment[segment[T]] {
 	return seg
 }
 
-// newSegment returns a segment for that index: one that was used before, or one of several that are
-// allocated at once, at first fewer, since a pool takes little memory that has few tasks. It is called
-// with the directory's lock held.
+// newSegment returns a segment for that index, one that was used before if possible. It is called with the
+// directory's lock held.
 func (q *Queue[T]) newSegment(index uint64) *directory.Segment[segment[T]] {
 	for {
 		if len(q.spare) == 0 {
-			q.made = min(atOnce, 2*q.made)
-			segs := make([]directory.Segment[segment[T]], q.made)
-			for i := range segs {
-				q.spare = append(q.spare, &segs[i])
-			}
+			return new(directory.Segment[segment[T]])
 		}
 		seg := q.spare[len(q.spare)-1]
 		q.spare = q.spare[:len(q.spare)-1]
-		if !seg.Body.used || seg.Index()>>tagBits == index>>tagBits {
-			seg.Body.used = true
+		if seg.Index()>>tagBits == index>>tagBits {
 			return seg
 		}
 	}
@@ -258,7 +250,9 @@ func (q *Queue[T]) newSegment(index uint64) *directory.Segment[segment[T]] {
 // keep keeps a segment that was removed, if there are few. It is called with the directory's lock held.
 func (q *Queue[T]) keep(seg *directory.Segment[segment[T]]) {
 	if len(q.spare) < maxSpare {
-		seg.Body.published.Store(0)
+		for i := range seg.Body.published {
+			seg.Body.published[i].Store(0)
+		}
 		seg.Body.done.Store(0)
 		q.spare = append(q.spare, seg)
 	}
@@ -321,7 +315,7 @@ func (q *Queue[T]) IsReady() bool {
 		if q.isDrained(h) {
 			return false
 		}
-		if seg := q.segments.Find(h >> segmentBits); seg != nil && seg.Body.published.Load()>>(h%segmentSize)&1 != 0 {
+		if seg := q.segments.Find(h >> segmentBits); seg != nil && seg.Body.ready(h%segmentSize) > 0 {
 			w := claim(seg.Body.claims[h%segmentSize].Load())
 			switch {
 			case seg.Index() != h>>segmentBits: // the head has moved on
@@ -420,5 +414,8 @@ func (q *Queue[T]) open() {
 	q.segments.Find(h >> segmentBits).Body.claims[h%segmentSize].Store(q.closed)
 }
 
-// bitsFrom returns how many bits from i on are set without a gap.
-func bitsFrom(set, i uint64) uint64 { return uint64(bits.TrailingZeros64(^(set >> i))) }
+// ready returns how many tasks are published from a slot on without a gap, up to the end of a word.
+func (g *segment[T]) ready(i uint64) uint64 {
+	published := g.published[i/wordSize].Load()
+	return uint64(bits.TrailingZeros64(^(published >> (i % wordSize))))
+}

@@ -180,7 +180,7 @@ func (q *Queue[T]) pendingSegment(ticket uint64) *directory.Segment[segment[T]] 
 func isPending[T any](seg *directory.Segment[segment[T]], ticket uint64) bool {
 	index, i := ticket>>segmentBits, ticket%segmentSize
 	pending := true
-	for k := range i + 1 {
+	for k := range min(i+1, maxClaim) {
 		if w := claim(seg.Body.claims[i-k].Load()); w.isOf(index) && w.size() > 0 {
 			pending = w.isPending(k)
 			break
