@@ -22,6 +22,8 @@ func BenchmarkRequest(b *testing.B) {
 			done := make(chan struct{})
 			for range clients {
 				go func() {
+					ctx, cancel := context.WithCancel(ctx)
+					defer cancel()
 					for i := range b.N / clients {
 						id, err := p.Submit(ctx, i)
 						if err == nil {

@@ -56,10 +56,8 @@ func (p *Pool[T, R]) submit(ctx context.Context, in T, wait bool) (store.ID, err
 		return 0, err
 	}
 	if expired == nil {
-		if id, called, ok := p.queue.Push(p.ids.Next(), in); ok {
-			if !called {
-				p.hire()
-			}
+		if id, ok := p.queue.Push(p.ids.Next(), in); ok {
+			p.hire()
 			return store.ID(id), nil
 		}
 	}
@@ -79,14 +77,13 @@ func (p *Pool[T, R]) fullLocked() bool {
 // follows each Push: the Push comes first and the look for who sleeps second, so a worker that misses
 // the task is not missed here.
 func (p *Pool[T, R]) pushed() {
-	if !p.queue.HandOver() {
-		p.hire()
-	}
+	p.queue.HandOver()
+	p.hire()
 }
 
-// hire starts a worker, if there may be another.
+// hire starts a worker, if there may be another and there is a task for it.
 func (p *Pool[T, R]) hire() {
-	if p.gates.Hire.Load() {
+	if p.gates.Hire.Load() && p.queue.IsReady() {
 		p.mu.Lock()
 		p.wakeAndUnlock()
 	}

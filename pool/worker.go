@@ -202,10 +202,13 @@ func (p *Pool[T, R]) taken(w *worker[T, R], found queue.Found) {
 	if found == queue.Another {
 		return
 	}
-	if (found == queue.Claimed || found == queue.Handed) && p.gates.Calls(p.queue.Claimed()) {
+	if p.gates.CallsAny() && p.gates.Calls(p.queue.Claimed()) {
 		p.lockHeedingCancel()
 		p.wakeAndUnlock()
 		w.yields = true
+		return
+	}
+	if found == queue.Handed { // who has handed it over looks for others
 		return
 	}
 	if (p.queue.Idle() > 0 || p.gates.Hire.Load()) && p.queue.IsReady() {

@@ -63,6 +63,7 @@ type Hand[T any] struct {
 	first uint64                         // the slot of the claim
 	at    uint64                         // the place of the task in the claim
 	holds bool
+	given bool // the task was handed over
 
 	limit uint64    // how many tasks its next claim has at most
 	ones  int       // claims of one since the limit is one
@@ -93,9 +94,11 @@ const (
 	Handed               // a task that a submitter has handed over; see Sleep
 )
 
-// Next ends the task that h holds, if any, unless the claim is frozen, and takes another. The
-// caller is to tell those who have waited for the one that has ended. It may be called at
-// any time.
+// Next ends the task that h holds, if any, unless the claim is frozen, and takes another. The caller is
+// to tell those who have waited for the one that has ended. It may be called at any time.
+//
+// After a task that was handed over it does not look for another, and says None: most of the time none
+// waits, and the caller looks again before it sleeps.
 func (q *Queue[T]) Next(h *Hand[T]) (it Item[T], waiter *Waiter, found Found) {
 	if h.seg != nil {
 		word := h.word()
@@ -121,7 +124,7 @@ func (q *Queue[T]) Next(h *Hand[T]) (it Item[T], waiter *Waiter, found Found) {
 				continue
 			}
 			if h.holds {
-				waiter = h.seg.Body.takeOff(h.first + h.at)
+				waiter = h.seg.Body.takeOff(h.Ticket())
 				h.holds = false
 				if to.isOver() {
 					q.over(h.seg, to)
@@ -134,6 +137,10 @@ func (q *Queue[T]) Next(h *Hand[T]) (it Item[T], waiter *Waiter, found Found) {
 		}
 		h.seg = nil
 	}
+	if h.given {
+		h.given = false
+		return it, waiter, None
+	}
 	it, found = q.claim(h)
 	return it, waiter, found
 }
@@ -141,7 +148,7 @@ func (q *Queue[T]) Next(h *Hand[T]) (it Item[T], waiter *Waiter, found Found) {
 // End ends the task that h holds. It is for the owner of the queue, with its lock held.
 func (q *Queue[T]) End(h *Hand[T]) (waiter *Waiter) {
 	h.holds = false
-	return q.end(h.seg, h.first, h.at)
+	return q.end(h.seg, h.Ticket(), h.at)
 }
 
 // Pass leaves the task that h holds to others, who call EndTicket.
@@ -156,12 +163,13 @@ func (q *Queue[T]) EndTicket(t uint64) (waiter *Waiter) {
 		first--
 		w = claim(seg.Body.claims[first].Load())
 	}
-	return q.end(seg, first, i-first)
+	return q.end(seg, t, i-first)
 }
 
-func (q *Queue[T]) end(seg *directory.Segment[segment[T]], first, at uint64) *Waiter {
-	w := claim(seg.Body.claims[first].Or(1<<at)) | 1<<at
-	waiter := seg.Body.takeOff(first + at)
+// end ends the task of a ticket, which is in that place of its claim.
+func (q *Queue[T]) end(seg *directory.Segment[segment[T]], t, at uint64) *Waiter {
+	w := claim(seg.Body.claims[t%segmentSize-at].Or(1<<at)) | 1<<at
+	waiter := seg.Body.takeOff(t)
 	if w.isOver() {
 		q.over(seg, w)
 	}

@@ -57,5 +57,5 @@ func (g *Gates) Calls(claimed uint64) bool {
 	return claimed >= at && g.roomAt.CompareAndSwap(at, Nobody)
 }
 
-// CallsAny reports whether any worker is called, for tests.
+// CallsAny reports whether any worker is called.
 func (g *Gates) CallsAny() bool { return g.roomAt.Load() != Nobody }

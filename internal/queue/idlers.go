@@ -54,6 +54,7 @@ func (d *Idlers[T]) Sleep(h *Hand[T]) (it Item[T], found Found) {
 		return it, None
 	}
 	h.seg, h.index, h.first, h.at, h.holds, h.size = c.seg, c.index, c.first, c.at, true, 0
+	h.given = true
 	return c.item, Handed
 }
 

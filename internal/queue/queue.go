@@ -108,20 +108,20 @@ func New[T any](capacity int) *Queue[T] {
 // SetWorkers says how many workers there may be. It is the owner's.
 func (q *Queue[T]) SetWorkers(n int) { q.workers.Store(uint64(max(1, n))) }
 
-// Push adds a task at the back, and calls an idle worker. It returns the task's ID and whether there
-// was one to call. It fails, and id is 0, if there is no room, if the tail is shut, or if the next ticket
-// has no ID in ids. It may be called from any goroutine at any time, and waits for no more than Call.
-func (q *Queue[T]) Push(ids Range, task T) (id uint64, called, ok bool) {
+// Push adds a task at the back, and hands it over if a worker is idle. It returns the task's ID. It fails
+// if there is no room, if the tail is shut, or if the next ticket has no ID in ids. It may be called from
+// any goroutine at any time, and waits for no more than Call.
+func (q *Queue[T]) Push(ids Range, task T) (id uint64, ok bool) {
 	for {
 		t := q.tail.Load()
 		if t >= ids.End { // which also holds if it is shut
-			return 0, false, false
+			return 0, false
 		}
 		if q.room(t, 1) < 1 {
 			if q.tail.Load() != t {
 				continue
 			}
-			return 0, false, false
+			return 0, false
 		}
 		if !q.tail.CompareAndSwap(t, t+1) {
 			continue
@@ -129,11 +129,15 @@ func (q *Queue[T]) Push(ids Range, task T) (id uint64, called, ok bool) {
 		item := Item[T]{t + ids.Offset, task}
 		if q.Idle() > 0 && q.head.Load() == t && q.Withdraw() {
 			q.handOverAt(t, item)
-			return item.ID, true, true
+			if q.Pushed() > t+1 && q.IsReady() {
+				q.HandOver() // others could not be before this one was
+			}
+			return item.ID, true
 		}
 		seg := q.segmentFor(t)
 		seg.Body.put(t%segmentSize, item)
-		return item.ID, q.HandOver(), true
+		q.HandOver()
+		return item.ID, true
 	}
 }
 
@@ -151,19 +155,17 @@ func (q *Queue[T]) handOverAt(t uint64, item Item[T]) {
 	q.calls <- call[T]{seg, seg.Index(), i, 0, item}
 }
 
-// HandOver has idle workers take the first tasks that wait, as long as there are both, and reports whether
-// there was an idle worker. It waits for no more than Call.
-func (q *Queue[T]) HandOver() (called bool) {
+// HandOver has idle workers take the first tasks that wait, as long as there are both. It waits for no more
+// than Call.
+func (q *Queue[T]) HandOver() {
 	for q.Withdraw() {
-		called = true
 		var h Hand[T]
 		it, _ := q.claim(&h)
 		q.calls <- call[T]{h.seg, h.index, h.first, h.at, it} // if there was none after all, the worker looks
 		if !h.holds || q.Idle() == 0 || !q.IsReady() {
-			break
+			return
 		}
 	}
-	return called
 }
 
 // PushAll is Push for as many of tasks, from the first, as there is room and are

@@ -35,7 +35,7 @@ func TestQueueMisuse(t *testing.T) {
 // Memory is taken as the queue fills, so a huge capacity is no reason to panic.
 func TestQueueHuge(t *testing.T) {
 	q := queue.New[[1 << 10]byte](math.MaxInt)
-	_, _, ok := q.Push(all, [1 << 10]byte{})
+	_, ok := q.Push(all, [1 << 10]byte{})
 	assert.True(t, ok)
 	_, ok = take(q, new(queue.Hand[[1 << 10]byte]))
 	assert.True(t, ok)
@@ -80,7 +80,7 @@ func passOn(t *testing.T, q *queue.Queue[int], each int) {
 				tasks = tasks[:min(len(tasks), each-i)]
 				switch (p + i) % 3 {
 				case 0:
-					if _, _, ok := q.Push(all, tasks[0]); ok {
+					if _, ok := q.Push(all, tasks[0]); ok {
 						n = 1
 					}
 				case 1:
@@ -165,7 +165,7 @@ func TestQueueNeverFailsWithoutCause(t *testing.T) {
 		for range others {
 			wg.Go(func() {
 				for i := range each {
-					if _, _, ok := q.Push(all, i); !ok {
+					if _, ok := q.Push(all, i); !ok {
 						t.Error("Push failed, and there is room")
 					}
 				}
@@ -216,7 +216,7 @@ func TestQueueNeverFailsWithoutCause(t *testing.T) {
 func TestNextMeetsPush(t *testing.T) {
 	q := queue.New[int](10)
 	publish := q.BeginPush(1)
-	_, _, ok := q.Push(all, 2)
+	_, ok := q.Push(all, 2)
 	require.True(t, ok)
 	var h queue.Hand[int]
 	it, ok := take(q, &h)
@@ -249,11 +249,11 @@ func TestNextMeetsClaim(t *testing.T) {
 		require.Equal(t, 7, n)
 		var h queue.Hand[int]
 		_, move := q.BeginClaim(&h, 3)
-		_, _, ok := q.Push(all, 0)
+		_, ok := q.Push(all, 0)
 		assert.False(t, ok, "%s: there is no room yet", name)
 		look(q)
 		assert.GreaterOrEqual(t, q.Claimed(), uint64(3), name)
-		_, _, ok = q.Push(all, 0)
+		_, ok = q.Push(all, 0)
 		assert.True(t, ok, name)
 		move()
 		assert.GreaterOrEqual(t, q.Claimed(), uint64(3), name)

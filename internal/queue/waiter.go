@@ -11,7 +11,9 @@ import (
 // somebody takes it off: whoever has ended the task, who then tells it, or the goroutine itself, if it
 // gives up. It is used again for other tasks.
 type Waiter struct {
+	ticket     uint64
 	told       chan struct{} // has room for one: to tell never blocks
+	missed     bool          // who has taken it off has ended another task; written before told
 	listed     bool          // among the others; this and the links are guarded by their lock
 	prev, next *Waiter
 }
@@ -49,6 +51,7 @@ func (q *Queue[T]) Await(ticket uint64, giveUp <-chan struct{}) (ended bool) {
 	if w == nil {
 		w = &Waiter{told: make(chan struct{}, 1)}
 	}
+	w.ticket = ticket
 	ws, i := seg.Body.waiters.Load(), ticket%segmentSize
 	if ws == nil {
 		seg.Body.waiters.CompareAndSwap(nil, new(waiters))
@@ -61,8 +64,8 @@ func (q *Queue[T]) Await(ticket uint64, giveUp <-chan struct{}) (ended bool) {
 		}
 		select {
 		case <-w.told:
-			if isPending(seg, ticket) {
-				continue // told late of a task that had the slot before
+			if w.missed {
+				continue
 			}
 			q.waiters.Put(w)
 			return true
@@ -77,9 +80,11 @@ func (q *Queue[T]) Await(ticket uint64, giveUp <-chan struct{}) (ended bool) {
 	return !isPending(seg, ticket)
 }
 
-// takeOff takes off those who wait for the task of a slot, which has ended. The caller is to tell them.
-func (g *segment[T]) takeOff(i uint64) *Waiter {
-	ws := g.waiters.Load()
+// takeOff takes off those who wait for the task with that ticket, which has ended. The caller is to tell
+// them. It may come late, when the slot is used for another ticket: then it takes off those who wait for
+// that, and they come again.
+func (g *segment[T]) takeOff(ticket uint64) *Waiter {
+	ws, i := g.waiters.Load(), ticket%segmentSize
 	if ws == nil {
 		return nil
 	}
@@ -87,10 +92,13 @@ func (g *segment[T]) takeOff(i uint64) *Waiter {
 	for w != nil && !ws.first[i].CompareAndSwap(w, nil) {
 		w = ws.first[i].Load()
 	}
+	if w != nil {
+		w.missed = w.ticket != ticket
+	}
 	if !ws.hasOthers.Load() {
 		return w
 	}
-	others := ws.takeOthers(i)
+	others := ws.takeOthers(i, ticket)
 	if w == nil {
 		return others
 	}
@@ -137,12 +145,12 @@ func (ws *waiters) remove(i uint64, w *Waiter) bool {
 	return true
 }
 
-func (ws *waiters) takeOthers(i uint64) (first *Waiter) {
+func (ws *waiters) takeOthers(i, ticket uint64) (first *Waiter) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	first = ws.others[i]
 	for w := first; w != nil; w = w.next {
-		w.listed, w.prev = false, nil
+		w.listed, w.prev, w.missed = false, nil, w.ticket != ticket
 	}
 	delete(ws.others, i)
 	ws.hasOthers.Store(len(ws.others) > 0)

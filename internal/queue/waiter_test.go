@@ -86,7 +86,7 @@ func TestAwaitRacesEnd(t *testing.T) {
 		})
 	}
 	for i := range uint64(n) {
-		for _, _, ok := q.Push(all, 0); !ok; _, _, ok = q.Push(all, 0) {
+		for _, ok := q.Push(all, 0); !ok; _, ok = q.Push(all, 0) {
 			runtime.Gosched()
 		}
 		switch i % 4 {
@@ -107,7 +107,7 @@ func TestAwaitRacesEnd(t *testing.T) {
 func TestAwaitGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := queue.New[int](10)
-		_, _, ok := q.Push(all, 0)
+		_, ok := q.Push(all, 0)
 		require.True(t, ok)
 		const n = 6
 		var giveUp [n]chan struct{}
