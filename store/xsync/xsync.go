@@ -18,8 +18,8 @@
 //
 // The table doubles inside one Put, which copies all of it while every other
 // writer waits; Gets go on. The pause grows with the table: on the way from one
-// million results to four the longest Put takes about a second, which is more than a
-// third of the time for all (BenchmarkGrowth of package bench). The other stores in
+// million results to four the longest Put takes about a second, a third of the time
+// for all of them or more (BenchmarkGrowth of package bench). The other stores in
 // memory grow in small steps.
 //
 // # When to use
