@@ -18,20 +18,25 @@
 //
 // The picture in docs/plots/stores.svg is drawn from what BenchmarkStore prints:
 //
-//	go test -run=NONE -bench Store -benchtime=1000000x -count=6 ./bench > stores.txt
+//	go test -run=NONE -bench Store -count=6 ./bench > stores.txt
 //	GOWORK=off go -C bench/peers run . stores ../../stores.txt
 //
 // # What is measured
 //
 // BenchmarkStore/mix=PUTS:GETS/held=N/store=…: one Put or Get, in these
-// percentages, by as many goroutines as there are processors (see -cpu). The
-// store holds N results to begin with; held=0 is a new store, but for one result
-// that there is to get. IDs are put in the order in which a pool gives them out,
+// percentages, while a store doubles, by as many goroutines as there are
+// processors (see -cpu). All together are three doublings: from N results, and from
+// a third and two thirds of a doubling more. B/put is what was allocated for each
+// Put, growth included. IDs are put in the order in which a pool gives them out,
 // each goroutine taking the next one, which costs what counter=atomic says. IDs
 // to get are drawn evenly from all, so that most are in no cache once the store
 // is large; a program that gets what it has just put is faster. That the right
 // result comes back is checked. (BenchmarkStore in each store's package, which is
 // storetest.RunBenchmarks, hands out IDs in blocks, and so leaves the counter out.)
+//
+// BenchmarkGrowth/writers=…/store=…: the longest Put while a store grows from a
+// million results to four, and its share of the time that all of them take.
+// See below.
 //
 // BenchmarkPool/submit=…/read=…/store=…: one task that does nothing, from one
 // submitter through two workers into the store, with New and Stop. submit=one is
@@ -46,13 +51,25 @@
 //
 // # How it is measured
 //
-// Stores grow with the number of operations, and a fast store would get further
-// in a second than a slow one: so compare at a fixed number, here a million. With
-// fewer operations the stores are smaller, and held in caches.
+// A store grows with the number of operations, and in a second a fast one would
+// get further than a slow one. So BenchmarkStore and BenchmarkGrowth do a fixed
+// number of Puts, once, whatever b.N; and all mixes do the same number, from the
+// same size to twice it, so that no growth of a table falls into one and not into
+// another. BenchmarkPool is to be compared at a fixed number, here a million. With
+// fewer operations stores are smaller, and held in caches.
 //
 // The collector runs as it does in a program, and is charged to whoever
-// allocates. B/op is what was allocated, not what is kept: a map that grows
+// allocates. B/op and B/put are what was allocated, not what is kept: a map that grows
 // leaves its old tables behind.
+//
+// # The longest Put
+//
+// BenchmarkGrowth reads the clock after each Put. max-put-ms is the longest of any
+// writer, and max-put-% its share of the whole run's time. The collector is on, as
+// in a program: the maps have it look at millions of entries, and it has their
+// writers help, for tens of milliseconds at a time. What remains with GOGC=off is the
+// store's own, or the operating system's: with as many writers as processors a
+// writer that loses its turn waits for some milliseconds.
 //
 // # The longest stall
 //
@@ -87,6 +104,5 @@
 // what a lock costs among thirty-two: run with -cpu=1,2,8,32 on the machine that
 // you are deciding for.
 //
-// Under -race and with -short, stores hold a tenth of the results, and the names
-// say so.
+// With -short stores hold a tenth of the results, and under -race a hundredth.
 package bench

@@ -14,7 +14,7 @@
 // docs/plots/stores.svg, the cost of each store against the share of writes, is
 // drawn from what package bench prints:
 //
-//	go test -run=NONE -bench Store -benchtime=1000000x -count=6 ./bench > stores.txt
+//	go test -run=NONE -bench Store -count=6 ./bench > stores.txt
 //	GOWORK=off go -C bench/peers run . stores ../../stores.txt
 //
 // # What is measured

@@ -60,7 +60,7 @@ func writeStores(dir string, raw []*benchfmt.Result) error {
 }
 
 // drawStores draws the cost of each store against the share of writes: that of
-// a store which holds most, if several sizes were measured.
+// the largest stores, if several sizes were measured.
 func drawStores(f *figures) ([]byte, error) {
 	held := ""
 	for _, r := range f.Rows("Store") {
@@ -68,7 +68,7 @@ func drawStores(f *figures) ([]byte, error) {
 			held = h
 		}
 	}
-	p := newPlot(fmt.Sprintf("Cost of each store against the share of writes, %s results held", grouped(held)),
+	p := newPlot(fmt.Sprintf("Cost of each store while it doubles from %s results on", grouped(held)),
 		"percent of operations that are Put, the others Get")
 	p.Y.Label.Text = "ns per operation"
 	p.Y.Min = 0

@@ -78,7 +78,7 @@ func TestStores(t *testing.T) {
 	require.NoError(t, command(t.Context(), io.Discard, "stores", "-out", dir, "testdata/stores.txt"))
 	picture := read(t, filepath.Join(dir, "plots", "stores.svg"))
 	assertPicture(t, picture)
-	for _, text := range []string{">dense<", ">rwmutex<", ">syncmap<", ">xsync<", "1,000,000 results held"} {
+	for _, text := range []string{">dense<", ">rwmutex<", ">syncmap<", ">xsync<", "doubles from 1,000,000 results"} {
 		assert.Contains(t, picture, text)
 	}
 }

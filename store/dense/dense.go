@@ -16,8 +16,9 @@
 // A segment of 1,024 results is allocated at once: 16 bytes for each Result[int],
 // and 16 more in a segment that has errors; the ID takes no room. Put and Get cost
 // a few atomic operations on the result's own slot, and no lock. Growing copies no
-// results. A loop over All takes no lock, but for results that were deleted and
-// put again, so a copy does not hold up those who write.
+// results, and no Put is long for it (BenchmarkGrowth of package bench). A loop over
+// All takes no lock, but for results that were deleted and put again, so a copy does
+// not hold up those who write.
 //
 // The collector does not look at results whose type has no pointers, however
 // many there are.
