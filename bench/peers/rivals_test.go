@@ -9,6 +9,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/storetest"
 )
 
 // failing is a task that fails now and then. In the measurements nothing fails, for
@@ -24,7 +27,7 @@ func failing(_ context.Context, in int) (int, error) {
 // would say nothing.
 func TestAllResultsAreKept(t *testing.T) {
 	const n = 5000
-	for _, r := range slices.Concat(rivals, mappers) {
+	for _, r := range slices.Concat(rivals, readers, mappers) {
 		for _, submitters := range []int{1, 8} {
 			t.Run(fmt.Sprintf("%s/submitters=%d", r.Label, submitters), func(t *testing.T) {
 				kept, err := r.run(t.Context(), job{in: inputs(n), fn: failing, workers: 3, submitters: submitters})
@@ -62,6 +65,10 @@ func parts(err error) (all []error) {
 		all = append(all, err)
 	}
 	return all
+}
+
+func TestXSyncV4IsAStore(t *testing.T) {
+	storetest.Run(t, func(testing.TB) store.ResultStore[int] { return newXSyncV4() })
 }
 
 func TestCheck(t *testing.T) {
