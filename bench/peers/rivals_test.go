@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -50,6 +51,30 @@ func TestAllResultsAreKept(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Every client gets the value and the error of its own task.
+func TestServersAnswer(t *testing.T) {
+	for _, s := range servers {
+		t.Run(s.Label, func(t *testing.T) {
+			ask, stop, err := s.open(t.Context(), job{fn: failing, workers: 3})
+			require.NoError(t, err)
+			var crew sync.WaitGroup
+			for in := range 100 {
+				crew.Go(func() {
+					got, err := ask(in)
+					if in%7 == 0 {
+						assert.Equal(t, taskError(in), err)
+					} else {
+						assert.NoError(t, err)
+						assert.Equal(t, in, got)
+					}
+				})
+			}
+			crew.Wait()
+			require.NoError(t, stop())
+		})
 	}
 }
 
