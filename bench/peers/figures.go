@@ -111,9 +111,23 @@ type stat struct {
 	n int
 }
 
-// Of summarizes the repetitions of one unit; it is nil if there are none. Below
-// six repetitions there is no interval of 95 % confidence, and all that was
-// measured stands for it.
+// confident is how many repetitions an interval of 95 % confidence takes. With fewer, all
+// that was measured stands for it.
+const confident = 6
+
+// interval says what Lo and Hi are.
+func interval(repetitions int) string {
+	switch {
+	case repetitions == 1:
+		return "none, as all was measured once"
+	case repetitions < confident:
+		return "least and most of all repetitions"
+	default:
+		return "95 % confidence interval of the median"
+	}
+}
+
+// Of summarizes the repetitions of one unit; it is nil if there are none.
 func (r *row) Of(unit string) *stat {
 	values := r.values[unit]
 	if len(values) == 0 {

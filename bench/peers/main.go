@@ -1,5 +1,5 @@
 // Peers compares this module with other worker pools, all results kept, and
-// writes the report docs/benchmarks.md. It takes about ten minutes:
+// writes the report docs/benchmarks.md. It takes about a quarter of an hour:
 //
 //	GOWORK=off go -C bench/peers run . run
 //
@@ -26,14 +26,26 @@
 // collected, while the results are alive. The works are
 //
 //   - trivial: the function returns its input. All that is measured is the pool;
-//   - 1us, 10us: arithmetic that takes about as long and touches no memory;
+//   - 1us, 10us, 100us, 1ms: arithmetic that takes about as long and touches no memory;
 //   - mix: 99 % of 0.1 µs, 0.9 % of 10 µs and 0.1 % of 0.5 ms, in an order that
 //     is random and the same for all;
 //   - sleep: 1 ms of waiting, by a thousand workers.
 //
 // Bare/work=…: one of these functions in a loop, without a pool.
 //
-// Map/work=trivial/n=…/workers=…/pool=…: one function over a slice.
+// Requests/work=…/n=…/clients=…/workers=…/pool=…: clients, each of which submits
+// a task, waits for its result, and submits the next. ns/op is the time of all
+// together for each request. sleep10 is 10 ms of waiting, by as many workers as
+// there are clients.
+//
+// Reading/work=…/n=…/workers=…/pool=…: a whole run in which one goroutine submits
+// and another handles each result while other tasks run.
+//
+// Waiting/work=1us/n=…/slow=…/waiting=…/workers=…/pool=dense: tasks that flow past
+// slow ones, which have workers of their own; waiting goroutines are in Get of a
+// slow one each.
+//
+// Map/work=…/n=…/workers=…/pool=…: one function over a slice.
 //
 // Idle/workers=…/pool=…: processor time of a process whose pool has run a thousand
 // tasks and gets no more for two seconds. (Not on Windows.)
@@ -54,8 +66,8 @@
 //
 // A repetition is one measurement of each rival in turn. What else the machine
 // does in these minutes meets them all. Those that take long or hardly vary are
-// left out of every second repetition, and Stall, which repeats by itself, is
-// done once. The report shows medians.
+// left out of every second repetition, or of two in three, and Stall, which
+// repeats by itself, is done once. The report shows medians.
 //
 // All have the same number of workers, two by default, and the same functions,
 // each called through a variable. Where the length of a queue can be chosen and
@@ -77,6 +89,12 @@
 //   - The libraries do other things than keeping results: ants reuses goroutines,
 //     errgroup ends at the first error, pond and conc recover panics. The closure
 //     that keeps a result is ours, not theirs.
+//   - Ours, pond and conc's Stream give a reader the results in the order of
+//     submission, and one long task holds up those behind it; a channel of
+//     results does not, and does not say whose result it is. Where a
+//     request brings a channel for its reply, nothing is sent if its task panics;
+//     ours and pond answer.
+//   - xsync v4 is in a store that was written for this comparison only.
 //   - conc is measured at its last release. In a later state of its main branch
 //     (5f936abd7ae8) a ResultPool copies all results again and again as they
 //     become more: eighty thousand took half a minute.

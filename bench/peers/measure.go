@@ -36,13 +36,13 @@ func measure(ctx context.Context, stdout io.Writer, flags *flag.FlagSet, args []
 
 // bare measures the function of a workload alone, on one goroutine: what it
 // really takes here, now.
-func bare(p params, name string) measurement {
-	n := p.scaled(20_000)
+func bare(p params, w workload) measurement {
+	n := p.scaled(w.n / 10)
 	return measurement{
-		name: "Bare/work=" + name,
+		name: "Bare/work=" + w.work,
 		ops:  n,
 		do: func(ctx context.Context) ([]benchfmt.Value, error) {
-			fn := works[name].task(p.calibration, n)
+			fn := works[w.work].task(p.calibration, n)
 			began := time.Now()
 			for i := range n {
 				if _, err := fn(ctx, i); err != nil {

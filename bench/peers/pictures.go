@@ -16,40 +16,6 @@ import (
 	"gonum.org/v1/plot/plotutil"
 )
 
-func drawTrivial(f *figures) ([]byte, error) {
-	return drawBars("A task that does nothing, its result kept", "ns per task (less is better)", f.Main())
-}
-
-func drawGrowth(f *figures) ([]byte, error) {
-	var all []line
-	theirsSoFar := 0
-	for _, last := range f.Trivial(f.Last()) {
-		l := line{label: last.Label, wide: last.Ours(), color: last.Kind.color(), dashed: last.Name == "dense-all" || last.Kind == limit}
-		if last.Kind == theirs {
-			l.color = plotutil.Color(theirsSoFar)
-			theirsSoFar++
-		}
-		for _, n := range f.Sizes() {
-			x, err := strconv.ParseFloat(n, 64)
-			if err != nil {
-				return nil, err
-			}
-			if s := f.Trivial(n).Best(last.Name); s != nil {
-				l.points = append(l.points, plotter.XY{X: x, Y: s.Center})
-			}
-		}
-		all = append(all, l)
-	}
-	slices.SortStableFunc(all, func(a, b line) int { // as they lie beside the legend
-		return cmp.Compare(b.points[len(b.points)-1].Y, a.points[len(a.points)-1].Y)
-	})
-	p := newPlot("Cost of a task against the number of tasks", "tasks whose results are kept")
-	p.Y.Label.Text = "ns per task"
-	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
-	p.X.Tick.Marker, p.Y.Tick.Marker = decades("1"), decades("125")
-	return drawLines(p, all)
-}
-
 func writeStores(dir string, raw []*benchfmt.Result) error {
 	picture, err := drawStores(newFigures(raw))
 	if err != nil {
@@ -102,21 +68,4 @@ func drawStores(f *figures) ([]byte, error) {
 	}
 	p.X.Tick.Marker = ticks
 	return drawLines(p, all)
-}
-
-// decades ticks a logarithmic axis, with numbers in full at those that begin with
-// one of its digits.
-type decades string
-
-// Ticks implements [plot.Ticker].
-func (d decades) Ticks(low, high float64) []plot.Tick {
-	all := plot.LogTicks{}.Ticks(low, high)
-	for i, t := range all {
-		all[i].Label = ""
-		if text := strconv.FormatFloat(t.Value, 'f', 0, 64); strings.Contains(string(d), text[:1]) {
-			all[i].Label = grouped(text)
-		}
-	}
-	all = slices.Compact(all) // gonum's has some twice
-	return slices.DeleteFunc(all, func(t plot.Tick) bool { return t.Value < low*0.999 || t.Value > high*1.001 })
 }

@@ -28,7 +28,7 @@ func (p params) scaled(n int) int {
 type measurement struct {
 	name  string // in benchmark format, without "Benchmark"
 	ops   int
-	every int // 2: in every second repetition, as what takes long or hardly varies; 0: in all
+	every int // 2: in every second repetition, for what takes long or hardly varies; 0: in all
 	do    func(context.Context) ([]benchfmt.Value, error)
 }
 
@@ -57,9 +57,11 @@ var workloads = []workload{
 	{work: "trivial", n: 1_000_000, submitters: 1},
 	{work: "trivial", n: 1_000_000, submitters: 8, rivals: variants, every: 2},
 	{work: "trivial", n: 100_000, submitters: 1, rivals: withLimit},
-	{work: "trivial", n: 10_000_000, submitters: 1, rivals: slices.Concat(withoutMap, []string{"chunked"}), every: 2},
+	{work: "trivial", n: 10_000_000, submitters: 1, rivals: slices.Concat(withoutMap, []string{"chunked"}), every: 3},
 	{work: "1us", n: 200_000, submitters: 1},
 	{work: "10us", n: 20_000, submitters: 1, rivals: withLimit},
+	{work: "100us", n: 4_000, submitters: 1, rivals: withLimit},
+	{work: "1ms", n: 400, submitters: 1, rivals: withLimit},
 	{work: "mix", n: 200_000, submitters: 1, rivals: withLimit},
 	{work: "sleep", n: 50_000, submitters: 1, workers: 1000, rivals: withLimit},
 }
@@ -69,28 +71,37 @@ type requestLoad struct {
 	work             string
 	n                int
 	clients, workers int // workers: 0 for that of params
+	every            int
 }
 
 var requestLoads = []requestLoad{
-	{"trivial", 500_000, 1, 0},
-	{"trivial", 500_000, 2, 0},
-	{"trivial", 500_000, 8, 0},
-	{"trivial", 500_000, 64, 0},
-	{"trivial", 500_000, 1000, 0},
-	{"1us", 200_000, 1, 0},
-	{"1us", 200_000, 2, 0},
-	{"1us", 200_000, 8, 0},
-	{"1us", 200_000, 64, 0},
-	{"1us", 200_000, 1000, 0},
-	{"sleep10", 20_000, 1000, 1000},
-	{"sleep10", 200_000, 10_000, 10_000},
+	{"1us", 100_000, 1, 0, 0},
+	{"1us", 100_000, 2, 0, 0},
+	{"1us", 100_000, 8, 0, 0},
+	{"1us", 100_000, 64, 0, 0},
+	{"1us", 100_000, 1000, 0, 0},
+	{"trivial", 200_000, 1, 0, 2},
+	{"trivial", 200_000, 2, 0, 2},
+	{"trivial", 200_000, 8, 0, 2},
+	{"trivial", 200_000, 64, 0, 2},
+	{"trivial", 200_000, 1000, 0, 2},
+	{"sleep10", 20_000, 1000, 1000, 0},
+	{"sleep10", 200_000, 10_000, 10_000, 2},
 }
+
+// What readers and mappers get.
+var (
+	readLoads = []workload{{work: "1us", n: 200_000}, {work: "mix", n: 200_000}}
+	mapLoads  = []workload{{work: "1us", n: 200_000}, {work: "trivial", n: 4_000_000}}
+)
 
 // plan is all measurements of one repetition, in order.
 func plan(p params) []measurement {
 	var all []measurement
-	for _, name := range []string{"1us", "10us", "mix"} {
-		all = append(all, bare(p, name))
+	for _, w := range workloads {
+		if w.work != "trivial" && w.work != "sleep" {
+			all = append(all, bare(p, w))
+		}
 	}
 	for _, w := range workloads {
 		w.n = p.scaled(w.n)
@@ -106,11 +117,21 @@ func plan(p params) []measurement {
 			r.workers = p.workers
 		}
 		for _, s := range servers {
-			all = append(all, requests(p, r.work, p.scaled(r.n), r.clients, r.workers, s))
+			all = append(all, requests(p, r, s))
 		}
 	}
-	for _, r := range mappers {
-		all = append(all, mapping(p, p.scaled(4_000_000), r))
+	for _, w := range readLoads {
+		for _, r := range readers {
+			all = append(all, wholeRun(p, "Reading", w, r))
+		}
+	}
+	for _, waiters := range []int{0, p.scaled(1000)} {
+		all = append(all, waiting(p, p.scaled(200_000), p.scaled(1000), waiters))
+	}
+	for _, w := range mapLoads {
+		for _, r := range mappers {
+			all = append(all, wholeRun(p, "Map", w, r))
+		}
 	}
 	for _, r := range named(rivals, withLimit...) {
 		switch r.Name {
@@ -136,12 +157,15 @@ func tasks(p params, w workload, r rival) measurement {
 	}
 }
 
-func mapping(p params, n int, r rival) measurement {
+// wholeRun measures one of readers or mappers.
+func wholeRun(p params, base string, w workload, r rival) measurement {
+	n := p.scaled(w.n)
 	return measurement{
-		name: fmt.Sprintf("Map/work=trivial/n=%d/workers=%d/pool=%s", n, p.workers, r.Name),
+		name: fmt.Sprintf("%s/work=%s/n=%d/workers=%d/pool=%s", base, w.work, n, p.workers, r.Name),
 		ops:  n,
 		do: func(ctx context.Context) ([]benchfmt.Value, error) {
-			return measureRun(ctx, r, job{in: inputs(n), fn: trivial, workers: p.workers})
+			fn := works[w.work].task(p.calibration, n)
+			return measureRun(ctx, r, job{in: inputs(n), fn: fn, workers: p.workers, submitters: 1})
 		},
 	}
 }

@@ -24,26 +24,14 @@ const (
 )
 
 var (
-	colorOurs   = color.NRGBA{0x1a, 0x7f, 0x5a, 0xff}
-	colorTheirs = color.NRGBA{0x9a, 0xa5, 0xb1, 0xff}
-	colorLimit  = color.NRGBA{0xd9, 0xa4, 0x41, 0xff}
-	colorGrid   = color.NRGBA{0xe3, 0xe7, 0xeb, 0xff}
+	colorOurs  = color.NRGBA{0x1a, 0x7f, 0x5a, 0xff}
+	colorLimit = color.NRGBA{0xd9, 0xa4, 0x41, 0xff}
+	colorGrid  = color.NRGBA{0xe3, 0xe7, 0xeb, 0xff}
 )
-
-func (k kind) color() color.Color {
-	switch k {
-	case ours:
-		return colorOurs
-	case limit:
-		return colorLimit
-	default:
-		return colorTheirs
-	}
-}
 
 func newPlot(title, x string) *plot.Plot {
 	p := plot.New()
-	p.BackgroundColor = color.Transparent // svg has filled it
+	p.BackgroundColor = nil // svg has filled it
 	p.Title.Text, p.X.Label.Text = title, x
 	p.Title.Padding, p.X.Label.Padding = 12, 6
 	for _, style := range []*draw.TextStyle{
@@ -57,46 +45,6 @@ func newPlot(title, x string) *plot.Plot {
 	return p
 }
 
-// drawBars draws a bar for each standing, the first on top.
-func drawBars(title, x string, all ranking) ([]byte, error) {
-	if len(all) == 0 {
-		return nil, nil
-	}
-	p := newPlot(title, x)
-	g := plotter.NewGrid()
-	g.Horizontal.Width, g.Vertical.Color = 0, colorGrid
-	p.Add(g)
-	names := make([]string, len(all))
-	var texts plotter.XYLabels
-	for i, s := range all {
-		y := len(all) - 1 - i
-		names[y] = s.Label
-		chart, err := plotter.NewBarChart(plotter.Values{s.Center}, 14)
-		if err != nil {
-			return nil, err
-		}
-		chart.Horizontal, chart.XMin, chart.Color, chart.LineStyle.Width = true, float64(y), s.Kind.color(), 0
-		p.Add(chart)
-		texts.XYs = append(texts.XYs, plotter.XY{X: s.Center, Y: float64(y)})
-		texts.Labels = append(texts.Labels, number(s.Center))
-		p.X.Max = max(p.X.Max, 1.25*s.Center) // room for the text of the longest
-	}
-	labels, err := plotter.NewLabels(texts)
-	if err != nil {
-		return nil, err
-	}
-	for i := range labels.TextStyle {
-		labels.TextStyle[i] = p.X.Tick.Label
-		labels.TextStyle[i].XAlign, labels.TextStyle[i].YAlign = draw.XLeft, draw.YCenter
-	}
-	labels.Offset.X = 5
-	p.Add(labels)
-	p.NominalY(names...)
-	p.Y.Min, p.Y.Max = -0.6, float64(len(all))-0.4
-	p.X.Min, p.X.Padding = 0, 0
-	return svg(vg.Length(len(all))*19+100, p.Draw)
-}
-
 // A line is one of a chart with several.
 type line struct {
 	label  string
@@ -104,6 +52,7 @@ type line struct {
 	dashed bool
 	wide   bool
 	points plotter.XYs
+	spread plotter.YErrors // of each point, if it is to be drawn
 }
 
 func drawLines(p *plot.Plot, all []line) ([]byte, error) {
@@ -131,6 +80,17 @@ func drawLines(p *plot.Plot, all []line) ([]byte, error) {
 		dots.Color, dots.Radius = one.color, 3.5
 		dots.Shape = plotutil.Shape(i)
 		p.Add(l, dots)
+		if one.spread != nil {
+			bars, err := plotter.NewYErrorBars(struct {
+				plotter.XYs
+				plotter.YErrors
+			}{one.points, one.spread})
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", one.label, err)
+			}
+			bars.Color = one.color
+			p.Add(bars)
+		}
 		legend.Add(one.label, l, dots)
 	}
 	// The legend stands beside the plot, where it hides no line.

@@ -19,10 +19,7 @@ type ranking []*standing
 
 // Rank ranks rows by a unit.
 func (f *figures) Rank(base, unit string, pairs ...string) ranking {
-	of := rivals
-	if base == "Map" {
-		of = mappers
-	}
+	of := entrants(base)
 	var found ranking
 	for _, row := range f.Rows(base, pairs...) {
 		i := slices.IndexFunc(of, func(r rival) bool { return r.Name == row.Keys["pool"] })
@@ -105,23 +102,35 @@ func (s *standing) Ours() bool { return s.Kind == ours }
 // Key is what its name says of a key, such as n.
 func (s *standing) Key(name string) string { return s.row.Keys[name] }
 
-// Marked is the name for a table: ours in bold, the limit in italics, and a note
-// at those that are ahead of ours. Whoever submits tasks one by one is held
-// against ours that does.
-func (s *standing) Marked() string {
+// Ahead tells whether it is a rival that is faster than all of ours.
+func (s *standing) Ahead() bool {
 	fastest := slices.IndexFunc(s.all, (*standing).Ours)
-	single := s.all.Best("dense")
-	switch {
-	case s.Ours():
+	return s.Kind == theirs && fastest >= 0 && s.Center < s.all[fastest].Center
+}
+
+// Plain is the name for a table: ours in bold, the limit in italics.
+func (s *standing) Plain() string {
+	switch s.Kind {
+	case ours:
 		return "**" + s.Label + "**"
-	case s.Kind == limit:
+	case limit:
 		return "*" + s.Label + "*"
-	case fastest >= 0 && s.Center < s.all[fastest].Center:
-		return s.Label + " ◀ ahead of ours"
-	case single != nil && s.Center < single.Center:
-		return s.Label + " ◀ ahead of Submit"
 	default:
 		return s.Label
+	}
+}
+
+// Marked is Plain with a note at those that are ahead of ours. Whoever submits tasks one by
+// one is held against ours that does.
+func (s *standing) Marked() string {
+	single := s.all.Best("dense")
+	switch {
+	case s.Ahead():
+		return s.Plain() + " ◀ ahead of ours"
+	case s.Kind == theirs && single != nil && s.Center < single.Center:
+		return s.Plain() + " ◀ ahead of Submit"
+	default:
+		return s.Plain()
 	}
 }
 

@@ -22,7 +22,7 @@ var reportText string
 const rawName = "benchmarks.txt"
 
 // writeReport makes everything before it writes anything: the raw figures, the
-// report and its pictures. What was not measured is not mentioned.
+// report and its picture. What was not measured is not mentioned.
 func writeReport(dir string, raw []*benchfmt.Result) error {
 	f := newFigures(raw)
 	files := make(map[string][]byte) // by path
@@ -34,14 +34,12 @@ func writeReport(dir string, raw []*benchfmt.Result) error {
 		}
 	}
 	files[rawName] = text.Bytes()
-	for name, draw := range map[string]func(*figures) ([]byte, error){"trivial": drawTrivial, "growth": drawGrowth} {
-		svg, err := draw(f)
-		if err != nil {
-			return fmt.Errorf("drawing %s: %w", name, err)
-		}
-		if svg != nil {
-			files["plots/"+name+".svg"] = svg
-		}
+	picture, err := drawLengths(f)
+	if err != nil {
+		return fmt.Errorf("drawing lengths: %w", err)
+	}
+	if picture != nil {
+		files["plots/lengths.svg"] = picture
 	}
 	report, err := f.report()
 	if err != nil {
@@ -113,4 +111,32 @@ func (f *figures) First() string { return append(f.Sizes(), "")[0] }
 func (f *figures) Last() string {
 	all := append([]string{""}, f.Sizes()...)
 	return all[len(all)-1]
+}
+
+// Works are the works of a benchmark, in the order in which they were measured.
+func (f *figures) Works(base string) (all []string) {
+	for _, r := range f.Rows(base) {
+		if work := r.Keys["work"]; !slices.Contains(all, work) {
+			all = append(all, work)
+		}
+	}
+	return all
+}
+
+// Loads are the clients and workers of the requests with that work, as they were measured.
+func (f *figures) Loads(work string) (all []load) {
+	for _, r := range f.Rows("Requests", "work="+work) {
+		if l := (load{r.Keys["clients"], r.Keys["workers"]}); !slices.Contains(all, l) {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// A load is who does requests, and who serves them.
+type load struct{ Clients, Workers string }
+
+// Requests ranks those who served a load.
+func (f *figures) Requests(work string, l load) ranking {
+	return f.Rank("Requests", "ns/op", "work="+work, "clients="+l.Clients, "workers="+l.Workers)
 }

@@ -6,14 +6,17 @@ import (
 	"encoding/xml"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/perf/benchfmt"
 )
 
 var update = flag.Bool("update", false, "make testdata/benchmarks.md what the report is now")
@@ -30,9 +33,12 @@ func TestReport(t *testing.T) {
 			require.NoError(t, os.WriteFile(golden, []byte(got), 0o666))
 		}
 		assert.Equal(t, strings.ReplaceAll(read(t, golden), "\r\n", "\n"), got)
-		for _, path := range []string{"plots/trivial.svg", "plots/growth.svg"} {
-			assertPicture(t, read(t, filepath.Join(dir, path)))
-			assert.Contains(t, got, "("+path+")")
+		const path = "plots/lengths.svg"
+		picture := read(t, filepath.Join(dir, path))
+		assertPicture(t, picture)
+		assert.Contains(t, got, "("+path+")")
+		for _, text := range []string{">1 µs<", ">1 ms<", ">conc, ResultPool<", "less is better", "least and most of all repetitions"} {
+			assert.Contains(t, picture, text)
 		}
 	}
 }
@@ -45,7 +51,7 @@ func TestReportOfAPart(t *testing.T) {
 	report := read(t, filepath.Join(dir, "benchmarks.md"))
 	assert.Contains(t, report, "| **resultpool, Map** | 5.00 | ? |")
 	assert.NotContains(t, report, "A task that does nothing")
-	assert.NotContains(t, report, "trivial.svg")
+	assert.NotContains(t, report, "lengths.svg")
 }
 
 func TestRivalsAhead(t *testing.T) {
@@ -71,6 +77,36 @@ func TestRivalsAhead(t *testing.T) {
 	assert.Equal(t, []string{
 		"*loops*", "quick ◀ ahead of ours", "**dense-all**", "middling ◀ ahead of Submit", "**dense**", "slow",
 	}, names)
+}
+
+// The choice of a pool matters as long as one of them is too slow, also if it is not with
+// shorter tasks.
+func TestChoice(t *testing.T) {
+	for _, test := range []struct {
+		times map[string]float64 // of conc, where loops by hand take 100
+		want  string
+	}{
+		{nil, ""},
+		{map[string]float64{"1us": 105, "10us": 110}, "From tasks of 1 µs on, the choice of a pool by speed does not matter: " +
+			"every one of them takes at most 10 % longer than loops by hand."},
+		{map[string]float64{"1us": 300, "10us": 105, "100us": 200, "1ms": 100}, "From tasks of 1 ms on, the choice of a pool by speed " +
+			"does not matter: every one of them takes at most 10 % longer than loops by hand. With tasks of 100 µs the slowest " +
+			"(conc, ResultPool) takes 2.00× the time of loops by hand."},
+		{map[string]float64{"1us": 105, "10us": 111}, "With tasks of 10 µs the slowest (conc, ResultPool) takes 1.11× the time of loops by hand."},
+	} {
+		var text strings.Builder
+		for work, ns := range test.times {
+			fmt.Fprintf(&text, "BenchmarkTasks/work=%s/pool=chunked 1 100 ns/op\n", work)
+			fmt.Fprintf(&text, "BenchmarkTasks/work=%s/pool=conc-results 1 %v ns/op\n", work, ns)
+		}
+		var raw []*benchfmt.Result
+		if test.times != nil {
+			var err error
+			raw, err = parse(strings.NewReader(text.String()), "raw")
+			require.NoError(t, err)
+		}
+		assert.Equal(t, test.want, newFigures(raw).Choice())
+	}
 }
 
 func TestStores(t *testing.T) {
@@ -134,6 +170,9 @@ func assertPicture(t *testing.T, picture string) {
 	assert.Greater(t, strings.Count(picture, "<text "), 4)
 	assert.NotContains(t, picture, "NaN")
 	assert.NotContains(t, picture, "Inf")
+	for _, of := range regexp.MustCompile(`(?:fill|stroke):([^;"]*)`).FindAllStringSubmatch(picture, -1) {
+		assert.Regexp(t, `^(none|#[0-9A-F]{6})$`, of[1], "not a color")
+	}
 }
 
 func read(t *testing.T, path string) string {

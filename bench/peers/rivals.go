@@ -36,7 +36,8 @@ var rivals = []rival{
 	{"dense-all", "resultpool, dense, SubmitAll", ours, modResultpool, allAtOnce(newDense)},
 	{"rwmutex", "resultpool, rwmutex", ours, modResultpool, oneByOne(newRWMutex)},
 	{"syncmap", "resultpool, syncmap", ours, modResultpool, oneByOne(newSyncMap)},
-	{"xsync", "resultpool, xsync", ours, modResultpool, oneByOne(newXSync)},
+	{"xsync", "resultpool, xsync", ours, modXSyncV3, oneByOne(newXSync)},
+	{"xsync-v4", "resultpool, xsync v4 (only here)", ours, modXSyncV4, oneByOne(newXSyncV4)},
 	{"ants-slice", "ants into a slice", theirs, modAnts, intoSlice(runAnts)},
 	{"ants-map", "ants into a map, RWMutex", theirs, modAnts, intoMap(runAnts)},
 	{"pond-group", "pond, result group", theirs, modPond, pondGroup},
@@ -45,7 +46,7 @@ var rivals = []rival{
 	{"errgroup-slice", "errgroup into a slice", theirs, modSync, intoSlice(runErrgroup)},
 	{"errgroup-map", "errgroup into a map, RWMutex", theirs, modSync, intoMap(runErrgroup)},
 	{"naive", "the obvious pool (naive)", theirs, modResultpool, naivePool},
-	{"channel", "plain channel into a slice", theirs, "", channelSlice},
+	{"channel", "plain channel into a slice", theirs, "", intoSlice(runChannel)},
 	{"chunked", "no pool: loops by hand", limit, "", chunked},
 }
 
@@ -54,6 +55,24 @@ var mappers = []rival{
 	{"map", "resultpool, Map", ours, modResultpool, poolMap},
 	{"conc-iter", "conc, iter.Map", theirs, modConc, concIter},
 	{"chunked", "loops by hand", limit, "", chunkedMap},
+}
+
+// entrants are those whom a benchmark of that name compares.
+func entrants(base string) []rival {
+	switch base {
+	case "Map":
+		return mappers
+	case "Reading":
+		return readers
+	case "Requests":
+		all := make([]rival, len(servers))
+		for i, s := range servers {
+			all[i] = s.rival
+		}
+		return all
+	default:
+		return rivals
+	}
 }
 
 // A runner has a pool call do for the index of each task of a job.
@@ -96,6 +115,8 @@ const (
 	modConc       = "github.com/sourcegraph/conc"
 	modWorkerpool = "github.com/gammazero/workerpool"
 	modSync       = "golang.org/x/sync"
+	modXSyncV3    = "github.com/puzpuzpuz/xsync/v3"
+	modXSyncV4    = "github.com/puzpuzpuz/xsync/v4"
 )
 
 // named returns those of all whose names are given, in the order of all. Without

@@ -13,28 +13,26 @@ import (
 // a pool of ours with default options.
 const queueLen = 1024
 
-// channelSlice is what one writes without a library.
-func channelSlice(ctx context.Context, j job) (results, error) {
-	type indexed struct{ i, in int }
-	kept := make(outcomes, len(j.in))
-	queue := make(chan indexed, queueLen)
+// runChannel is what one writes without a library.
+func runChannel(_ context.Context, j job, do func(i int)) error {
+	queue := make(chan int, queueLen)
 	var crew sync.WaitGroup
 	for range j.workers {
 		crew.Go(func() {
-			for t := range queue {
-				kept[t.i] = j.run(ctx, t.in)
+			for i := range queue {
+				do(i)
 			}
 		})
 	}
 	err := j.submit(func(first int, part []int) error {
-		for i, in := range part {
-			queue <- indexed{first + i, in}
+		for i := range part {
+			queue <- first + i
 		}
 		return nil
 	})
 	close(queue)
 	crew.Wait()
-	return kept.all, err
+	return err
 }
 
 func naivePool(ctx context.Context, j job) (results, error) {

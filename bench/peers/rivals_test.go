@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/storetest"
 )
 
 // failing is a task that fails now and then. In the measurements nothing fails, for
@@ -24,7 +28,7 @@ func failing(_ context.Context, in int) (int, error) {
 // would say nothing.
 func TestAllResultsAreKept(t *testing.T) {
 	const n = 5000
-	for _, r := range slices.Concat(rivals, mappers) {
+	for _, r := range slices.Concat(rivals, readers, mappers) {
 		for _, submitters := range []int{1, 8} {
 			t.Run(fmt.Sprintf("%s/submitters=%d", r.Label, submitters), func(t *testing.T) {
 				kept, err := r.run(t.Context(), job{in: inputs(n), fn: failing, workers: 3, submitters: submitters})
@@ -50,6 +54,30 @@ func TestAllResultsAreKept(t *testing.T) {
 	}
 }
 
+// Every client gets the value and the error of its own task.
+func TestServersAnswer(t *testing.T) {
+	for _, s := range servers {
+		t.Run(s.Label, func(t *testing.T) {
+			ask, stop, err := s.open(t.Context(), job{fn: failing, workers: 3})
+			require.NoError(t, err)
+			var crew sync.WaitGroup
+			for in := range 100 {
+				crew.Go(func() {
+					got, err := ask(in)
+					if in%7 == 0 {
+						assert.Equal(t, taskError(in), err)
+					} else {
+						assert.NoError(t, err)
+						assert.Equal(t, in, got)
+					}
+				})
+			}
+			crew.Wait()
+			require.NoError(t, stop())
+		})
+	}
+}
+
 // parts takes an error apart that joins several. Those of conc are joined one by
 // one, each with all before it.
 func parts(err error) (all []error) {
@@ -62,6 +90,10 @@ func parts(err error) (all []error) {
 		all = append(all, err)
 	}
 	return all
+}
+
+func TestXSyncV4IsAStore(t *testing.T) {
+	storetest.Run(t, func(testing.TB) store.ResultStore[int] { return newXSyncV4() })
 }
 
 func TestCheck(t *testing.T) {

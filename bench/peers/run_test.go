@@ -42,7 +42,7 @@ func TestRun(t *testing.T) {
 	t.Setenv("GORACE", "atexit_sleep_ms=0") // or each child takes a second to end
 	dir := filepath.Join(t.TempDir(), "new")
 	require.NoError(t, command(t.Context(), io.Discard, "run", "-quick", "-count", "3", "-out", dir, "-only",
-		"^Bare/work=1us|n=1000/submitters=1/.*/pool=(dense|chunked)$|work=1us/.*pool=dense$|Idle/.*pool=dense$"))
+		"^Bare/work=1us|n=1000/submitters=1/.*/pool=(dense|chunked)$|work=1us/.*pool=(dense|chunked)$|Idle/.*pool=dense$"))
 
 	raw, err := readFile(filepath.Join(dir, rawName))
 	require.NoError(t, err)
@@ -58,5 +58,5 @@ func TestRun(t *testing.T) {
 	report := read(t, filepath.Join(dir, "benchmarks.md"))
 	assert.Contains(t, report, "**resultpool, dense**")
 	assert.NotContains(t, report, dir)
-	assertPicture(t, read(t, filepath.Join(dir, "plots", "trivial.svg")))
+	assertPicture(t, read(t, filepath.Join(dir, "plots", "lengths.svg")))
 }

@@ -21,10 +21,16 @@ var works = map[string]work{
 	"trivial": {"a function that does nothing", func(calibration, int) task { return trivial }},
 	"1us":     {"1 µs of arithmetic", func(c calibration, _ int) task { return arithmetic(int(c)) }},
 	"10us":    {"10 µs of arithmetic", func(c calibration, _ int) task { return arithmetic(10 * int(c)) }},
+	"100us":   {"100 µs of arithmetic", func(c calibration, _ int) task { return arithmetic(100 * int(c)) }},
+	"1ms":     {"1 ms of arithmetic", func(c calibration, _ int) task { return arithmetic(1000 * int(c)) }},
 	"mix":     {"99 % of 0.1 µs, 0.9 % of 10 µs, 0.1 % of 0.5 ms, in a fixed random order", mixed},
 	"sleep":   {"1 ms of waiting", func(calibration, int) task { return sleeping(time.Millisecond) }},
 	"sleep10": {"10 ms of waiting", func(calibration, int) task { return sleeping(10 * time.Millisecond) }},
 }
+
+// lengths are the works whose tasks all keep a processor busy for the same time, the shortest
+// first.
+var lengths = []string{"1us", "10us", "100us", "1ms"}
 
 func trivial(_ context.Context, in int) (int, error) { return in, nil }
 
