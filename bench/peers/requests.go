@@ -22,8 +22,10 @@ func requests(p params, r requestLoad, s server) measurement {
 				return nil, err
 			}
 			all := func(_ int, part []int) error {
+				ctx, cancel := context.WithCancel(ctx) // each client has one of its own, as requests have
+				defer cancel()
 				for _, in := range part {
-					if got, err := ask(in); err != nil || got != in {
+					if got, err := ask(ctx, in); err != nil || got != in {
 						return fmt.Errorf("asked for %d, got %d, %w", in, got, err)
 					}
 				}

@@ -63,7 +63,7 @@ func TestServersAnswer(t *testing.T) {
 			var crew sync.WaitGroup
 			for in := range 100 {
 				crew.Go(func() {
-					got, err := ask(in)
+					got, err := ask(t.Context(), in)
 					if in%7 == 0 {
 						assert.Equal(t, taskError(in), err)
 					} else {
