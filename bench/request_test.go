@@ -11,7 +11,7 @@ import (
 
 // BenchmarkRequest measures clients that submit a task and wait for its result.
 func BenchmarkRequest(b *testing.B) {
-	for _, clients := range []int{1, 8} {
+	for _, clients := range []int{1, 2, 8} {
 		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
 			ctx := b.Context()
 			p, err := pool.New(ctx, func(_ context.Context, in int) (int, error) { return in, nil }, dense.New[int](), &pool.Options{Workers: 2})
@@ -49,7 +49,7 @@ func BenchmarkRequestChannel(b *testing.B) {
 		in    int
 		reply chan int
 	}
-	for _, clients := range []int{1, 8} {
+	for _, clients := range []int{1, 2, 8} {
 		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
 			queue := make(chan request, 1024)
 			for range 2 {

@@ -13,7 +13,7 @@
 //
 // # Cost
 //
-// A segment of 1,024 results is allocated at once: 16 bytes for each Result[int],
+// A segment of 1,024 results is allocated at once: 12 bytes for each Result[int],
 // and 16 more in a segment that has errors; the ID takes no room. Put and Get cost
 // a few atomic operations on the result's own slot, and no lock. Growing copies no
 // results, and no Put is long for it (BenchmarkGrowth of package bench). A loop over

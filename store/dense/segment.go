@@ -30,7 +30,7 @@ const (
 type segment[R any] struct {
 	// What a Put or Get looks at. It does not change, but that errs is set once.
 	index uint64                             // the IDs' upper bits
-	slots *[segmentSize]slot[R]              // apart, so that the allocator has its size exactly
+	slots *slots[R]                          // apart, so that the allocator has its size exactly
 	errs  atomic.Pointer[[segmentSize]error] // set with mu held, before the first slot has failed
 
 	// What a Delete changes, in another cache line: a reader that deletes as it
@@ -42,16 +42,18 @@ type segment[R any] struct {
 	retired bool                         // guarded by mu; never unset
 }
 
-// A slot has no room for an error: that would be half of it for most R, and two
+// slots have no room for errors: that would be half of it for most R, and two
 // pointers for the collector to look at, where there may be none in R. An error
 // is in errs, under the slot's number, which the few segments that need it have.
 //
 // Both value and the error are written between writing and what follows it, only by
 // the Put that set writing. That makes two atomic operations of
-// each Put; without the first, two Puts of one ID could write at once.
-type slot[R any] struct {
-	value R
-	state atomic.Uint32
+// each Put; without the first, two Puts of one ID could write at once. The states are
+// apart from the values: sixteen are in a cache line, and an atomic operation has to
+// wait for its line, where a plain one need not.
+type slots[R any] struct {
+	states [segmentSize]atomic.Uint32
+	values [segmentSize]R
 }
 
 const (
@@ -74,29 +76,33 @@ const (
 func newSegment[R any](index uint64) *directory.Segment[segment[R]] {
 	seg := new(directory.Segment[segment[R]])
 	g := &seg.Body
-	g.index, g.slots = index, new([segmentSize]slot[R])
+	g.index, g.slots = index, new(slots[R])
 	if index == 0 {
 		// ID 0 is never put. The first segment does not wait for its Delete.
-		g.slots[0].state.Store(deleted)
+		g.slots.states[0].Store(deleted)
 		g.deleted.Store(1)
 	}
 	return seg
 }
 
-func (g *segment[R]) slot(id store.ID) *slot[R] { return &g.slots[id%segmentSize] }
+// slot returns the state and the value of an ID's slot.
+func (g *segment[R]) slot(id store.ID) (*atomic.Uint32, *R) {
+	i := id % segmentSize
+	return &g.slots.states[i], &g.slots.values[i]
+}
 
 func (g *segment[R]) put(res store.Result[R]) outcome {
-	s := g.slot(res.ID)
-	if !s.state.CompareAndSwap(empty, writing) {
-		return g.putAgain(s, res)
+	state, value := g.slot(res.ID)
+	if !state.CompareAndSwap(empty, writing) {
+		return g.putAgain(state, res)
 	}
-	s.value = res.Value
+	*value = res.Value
 	done := held
 	if res.Err != nil {
 		g.errors()[res.ID%segmentSize] = res.Err
 		done = failed
 	}
-	s.state.Store(done)
+	state.Store(done)
 	return stored
 }
 
@@ -113,13 +119,13 @@ func (g *segment[R]) errors() *[segmentSize]error {
 	return g.errs.Load()
 }
 
-func (g *segment[R]) putAgain(s *slot[R], res store.Result[R]) outcome {
+func (g *segment[R]) putAgain(state *atomic.Uint32, res store.Result[R]) outcome {
 	// Another Put of this ID came first. "Exists" may be said only once a Get
 	// finds it, so wait out the assignments of put. No pool comes here.
-	for s.state.Load() == writing {
+	for state.Load() == writing {
 		runtime.Gosched()
 	}
-	if s.state.Load() != deleted {
+	if state.Load() != deleted {
 		return exists
 	}
 
@@ -139,12 +145,12 @@ func (g *segment[R]) putAgain(s *slot[R], res store.Result[R]) outcome {
 }
 
 func (g *segment[R]) get(id store.ID) (store.Result[R], bool) {
-	s := g.slot(id)
-	switch s.state.Load() {
+	state, value := g.slot(id)
+	switch state.Load() {
 	case held:
-		return store.Result[R]{ID: id, Value: s.value}, true
+		return store.Result[R]{ID: id, Value: *value}, true
 	case failed:
-		return store.Result[R]{ID: id, Value: s.value, Err: g.errs.Load()[id%segmentSize]}, true
+		return store.Result[R]{ID: id, Value: *value, Err: g.errs.Load()[id%segmentSize]}, true
 	case deleted:
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -157,13 +163,13 @@ func (g *segment[R]) get(id store.ID) (store.Result[R], bool) {
 
 // delete reports whether the segment is retired.
 func (g *segment[R]) delete(id store.ID) bool {
-	s := g.slot(id)
-	was := s.state.Load()
-	first := (was == held || was == failed) && s.state.CompareAndSwap(was, deleted)
+	state, _ := g.slot(id)
+	was := state.Load()
+	first := (was == held || was == failed) && state.CompareAndSwap(was, deleted)
 	switch {
 	case first && g.deleted.Add(1) < segmentSize:
 		return false
-	case !first && s.state.Load() != deleted:
+	case !first && state.Load() != deleted:
 		return false // empty, or its Put has not returned yet
 	}
 
@@ -180,14 +186,13 @@ func (g *segment[R]) delete(id store.ID) bool {
 
 // all yields what is held, without holding a lock meanwhile.
 func (g *segment[R]) all(yield func(store.Result[R]) bool) {
-	for i := range g.slots {
-		s := &g.slots[i]
+	for i := range g.slots.states {
 		res := store.Result[R]{ID: store.ID(g.index<<segmentBits | uint64(i))}
-		switch s.state.Load() {
+		switch g.slots.states[i].Load() {
 		case held:
-			res.Value = s.value
+			res.Value = g.slots.values[i]
 		case failed:
-			res.Value, res.Err = s.value, g.errs.Load()[i]
+			res.Value, res.Err = g.slots.values[i], g.errs.Load()[i]
 		default:
 			continue
 		}

@@ -70,7 +70,7 @@ func add(s *Store[int], index uint64) *segment[int] {
 func nearlyRetired(s *Store[int], index uint64, n int) store.ID {
 	seg := add(s, index)
 	for i := n; i < segmentSize; i++ {
-		seg.slots[i].state.Store(deleted)
+		seg.slots.states[i].Store(deleted)
 	}
 	seg.deleted.Store(int32(segmentSize - n))
 	return store.ID(index << segmentBits)
@@ -160,8 +160,8 @@ func TestRivalsOfUnfinishedPut(t *testing.T) {
 	const id = 7
 	ctx := t.Context()
 	s := New[int]()
-	slot := add(s, 0).slot(id)
-	slot.state.Store(writing)
+	state, value := add(s, 0).slot(id)
+	state.Store(writing)
 
 	_, err := s.Get(ctx, id)
 	assert.Equal(t, store.ErrNotFound, err)
@@ -180,7 +180,7 @@ func TestRivalsOfUnfinishedPut(t *testing.T) {
 	}
 	assert.False(t, returned.Load(), "Put said that a result exists which no Get finds")
 
-	slot.value = 4
-	slot.state.Store(held)
+	*value = 4
+	state.Store(held)
 	wg.Wait()
 }
