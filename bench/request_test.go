@@ -3,13 +3,15 @@ package bench_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store/dense"
 )
 
-// BenchmarkRequest measures clients that submit a task and wait for its result.
+// BenchmarkRequest measures clients that submit a task and wait for its result, each with a context of
+// its own, as requests have.
 func BenchmarkRequest(b *testing.B) {
 	for _, clients := range []int{1, 2, 8} {
 		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
@@ -19,12 +21,12 @@ func BenchmarkRequest(b *testing.B) {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
-			done := make(chan struct{})
+			var wg sync.WaitGroup
 			for range clients {
-				go func() {
+				wg.Go(func() {
 					ctx, cancel := context.WithCancel(ctx)
 					defer cancel()
-					for i := range b.N / clients {
+					for i := range (b.N + clients - 1) / clients {
 						id, err := p.Submit(ctx, i)
 						if err == nil {
 							_, err = p.Get(ctx, id)
@@ -33,48 +35,12 @@ func BenchmarkRequest(b *testing.B) {
 							b.Error(err)
 						}
 					}
-					done <- struct{}{}
-				}()
+				})
 			}
-			for range clients {
-				<-done
+			wg.Wait()
+			if err := p.Stop(ctx); err != nil {
+				b.Error(err)
 			}
-			p.Stop(ctx)
-		})
-	}
-}
-
-func BenchmarkRequestChannel(b *testing.B) {
-	type request struct {
-		in    int
-		reply chan int
-	}
-	for _, clients := range []int{1, 2, 8} {
-		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
-			queue := make(chan request, 1024)
-			for range 2 {
-				go func() {
-					for r := range queue {
-						r.reply <- r.in
-					}
-				}()
-			}
-			b.ReportAllocs()
-			done := make(chan struct{})
-			for range clients {
-				go func() {
-					for i := range b.N / clients {
-						r := request{i, make(chan int, 1)}
-						queue <- r
-						<-r.reply
-					}
-					done <- struct{}{}
-				}()
-			}
-			for range clients {
-				<-done
-			}
-			close(queue)
 		})
 	}
 }

@@ -276,7 +276,8 @@ func (p *Pool[T, R]) moveLocked(sub *submission[T]) {
 }
 
 // refillLocked gives room in the queue to those who wait for it, and has a worker come when there is
-// more: after each claim, which makes room for several while tasks are short.
+// more: for all that the first one has left, or, if that is much, for half of the queue. It could not return
+// before, and none of its tasks would begin. While tasks take long, a worker comes for any room.
 //
 // After the cancel nobody gets room. onCancel, on its way, sends them off.
 func (p *Pool[T, R]) refillLocked() {
@@ -292,7 +293,7 @@ func (p *Pool[T, R]) refillLocked() {
 			continue
 		}
 
-		at := p.queue.RoomAfter(1)
+		at := p.queue.RoomAfter(min(len(sub.rest), max(1, p.queue.Cap()/2)))
 		p.gates.Call(at) // then look once more
 		if p.queue.Claimed() < at {
 			return

@@ -202,7 +202,7 @@ func (p *Pool[T, R]) taken(w *worker[T, R], found queue.Found) {
 	if found == queue.Another {
 		return
 	}
-	if p.gates.CallsAny() && p.gates.Calls(p.queue.Claimed()) {
+	if p.gates.CallsAny() && p.gates.Calls(p.queue.Claimed(), w.hand.IsShort()) {
 		p.lockHeedingCancel()
 		p.wakeAndUnlock()
 		w.yields = true

@@ -82,6 +82,10 @@ func (h *Hand[T]) Holds() bool { return h.holds }
 // Ticket returns that of the task that the worker holds.
 func (h *Hand[T]) Ticket() uint64 { return h.index<<segmentBits + h.first + h.at }
 
+// IsShort reports whether the claim from which the worker goes on is of one task: few wait, or they take
+// long.
+func (h *Hand[T]) IsShort() bool { return h.size <= 1 }
+
 // Found is how the search for a task has ended.
 type Found int
 

@@ -49,12 +49,12 @@ func (g *Gates) Call(claimed uint64) {
 	}
 }
 
-// Calls reports whether a worker that sees so many tasks claimed is to take mu. One is enough: the first
-// to answer takes the call back. (Others would sleep on mu while it moves many tasks, and a wake-up
-// costs more than many tasks.)
-func (g *Gates) Calls(claimed uint64) bool {
+// Calls reports whether a worker that sees so many tasks claimed is to take mu, or any worker, if somebody
+// waits for any room. One is enough: the first to answer takes the call back. (Others would sleep on mu
+// while it moves many tasks, and a wake-up costs more than many tasks.)
+func (g *Gates) Calls(claimed uint64, anyRoom bool) bool {
 	at := g.roomAt.Load()
-	return claimed >= at && g.roomAt.CompareAndSwap(at, Nobody)
+	return at != Nobody && (anyRoom || claimed >= at) && g.roomAt.CompareAndSwap(at, Nobody)
 }
 
 // CallsAny reports whether any worker is called.

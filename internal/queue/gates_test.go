@@ -14,12 +14,15 @@ func TestGatesCall(t *testing.T) {
 	g.Call(queue.Nobody)
 	assert.False(t, g.CallsAny())
 	g.Call(5)
-	assert.False(t, g.Calls(4))
+	assert.False(t, g.Calls(4, false))
 	assert.True(t, g.CallsAny())
-	assert.True(t, g.Calls(9))
+	assert.True(t, g.Calls(9, false))
 	for claimed := range uint64(10) {
-		assert.False(t, g.Calls(claimed), "one is enough")
+		assert.False(t, g.Calls(claimed, true), "one is enough")
 	}
+	assert.False(t, g.CallsAny())
+	g.Call(5)
+	assert.True(t, g.Calls(4, true), "any room will do")
 	assert.False(t, g.CallsAny())
 }
 
