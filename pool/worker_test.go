@@ -2,7 +2,9 @@ package pool_test
 
 import (
 	"context"
+	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
 	"github.com/resultpool/resultpool/store/dense"
+	"github.com/resultpool/resultpool/store/rwmutex"
 )
 
 // New starts no goroutine, and a pool only as many as there is work for.
@@ -100,6 +103,104 @@ func TestNoHeadOfLineBlocking(t *testing.T) {
 		}
 		assert.EqualValues(t, 3, p.Stats().Running)
 	})
+}
+
+// So it is with tasks that workers have claimed many at a time, and with each way to block: those behind
+// in the claim are run by others.
+func TestNoHeadOfLineBlockingInClaims(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED: tasks that are claimed together, some of which block")
+	}
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	var over atomic.Bool
+	var mu sync.Mutex
+	gate := make(chan struct{})
+	for name, block := range map[string]func(){
+		"channel": func() { <-gate },
+		"mutex":   func() { mu.Lock(); mu.Unlock() }, //nolint:staticcheck // it was to wait
+		"read":    func() { _, _ = r.Read(make([]byte, 1)) },
+		"sleep": func() {
+			for !over.Load() {
+				time.Sleep(time.Millisecond)
+			}
+		},
+		"spin": func() {
+			for !over.Load() {
+			}
+		},
+		"Put": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			over.Store(false)
+			gate = make(chan struct{})
+			mu.Lock()
+			p := newPool(t, &pool.Options{Workers: 2, Queue: 4000}, putBlocks{rwmutex.New[int](), gate})
+			const n = 3000
+			var ran atomic.Int64
+			tasks := slices.Repeat([]task{func(context.Context) (int, error) { ran.Add(1); return 1, nil }}, n)
+			tasks[n/2] = func(context.Context) (int, error) {
+				if block == nil {
+					return -1, nil
+				}
+				block()
+				return 1, nil
+			}
+			_, err := p.SubmitAll(t.Context(), tasks)
+			require.NoError(t, err)
+			assert.Eventually(t, func() bool { return ran.Load() == n-1 }, time.Minute, time.Millisecond)
+			mu.Unlock()
+			over.Store(true)
+			close(gate)
+			_, _ = w.Write([]byte{1})
+			require.NoError(t, p.Stop(t.Context()))
+		})
+	}
+}
+
+// putBlocks is a store whose Put of -1 waits for gate.
+type putBlocks struct {
+	store.ResultStore[int]
+	gate <-chan struct{}
+}
+
+func (s putBlocks) Put(ctx context.Context, res store.Result[int]) error {
+	if res.Value == -1 {
+		<-s.gate
+	}
+	return s.ResultStore.Put(ctx, res)
+}
+
+// What waits is never more than Queue and what workers have claimed to run next.
+func TestQueuedIsBounded(t *testing.T) {
+	for _, c := range []struct{ workers, queue, most int }{{2, 31, 31}, {2, 1024, 1024 + 2*32}, {1, 100, 100 + 12}} {
+		p := newPool(t, &pool.Options{Workers: c.workers, Queue: c.queue})
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				for range 100 {
+					_, err := p.SubmitAll(t.Context(), repeat(300, value(1)))
+					assert.NoError(t, err)
+				}
+			})
+		}
+		var over atomic.Bool
+		looked := make(chan struct{})
+		go func() {
+			defer close(looked)
+			for !over.Load() {
+				if s := p.Stats(); s.Queued > uint64(c.most) {
+					t.Errorf("%+v: %d are queued", c, s.Queued)
+				}
+				runtime.Gosched()
+			}
+		}()
+		wg.Wait()
+		over.Store(true)
+		<-looked
+		require.NoError(t, p.Stop(t.Context()))
+	}
 }
 
 // Workers take tasks in the order of their IDs, whichever way these came in.
