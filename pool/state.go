@@ -73,7 +73,7 @@ func (p *Pool[T, R]) wakeAndUnlock() {
 		p.queue.Call()
 	}
 	if come {
-		p.queue.HandOver()
+		p.pushed()
 	}
 	if shut != nil {
 		shut(why)

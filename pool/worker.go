@@ -172,7 +172,7 @@ func (p *Pool[T, R]) next(w *worker[T, R]) (it queue.Item[T], ok bool) {
 		case queue.None:
 		case queue.Frozen: // by Stats, which has mu
 			p.mu.Lock()
-			p.mu.Unlock() //nolint:staticcheck // it was to wait
+			p.mu.Unlock()
 		default:
 			p.taken(w, found)
 			return it, true

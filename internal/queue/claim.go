@@ -89,6 +89,7 @@ func (h *Hand[T]) IsShort() bool { return h.size <= 1 }
 // Found is how the search for a task has ended.
 type Found int
 
+// What a search may have found.
 const (
 	None    Found = iota // no task waits
 	Frozen               // the owner counts: take its lock, and try again
