@@ -43,6 +43,8 @@ const (
 func (p *Pool[T, R]) wakeAndUnlock() {
 	p.refillLocked()
 	p.hireLocked()
+	p.gates.Leave.Set(p.phase >= aborting || p.crew > p.target) // first; then count the idle
+	p.gates.Settle.Set(p.phase != open || p.quiet != nil)
 	leave, come := 0, false
 	if p.surplusLocked() {
 		leave = p.queue.Idle()
@@ -52,10 +54,9 @@ func (p *Pool[T, R]) wakeAndUnlock() {
 	if p.quiet != nil && p.quietLocked() {
 		p.wake = append(p.wake, p.quiet)
 		p.quiet = nil
+		p.gates.Settle.Set(p.phase != open)
 	}
 	p.queue.ShutTail(p.phase != open || p.target == 0 || p.submitters.Len() > 0)
-	p.gates.Leave.Set(p.phase >= aborting || p.crew > p.target)
-	p.gates.Settle.Set(p.phase != open || p.quiet != nil)
 	hasEnded := p.endLocked()
 	shut, why := p.shutIntakeLocked()
 	wake, tell := p.wake, p.tell
