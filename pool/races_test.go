@@ -115,3 +115,29 @@ func TestCancelRefusesWhoWaits(t *testing.T) {
 		<-p.Done()
 	}
 }
+
+// Stop and the cancel end a pool whose workers are just falling asleep. (They counted those who sleep before
+// they set the gates: a worker that announced itself in between slept for ever, and so did Stop.)
+func TestStopRacesSleep(t *testing.T) {
+	for round := range raceRounds {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		p := newPoolIn(t, ctx, &pool.Options{Workers: 2}, dense.New[int]())
+		for range 2 {
+			submit(t, p, value(1))
+		}
+		for range rand.IntN(20) {
+			runtime.Gosched()
+		}
+		if round%2 == 0 {
+			cancel(errCause)
+		} else {
+			_ = p.Stop(doneContext())
+		}
+		select {
+		case <-p.Done():
+		case <-time.After(10 * time.Second):
+			t.Fatalf("round %d: a worker sleeps in a pool that has stopped", round)
+		}
+		cancel(nil)
+	}
+}
