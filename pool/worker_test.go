@@ -174,7 +174,7 @@ func (s putBlocks) Put(ctx context.Context, res store.Result[int]) error {
 
 // What waits is never more than Queue and what workers have claimed to run next.
 func TestQueuedIsBounded(t *testing.T) {
-	for _, c := range []struct{ workers, queue, most int }{{2, 31, 31}, {2, 1024, 1024 + 2*32}, {1, 100, 100 + 12}} {
+	for _, c := range []struct{ workers, queue, most int }{{2, 15, 15}, {2, 1024, 1024 + 2*32}, {1, 100, 100 + 12}} {
 		p := newPool(t, &pool.Options{Workers: c.workers, Queue: c.queue})
 		var wg sync.WaitGroup
 		for range 3 {

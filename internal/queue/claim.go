@@ -257,9 +257,10 @@ func (q *Queue[T]) isLeftBehind(head uint64) bool {
 }
 
 // share returns how many tasks a claim may have of those that wait, head being the first: so few that
-// there is enough for all workers, several times, and that a short queue is left one by one.
+// there is enough for all workers that can run at once, several times, and that a short queue is left one
+// by one.
 func (q *Queue[T]) share(head uint64) uint64 {
-	return (q.Pushed() - head) / (8 * q.workers.Load())
+	return (q.Pushed() - head) / (8 * q.sharers.Load())
 }
 
 // help takes a task from the oldest claim that has one which nobody has begun.

@@ -4,6 +4,7 @@ package queue
 import (
 	"fmt"
 	"math/bits"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -35,7 +36,8 @@ type Queue[T any] struct {
 	spare    []*directory.Segment[segment[T]] // to be used; guarded by the directory's lock
 	frozen   []*atomic.Uint64                 // claims, by Freeze; the owner's
 	closed   uint64                           // what was in the place of the claim that close has taken; the owner's
-	workers  atomic.Uint64                    // how many there may be: they share what waits; see share
+	workers  atomic.Uint64                    // how many there may be
+	sharers  atomic.Uint64                    // how many of them can run at once: they share what waits; see share
 
 	// What follows is written for each task, the tail by those who push, or for each claim, the head
 	// by those who take. They must not share a cache line with each other or with what is only read.
@@ -106,7 +108,10 @@ func New[T any](capacity int) *Queue[T] {
 }
 
 // SetWorkers says how many workers there may be. It is the owner's.
-func (q *Queue[T]) SetWorkers(n int) { q.workers.Store(uint64(max(1, n))) }
+func (q *Queue[T]) SetWorkers(n int) {
+	q.workers.Store(uint64(max(1, n)))
+	q.sharers.Store(uint64(max(1, min(n, runtime.GOMAXPROCS(0)))))
+}
 
 // Push adds a task at the back, and hands it over if a worker is idle. It returns the task's ID. It fails
 // if there is no room, if the tail is shut, or if the next ticket has no ID in ids. It may be called from

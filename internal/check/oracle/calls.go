@@ -219,8 +219,8 @@ func (o *Oracle) Stats(old pool.Stats, inside bool) pool.Stats {
 		s.Panicked < old.Panicked || s.NotRun < old.NotRun {
 		o.Fault("Stats go backwards, from %+v to %+v", old, s)
 	}
-	// Workers have claimed an eighth at most, and another eighth before a Resize.
-	if s.Queued > uint64(o.room+o.room/4) || int64(s.Workers) > o.allowed.Load() {
+	// Each worker has claimed an eighth at most.
+	if s.Queued > uint64(o.room+o.room/8*int(o.allowed.Load())) || int64(s.Workers) > o.allowed.Load() {
 		o.Fault("more than there is room for (%d): %+v", o.room, s)
 	}
 	if inside && s.Running == 0 {
