@@ -188,14 +188,15 @@ func (q *Queue[T]) over(seg *directory.Segment[segment[T]], w claim) {
 	}
 }
 
-// claim makes a claim at the head, or takes a task from another's.
+// claim makes a claim at the head, or takes a task from another's. A worker that has made none yet, so that
+// its limit is 0, first takes up what workers that are gone have left.
 func (q *Queue[T]) claim(h *Hand[T]) (it Item[T], found Found) {
 	for {
 		head := q.head.Load()
 		if q.isDrained(head) {
 			return it, None
 		}
-		if q.isLeftBehind(head) {
+		if h.limit == 0 || q.isLeftBehind(head) {
 			if it, found = q.help(h); found != None {
 				return it, found
 			}

@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -76,6 +77,7 @@ func TestClaimIsNotLeftBehind(t *testing.T) {
 func TestClaimsAreShares(t *testing.T) {
 	for _, c := range []struct{ workers, waiting, most int }{
 		{1, 7, 1}, {1, 15, 1}, {1, 16, 2}, {2, 31, 1}, {2, 100, 6}, {2, 10_000, 32}, {1000, 10_000, 1}, {10, 1024, 12},
+		{math.MaxInt/4 + 1, 10_000, 1}, // eight times as many are 0, where numbers have 64 bits
 	} {
 		q := queue.New[int](10_000)
 		q.SetWorkers(c.workers)

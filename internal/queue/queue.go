@@ -3,6 +3,7 @@ package queue
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 	"sync"
 	"sync/atomic"
@@ -105,8 +106,9 @@ func New[T any](capacity int) *Queue[T] {
 	return q
 }
 
-// SetWorkers says how many workers there may be. It is the owner's.
-func (q *Queue[T]) SetWorkers(n int) { q.workers.Store(uint64(max(1, n))) }
+// SetWorkers says how many workers there may be. It is the owner's. More than any machine has count as fewer:
+// a multiple of their number must not turn over.
+func (q *Queue[T]) SetWorkers(n int) { q.workers.Store(uint64(max(1, min(n, math.MaxInt32)))) }
 
 // Push adds a task at the back, and hands it over if a worker is idle. It returns the task's ID. It fails
 // if there is no room, if the tail is shut, or if the next ticket has no ID in ids. It may be called from
@@ -127,7 +129,7 @@ func (q *Queue[T]) Push(ids Range, task T) (id uint64, ok bool) {
 			continue
 		}
 		item := Item[T]{t + ids.Offset, task}
-		if q.Idle() > 0 && q.head.Load() == t && q.Withdraw() {
+		if q.Idle() > 0 && q.begun.Load() == t && q.Withdraw() { // so t is the head, and nothing is left behind
 			q.handOverAt(t, item)
 			if q.Pushed() > t+1 && q.IsReady() {
 				q.HandOver() // others could not be before this one was
@@ -159,7 +161,7 @@ func (q *Queue[T]) handOverAt(t uint64, item Item[T]) {
 // than Call.
 func (q *Queue[T]) HandOver() {
 	for q.Withdraw() {
-		var h Hand[T]
+		h := Hand[T]{limit: 1}
 		it, _ := q.claim(&h)
 		q.calls <- call[T]{h.seg, h.index, h.first, h.at, it} // if there was none after all, the worker looks
 		if !h.holds || q.Idle() == 0 || !q.IsReady() {
@@ -376,7 +378,7 @@ func (q *Queue[T]) Thaw() {
 
 // Oldest returns a ticket below which all tasks are done. It is the owner's, with its lock held.
 func (q *Queue[T]) Oldest() uint64 {
-	oldest := q.Pushed()
+	oldest := q.Claimed() // not Pushed: a ticket that was taken may have no segment yet
 	for _, seg := range q.segments.Segments() {
 		oldest = min(oldest, seg.Index()<<segmentBits)
 	}
