@@ -105,7 +105,7 @@ inline push() { // sets t and ok, or ok = false if there is no room; and called
 		t = tail; tail = tail + ok; accepted = accepted + ok; assert(!ok || !refusing) };
 	if :: !ok
 	:: else ->
-		d_step { called = idle > 0 && head == t; idle = idle - called }; if :: called -> // handOverAt
+		d_step { called = idle > 0 && begun == t; idle = idle - called }; if :: called -> // handOverAt
 			d_step { h = t; ok = word[t] == 0 || F == HAND_OVER_CLOSED;
 				if :: ok -> word[t] = 1 << 4 | ONE; begin(t) :: else fi };
 			if :: ok -> moveHead(1); d_step { if :: begun == t -> begun = t + 1 :: else fi; h = 0 }; calls ! t, 0

@@ -141,3 +141,27 @@ func TestStopRacesSleep(t *testing.T) {
 		cancel(nil)
 	}
 }
+
+// Once Resize(0) has returned and no task runs, none begins, however close a worker was to it.
+func TestResizeToZeroRacesWorkers(t *testing.T) {
+	p := newPool(t, &pool.Options{Workers: 3, Queue: 1 << 20})
+	var began atomic.Int64
+	one := func(context.Context) (int, error) { began.Add(1); return 0, nil }
+	for range 300 {
+		require.NoError(t, p.Resize(3))
+		_, err := p.SubmitAll(t.Context(), repeat(100, one))
+		require.NoError(t, err)
+		for p.Stats().Running == 0 && p.Stats().Queued > 0 {
+			runtime.Gosched()
+		}
+		require.NoError(t, p.Resize(0))
+		for p.Stats().Running > 0 {
+			runtime.Gosched()
+		}
+		before := began.Load()
+		for range 20 {
+			runtime.Gosched()
+		}
+		require.Equal(t, before, began.Load(), "%+v", p.Stats())
+	}
+}

@@ -114,7 +114,7 @@ func (p *Pool[T, R]) nextUnrun() []saver.Entry[R] {
 	why := p.notRunError(p.unrun)
 	var unrun []saver.Entry[R]
 	for len(unrun) < saver.MaxBatch {
-		it, _, found := p.queue.Next(&p.reaper)
+		it, _, found := p.queue.NextOwned(&p.reaper)
 		if found == queue.None {
 			break
 		}

@@ -43,7 +43,7 @@ const (
 func (p *Pool[T, R]) wakeAndUnlock() {
 	p.refillLocked()
 	p.hireLocked()
-	p.gates.Leave.Set(p.phase >= aborting || p.crew > p.target) // these two first; then look who sleeps
+	p.queue.TurnAway(p.phase >= aborting || p.crew > p.target) // these two first; then look who sleeps
 	p.gates.Settle.Set(p.phase != open || p.quiet != nil)
 	leave, come := 0, false
 	if p.surplusLocked() {

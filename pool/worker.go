@@ -156,7 +156,7 @@ func (p *Pool[T, R]) next(w *worker[T, R]) (it queue.Item[T], ok bool) {
 	}
 	locking := w.outcome != succeeded
 	for {
-		if locking || p.gates.Leave.Load() {
+		if locking {
 			it, found, stays := p.nextLocking(w)
 			if found != queue.None || !stays {
 				return it, stays
@@ -170,9 +170,8 @@ func (p *Pool[T, R]) next(w *worker[T, R]) (it queue.Item[T], ok bool) {
 		}
 		switch found {
 		case queue.None:
-		case queue.Frozen: // by Stats, which has mu
-			p.mu.Lock()
-			p.mu.Unlock()
+		case queue.Frozen: // by Stats, or for a worker that is to leave
+			locking = true
 		default:
 			p.taken(w, found)
 			return it, true
@@ -189,7 +188,8 @@ func (p *Pool[T, R]) sleep(w *worker[T, R], waiter *queue.Waiter) (it queue.Item
 	if p.gates.Settle.Load() {
 		locking = p.tellQuiet()
 	}
-	if (locking || p.gates.Leave.Load() || p.queue.IsReady()) && p.queue.Withdraw() {
+	locking = locking || p.queue.TurnsAway()
+	if (locking || p.queue.IsReady()) && p.queue.Withdraw() {
 		return it, queue.None, locking
 	}
 	it, found = p.queue.Sleep(&w.hand)
@@ -247,7 +247,7 @@ func (p *Pool[T, R]) nextLocking(w *worker[T, R]) (it queue.Item[T], found queue
 		p.crew--
 		return it, queue.None, false
 	}
-	it, _, found = p.queue.Next(&w.hand)
+	it, _, found = p.queue.NextOwned(&w.hand)
 	return it, found, true
 }
 
@@ -266,7 +266,7 @@ func (p *Pool[T, R]) hireLocked() {
 		}
 	case p.crew < p.target && p.queue.Idle() == 0 && p.queue.IsReady():
 		w := &worker[T, R]{job: p.saver.NewJob(nil, nil)}
-		it, _, found := p.queue.Next(&w.hand)
+		it, _, found := p.queue.NextOwned(&w.hand)
 		if found == queue.None {
 			return
 		}

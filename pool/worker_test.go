@@ -227,6 +227,31 @@ func TestTasksStartInOrder(t *testing.T) {
 	})
 }
 
+// The next worker goes on where the last one has left, also in the middle of a claim.
+func TestTasksStartInOrderAfterResize(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 1})
+		var started []store.ID // by the only worker
+		var tasks []task
+		for i := range 600 {
+			tasks = append(tasks, func(context.Context) (int, error) {
+				if started = append(started, store.ID(i+1)); i%50 == 7 {
+					return 0, p.Resize(0)
+				}
+				return 0, nil
+			})
+		}
+		_, err := p.SubmitAll(t.Context(), tasks)
+		require.NoError(t, err)
+		for range 12 {
+			synctest.Wait()
+			require.NoError(t, p.Resize(1))
+		}
+		require.NoError(t, p.Stop(t.Context()))
+		assert.Equal(t, idsFromTo(1, 600), started)
+	})
+}
+
 // ants #26, #70, #154, #336, #374: never more tasks at once than workers, also
 // while their number changes. Counted inside the tasks.
 func TestNeverMoreThanWorkers(t *testing.T) {

@@ -34,7 +34,7 @@ type Segment[S any] struct {
 	Body  S
 }
 
-// Index returns the index under which the segment was added last.
+// Index returns the index under which the segment was added last, or Max while it is being added.
 func (s *Segment[S]) Index() uint64 { return s.index.Load() }
 
 type table[S any] struct {
@@ -77,10 +77,10 @@ func (t *table[S]) find(index uint64) *Segment[S] {
 // dense IDs of machines that are told apart by the upper bits, there are few collisions.
 func (t *table[S]) home(index uint64) uint64 { return index * 0x9e3779b97f4a7c15 >> t.shift }
 
-// add is for a segment whose index is not there. Directory.mu must be held.
-func (t *table[S]) add(seg *Segment[S]) {
+// add is for a segment that is not there, under an index that is not there. Directory.mu must be held.
+func (t *table[S]) add(seg *Segment[S], index uint64) {
 	t.live++
-	for i := t.home(seg.Index()); ; i++ {
+	for i := t.home(index); ; i++ {
 		entry := &t.entries[i&uint64(len(t.entries)-1)]
 		switch entry.Load() {
 		case nil:
@@ -99,7 +99,7 @@ func (t *table[S]) add(seg *Segment[S]) {
 func (t *table[S]) segments() []*Segment[S] {
 	var segs []*Segment[S]
 	for i := range t.entries {
-		if seg := t.entries[i].Load(); seg != nil && seg != t.gone {
+		if seg := t.entries[i].Load(); seg != nil && seg.Index() != Max {
 			segs = append(segs, seg)
 		}
 	}
@@ -146,11 +146,12 @@ func (d *Directory[S]) FindOrAdd(index uint64, fresh func(index uint64) *Segment
 	if seg == nil {
 		return nil
 	}
-	seg.index.Store(index)
+	seg.index.Store(Max) // until it is in its place: who kept it when it was removed sees no index that is not found
 	if t.used == len(t.entries)/2 {
 		t = d.rebuild(t)
 	}
-	t.add(seg)
+	t.add(seg, index)
+	seg.index.Store(index)
 	return seg
 }
 
@@ -159,7 +160,7 @@ func (d *Directory[S]) FindOrAdd(index uint64, fresh func(index uint64) *Segment
 func (d *Directory[S]) rebuild(old *table[S]) *table[S] {
 	t := newTable(max(smallest, 1<<bits.Len(uint(3*old.live))), old.gone)
 	for _, seg := range old.segments() {
-		t.add(seg)
+		t.add(seg, seg.Index())
 	}
 	d.table.Store(t)
 	return t

@@ -92,7 +92,7 @@ func TestSearchesAreShort(t *testing.T) {
 	} {
 		tab := newTable(2*n, at(Max))
 		for i := range uint64(n) {
-			tab.add(at(index(i)))
+			tab.add(at(index(i)), index(i))
 		}
 		steps := 0
 		for i := range uint64(n) {
@@ -175,4 +175,35 @@ func TestNoSegmentIsMadeInVain(t *testing.T) {
 	assert.Len(t, d.Segments(), segments)
 	made := after.Mallocs - before.Mallocs
 	assert.Less(t, made, uint64(segments+200), "a segment is one allocation")
+}
+
+// Who keeps a segment that was removed, and sees it under its new index, finds it there.
+func TestIndexIsSeenLast(t *testing.T) {
+	const n = 50_000
+	var d Directory[struct{}]
+	seg := add(&d, 0)
+	var removing atomic.Uint64 // segments below it may be gone
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for index := uint64(1); index <= n; index++ {
+			removing.Store(index)
+			d.Remove(seg, nil)
+			d.FindOrAdd(index, func(uint64) *Segment[struct{}] { return seg })
+			for range index % 8 {
+				runtime.Gosched()
+			}
+		}
+	})
+	for last := uint64(0); last < n; {
+		index := seg.Index()
+		if index == last || index == Max {
+			continue
+		}
+		last = index
+		if d.Find(index) == nil && removing.Load() <= index {
+			assert.Fail(t, "it is not found", "index %d", index)
+			break
+		}
+	}
+	wg.Wait()
 }

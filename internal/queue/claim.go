@@ -14,7 +14,8 @@ import (
 //	bits  0-31  done: a bit for each task, set when it has ended
 //	bits 32-37  begun: how many tasks workers have taken, from the first on
 //	bits 38-43  size: how many tasks there are
-//	bits 44-62  tag: the lower bits of the segment's index, and 1 more
+//	bits 44-53  tag: the lower bits of the segment's index, and 1 more
+//	bits 54-61  touched: how often the owner has changed the word, so that others have to load it again
 //	bit     63  frozen: the word does not change now
 //
 // Who makes the claim has begun its first task. To take another, and to end one, is a
@@ -32,8 +33,10 @@ const (
 	oneBegun  = 1 << 32
 	sizeShift = 38
 	tagShift  = 44
-	tagBits   = 18      // of the index; with 1 more, no claim is 0
-	frozen    = 1 << 63 // in a claim of size 0: the head is closed
+	tagBits   = 9 // of the index; with 1 more, no claim is 0
+	oneTouch  = 1 << 54
+	touches   = 255 * oneTouch
+	frozen    = 1 << 63 // in a claim of none: the head is closed
 )
 
 func tagOf(index uint64) uint64 { return 1 + index&(1<<tagBits-1) }
@@ -44,7 +47,12 @@ func newClaim(index, size uint64) claim {
 
 // isOf reports whether the claim was made in the segment with that index, or, if what holds the word has
 // been used for others since, perhaps in one of these.
-func (c claim) isOf(index uint64) bool { return uint64(c)&^frozen>>tagShift == tagOf(index) }
+func (c claim) isOf(index uint64) bool { return uint64(c)>>tagShift&(2<<tagBits-1) == tagOf(index) }
+
+// isClosed reports whether nobody may make a claim here.
+func (c claim) isClosed(index uint64) bool { return c.isOf(index) && c.size() == 0 && c&frozen != 0 }
+
+func (c claim) touched() claim { return c&^touches | (c+oneTouch)&touches }
 
 func (c claim) size() uint64  { return uint64(c) >> sizeShift & 63 }
 func (c claim) begun() uint64 { return uint64(c) >> 32 & 63 }
@@ -92,7 +100,7 @@ type Found int
 // What a search may have found.
 const (
 	None    Found = iota // no task waits
-	Frozen               // the owner counts: take its lock, and try again
+	Frozen               // the owner counts, or turns workers away: take its lock, and try again
 	Another              // the next task of the same claim
 	Claimed              // the first task of a new claim
 	Helped               // a task of another's claim
@@ -105,6 +113,16 @@ const (
 // After a task that was handed over it does not look for another, and says None: most of the time none
 // waits, and the caller looks again before it sleeps.
 func (q *Queue[T]) Next(h *Hand[T]) (it Item[T], waiter *Waiter, found Found) {
+	return q.next(h, false)
+}
+
+// NextOwned is Next for the owner, with its lock held: it is not turned away.
+func (q *Queue[T]) NextOwned(h *Hand[T]) (it Item[T], waiter *Waiter, found Found) {
+	return q.next(h, true)
+}
+
+// next looks whether it is turned away between the load of a claim and the compare-and-swap: see TurnAway.
+func (q *Queue[T]) next(h *Hand[T], owned bool) (it Item[T], waiter *Waiter, found Found) {
 	if h.seg != nil {
 		word := h.word()
 		for {
@@ -112,7 +130,7 @@ func (q *Queue[T]) Next(h *Hand[T]) (it Item[T], waiter *Waiter, found Found) {
 			if !h.holds && h.seg.Index() != h.index {
 				break // the claim is over
 			}
-			if w&frozen != 0 {
+			if w&frozen != 0 || !owned && q.turnsAway.Load() {
 				return it, nil, Frozen
 			}
 			to := w
@@ -146,7 +164,7 @@ func (q *Queue[T]) Next(h *Hand[T]) (it Item[T], waiter *Waiter, found Found) {
 		h.given = false
 		return it, waiter, None
 	}
-	it, found = q.claim(h)
+	it, found = q.claim(h, owned)
 	return it, waiter, found
 }
 
@@ -188,15 +206,16 @@ func (q *Queue[T]) over(seg *directory.Segment[segment[T]], w claim) {
 	}
 }
 
-// claim makes a claim at the head, or takes a task from another's.
-func (q *Queue[T]) claim(h *Hand[T]) (it Item[T], found Found) {
+// claim makes a claim at the head, or takes a task from another's. A worker that has made none yet, so that
+// its limit is 0, first takes up what workers that are gone have left.
+func (q *Queue[T]) claim(h *Hand[T], owned bool) (it Item[T], found Found) {
 	for {
 		head := q.head.Load()
 		if q.isDrained(head) {
 			return it, None
 		}
-		if q.isLeftBehind(head) {
-			if it, found = q.help(h); found != None {
+		if h.limit == 0 || q.isLeftBehind(head) {
+			if it, found = q.help(h, owned); found != None {
 				return it, found
 			}
 		}
@@ -210,7 +229,7 @@ func (q *Queue[T]) claim(h *Hand[T]) (it Item[T], found Found) {
 			if q.head.Load() != head {
 				continue
 			}
-			return q.help(h)
+			return q.help(h, owned)
 		}
 		n := min(ready, h.limit)
 		if n > 1 {
@@ -221,9 +240,9 @@ func (q *Queue[T]) claim(h *Hand[T]) (it Item[T], found Found) {
 		w := claim(word.Load())
 		switch {
 		case seg.Index() != index: // the head has moved on
-		case w.isOf(index) && w.size() == 0:
+		case w.isClosed(index), !owned && q.turnsAway.Load():
 			return it, Frozen
-		case w.isOf(index):
+		case w.isOf(index) && w.size() > 0:
 			q.head.CompareAndSwap(head, head+w.size())
 		case word.CompareAndSwap(uint64(w), uint64(newClaim(index, n))):
 			q.moveHead(head, n)
@@ -264,7 +283,7 @@ func (q *Queue[T]) share(head uint64) uint64 {
 }
 
 // help takes a task from the oldest claim that has one which nobody has begun.
-func (q *Queue[T]) help(h *Hand[T]) (it Item[T], found Found) {
+func (q *Queue[T]) help(h *Hand[T], owned bool) (it Item[T], found Found) {
 	for {
 		seg, index, i, ok := q.oldest()
 		if !ok {
@@ -274,7 +293,7 @@ func (q *Queue[T]) help(h *Hand[T]) (it Item[T], found Found) {
 		w := claim(word.Load())
 		switch {
 		case seg.Index() != index || w.begun() == w.size(): // it was taken meanwhile
-		case w&frozen != 0:
+		case w&frozen != 0, !owned && q.turnsAway.Load():
 			return it, Frozen
 		case word.CompareAndSwap(uint64(w), uint64(w+oneBegun)):
 			h.size = 0

@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"testing"
@@ -77,7 +78,8 @@ func TestClaimIsNotLeftBehind(t *testing.T) {
 func TestClaimsAreShares(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
 	for _, c := range []struct{ workers, waiting, most int }{
-		{1, 7, 1}, {1, 15, 1}, {1, 16, 2}, {2, 31, 1}, {2, 100, 6}, {2, 10_000, 32}, {1000, 10_000, 32}, {1000, 100, 4}, {3, 100, 4},
+		{1, 7, 1}, {1, 31, 1}, {1, 32, 2}, {2, 31, 1}, {2, 100, 6}, {2, 10_000, 32}, {1000, 10_000, 32}, {1000, 100, 4}, {3, 100, 4},
+		{math.MaxInt, 100, 4},
 	} {
 		q := queue.New[int](10_000)
 		q.SetWorkers(c.workers)

@@ -173,7 +173,7 @@ func (m *model) pushAll(arg int) {
 	}
 	want := 0
 	if m.pushed() < ids.End {
-		want = min(len(tasks), int(ids.End-m.pushed()), m.room())
+		want = int(min(uint64(len(tasks)), ids.End-m.pushed(), uint64(m.room())))
 	}
 	push, other := m.q.PushAll, m.q.PushShut
 	if m.tailShut {

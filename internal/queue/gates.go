@@ -10,7 +10,7 @@ import "sync/atomic"
 //	         or somebody waits for room                                                    lockForSubmit
 //	Hire     a worker may have to be started, or the pool   Submit, after it has put       wakeAndUnlock
 //	         is aborting                                    its task in
-//	Leave    a worker may have to leave                     a worker, before each task     wakeAndUnlock
+//	away     (TurnAway) a worker may have to leave          a worker, for each task        wakeAndUnlock
 //	Settle   the pool drains, or somebody waits until       a worker, before it sleeps     wakeAndUnlock,
 //	         nothing runs                                                                  Wait
 //	roomAt   somebody waits for room                        a worker, after each claim     refillLocked
@@ -22,10 +22,10 @@ import "sync/atomic"
 // They are read for each task and seldom written, and have a cache line of their own. For that
 // reason the methods that are called often do not store what is there already.
 type Gates struct {
-	_                   cacheLinePad
-	Hire, Leave, Settle Gate
-	roomAt              atomic.Uint64 // a worker that sees as many tasks claimed is to take mu
-	_                   cacheLinePad
+	_            cacheLinePad
+	Hire, Settle Gate
+	roomAt       atomic.Uint64 // a worker that sees as many tasks claimed is to take mu
+	_            cacheLinePad
 }
 
 // A Gate is open or, if it is set, shut.

@@ -144,3 +144,32 @@ func TestHandOver(t *testing.T) {
 		assert.True(t, q.IsCleared())
 	})
 }
+
+// A worker that is always handed the newest task as it falls asleep still takes up what a slow one has left
+// behind in its claim.
+func TestHandOverLeavesNothingBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := queue.New[int](1000)
+		q.SetWorkers(2)
+		_, n := q.PushAll(all, make([]int, 10))
+		require.Equal(t, 10, n)
+		var slow, h queue.Hand[int]
+		_, move := q.BeginClaim(&slow, 10)
+		move()
+		left, later := 9, 0 // of those that have not begun, and of those that have and were pushed after them
+		for left > 0 {
+			q.Announce()
+			go q.Push(all, 0)
+			_, found := q.Sleep(&h)
+			for found != queue.None {
+				if h.Ticket() < 10 {
+					left--
+				} else {
+					later++
+				}
+				_, _, found = q.Next(&h)
+			}
+			require.LessOrEqual(t, later, 2*64)
+		}
+	})
+}

@@ -3,6 +3,7 @@ package queue
 
 import (
 	"fmt"
+	"math"
 	"math/bits"
 	"runtime"
 	"sync"
@@ -35,7 +36,6 @@ type Queue[T any] struct {
 	segments directory.Directory[segment[T]]
 	spare    []*directory.Segment[segment[T]] // to be used; guarded by the directory's lock
 	frozen   []*atomic.Uint64                 // claims, by Freeze; the owner's
-	closed   uint64                           // what was in the place of the claim that close has taken; the owner's
 	workers  atomic.Uint64                    // how many there may be
 	sharers  atomic.Uint64                    // how many of them can run at once: they share what waits; see share
 
@@ -53,7 +53,8 @@ type Queue[T any] struct {
 	_        cacheLinePad
 
 	*Idlers[T]
-	waiters sync.Pool // of *Waiter
+	turnsAway atomic.Bool
+	waiters   sync.Pool // of *Waiter
 }
 
 // cacheLinePad keeps what is before and after it out of one cache line, also of
@@ -107,11 +108,40 @@ func New[T any](capacity int) *Queue[T] {
 	return q
 }
 
-// SetWorkers says how many workers there may be. It is the owner's.
+// SetWorkers says how many workers there may be. It is the owner's. More than any machine has count as fewer:
+// a multiple of their number must not turn over.
 func (q *Queue[T]) SetWorkers(n int) {
-	q.workers.Store(uint64(max(1, n)))
-	q.sharers.Store(uint64(max(1, min(n, runtime.GOMAXPROCS(0)))))
+	q.workers.Store(uint64(max(1, min(n, math.MaxInt32))))
+	q.sharers.Store(uint64(max(2, min(n, runtime.GOMAXPROCS(0)))))
 }
+
+// TurnAway keeps workers from beginning tasks, or lets them: Next says Frozen meanwhile, and only the owner
+// takes tasks, by NextOwned. It is the owner's, with its lock held. When it has returned, no Next is under way
+// that could still take one.
+func (q *Queue[T]) TurnAway(on bool) {
+	if q.turnsAway.Load() == on {
+		return
+	}
+	q.turnsAway.Store(on)
+	if !on {
+		return
+	}
+	// Whoever has loaded a claim and has not looked at turnsAway yet sees it set. All others have to load
+	// again: each claim that somebody could take from changes, and the place of the one at the head.
+	q.touchHead()
+	for _, seg := range q.segments.Segments() {
+		index := seg.Index()
+		for i := range seg.Body.claims {
+			word := &seg.Body.claims[i]
+			for w := claim(word.Load()); w.isOf(index) && w.begun() < w.size() && !word.CompareAndSwap(uint64(w), uint64(w.touched())); {
+				w = claim(word.Load())
+			}
+		}
+	}
+}
+
+// TurnsAway reports whether it does.
+func (q *Queue[T]) TurnsAway() bool { return q.turnsAway.Load() }
 
 // Push adds a task at the back, and hands it over if a worker is idle. It returns the task's ID. It fails
 // if there is no room, if the tail is shut, or if the next ticket has no ID in ids. It may be called from
@@ -132,7 +162,7 @@ func (q *Queue[T]) Push(ids Range, task T) (id uint64, ok bool) {
 			continue
 		}
 		item := Item[T]{t + ids.Offset, task}
-		if q.Idle() > 0 && q.head.Load() == t && q.Withdraw() {
+		if q.Idle() > 0 && q.begun.Load() == t && q.Withdraw() { // so t is the head, and nothing is left behind
 			q.handOverAt(t, item)
 			if q.Pushed() > t+1 && q.IsReady() {
 				q.HandOver() // others could not be before this one was
@@ -151,7 +181,8 @@ func (q *Queue[T]) Push(ids Range, task T) (id uint64, ok bool) {
 func (q *Queue[T]) handOverAt(t uint64, item Item[T]) {
 	seg, i := q.segmentFor(t), t%segmentSize
 	word := &seg.Body.claims[i]
-	if w := claim(word.Load()); w.isOf(seg.Index()) || !word.CompareAndSwap(uint64(w), uint64(newClaim(seg.Index(), 1))) {
+	w := claim(word.Load())
+	if w.isClosed(seg.Index()) || q.turnsAway.Load() || !word.CompareAndSwap(uint64(w), uint64(newClaim(seg.Index(), 1))) {
 		seg.Body.put(i, item)
 		q.calls <- call[T]{}
 		return
@@ -164,8 +195,8 @@ func (q *Queue[T]) handOverAt(t uint64, item Item[T]) {
 // than Call.
 func (q *Queue[T]) HandOver() {
 	for q.Withdraw() {
-		var h Hand[T]
-		it, _ := q.claim(&h)
+		h := Hand[T]{limit: 1}
+		it, _ := q.claim(&h, false)
 		q.calls <- call[T]{h.seg, h.index, h.first, h.at, it} // if there was none after all, the worker looks
 		if !h.holds || q.Idle() == 0 || !q.IsReady() {
 			return
@@ -381,7 +412,7 @@ func (q *Queue[T]) Thaw() {
 
 // Oldest returns a ticket below which all tasks are done. It is the owner's, with its lock held.
 func (q *Queue[T]) Oldest() uint64 {
-	oldest := q.Pushed()
+	oldest := q.Claimed() // not Pushed: a ticket that was taken may have no segment yet
 	for _, seg := range q.segments.Segments() {
 		oldest = min(oldest, seg.Index()<<segmentBits)
 	}
@@ -390,7 +421,15 @@ func (q *Queue[T]) Oldest() uint64 {
 
 // close keeps workers from claiming tasks at the head, until open is called: the claim of the next one
 // is taken. Both are the owner's.
-func (q *Queue[T]) close() {
+func (q *Queue[T]) close() { q.changeHead(func(w claim) claim { return w.touched() | frozen }) }
+
+func (q *Queue[T]) open() { q.changeHead(func(w claim) claim { return w &^ frozen }) }
+
+// touchHead has whoever is about to claim tasks at the head look again.
+func (q *Queue[T]) touchHead() { q.changeHead(claim.touched) }
+
+// changeHead changes what stands in the place of the claim to come at the head, a claim of none.
+func (q *Queue[T]) changeHead(to func(claim) claim) {
 	for {
 		h := q.head.Load()
 		index := h >> segmentBits
@@ -405,20 +444,18 @@ func (q *Queue[T]) close() {
 		}
 		word := &seg.Body.claims[h%segmentSize]
 		w := claim(word.Load())
+		none := w
+		if !w.isOf(index) {
+			none = newClaim(index, 0)
+		}
 		switch {
 		case seg.Index() != index:
-		case w.isOf(index):
+		case none.size() > 0:
 			q.head.CompareAndSwap(h, h+w.size())
-		case word.CompareAndSwap(uint64(w), uint64(newClaim(index, 0))|frozen):
-			q.closed = uint64(w)
+		case word.CompareAndSwap(uint64(w), uint64(to(none))):
 			return
 		}
 	}
-}
-
-func (q *Queue[T]) open() {
-	h := q.head.Load()
-	q.segments.Find(h >> segmentBits).Body.claims[h%segmentSize].Store(q.closed)
 }
 
 // ready returns how many tasks are published from a slot on without a gap, up to the end of a word.

@@ -280,3 +280,15 @@ func TestSegmentsAreForgotten(t *testing.T) {
 	q.End(&slow)
 	require.True(t, q.IsCleared())
 }
+
+// A ticket that was taken counts as one that is not done, also before there is a segment for it.
+func TestOldestMeetsPush(t *testing.T) {
+	q := queue.New[int](10)
+	publish := q.BeginPush(1)
+	assert.Zero(t, q.Oldest())
+	publish()
+	var h queue.Hand[int]
+	_, ok := take(q, &h)
+	require.True(t, ok)
+	assert.Zero(t, q.Oldest())
+}
