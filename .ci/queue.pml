@@ -1,21 +1,19 @@
 // The handshakes of internal/queue and of pool in Promela, for spin. .ci/model explores all states of it, and
-// those of it with each fault, which has to be found.
+// those of it with each fault F, which has to be found.
 //
 // A step is an atomic operation of the code, or several where that loses nothing: loads whose compare-and-swap
 // fails if one is stale; a walk along claims, since what has begun stays so; what only mu guards. A claim takes
 // 1 or 2 tasks, at random: the code looks at the clock and at what waits. Left out: Freeze, headSeen, help for
-// claims that are left behind, batches, IDs, the cancel, Resize, Wait, tasks that fail; and segments: there is
-// one. But all who wait for a task share a slot, as if its segment were used again and again.
+// claims that are left behind, IDs, the cancel, Resize, Wait, tasks that fail; and segments: there is one, but
+// all who wait for a task share a slot, as if it were used again and again.
 //
-// LINE is the queue alone; in AWAIT two wait for a task, and one of them may give up; POOL has mu: room, workers
-// that are started and leave, Stop. There are up to WORKERS, and SUBS submit PER tasks each, with room for CAP.
-// With LONG, for two workers, a task runs until two run or all have begun: none waits while a worker sleeps or
-// could be started.
+// There are up to WORKERS, CREW at first, whose processes are FIRST and up. SUBS submit PER tasks each, BATCH
+// at once, with room for CAP. In AWAIT two wait for a task, and one may give up. In POOL there is a Stop. With
+// LONG a task runs until two run or all have begun: none waits while a worker sleeps or could be started.
 mtype = { NO_FAULT, LOOK_THEN_ANNOUNCE, HEAD_FIRST, TAKE_BLINDLY, PUSH_DOES_NOT_LOOK, HAND_OVER_ONE,
 	LOOK_THEN_JOIN, TELL_THEN_END, LEAVE_TOKEN, GO_MISSED, ROOM_LATE, TAIL_UNSHUT, SETTLE_LATE, HIRE_NOT_AGAIN }; // F is one
 mtype = { ANOTHER, CLAIMED, HELPED, HANDED }; // what a search has found
 #define NONE 0
-
 #define BIT(t) (1 << (t))
 #define NOBODY 99 // no claim; no number of tasks
 #define ONE 4 // the word of a claim: 2 bits done, 2 begun, 2 size
@@ -23,14 +21,13 @@ mtype = { ANOTHER, CLAIMED, HELPED, HANDED }; // what a search has found
 #define SIZE(w) ((w) >> 4)
 
 byte tail, head, begun, published, word[SUBS * PER + 1], idle; // published: a set of tasks, as those below
-bool shut; // the tail's bit: Push sees both at once
 chan calls = [0] of { byte, byte }; // a claim and the task's place in it; NOBODY: none
-bool mu, refusing; // refusing: Stop has shut the tail
+bool mu, shut, refusing; // shut: the tail's bit, which Push sees at once; refusing: Stop has set it
 byte accepted, started, ended, submitted; // submitted: how many submitters have ended; for the assertions
 #define ALL_BEGUN (submitted == SUBS && started == BIT(accepted) - 1)
 #define TWO_RUN ((started & ~ended) & (started & ~ended) - 1)
 
-#define TEMPORARIES mtype found; byte h, i, n, w, first, at; bool ok
+#define TEMPORARIES mtype found; bool ok, come; byte h, i, n, w, first, at, leaving
 #define CLEAR h = 0; i = 0; n = 0; w = 0
 #define LOCK atomic { !mu -> mu = true }
 
@@ -46,16 +43,12 @@ inline oldest() { // within a step: sets i and w, and ok if there is one
 	:: else -> break od;
 	begun = i
 }
-
 inline claim(most) { // sets found and, if that is a task, first and at
-	do :: atomic {
-		h = head; w = word[h]; n = published >> h & 3;
-		if :: begun == h && tail == h -> break
-		:: else fi;
+	do :: atomic { h = head; w = word[h]; n = published >> h & 3;
+		if :: begun == h && tail == h -> break :: else fi;
 		if :: !(n & 1) -> n = 0
 		:: n & 1 && w -> n = SIZE(w)
-		:: n & 1 && !w ->
-			if :: most == 2 && n == 3 -> n = 2 :: n = 1 fi;
+		:: n & 1 && !w -> if :: most == 2 && n == 3 -> n = 2 :: n = 1 fi;
 			found = CLAIMED; first = h; begin(h);
 			if :: F == HEAD_FIRST -> head = h + n :: else -> word[h] = n << 4 | ONE fi fi };
 		if :: n > 0 ->
@@ -63,44 +56,38 @@ inline claim(most) { // sets found and, if that is a task, first and at
 			if :: found == CLAIMED -> if :: n == 1 -> moveBegun() :: else fi; break :: else fi
 		:: else -> // help
 			if :: F == TAKE_BLINDLY -> d_step { oldest() } :: else fi;
-			d_step {
-				if :: F != TAKE_BLINDLY -> oldest() :: else fi;
+			d_step { if :: F != TAKE_BLINDLY -> oldest() :: else fi;
 				if :: ok -> word[i] = w + ONE; first = i; at = BEGUN(w); found = HELPED; begin(i + at) :: else fi };
 			break fi od;
 	atomic { ok = false; CLEAR }
 }
-
 inline isReady() { // sets ok
-	do :: atomic {
-		h = head; w = word[h]; n = published >> h & 1; ok = n && !w;
+	do :: atomic { h = head; w = word[h]; n = published >> h & 1; ok = n && !w;
 		if :: ok || begun == h && tail == h -> break :: else fi };
 		if :: n -> moveHead(SIZE(w))
 		:: else -> d_step { oldest() }; if :: ok || head == h -> break :: else fi fi od;
 	atomic { CLEAR }
 }
-
 inline handOver() {
 	do :: withdraw();
 		if :: !ok -> break :: else -> claim(1) fi;
-		if :: found == NONE -> calls ! NOBODY, 0; break :: else -> calls ! first, at fi;
-		atomic { found = NONE; first = 0; at = 0 };
+		if :: found == NONE -> calls ! NOBODY, 0; break
+		:: else -> calls ! first, at; atomic { found = NONE; first = 0; at = 0 } fi;
 		if :: idle == 0 || F == HAND_OVER_ONE -> break :: else -> isReady() fi;
 		if :: !ok -> break :: else fi od;
 	ok = false
 }
-
 inline push() { // sets t and ok, or ok = false if there is no room
 	if :: F == TAIL_UNSHUT -> ok = !shut :: else fi;
-	d_step {
-		ok = (F == TAIL_UNSHUT -> ok : !shut) && tail - head < CAP;
-		t = tail; tail = tail + ok; accepted = accepted + ok; assert(!ok || !refusing) };
+	d_step { ok = (F == TAIL_UNSHUT -> ok : !shut) && tail - head + BATCH <= CAP;
+		t = tail; tail = tail + ok * BATCH; accepted = accepted + ok * BATCH; assert(!ok || !refusing) };
 	if :: !ok -> goto noRoom
-	:: else -> d_step { ok = idle > 0 && head == t; idle = idle - ok } fi;
+	:: else -> d_step { ok = BATCH == 1 && idle > 0 && head == t; idle = idle - ok } fi;
 	if :: ok ->
 		d_step { word[t] = 1 << 4 | ONE; begin(t); h = t };
 		moveHead(1); moveBegun(); h = 0; calls ! t, 0; ok = false;
 		if :: tail > t + 1 && F != PUSH_DOES_NOT_LOOK -> isReady() :: else fi
-	:: else -> d_step { published = published | BIT(t); ok = true } fi;
+	:: else -> d_step { published = published | BIT(BATCH) - 1 << t; ok = true } fi;
 	if :: ok -> handOver() :: else fi
 }
 
@@ -124,11 +111,9 @@ inline isPending() { // sets ok
 	:: else -> ok = true; break od;
 	atomic { CLEAR }
 }
-
 active [2] proctype getter() { // ok: the task has not ended
-	TEMPORARIES;
-	byte t, me = _pid + 1;
-	if :: t = 0 :: t = 1 fi;
+	TEMPORARIES, t, me = _pid + 1;
+	if :: t = 0 :: me == 1 -> t = 1 fi;
 	d_step { tail > t -> want[t] = want[t] | BIT(me) };
 	isPending();
 	if :: !ok -> goto done :: else fi;
@@ -139,9 +124,7 @@ again:	if :: d_step { waiter == 0 -> waiter = BIT(me) }
 		if :: missed & BIT(me) && F != GO_MISSED -> missed = missed & ~BIT(me); goto again :: else -> ok = false; goto done fi
 	:: ok && me == 2
 	:: !ok fi;
-	d_step {
-		ok = ((waiter | others) & BIT(me)) != 0;
-		waiter = waiter & ~BIT(me); others = others & ~BIT(me) };
+	d_step { ok = ((waiter | others) & BIT(me)) != 0; waiter = waiter & ~BIT(me); others = others & ~BIT(me) };
 	if :: ok || F == LEAVE_TOKEN :: else -> told[me] ? _ fi;
 	isPending();
 done:	assert(len(told[me]) == 0 && (ok || ended & BIT(t)))
@@ -150,16 +133,12 @@ done:	assert(len(told[me]) == 0 && (ok || ended & BIT(t)))
 #define takeOff(t)
 #define tellAll()
 #endif
-
-#ifndef POOL
-#define hire false
-#else
 mtype = { open, draining, over, serve, look, leave, gone };
 mtype phase = open;
 chan list = [SUBS] of { byte }; // of submitters who wait for room
 chan hired = [WORKERS] of { byte, byte };
-byte crew, goroutines, wake, ready, roomAt = NOBODY; // wake, ready: sets of submitters
-bool hire = true, settle;
+byte crew = CREW, goroutines = CREW, wake, ready, roomAt = NOBODY; // wake, ready: sets of submitters
+bool hire = CREW < WORKERS, settle;
 
 inline surplus() {
 	d_step { if :: phase == open -> ok = false :: else -> oldest(); ok = !ok && head == tail fi; i = 0; w = 0 }
@@ -172,13 +151,11 @@ inline refill() {
 	do :: len(list) == 0 -> roomAt = NOBODY; break
 	:: else -> move();
 		if :: ok -> d_step { list ? i; wake = wake | BIT(i); i = 0 }
-		:: else ->
-			if :: F == ROOM_LATE -> ok = head <= tail - CAP :: else fi;
+		:: else -> if :: F == ROOM_LATE -> ok = head <= tail - CAP :: else fi;
 			roomAt = tail + 1 - CAP;
 			if :: (F == ROOM_LATE -> ok : head <= tail - CAP) -> break :: else fi fi od
 }
-inline mayHire() { if :: hire -> isReady() :: else -> ok = false fi } // sets ok
-
+inline mayHire() { ok = false; if :: POOL -> if :: hire -> isReady() :: else fi :: else fi } // sets ok
 inline wakeAndUnlock() {
 	do :: refill();
 		hire = crew < WORKERS; // first; then look
@@ -200,54 +177,41 @@ inline wakeAndUnlock() {
 		if :: ok -> LOCK :: else -> break fi od
 }
 
+#if POOL
 active proctype stop() {
-	TEMPORARIES, come;
-	byte leaving;
-	if :: true -> submitted == SUBS && ended == BIT(accepted) - 1 :: true fi; // after all, or at any time
+	TEMPORARIES;
+	if :: true -> submitted == SUBS && ended == BIT(accepted) - 1 :: BATCH == 1 fi; // after all, or at any time
 	LOCK;
-	d_step { phase = draining; do :: len(list) > 0 -> list ? i; wake = wake | BIT(i) :: else -> break od; i = 0 };
-	d_step { shut = true; refusing = true };
+	d_step { phase = draining; shut = true; refusing = true;
+		do :: len(list) > 0 -> list ? i; wake = wake | BIT(i) :: else -> break od; i = 0 };
 	wakeAndUnlock();
 	phase == over
 }
 #endif
-
 active [SUBS] proctype submitter() {
-	TEMPORARIES, come, waits;
-	byte t, todo = PER, leaving, me = _pid - 1;
+	TEMPORARIES, t, todo = PER, me = _pid - 1;
+	bool waits;
 	do :: todo == 0 -> break
-	:: else -> todo--; push();
-#ifdef POOL
+	:: else -> todo = todo - BATCH; push();
 		mayHire();
-		if :: ok -> LOCK :: else -> goto sent fi;
-		goto unlock;
-noRoom:	LOCK;
+		if :: ok -> LOCK; goto unlock :: else -> goto sent fi;
+noRoom:		LOCK;
 		if :: phase != open // refused
 		:: else -> shut = true; refill(); ok = false;
 			if :: len(list) == 0 -> move() :: else fi;
 			if :: !ok -> waits = true; list ! me :: else fi fi;
 unlock:		wakeAndUnlock();
 		if :: waits -> atomic { ready >> me & 1 -> ready = ready & ~BIT(me); waits = false } :: else fi;
-sent:		skip;
-#else
-noRoom:		skip;
-#endif
-		atomic { ok = false; t = 0 } od;
+sent:		atomic { ok = false; t = 0 } od;
 	submitted++
 }
-
 active [WORKERS] proctype worker() {
-	TEMPORARIES, come, holds, given, locking;
-	byte hf = NOBODY, ha, leaving;
+	TEMPORARIES, hf = NOBODY, ha;
+	bool holds, given, locking;
 	mtype then;
-#ifdef POOL
-endHired: hired ? first, at -> found = CLAIMED; goto taken;
-#endif
-next:
-#ifdef LONG
-	if :: holds -> ALL_BEGUN || TWO_RUN :: else fi;
-#endif
-#ifdef POOL
+	if :: _pid < FIRST + CREW -> goto next :: else fi;
+endHired: hired ? first, at; found = CLAIMED; goto taken;
+next:	if :: LONG && holds -> ALL_BEGUN || TWO_RUN :: else fi;
 	if :: !locking -> goto end :: else fi;
 	LOCK; locking = false; surplus();
 	if :: ok -> crew--; then = leave :: else -> claim(2); then = (found == NONE -> look : serve) fi;
@@ -258,11 +222,9 @@ unlock:	wakeAndUnlock();
 	:: then == serve -> goto next
 	:: then == look fi;
 end:
-#endif
 	if :: hf == NOBODY -> goto search :: else fi;
 	if :: F == TELL_THEN_END && holds -> takeOff(hf + ha) :: else fi;
-	d_step {
-		w = word[hf];
+	d_step { w = word[hf];
 		if :: holds -> w = w | BIT(ha); ended = ended | BIT(hf + ha) :: else fi;
 		if :: BEGUN(w) < SIZE(w) -> n = BEGUN(w); w = w + ONE; begin(hf + n); found = ANOTHER :: else fi;
 		word[hf] = w; w = 0 };
@@ -273,37 +235,27 @@ search:	if :: given -> given = false :: else -> claim(2) fi;
 	if :: found != NONE -> tellAll(); goto taken :: else fi;
 	if :: F == LOOK_THEN_ANNOUNCE -> isReady() :: else fi;
 	idle++; tellAll();
-#ifdef POOL
-	if :: settle -> LOCK; surplus(); atomic { locking = ok; mu = false } :: else fi;
-#endif
+	if :: POOL -> if :: settle -> LOCK; surplus(); atomic { locking = ok; mu = false } :: else fi :: else fi;
 	if :: locking -> ok = true :: else -> if :: F != LOOK_THEN_ANNOUNCE -> isReady() :: else fi fi;
 	if :: ok -> withdraw(); if :: ok -> ok = false; goto next :: else fi :: else fi;
 endSleep: atomic { calls ? first, at -> locking = false;
 		if :: first == NOBODY -> first = 0; goto next :: else -> found = HANDED fi };
 taken:	atomic { holds = true; hf = first; ha = at; given = found == HANDED; first = 0; at = 0 };
-#ifdef POOL
-	h = head; n = roomAt; // the worker is called at roomAt, or, if its claim is short, for any room
-	ok = n != NOBODY && (h >= n || found != CLAIMED || SIZE(word[hf]) == 1);
+	ok = false;
+	if :: POOL -> if :: roomAt != NOBODY -> h = head; n = roomAt :: else -> n = NOBODY fi;
+		ok = n != NOBODY && (h >= n || found != CLAIMED || SIZE(word[hf]) == 1)
+	:: else fi;
 	if :: ok -> d_step { ok = roomAt == n; roomAt = (ok -> NOBODY : roomAt) } :: else fi;
-	atomic { h = 0; n = 0; found = NONE };
+	h = 0; n = 0; found = NONE;
 	if :: ok -> LOCK; then = serve; goto unlock :: else fi;
-#endif
-	found = NONE;
 	if :: given || (idle == 0 && !hire) -> goto next :: else -> isReady() fi;
 	if :: ok -> handOver() :: else -> goto next fi;
-#ifdef POOL
 	mayHire();
 	if :: ok -> LOCK; then = serve; goto unlock :: else fi;
-#endif
 	goto next;
 done:	skip
 }
-
 active proctype check() {
-	timeout; assert(ended == BIT(accepted) - 1 && head == accepted && tail == accepted && !mu);
-#ifdef POOL
-	assert(phase == over && crew == 0 && goroutines == 0 && len(hired) == 0 && idle == 0)
-#else
-	assert(accepted == SUBS * PER && idle == WORKERS)
-#endif
+	timeout; assert(ended == BIT(accepted) - 1 && head == accepted && tail == accepted && !mu && len(hired) == 0);
+	assert(idle == crew && goroutines == crew && (phase == over && crew == 0 || phase == open && accepted == SUBS * PER))
 }
