@@ -29,7 +29,7 @@ type worker[T, R any] struct {
 	yields   bool      // it has woken a submitter, and is to yield to it
 	yieldsAt time.Time // not before
 
-	_ [128]byte // each worker writes to its own for every task
+	_ [64]byte // each worker writes to its own for every task
 }
 
 // stage is what a worker does with the task that it holds: where a Goexit has left it.

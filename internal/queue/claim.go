@@ -73,10 +73,10 @@ type Hand[T any] struct {
 	holds bool
 	given bool // the task was handed over
 
-	limit uint64    // how many tasks its next claim has at most
-	ones  int       // claims of one since the limit is one
-	size  uint64    // of the claim, if it is timed
-	since time.Time // when the claim was made
+	limit uint64        // how many tasks its next claim has at most
+	ones  int           // claims of one since the limit is one
+	size  uint64        // of the claim, if it is timed
+	since time.Duration // when the claim was made, from the queue's epoch on
 }
 
 const (
@@ -246,7 +246,7 @@ func (q *Queue[T]) claim(h *Hand[T], owned bool) (it Item[T], found Found) {
 			q.head.CompareAndSwap(head, head+w.size())
 		case word.CompareAndSwap(uint64(w), uint64(newClaim(index, n))):
 			q.moveHead(head, n)
-			h.keepPace(n)
+			h.keepPace(n, q.epoch)
 			h.seg, h.index, h.first = seg, index, i
 			return h.take(0), Claimed
 		}
@@ -344,13 +344,13 @@ func (h *Hand[T]) take(k uint64) (it Item[T]) {
 // keepPace sets the limit of the next claim by the time that the last one took, and notes that there
 // is one of n tasks now. Claims of one are not timed: the look at the clock would cost those most who
 // come one by one.
-func (h *Hand[T]) keepPace(n uint64) {
-	var now time.Time
+func (h *Hand[T]) keepPace(n uint64, epoch time.Time) {
+	var now time.Duration
 	if n > 1 || h.size > 1 {
-		now = time.Now()
+		now = time.Since(epoch)
 	}
 	if h.size > 1 {
-		switch took := now.Sub(h.since); {
+		switch took := now - h.since; {
 		case took > pace:
 			h.limit = max(1, h.limit/2)
 		case took < pace/2 && h.size == h.limit:

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/resultpool/resultpool/internal/directory"
 )
@@ -54,6 +55,7 @@ type Queue[T any] struct {
 
 	*Idlers[T]
 	turnsAway atomic.Bool
+	epoch     time.Time
 	waiters   sync.Pool // of *Waiter
 }
 
@@ -103,7 +105,7 @@ func New[T any](capacity int) *Queue[T] {
 	if capacity < 1 {
 		panic(fmt.Sprintf("queue: capacity is %d, want 1 or more", capacity))
 	}
-	q := &Queue[T]{capacity: uint64(capacity), Idlers: newIdlers[T]()}
+	q := &Queue[T]{capacity: uint64(capacity), Idlers: newIdlers[T](), epoch: time.Now()}
 	q.SetWorkers(1)
 	return q
 }
