@@ -1,6 +1,4 @@
-// The handshakes of internal/queue and of pool in Promela, for spin. .ci/model explores all states of it, and
-// those of it with each fault F, which has to be found.
-//
+// The handshakes of internal/queue and of pool, for spin: .ci/model explores all states, also with each fault F.
 // A step is an atomic operation of the code, or several where that loses nothing: loads whose compare-and-swap
 // fails if one is stale; a walk along claims, since what has begun stays so; what only mu guards. A claim takes
 // 1 or 2 tasks, at random: the code looks at the clock and at what waits. Left out: Freeze, headSeen, help for
@@ -238,7 +236,7 @@ search:	if :: given -> given = false :: else -> claim(2) fi;
 	if :: POOL -> if :: settle -> LOCK; surplus(); atomic { locking = ok; mu = false } :: else fi :: else fi;
 	if :: locking -> ok = true :: else -> if :: F != LOOK_THEN_ANNOUNCE -> isReady() :: else fi fi;
 	if :: ok -> withdraw(); if :: ok -> ok = false; goto next :: else fi :: else fi;
-endSleep: atomic { calls ? first, at -> locking = false;
+endSleep: atomic { calls ? first, at; locking = false;
 		if :: first == NOBODY -> first = 0; goto next :: else -> found = HANDED fi };
 taken:	atomic { holds = true; hf = first; ha = at; given = found == HANDED; first = 0; at = 0 };
 	ok = false;
