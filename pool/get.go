@@ -116,8 +116,7 @@ func (p *Pool[T, R]) Wait(ctx context.Context) error {
 		p.quiet = make(chan struct{})
 	}
 	quiet := p.quiet
-	p.gates.Settle.Set(true) // first; wakeAndUnlock looks
-	p.wakeAndUnlock()
+	p.wakeAndUnlock() // which sets the gate, and then looks
 
 	select {
 	case <-quiet: // also if ctx is done as well

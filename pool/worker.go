@@ -75,9 +75,8 @@ func (p *Pool[T, R]) run(w *worker[T, R]) {
 	}
 }
 
-// call calls the task's function. What a deferred function for each task costs, BenchmarkPool does
-// not tell from its noise: 124 ns a task with it and 124 without by Submit, 86 and 88 by SubmitAll
-// (dense, two cores, medians of six). To guard many tasks with one took five stages.
+// call calls the task's function. A deferred function for each task costs a few ns, which
+// BenchmarkPool hardly tells from its noise: docs/design.md. To guard many tasks with one took five stages.
 func (p *Pool[T, R]) call(w *worker[T, R], it queue.Item[T]) {
 	defer func() {
 		if w.stage == calling { // after a panic; in a Goexit, resume makes another result

@@ -108,9 +108,6 @@ func TestNoHeadOfLineBlocking(t *testing.T) {
 // So it is with tasks that workers have claimed many at a time, and with each way to block: those behind
 // in the claim are run by others.
 func TestNoHeadOfLineBlockingInClaims(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED: tasks that are claimed together, some of which block")
-	}
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	defer r.Close()

@@ -8,11 +8,11 @@ import "sync/atomic"
 //	gate     is set while                                   who looks                      who sets it
 //	tail     (shut) the pool is not open, has no workers,   Submit                         wakeAndUnlock;
 //	         or somebody waits for room                                                    lockForSubmit
-//	Hire     a worker may have to be started, or the pool   Submit, after it has put       wakeAndUnlock
-//	         is aborting                                    its task in
+//	Hire     a worker may have to be started, or the pool   Submit, after it has put its   wakeAndUnlock
+//	         is aborting                                    task in; a worker, after a claim
 //	away     (TurnAway) a worker may have to leave          a worker, for each task        wakeAndUnlock
-//	Settle   the pool drains, or somebody waits until       a worker, before it sleeps     wakeAndUnlock,
-//	         nothing runs                                                                  Wait
+//	Settle   the pool drains, or somebody waits until       a worker, before it sleeps     wakeAndUnlock
+//	         nothing runs
 //	roomAt   somebody waits for room                        a worker, after each claim     refillLocked
 //
 // Both sides store first and load second: the side that needs attention sets the gate, then rereads

@@ -17,8 +17,8 @@ import (
 // order of all tasks ever pushed, counted from 0. The tail is the next ticket to be given out.
 //
 // Tickets lie in segments of 256. A task is written to the slot of its ticket and published there by a
-// bit. A worker claims the tasks at the head, several at once: see claim.go. A segment is made by the
-// first Push that needs it and forgotten when all of its tasks are done, so memory follows what waits
+// bit. A worker claims the tasks at the head, several at once: see claim.go. A segment is made by
+// whoever needs it first, mostly a Push, and forgotten when all of its tasks are done, so memory follows what waits
 // and runs. A few are kept, and used again for other tickets: see segment.
 //
 //	ticket      is the task of
@@ -242,7 +242,7 @@ func (q *Queue[T]) pushAll(bit uint64, ids Range, tasks []T) (first uint64, n in
 	}
 }
 
-// publish writes tasks to the slots from ticket t on, and publishes those of a segment together.
+// publish writes tasks to the slots from ticket t on, and publishes those of a word of bits together.
 func (q *Queue[T]) publish(t, offset uint64, tasks []T) {
 	for len(tasks) > 0 {
 		seg, i := q.segmentFor(t), t%segmentSize

@@ -13,8 +13,7 @@ import (
 // calling Run, or Resume after a Save.
 //
 // Results are settled in the order in which they were added: a part that is split is followed by its
-// second half. The reaper relies on that, since it settles tasks from the front of the queue. Only a
-// result that is set aside leaves the order.
+// second half. Only a result that is set aside leaves the order.
 type Job[R any] struct {
 	saver *Saver[R]
 	loop  *backoff.Loop
