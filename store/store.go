@@ -11,7 +11,9 @@
 //   - [github.com/resultpool/resultpool/store/xsync]: an xsync map.
 //
 // A fifth keeps results on disk, and is a module of its own:
-// [github.com/resultpool/resultpool/store/bolt].
+// [github.com/resultpool/resultpool/store/bolt]. For any of them,
+// [github.com/resultpool/resultpool/store/bounded] limits how many results it keeps, and
+// for how long.
 //
 // # Writing a store
 //
@@ -46,6 +48,9 @@
 //		used = append(used, res.ID)
 //	}
 //	err := store.DeleteAll(ctx, st, used) // on a disk many times faster than one by one
+//
+// Or lay package bounded over the store, which deletes the oldest: then a result that is
+// not read in time is gone.
 package store
 
 import (
@@ -96,7 +101,8 @@ type Result[R any] struct {
 //     on. With ID 0 the store has failed or ctx is done, and the pair is the last.
 //  6. The body of a loop over All may call every method of the store, loop over
 //     All again, break, return and panic: no lock is held while it runs.
-//  7. A Result is held until it is deleted. A store does not evict.
+//  7. A Result is held until it is deleted. A store does not evict, except at a
+//     limit that its user has set, as package bounded does.
 //  8. Every ID from 1 to the largest uint64 can be held.
 //  9. A method that has to wait returns when ctx is done. With a ctx that is
 //     done, a method either does its work or returns an error matching

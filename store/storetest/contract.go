@@ -29,7 +29,8 @@ func contract() *kit.Contract {
 			6: "The body of a loop over All may call every method of the store, loop " +
 				"over All again, break, return and panic: no lock is held while it " +
 				"runs.",
-			7: "A Result is held until it is deleted. A store does not evict.",
+			7: "A Result is held until it is deleted. A store does not evict, except at a " +
+				"limit that its user has set, as package bounded does.",
 			8: "Every ID from 1 to the largest uint64 can be held.",
 			9: "A method that has to wait returns when ctx is done. With a ctx that is " +
 				"done, a method either does its work or returns an error matching " +

@@ -39,6 +39,7 @@ var imports = map[string][]string{
 	"store":           {},
 	"store/...":       {"store"}, // never another store
 	"store/bolt":      {"store", "store/codec", "go.etcd.io/bbolt..."},
+	"store/bounded":   {"store", "internal/guard", "internal/optional"},
 	"store/codec":     {"store", "internal/text", "internal/errwalk"},
 	"store/dense":     {"store", "internal/directory"},
 	"store/storetest": {"store", "internal/kit", "internal/optional"},
