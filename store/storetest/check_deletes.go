@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -33,16 +34,39 @@ func (o *script) dels(ids ...store.ID) {
 	}
 }
 
+// deletions returns how many results a check deletes at once: as many as a pool's batch, or
+// fewer if they have to be put one by one and that is slow.
+func (s *subject) deletions() int {
+	if _, ok := s.newStore().(store.BatchPutter[int]); ok {
+		return poolBatch
+	}
+	return s.size(poolBatch, 10)
+}
+
+// hold puts results, at once if the store takes batches.
+func (o *script) hold(res []store.Result[int]) map[store.ID]store.Result[int] {
+	b, ok := o.st.(store.BatchPutter[int])
+	if !ok {
+		o.put(res...)
+	} else if err := b.PutBatch(o.ctx, res); err != nil {
+		kit.Failf("PutBatch of %d results, none of which is held, returned error %q, want nil", len(res), err)
+	}
+	return byID(res)
+}
+
 // deletesEqual deletes some of what is held, and a few IDs that are not, or are there twice.
 func deletesEqual(s *subject) {
-	for _, n := range []int{0, 1, 2, poolBatch, s.size(5000, 3)} {
+	offered[store.BatchDeleter[int]](s)
+	for _, n := range []int{0, 1, 2, s.deletions()} {
 		kit.Within(fmt.Sprintf("with %d IDs", n), func() {
-			o := s.deletes()
-			held := o.fill(3 * n)
+			o := s.open()
+			held := o.hold(batch(1, 3*n))
 			var ids []store.ID
+			var again []store.Result[int]
 			for i := range n {
 				id := store.ID(3*i + 1 + i%2) // not always the same distance
 				ids = append(ids, id)
+				again = append(again, result(id, 1))
 				delete(held, id)
 			}
 			slices.Reverse(ids) // nothing says that they are in order
@@ -54,10 +78,7 @@ func deletesEqual(s *subject) {
 			for _, id := range ids {
 				o.lacks(id)
 			}
-			for _, id := range ids[:n] {
-				o.put(result(id, 1)) // they may be put again
-				held[id] = result(id, 1)
-			}
+			maps.Copy(held, o.hold(again)) // their IDs may be put again
 			o.holdsOnly(held)
 		})
 	}
@@ -86,15 +107,16 @@ func deletesAbsent(s *subject) {
 // deletesNotKept overwrites the slice, which is the caller's, with IDs that are held.
 func deletesNotKept(s *subject) {
 	o := s.deletes()
-	held := o.fill(2 * poolBatch)
-	ids := make([]store.ID, poolBatch)
+	n := s.deletions()
+	held := o.hold(batch(1, 2*n))
+	ids := make([]store.ID, n)
 	for i := range ids {
 		ids[i] = store.ID(i + 1)
 		delete(held, ids[i])
 	}
 	o.dels(ids...)
 	for i := range ids {
-		ids[i] += poolBatch
+		ids[i] += store.ID(n)
 	}
 	o.hasAll(held)
 	o.dels()
@@ -138,15 +160,17 @@ func deletesAtOnce(s *subject) {
 
 func deletesDone(s *subject) {
 	offered[store.BatchDeleter[int]](s)
+	n := s.deletions()
 	kit.WithDone(s.ctx, func(done context.Context) {
 		o := s.open()
-		held := o.fill(poolBatch + 1)
-		ids := make([]store.ID, poolBatch)
+		held := o.hold(batch(1, n+1))
+		ids := make([]store.ID, n)
 		for i := range ids {
 			ids[i] = store.ID(i + 1)
 		}
 		if worked(done, "DeleteBatch of results that are held", o.tryDels(done, ids)) {
-			held = map[store.ID]store.Result[int]{poolBatch + 1: held[poolBatch+1]}
+			last := store.ID(n + 1)
+			held = map[store.ID]store.Result[int]{last: held[last]}
 		}
 		o.hasAll(held)
 		o.usable(1 << 30)
