@@ -11,7 +11,9 @@
 //   - [github.com/resultpool/resultpool/store/xsync]: an xsync map.
 //
 // A fifth keeps results on disk, and is a module of its own:
-// [github.com/resultpool/resultpool/store/bolt].
+// [github.com/resultpool/resultpool/store/bolt]. For any of them,
+// [github.com/resultpool/resultpool/store/bounded] limits how many results it keeps, and
+// for how long.
 //
 // # Writing a store
 //
@@ -23,10 +25,10 @@
 // A store that keeps bytes has [github.com/resultpool/resultpool/store/codec] to make
 // them.
 //
-// Three further interfaces are optional: [BatchPutter] for a store that writes
-// many results at the price of one, [RecordPutter] for one that stores bytes, and
-// [IDReserver] for a store that outlives the pool or serves more than one. A store in
-// memory embeds a [Sequence] for the last.
+// Four further interfaces are optional: [BatchPutter] and [BatchDeleter] for a store that
+// writes or deletes many results at the price of one, [RecordPutter] for one that stores
+// bytes, and [IDReserver] for a store that outlives the pool or serves more than one. A
+// store in memory embeds a [Sequence] for the last.
 //
 // # How long results live
 //
@@ -43,8 +45,12 @@
 //			return err // the store has failed, or ctx is done
 //		}
 //		use(res, err) // err: this one cannot be read
-//		st.Delete(ctx, res.ID)
+//		used = append(used, res.ID)
 //	}
+//	err := store.DeleteAll(ctx, st, used) // on a disk many times faster than one by one
+//
+// Or lay package bounded over the store, which deletes the oldest: then a result that is
+// not read in time is gone.
 package store
 
 import (
@@ -95,7 +101,8 @@ type Result[R any] struct {
 //     on. With ID 0 the store has failed or ctx is done, and the pair is the last.
 //  6. The body of a loop over All may call every method of the store, loop over
 //     All again, break, return and panic: no lock is held while it runs.
-//  7. A Result is held until it is deleted. A store does not evict.
+//  7. A Result is held until it is deleted. A store does not evict, except at a
+//     limit that its user has set, as package bounded does.
 //  8. Every ID from 1 to the largest uint64 can be held.
 //  9. A method that has to wait returns when ctx is done. With a ctx that is
 //     done, a method either does its work or returns an error matching
@@ -165,6 +172,17 @@ type RecordPutter[R any] interface {
 type Record struct {
 	ID   ID     // that of the Result
 	Data []byte // what Encode returned
+}
+
+// A BatchDeleter is a [ResultStore] that deletes many results at the price of one, as a
+// database does in one transaction. It is optional, and [DeleteAll] is how to use it: a
+// store that is not a BatchDeleter has its results deleted one by one.
+type BatchDeleter[R any] interface {
+	// DeleteBatch forgets every Result that is held under one of ids, as Delete would
+	// each. An ID that is not held is no error, nor is one that is there twice. When it
+	// returns nil, none of ids is held. After an error each may be or not, and the call may
+	// be repeated. It does not change ids, and does not keep it after it has returned.
+	DeleteBatch(ctx context.Context, ids []ID) error
 }
 
 // An IDReserver is a [ResultStore] that hands out ranges of IDs, so that they

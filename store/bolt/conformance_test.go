@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/bounded"
 	"github.com/resultpool/resultpool/store/codec"
 	"github.com/resultpool/resultpool/store/storetest"
 )
@@ -80,6 +81,16 @@ func TestConformanceReopening(t *testing.T) {
 		return storetest.WithFaults(r, storetest.Faults{Put: r.fresh, Get: r.fresh, Delete: r.fresh, ReserveIDs: r.fresh})
 	}))
 	require.NotEmpty(t, unused)
+}
+
+// TestConformanceBounded lays limits over bolt that are far away.
+func TestConformanceBounded(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, fewer(time.Millisecond, func(tb testing.TB) store.ResultStore[int] {
+		st, err := bounded.New[int](openAt[int](tb, newPath(tb), kit(true)), bounded.Options{MaxResults: 1 << 30, MaxAge: time.Hour})
+		require.NoError(tb, err)
+		return st
+	}))
 }
 
 // A reopening is a store that closes its file and opens it again before every 16th call.

@@ -28,6 +28,7 @@ var imports = map[string][]string{
 	"internal/kit...":    {"internal/kit"},
 	"internal/naive":     {},
 	"internal/directory": {},
+	"internal/optional":  {"store"},
 	"internal/queue":     {"internal/directory"},
 	"internal/text":      {},
 	"internal/guard":     {"store"},
@@ -38,9 +39,10 @@ var imports = map[string][]string{
 	"store":           {},
 	"store/...":       {"store"}, // never another store
 	"store/bolt":      {"store", "store/codec", "go.etcd.io/bbolt..."},
+	"store/bounded":   {"store", "internal/guard", "internal/optional"},
 	"store/codec":     {"store", "internal/text", "internal/errwalk"},
 	"store/dense":     {"store", "internal/directory"},
-	"store/storetest": {"store", "internal/kit"},
+	"store/storetest": {"store", "internal/kit", "internal/optional"},
 	"store/xsync":     {"store", "github.com/puzpuzpuz/xsync/v3"},
 
 	"engine":            {},
