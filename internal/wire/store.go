@@ -94,7 +94,9 @@ func (s *Store[T, R]) Get(ctx context.Context, id store.ID) (store.Result[R], er
 	if err != nil {
 		return store.Result[R]{}, NotFoundOr(id, err)
 	}
-	return s.wire.results.Decode(id, data)
+	res, err := s.wire.results.Decode(id, data)
+	res.ID = id // also of one that cannot be read
+	return res, err
 }
 
 // Delete deletes a result.
