@@ -23,10 +23,10 @@
 // A store that keeps bytes has [github.com/resultpool/resultpool/store/codec] to make
 // them.
 //
-// Three further interfaces are optional: [BatchPutter] for a store that writes
-// many results at the price of one, [RecordPutter] for one that stores bytes, and
-// [IDReserver] for a store that outlives the pool or serves more than one. A store in
-// memory embeds a [Sequence] for the last.
+// Four further interfaces are optional: [BatchPutter] and [BatchDeleter] for a store that
+// writes or deletes many results at the price of one, [RecordPutter] for one that stores
+// bytes, and [IDReserver] for a store that outlives the pool or serves more than one. A
+// store in memory embeds a [Sequence] for the last.
 //
 // # How long results live
 //
@@ -43,8 +43,9 @@
 //			return err // the store has failed, or ctx is done
 //		}
 //		use(res, err) // err: this one cannot be read
-//		st.Delete(ctx, res.ID)
+//		used = append(used, res.ID)
 //	}
+//	err := store.DeleteAll(ctx, st, used) // on a disk many times faster than one by one
 package store
 
 import (
@@ -165,6 +166,17 @@ type RecordPutter[R any] interface {
 type Record struct {
 	ID   ID     // that of the Result
 	Data []byte // what Encode returned
+}
+
+// A BatchDeleter is a [ResultStore] that deletes many results at the price of one, as a
+// database does in one transaction. It is optional, and [DeleteAll] is how to use it: a
+// store that is not a BatchDeleter has its results deleted one by one.
+type BatchDeleter[R any] interface {
+	// DeleteBatch forgets every Result that is held under one of ids, as Delete would
+	// each. An ID that is not held is no error, nor is one that is there twice. When it
+	// returns nil, none of ids is held. After an error each may be or not, and the call may
+	// be repeated. It does not change ids, and does not keep it after it has returned.
+	DeleteBatch(ctx context.Context, ids []ID) error
 }
 
 // An IDReserver is a [ResultStore] that hands out ranges of IDs, so that they

@@ -8,8 +8,8 @@ import (
 	"github.com/resultpool/resultpool/store/codec"
 )
 
-// A Store is a [store.ResultStore], a [store.RecordPutter] and a [store.IDReserver]
-// in a file. Make one with [Open]. Its methods may be called from any number of
+// A Store is a [store.ResultStore], a [store.RecordPutter], a [store.BatchDeleter] and a
+// [store.IDReserver] in a file. Make one with [Open]. Its methods may be called from any number of
 // goroutines at once; after Close all but Encode return [ErrClosed].
 type Store[R any] struct {
 	codec *codec.Codec[R]
@@ -101,7 +101,14 @@ func (s *Store[R]) decode(rec store.Record) (store.Result[R], error) {
 // Delete implements [store.ResultStore]. When it returns nil, the result is gone from
 // the disk. Each Delete of a result that is held costs as much as a Put.
 func (s *Store[R]) Delete(ctx context.Context, id store.ID) error {
-	return s.file.del(ctx, id)
+	return s.DeleteBatch(ctx, []store.ID{id})
+}
+
+// DeleteBatch implements [store.BatchDeleter], in one transaction: the disk is waited for
+// as often as for a single result, and all are deleted or none. ctx ends the wait for other
+// writers, but not a write that has begun.
+func (s *Store[R]) DeleteBatch(ctx context.Context, ids []store.ID) error {
+	return s.file.del(ctx, ids)
 }
 
 // ReserveIDs implements [store.IDReserver], so that pools can share the file, at once

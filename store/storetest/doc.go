@@ -11,9 +11,9 @@
 // # Proving a store
 //
 // [Run] tries every clause of [store.ResultStore], and the promises of
-// [store.BatchPutter], [store.RecordPutter] and [store.IDReserver] if the store is
-// one. Run it under
-// the race detector, and with more than one number of processors:
+// [store.BatchPutter], [store.RecordPutter], [store.BatchDeleter] and
+// [store.IDReserver] if the store is one. Run it under the race detector, and with
+// more than one number of processors:
 //
 //	go test -race -cpu 1,2,8 -run TestConformance
 //

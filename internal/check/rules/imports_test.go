@@ -28,6 +28,7 @@ var imports = map[string][]string{
 	"internal/kit...":    {"internal/kit"},
 	"internal/naive":     {},
 	"internal/directory": {},
+	"internal/optional":  {"store"},
 	"internal/queue":     {"internal/directory"},
 	"internal/text":      {},
 	"internal/guard":     {"store"},
@@ -40,7 +41,7 @@ var imports = map[string][]string{
 	"store/bolt":      {"store", "store/codec", "go.etcd.io/bbolt..."},
 	"store/codec":     {"store", "internal/text", "internal/errwalk"},
 	"store/dense":     {"store", "internal/directory"},
-	"store/storetest": {"store", "internal/kit"},
+	"store/storetest": {"store", "internal/kit", "internal/optional"},
 	"store/xsync":     {"store", "github.com/puzpuzpuz/xsync/v3"},
 
 	"engine":            {},
