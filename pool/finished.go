@@ -137,7 +137,10 @@ func (l *finishing[T, R]) delete() bool {
 
 // last yields the last pair, when all that can be deleted is.
 func (l *finishing[T, R]) last(why error) {
-	l.yield(store.Result[R]{}, errors.Join(why, l.flush()))
+	if err := l.flush(); err != nil {
+		why = errors.Join(why, err)
+	}
+	l.yield(store.Result[R]{}, why)
 }
 
 // flush deletes what the body has gone through. It is tried once.
@@ -149,7 +152,7 @@ func (l *finishing[T, R]) flush() error {
 	l.gone = l.gone[:0] // also if the store panics
 	ctx, cancel := lingering(l.ctx)
 	defer cancel()
-	return deleteAll(ctx, l.pool.saver.Store(), gone)
+	return store.DeleteAll(ctx, l.pool.saver.Store(), gone)
 }
 
 // linger is how long a delete may go on after the end of a loop's context.
@@ -165,16 +168,6 @@ func lingering(ctx context.Context) (context.Context, context.CancelFunc) {
 	}
 }
 
-// deleteAll deletes results one by one.
-func deleteAll[R any](ctx context.Context, st store.ResultStore[R], ids []store.ID) error {
-	for _, id := range ids {
-		if err := st.Delete(ctx, id); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // runFinished is a loop over a pool of New.
 func (p *Pool[T, R]) runFinished(l *finishing[T, R]) {
 	f := &p.finished
@@ -188,26 +181,28 @@ func (p *Pool[T, R]) runFinished(l *finishing[T, R]) {
 		return
 	}
 	for {
-		hasEnded := p.hasEnded()
+		hasEnded := p.hasEnded() // first: then nothing ends after the look
 		id, ok := p.takeFinished(nil)
+		if !ok && len(l.gone) > 0 { // before it waits or ends
+			if !l.delete() {
+				return
+			}
+			continue
+		}
+		if !ok && !hasEnded {
+			id, ok = p.sleepFinished(l.ctx)
+		}
+		l.hand = id
 		switch {
 		case l.ctx.Err() != nil:
-			l.hand = id
 			l.last(backoff.Cause(l.ctx))
 			return
 		case ok:
-			l.hand = id
 			if !l.pass(p.stored(l.ctx, id)) {
-				return
-			}
-		case len(l.gone) > 0:
-			if !l.delete() {
 				return
 			}
 		case hasEnded:
 			return
-		default:
-			p.sleepFinished(l)
 		}
 	}
 }
@@ -325,25 +320,22 @@ func (p *Pool[T, R]) lookFinished() {
 	}
 }
 
-// sleepFinished returns when there may be something to take, the pool has ended or the loop's context is done.
-// If there was something at once, it is at hand.
-func (p *Pool[T, R]) sleepFinished(l *finishing[T, R]) {
-	f := &p.finished
+// sleepFinished is takeFinished, and if there is nothing returns when there may be, the pool has ended or ctx
+// is done.
+func (p *Pool[T, R]) sleepFinished(ctx context.Context) (id store.ID, ok bool) {
 	told := make(chan struct{}, 1)
-	if id, ok := p.takeFinished(told); ok {
-		f.mu.Lock()
-		f.ready = slices.Insert(f.ready, 0, id)
-		f.mu.Unlock()
-		return
+	if id, ok = p.takeFinished(told); ok {
+		return id, true
 	}
 	select {
 	case <-told:
-	case <-l.ctx.Done():
+	case <-ctx.Done():
 	case <-p.done:
 	}
-	f.mu.Lock()
+	p.finished.mu.Lock()
+	defer p.finished.mu.Unlock()
 	p.awakeLocked(told)
-	f.mu.Unlock()
+	return 0, false
 }
 
 // awakeLocked takes a loop off those that sleep. finished.mu is held.

@@ -78,6 +78,7 @@ func Join[T, R any](ctx context.Context, fn func(context.Context, T) (R, error),
 	p := newPool[T, R](ctx, fn, o)
 	j := &joint[T, R]{pool: p, wire: w}
 	j.share = remote.New(p.intake, eng, j, p.failures)
+	j.submitted.tasks = j.share.NewFetch()
 	p.share = j
 	p.ids = &queue.IDs{}
 	p.saver = saver.New(p.taskCtx, store.ResultStore[R](w.Store(j.share)), p.failures,
@@ -97,6 +98,7 @@ type remoteQueue[T, R any] interface {
 	Result(ctx context.Context, id store.ID) (store.Result[R], error)
 	Peek(ctx context.Context, id store.ID) (res store.Result[R], pending bool, err error)
 	GetAll(ctx context.Context, ids []store.ID, yield func(store.Result[R], error) bool)
+	Finished(l *finishing[T, R])
 	Wait(ctx context.Context) error
 	Resized()
 	Failed(err error)
@@ -111,6 +113,8 @@ type joint[T, R any] struct {
 	pool  *Pool[T, R]
 	share *remote.Share
 	wire  *wire.Wire[T, R]
+
+	submitted submitted // for Finished
 }
 
 // Submit is Submit, TrySubmit and SubmitAll. If the engine's queue is full, it waits for room or does
@@ -130,6 +134,7 @@ func (j *joint[T, R]) Submit(ctx context.Context, in []T, wait bool) ([]store.ID
 			return all, err
 		}
 		ids, err := j.share.Push(ctx, tasks, wait)
+		j.submitted.tasks.Add(ids...)
 		for _, id := range ids {
 			all = append(all, store.ID(id))
 		}

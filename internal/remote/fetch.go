@@ -24,9 +24,10 @@ type Fetch struct {
 	results chan Fetched
 	working sync.WaitGroup // fetchers
 
-	mu       sync.Mutex // what follows is guarded by mu
-	ids      []uint64   // of the tasks that no fetcher has now
-	open     int        // tasks that nobody has received
+	mu       sync.Mutex    // what follows is guarded by mu
+	ids      []uint64      // of the tasks that no fetcher has now
+	open     int           // tasks that nobody has received
+	emptied  chan struct{} // closed when there are none of these; nil if nobody asks
 	fetchers int
 	ctx      context.Context // of the fetchers; nil while there are none
 	cancel   context.CancelFunc
@@ -38,6 +39,9 @@ type Fetched struct {
 	Data []byte
 	Err  error
 }
+
+// MaxLook is how many tasks a Look looks at, at most.
+const MaxLook = 64
 
 const (
 	maxFetchers = 64
@@ -73,20 +77,47 @@ func (f *Fetch) Rest() []uint64 {
 // Results returns the channel of the results. Each one that is received has to be told to Received.
 func (f *Fetch) Results() <-chan Fetched { return f.results }
 
-// Received notes that a result was received. It returns how many are left.
-func (f *Fetch) Received() (open int) {
+// Received notes that a result was received.
+func (f *Fetch) Received() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.open--
-	return f.open
+	f.receivedLocked(1)
 }
 
-// Look loads the results of the first n of the tasks, up to a number of its own, which are received by that,
-// in their order. What has none yet is put behind the others. It does not wait for tasks, but for the engine
+func (f *Fetch) receivedLocked(n int) {
+	if f.open -= n; f.open == 0 && f.emptied != nil {
+		close(f.emptied)
+		f.emptied = nil
+	}
+}
+
+// Emptied returns a channel that is closed when Open returns 0, for the first time from now on.
+func (f *Fetch) Emptied() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.emptied == nil {
+		f.emptied = make(chan struct{})
+	}
+	emptied := f.emptied
+	f.receivedLocked(0)
+	return emptied
+}
+
+// Return puts tasks in front of the others, whose results were received and are to be received once more.
+func (f *Fetch) Return(ids ...uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.ids = slices.Insert(f.ids, 0, ids...)
+	f.open += len(ids)
+	f.hireLocked()
+}
+
+// Look loads the results of the first n of the tasks, MaxLook at most, which are received by that, and returns
+// them in their order. What has none yet is put behind the others. It does not wait for tasks, but for the engine
 // while that fails, until ctx is done: those without an answer are as if there were no result.
 func (f *Fetch) Look(ctx context.Context, n int) (looked int, found []Fetched) {
 	f.mu.Lock()
-	batch := make([]Fetched, min(n, len(f.ids), maxFetchers))
+	batch := make([]Fetched, min(n, len(f.ids), MaxLook))
 	for i := range batch {
 		batch[i].ID = f.ids[i]
 	}
@@ -108,7 +139,7 @@ func (f *Fetch) Look(ctx context.Context, n int) (looked int, found []Fetched) {
 			found = append(found, r)
 		}
 	}
-	f.open -= len(found)
+	f.receivedLocked(len(found))
 	return len(batch), found
 }
 

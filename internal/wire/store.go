@@ -104,6 +104,15 @@ func (s *Store[T, R]) Delete(ctx context.Context, id store.ID) error {
 	return s.share.Delete(ctx, uint64(id))
 }
 
+// DeleteBatch deletes results.
+func (s *Store[T, R]) DeleteBatch(ctx context.Context, ids []store.ID) error {
+	all := make([]uint64, len(ids))
+	for i, id := range ids {
+		all[i] = uint64(id)
+	}
+	return s.share.Delete(ctx, all...)
+}
+
 // All returns the results that are stored.
 func (s *Store[T, R]) All(ctx context.Context) iter.Seq2[store.Result[R], error] {
 	return func(yield func(store.Result[R], error) bool) {
