@@ -104,12 +104,12 @@ type finishing[T, R any] struct {
 
 // pass yields the result at hand, or why it cannot be had. It returns false if the loop is over.
 func (l *finishing[T, R]) pass(res store.Result[R], err error) bool {
-	var unsaved *UnsavedError[R]
 	switch {
-	case errors.Is(err, store.ErrNotFound), errors.As(err, &unsaved):
+	case err == nil:
+	case l.passesOver(err):
 		l.hand = 0
 		return true
-	case err != nil && res.ID == 0:
+	case res.ID == 0:
 		l.last(err)
 		return false
 	}
@@ -124,6 +124,12 @@ func (l *finishing[T, R]) pass(res store.Result[R], err error) bool {
 		return true
 	}
 	return l.delete()
+}
+
+// passesOver reports whether err says that a result is not stored: it was deleted, or is Stop's.
+func (l *finishing[T, R]) passesOver(err error) bool {
+	var unsaved *UnsavedError[R]
+	return errors.Is(err, store.ErrNotFound) || errors.As(err, &unsaved)
 }
 
 // delete deletes what the body has gone through. If that fails, the loop is over, and it returns false.

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"sync"
 
+	"github.com/resultpool/resultpool/internal/backoff"
 	"github.com/resultpool/resultpool/internal/guard"
 )
 
@@ -104,7 +105,7 @@ func (m *mapping[T, R]) run(in iter.Seq[T], ahead int, yield func(R, error) bool
 	}
 	if !ended {
 		var none R
-		yield(none, notRunBecause(context.Cause(m.parent)))
+		yield(none, notRunBecause(backoff.Cause(m.parent)))
 	}
 }
 
@@ -174,7 +175,7 @@ func (m *mapping[T, R]) work() {
 // call calls fn, unless the loop or its context has ended.
 func (m *mapping[T, R]) call(c *mapCall[T, R]) {
 	if m.ctx.Err() != nil {
-		c.err = notRunBecause(context.Cause(m.ctx))
+		c.err = notRunBecause(backoff.Cause(m.ctx))
 		close(c.over)
 		return
 	}
