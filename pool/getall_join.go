@@ -79,13 +79,14 @@ func (j *joint[T, R]) yieldFetched(ctx context.Context, r remote.Fetched, yield 
 // be had, without one.
 func (j *joint[T, R]) fetched(r remote.Fetched) (store.Result[R], error) {
 	res, err := j.resultOf(store.ID(r.ID), r.Data, r.Err)
-	if err != nil {
-		res = store.Result[R]{ID: store.ID(r.ID)}
-		for _, none := range []error{ErrClosed, engine.ErrClosed, engine.ErrGone} {
-			if errors.Is(err, none) {
-				res.ID = 0
-			}
-		}
+	switch {
+	case err == nil:
+		return res, nil
+	case errors.Is(err, ErrClosed):
+		return store.Result[R]{}, err
+	case errors.Is(err, engine.ErrClosed) || errors.Is(err, engine.ErrGone):
+		return store.Result[R]{}, closedBecause(err)
+	default:
+		return store.Result[R]{ID: store.ID(r.ID)}, err
 	}
-	return res, err
 }

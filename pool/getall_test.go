@@ -119,6 +119,7 @@ func TestGetAllErrors(t *testing.T) {
 	bubble(t, "of a result", func(t *testing.T) {
 		p, gate, running, queued, queued2 := busyPool(t, unreadable{newTestStore(nil), map[store.ID]bool{2: true}})
 		l := listen(p.GetAll(t.Context(), []store.ID{99, queued2, queued, running}), 0)
+		synctest.Wait()
 		close(gate)
 		require.NoError(t, l.returns(t))
 		require.Len(t, l.pairs, 4)
@@ -130,7 +131,7 @@ func TestGetAllErrors(t *testing.T) {
 	})
 	bubble(t, "of the store", func(t *testing.T) {
 		st := newTestStore(nil)
-		st.get = script(nil, storetest.Fail(errDown))
+		st.get = script(works, storetest.Fail(errDown))
 		p := newPool(t, nil, st)
 		for i := range 3 {
 			submit(t, p, value(i))
