@@ -14,7 +14,15 @@
 //	func(ctx context.Context, in T) (R, error)
 //
 // with any T and R. For tasks that are closures there is [Call]; to run one
-// function over a slice there is [Map], which needs no pool.
+// function over a slice or a sequence there are [Map] and [MapSeq], which need no pool.
+//
+// # Having the results
+//
+//	Get, Result   of one task, when it has ended; Result tells the task's error from its own
+//	Peek          of one task, now, or that there is none yet
+//	GetAll        of some tasks, as they end
+//	Finished      of all tasks, as they end, and deletes them: for pools that run for ever
+//	Results       all that the store has now
 //
 // # Guarantees
 //
@@ -104,8 +112,9 @@
 //
 // A task may use its own pool, with the context that it was given: by that the
 // pool knows it, and returns an error where waiting would be a deadlock.
-// Submit returns [ErrQueueFull] rather than wait for room; Stop, [Pool.Wait] and
-// [Pool.Get] of a task that has not ended return [ErrInTask]. The same holds for
+// Submit returns [ErrQueueFull] rather than wait for room; Stop, [Pool.Wait], [Pool.Finished],
+// and [Pool.Get], [Pool.Result] and [Pool.GetAll] of a task that has not ended, return [ErrInTask].
+// The same holds for
 // a store, with the context that its Put is given.
 //
 // # Many machines
@@ -127,6 +136,13 @@
 //	              fails. Inside a task it returns ErrInTask for every ID without a result. If
 //	              the engine is no engine.Waiter, Get of an ID that was never given out waits
 //	              until ctx is done.
+//	Result        As Get.
+//	Peek          One request, which is not repeated. If the engine is no engine.Waiter, each
+//	              ID without a result is Pending.
+//	GetAll        It has the results of all who have joined. Goroutines wait for up to 64
+//	              tasks at once, and while there are more, take turns of a second.
+//	Finished      It has the results of the tasks that this pool has submitted, and ends when
+//	              the pool has ended and these tasks have. Their IDs are kept, 8 bytes each.
 //	Results       It has the results of all, ever, until they are deleted with the engine's
 //	              Delete or the engine forgets them.
 //	Wait          It waits until the shared queue is empty, and asks again after pauses of up

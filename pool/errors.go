@@ -61,8 +61,8 @@ var (
 	ErrPoisoned = remote.ErrPoisoned
 )
 
-// ErrInTask is returned by Stop, Wait and Get inside a task of the same pool,
-// where waiting would be waiting for oneself.
+// ErrInTask is returned by Stop, Wait, Get, Result, GetAll and Finished inside a task of
+// the same pool, where waiting would be waiting for oneself.
 var ErrInTask = errors.New("pool: would wait for its own task")
 
 // These are not exported: a program does not handle them, its author corrects the call.

@@ -78,6 +78,7 @@ func Join[T, R any](ctx context.Context, fn func(context.Context, T) (R, error),
 	p := newPool[T, R](ctx, fn, o)
 	j := &joint[T, R]{pool: p, wire: w}
 	j.share = remote.New(p.intake, eng, j, p.failures)
+	j.submitted.tasks = j.share.NewFetch()
 	p.share = j
 	p.ids = &queue.IDs{}
 	p.saver = saver.New(p.taskCtx, store.ResultStore[R](w.Store(j.share)), p.failures,
@@ -94,7 +95,10 @@ func Join[T, R any](ctx context.Context, fn func(context.Context, T) (R, error),
 type remoteQueue[T, R any] interface {
 	Submit(ctx context.Context, in []T, wait bool) ([]store.ID, error)
 	Run(ctx context.Context, id uint64) (R, error)
-	Get(ctx context.Context, id store.ID) (R, error)
+	Result(ctx context.Context, id store.ID) (store.Result[R], error)
+	Peek(ctx context.Context, id store.ID) (res store.Result[R], pending bool, err error)
+	GetAll(ctx context.Context, ids []store.ID, yield func(store.Result[R], error) bool)
+	Finished(l *finishing[T, R])
 	Wait(ctx context.Context) error
 	Resized()
 	Failed(err error)
@@ -109,6 +113,8 @@ type joint[T, R any] struct {
 	pool  *Pool[T, R]
 	share *remote.Share
 	wire  *wire.Wire[T, R]
+
+	submitted submitted // for Finished
 }
 
 // Submit is Submit, TrySubmit and SubmitAll. If the engine's queue is full, it waits for room or does
@@ -128,6 +134,7 @@ func (j *joint[T, R]) Submit(ctx context.Context, in []T, wait bool) ([]store.ID
 			return all, err
 		}
 		ids, err := j.share.Push(ctx, tasks, wait)
+		j.submitted.tasks.Add(ids...)
 		for _, id := range ids {
 			all = append(all, store.ID(id))
 		}
@@ -184,22 +191,36 @@ func (p *Pool[T, R]) notRunError(cause error) error {
 	return notRunBecause(cause)
 }
 
-// Get is Get.
-func (j *joint[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
-	var zero R
+// Result is Result.
+func (j *joint[T, R]) Result(ctx context.Context, id store.ID) (store.Result[R], error) {
 	inTask := j.pool.inTask(ctx)
 	data, err := j.share.Load(ctx, uint64(id), !inTask)
 	if inTask && errors.Is(err, engine.ErrNotFound) {
-		return zero, ErrInTask
+		return store.Result[R]{}, ErrInTask
 	}
+	return j.resultOf(id, data, err)
+}
+
+// Peek is Peek.
+func (j *joint[T, R]) Peek(ctx context.Context, id store.ID) (res store.Result[R], pending bool, err error) {
+	data, pending, err := j.share.Look(ctx, uint64(id))
+	if pending {
+		return res, true, nil
+	}
+	res, err = j.resultOf(id, data, err)
+	return res, false, err
+}
+
+// resultOf returns the result that was loaded, and only its ID if it cannot be read.
+func (j *joint[T, R]) resultOf(id store.ID, data []byte, err error) (store.Result[R], error) {
 	if err != nil {
-		return zero, wire.NotFoundOr(id, err)
+		return store.Result[R]{}, wire.NotFoundOr(id, err)
 	}
 	res, err := j.wire.DecodeResult(id, data)
 	if err != nil {
-		return zero, err
+		return store.Result[R]{ID: id}, err
 	}
-	return res.Value, res.Err
+	return res, nil
 }
 
 // Wait is Wait.

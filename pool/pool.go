@@ -49,6 +49,8 @@ type Pool[T, R any] struct {
 
 	done chan struct{} // closed when the pool has ended
 
+	finished finished // of a pool of New
+
 	// What follows is guarded by mu. See state.go for what holds while mu is free.
 	mu      sync.Mutex
 	phase   phase
@@ -135,6 +137,7 @@ func newPool[T, R any](ctx context.Context, fn func(context.Context, T) (R, erro
 		done:      make(chan struct{}),
 		target:    o.Workers,
 		handover:  handover[R]{handed: make(map[store.ID]handed)},
+		finished:  finished{entering: semaphore.NewWeighted(1)},
 	}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	p.taskCtx = context.WithValue(p.ctx, taskOf[T, R]{p}, true)

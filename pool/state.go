@@ -32,7 +32,7 @@ const (
 // No worker sleeps while there is work for it: whoever puts a task into the queue, takes one and
 // leaves others, or allows more workers, calls one that sleeps, or starts one.
 //
-// Lock order: mu, and then one of those of the saver, its failures, and the share of an engine.
+// Lock order: finished.mu, mu, and then one of those of the saver, its failures, and the share of an engine.
 // With mu held, no task runs, no method of the store, of the engine, of an error or of a context
 // that is not the standard library's is called, and no channel operation is made.
 
@@ -69,6 +69,7 @@ func (p *Pool[T, R]) wakeAndUnlock() {
 	for _, w := range tell {
 		w.Tell()
 	}
+	p.tellFinished() // of tasks that were settled
 	for range leave {
 		p.queue.Call()
 	}

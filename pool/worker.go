@@ -162,6 +162,7 @@ func (p *Pool[T, R]) next(w *worker[T, R]) (it queue.Item[T], ok bool) {
 			}
 		}
 		it, waiter, found := p.queue.Next(&w.hand)
+		p.tellFinished()
 		if found == queue.None {
 			it, found, locking = p.sleep(w, waiter)
 		} else {

@@ -122,7 +122,9 @@ type ResultStore[R any] interface {
 	// Put stores res under res.ID.
 	Put(ctx context.Context, res Result[R]) error
 
-	// Get returns the Result that is held under id.
+	// Get returns the Result that is held under id. With an error beside a Result whose ID is
+	// id, it says that this one is held and cannot be read; with any other error but
+	// ErrNotFound the store has failed.
 	Get(ctx context.Context, id ID) (Result[R], error)
 
 	// Delete forgets the Result that is held under id, if there is one.
