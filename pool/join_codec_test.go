@@ -22,6 +22,8 @@ type lossy struct {
 	cache string
 }
 
+var _ = lossy{}.cache
+
 // A T or an R of which JSON would lose something is an error of Join, unless the Codec has Values of its own; a value
 // that would is one of Submit, or the task's result.
 func TestJoinLosesNothing(t *testing.T) {

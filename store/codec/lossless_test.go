@@ -204,7 +204,7 @@ func TestTypes(t *testing.T) {
 
 		{of[Stamped](), "its field Name is left out, since the MarshalJSON of codec_test.Stamped is that of an embedded field", "give codec_test.Stamped its own, or the embedded field a name"},
 		{of[StampedTwice](), "its field Time.wall is not exported", "export it"},
-		{of[Pear](), "its field Marshaler is of type json.Marshaler", "declare the type"},
+		{of[Pear](), "it is written by the MarshalJSON of codec_test.Pear, which has nothing to read that", "give it UnmarshalJSON"},
 		{of[StampedOnly](), "", ""},
 		{of[StampedNamed](), "", ""},
 		{of[StampedItself](), "", ""},

@@ -71,7 +71,7 @@ func TestErrorsOfTheSystem(t *testing.T) {
 		var number syscall.Errno
 		if errors.As(test.err, &number) {
 			assert.ErrorIs(t, back, number)
-			got := number
+			var got syscall.Errno
 			assert.ErrorAs(t, back, &got)
 			assert.Equal(t, number, got)
 		}

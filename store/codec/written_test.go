@@ -42,11 +42,11 @@ type (
 
 // Numbers are found that an interface would give back as others, and nowhere else.
 func TestIntegersThatLoseDigits(t *testing.T) {
-	const odd = 1<<53 + 1
+	const odd = int64(1<<53 + 1)
 	for _, v := range []any{
 		odd, -odd, uint64(math.MaxUint64), json.Number("9007199254740993"), json.Number("1e400"), json.RawMessage("[9007199254740993]"),
 		int64(1152921504606847000), // as a float64 is written that is 24 less
-		big.NewInt(odd), []int{odd}, map[string]any{"a": []any{map[string]int{"b": odd}}}, Numbers{N: odd}, &Numbers{N: odd},
+		big.NewInt(odd), []int64{odd}, map[string]any{"a": []any{map[string]int64{"b": odd}}}, Numbers{N: odd}, &Numbers{N: odd},
 	} {
 		requireRejected(t, nil, v, nil, "in an interface, would come back as the float64 ")
 		requireRejected(t, nil, map[string]any{"n": v}, nil, "in an interface, would come back as the float64 ")
@@ -54,10 +54,10 @@ func TestIntegersThatLoseDigits(t *testing.T) {
 	}
 	c := newCodec[any](t, nil)
 	for _, v := range []any{
-		1 << 60, math.MinInt64, "9007199254740993", Quoted{odd}, Numbers{hidden: odd}, json.Number("0.1"), json.RawMessage("[0.10000000000000001]"),
+		int64(1 << 60), int64(math.MinInt64), "9007199254740993", Quoted{odd}, Numbers{hidden: odd}, json.Number("0.1"), json.RawMessage("[0.10000000000000001]"),
 		map[int64]int{odd: 1}, nil, []byte("9007199254740993"),
 	} {
-		if _, err := c.EncodeValue([]any{v, 1 << 60}); err != nil {
+		if _, err := c.EncodeValue([]any{v, int64(1 << 60)}); err != nil {
 			t.Errorf("%#v: %v", v, err)
 		}
 	}
