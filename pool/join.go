@@ -35,8 +35,10 @@ import (
 // result that is saved counts, and nobody sees another. A task whose process dies at it
 // five times is not tried again: its result is [ErrPoisoned].
 //
-// Tasks and values are written as opts.Codec says, and what survives of an error is said
-// in package codec. The package comment has a table of what differs from a pool of New.
+// Tasks and values are written as opts.Codec says, and what survives of them and of an error is
+// said in package codec. A T or an R of which JSON would lose something, as a field that is not
+// exported, is an error that names the field and the way out. A value that would, as a string that is
+// not UTF-8, is one of Submit, or the task's result. The package comment has a table of what differs from a pool of New.
 //
 // While the engine fails, the pool tries again, and Stats.Failing says what. An error that
 // can never pass ends the pool; see the package comment.

@@ -25,7 +25,8 @@ type Options struct {
 	Queue int
 
 	// Codec says how a pool that has joined an engine writes its tasks, its values and
-	// its errors: with the Values and Errors of package codec. Nil is JSON. All who
+	// its errors: with the Values and Errors of package codec. Nil is JSON, and then a
+	// type of which JSON would lose something is an error of Join. All who
 	// join have the same. New and Map ignore it.
 	Codec *codec.Options
 }

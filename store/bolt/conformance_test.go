@@ -2,8 +2,6 @@ package bolt
 
 import (
 	"context"
-	"io"
-	"io/fs"
 	"iter"
 	"sync"
 	"sync/atomic"
@@ -19,14 +17,8 @@ import (
 	"github.com/resultpool/resultpool/store/storetest"
 )
 
-// kit is how the kit's stores are opened: package codec has to know the errors that
-// it puts. (Those of package context and package store it knows by itself.)
-func kit(noSync bool) *Options {
-	return &Options{
-		Codec:  &codec.Options{Errors: map[string]error{"io.EOF": io.EOF, "fs.ErrNotExist": fs.ErrNotExist}},
-		NoSync: noSync,
-	}
-}
+// kit is how the kit's stores are opened. The errors that it puts are known without being registered.
+func kit(noSync bool) *Options { return &Options{NoSync: noSync} }
 
 func newStore(tb testing.TB) store.ResultStore[int] { return openAt[int](tb, newPath(tb), kit(false)) }
 

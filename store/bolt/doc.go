@@ -98,7 +98,8 @@
 // nanoseconds.
 //
 // The file belongs to this package, and to one type of results: Open refuses the file of
-// another program and one with results of another type. [go.etcd.io/bbolt/cmd/bbolt] shows
+// another program and one with results of another type. A type that JSON does not bring back as it
+// was has no new file: see package codec. [go.etcd.io/bbolt/cmd/bbolt] shows
 // what is in it and checks it, while nobody has it open.
 //
 // # Waiting

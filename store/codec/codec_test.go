@@ -45,12 +45,12 @@ func TestNewRefuses(t *testing.T) {
 
 // New copies the sentinels, and codecs share nothing: what one knows, another does not.
 func TestNewCopiesErrors(t *testing.T) {
-	errs := map[string]error{"eof": io.EOF}
+	errs := map[string]error{"inner": errInner}
 	c := newCodec[int](t, &codec.Options{Errors: errs})
-	delete(errs, "eof")
-	res := store.Result[int]{ID: 1, Err: io.EOF}
-	assert.Same(t, io.EOF, trip(t, c, res).Err)
-	assert.NotErrorIs(t, trip(t, newCodec[int](t, nil), res).Err, io.EOF)
+	delete(errs, "inner")
+	res := store.Result[int]{ID: 1, Err: errInner}
+	assert.Same(t, errInner, trip(t, c, res).Err)
+	assert.NotErrorIs(t, trip(t, newCodec[int](t, nil), res).Err, errInner)
 }
 
 func TestZeroCodec(t *testing.T) {
@@ -152,7 +152,7 @@ func TestNaNIsRejected(t *testing.T) {
 	requireRejected(t, nil, math.NaN(), nil, "json: unsupported value: NaN")
 	requireRejected(t, nil, math.NaN(), errors.New("beside it"),
 		"cannot write its float64 as json: json: unsupported value: NaN; have the task return")
-	requireRejected(t, nil, make(chan int), nil, "unsupported type")
+	requireRejected[any](t, nil, make(chan int), nil, "unsupported type")
 
 	c := newCodec[float64](t, nil)
 	_, rejected := c.Encode(store.Result[float64]{ID: 1, Value: math.Inf(1)})
