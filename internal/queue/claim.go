@@ -136,7 +136,8 @@ func (q *Queue[T]) Next(h *Hand[T]) (it Item[T], waiter *Waiter, found Found) {
 				}
 			}
 			if more {
-				return h.take(w.begun()), waiter, Another
+				h.hold(w.begun())
+				return h.take(), waiter, Another
 			}
 			break
 		}
@@ -146,7 +147,9 @@ func (q *Queue[T]) Next(h *Hand[T]) (it Item[T], waiter *Waiter, found Found) {
 		h.given = false
 		return it, waiter, None
 	}
-	it, found = q.claim(h)
+	if found = q.claim(h); h.holds {
+		it = h.take()
+	}
 	return it, waiter, found
 }
 
@@ -188,16 +191,16 @@ func (q *Queue[T]) over(seg *directory.Segment[segment[T]], w claim) {
 	}
 }
 
-// claim makes a claim at the head, or takes a task from another's.
-func (q *Queue[T]) claim(h *Hand[T]) (it Item[T], found Found) {
+// claim makes a claim at the head, or takes a task from another's, for h to hold.
+func (q *Queue[T]) claim(h *Hand[T]) Found {
 	for {
 		head := q.head.Load()
 		if q.isDrained(head) {
-			return it, None
+			return None
 		}
 		if q.isLeftBehind(head) {
-			if it, found = q.help(h); found != None {
-				return it, found
+			if found := q.help(h); found != None {
+				return found
 			}
 		}
 		seg := q.segments.Find(head >> segmentBits)
@@ -222,14 +225,15 @@ func (q *Queue[T]) claim(h *Hand[T]) (it Item[T], found Found) {
 		switch {
 		case seg.Index() != index: // the head has moved on
 		case w.isOf(index) && w.size() == 0:
-			return it, Frozen
+			return Frozen
 		case w.isOf(index):
 			q.head.CompareAndSwap(head, head+w.size())
 		case word.CompareAndSwap(uint64(w), uint64(newClaim(index, n))):
 			q.moveHead(head, n)
 			h.keepPace(n)
 			h.seg, h.index, h.first = seg, index, i
-			return h.take(0), Claimed
+			h.hold(0)
+			return Claimed
 		}
 	}
 }
@@ -264,22 +268,23 @@ func (q *Queue[T]) share(head uint64) uint64 {
 }
 
 // help takes a task from the oldest claim that has one which nobody has begun.
-func (q *Queue[T]) help(h *Hand[T]) (it Item[T], found Found) {
+func (q *Queue[T]) help(h *Hand[T]) Found {
 	for {
 		seg, index, i, ok := q.oldest()
 		if !ok {
-			return it, None
+			return None
 		}
 		word := &seg.Body.claims[i]
 		w := claim(word.Load())
 		switch {
 		case seg.Index() != index || w.begun() == w.size(): // it was taken meanwhile
 		case w&frozen != 0:
-			return it, Frozen
+			return Frozen
 		case word.CompareAndSwap(uint64(w), uint64(w+oneBegun)):
 			h.size = 0
 			h.seg, h.index, h.first = seg, index, i
-			return h.take(w.begun()), Helped
+			h.hold(w.begun())
+			return Helped
 		}
 	}
 }
@@ -313,14 +318,11 @@ func (q *Queue[T]) oldest() (seg *directory.Segment[segment[T]], index, i uint64
 
 func (h *Hand[T]) word() *atomic.Uint64 { return &h.seg.Body.claims[h.first] }
 
-// take takes the k-th task of the claim, which is this worker's. The queue does not keep it reachable.
-func (h *Hand[T]) take(k uint64) (it Item[T]) {
-	h.at, h.holds = k, true
-	g, i := &h.seg.Body, h.first+k
-	it = Item[T]{g.ids[i], g.tasks[i]}
-	clear(g.tasks[i : i+1])
-	return it
-}
+// hold notes that the k-th task of the claim is this worker's.
+func (h *Hand[T]) hold(k uint64) { h.at, h.holds = k, true }
+
+// take takes the task that h holds out of its slot: the queue does not keep it reachable.
+func (h *Hand[T]) take() Item[T] { return h.seg.Body.slots.take(h.first + h.at) }
 
 // keepPace sets the limit of the next claim by the time that the last one took, and notes that there
 // is one of n tasks now. Claims of one are not timed: the look at the clock would cost those most who
