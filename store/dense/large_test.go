@@ -1,7 +1,6 @@
 package dense
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -62,6 +61,9 @@ func checkLarge[R [1 << 7]int64 | [20_000 / 8]int64 | [1 << 13]int64](t *testing
 		}
 		return res
 	}
+	same := func(a, b store.Result[R]) bool {
+		return a.ID == b.ID && a.Value == b.Value && fmt.Sprint(a.Err) == fmt.Sprint(b.Err)
+	}
 	const n = 200
 	ids := append([]store.ID{1<<63 + 1, 1<<64 - 1}, make([]store.ID, n)...)
 	for i := range n {
@@ -74,7 +76,8 @@ func checkLarge[R [1 << 7]int64 | [20_000 / 8]int64 | [1 << 13]int64](t *testing
 	next := 2 // All is in order of IDs, and the far ones are the last
 	for res, err := range s.All(ctx) {
 		require.NoError(t, err)
-		require.Equal(t, wide(ids[next%len(ids)], int(ids[next%len(ids)])), res)
+		id := ids[next%len(ids)]
+		require.True(t, same(wide(id, int(id)), res), "%d in place of %d", res.ID, id)
 		next++
 	}
 	require.Equal(t, len(ids)+2, next)
@@ -84,7 +87,11 @@ func checkLarge[R [1 << 7]int64 | [20_000 / 8]int64 | [1 << 13]int64](t *testing
 		_, err := s.Get(ctx, id)
 		require.ErrorIs(t, err, store.ErrNotFound)
 	}
-	assert.LessOrEqual(t, len(s.dir.Segments()), 1, "segments, of which the last is not full")
+	if sizeFor[R]() == 1 {
+		assert.Empty(t, s.dir.Segments())
+	} else {
+		assert.LessOrEqual(t, len(s.dir.Segments()), 3, "of far IDs, and the last; they were not full")
+	}
 
 	var wg sync.WaitGroup
 	for id := range store.ID(4) { // neighbours in one segment, or each alone
@@ -94,10 +101,10 @@ func checkLarge[R [1 << 7]int64 | [20_000 / 8]int64 | [1 << 13]int64](t *testing
 				assert.NoError(t, s.Put(ctx, want))
 				got, err := s.Get(ctx, id+1)
 				assert.NoError(t, err)
-				assert.Equal(t, want, got)
+				assert.True(t, same(want, got), "%d: value %d", id+1, value)
 				assert.NoError(t, s.Delete(ctx, id+1))
 				_, err = s.Get(ctx, id+1)
-				assert.True(t, errors.Is(err, store.ErrNotFound), "%v", err)
+				assert.ErrorIs(t, err, store.ErrNotFound)
 			}
 		})
 	}
