@@ -114,8 +114,18 @@
 // pool knows it, and returns an error where waiting would be a deadlock.
 // Submit returns [ErrQueueFull] rather than wait for room; Stop, [Pool.Wait], [Pool.Finished],
 // and [Pool.Get], [Pool.Result] and [Pool.GetAll] of a task that has not ended, return [ErrInTask].
-// The same holds for
-// a store, with the context that its Put is given.
+// The same holds for a store, with the context that its Put is given. Tasks that submit
+// tasks, as those of a crawler do, need room for all that may wait: Options.Queue is
+// math.MaxInt then, and Wait returns when nothing is left. See the example of Submit.
+//
+// A task runs on a worker's goroutine, which runs others afterwards. It has no pprof
+// labels at its start, neither those of the submitter nor of a task before it;
+// pprof.SetGoroutineLabels(ctx) gives it those of New's context. What else belongs to the
+// goroutine or its thread stays as the task leaves it: a task that calls
+// runtime.LockOSThread and changes its thread (its name space, user or priority) has to end
+// the goroutine without unlocking, and so the thread with it. It calls runtime.Goexit, with
+// ErrGoexit for its result, and the worker is replaced; or does all that on
+// a goroutine of its own, and waits for the value.
 //
 // # Many machines
 //

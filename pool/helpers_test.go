@@ -276,6 +276,10 @@ func handedBack(t *testing.T, err error, n int) []store.Result[int] {
 	var unsaved *pool.UnsavedError[int]
 	require.ErrorAs(t, err, &unsaved)
 	require.Len(t, unsaved.Results, n)
+	assert.ErrorIs(t, err, pool.ErrUnsaved)
+	for i, id := range unsaved.IDs() {
+		assert.Equal(t, unsaved.Results[i].ID, id)
+	}
 	return unsaved.Results
 }
 

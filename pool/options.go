@@ -18,8 +18,10 @@ type Options struct {
 	// Queue is how many accepted tasks may wait for a worker, beside those that
 	// run, and those that workers have claimed to run next: at most 32 each, and none if
 	// Queue is less than 16 for each worker, or for each processor if these are fewer, or less
-	// than 32. 0 means 1024. There is no unbounded queue: a Submit that finds it
-	// full waits. Memory is taken as the queue fills, and given back. Map ignores it.
+	// than 32. 0 means 1024. A Submit that finds the queue
+	// full waits, but fails inside a task: for tasks that submit tasks, nobody knows how
+	// many, there is math.MaxInt, which memory bounds alone. It is taken as the queue
+	// fills, and given back. Map ignores it.
 	//
 	// For a pool of [Join], see the table in the package comment.
 	Queue int

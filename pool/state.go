@@ -93,6 +93,7 @@ func (p *Pool[T, R]) wakeAndUnlock() {
 func (p *Pool[T, R]) goLocked(f func()) {
 	p.goroutines++
 	guard.Persist(func() {
+		clearLabels()
 		f()
 		p.mu.Lock()
 		p.goroutines--

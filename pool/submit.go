@@ -25,7 +25,8 @@ import (
 // nothing will be stored for it.
 //
 // Submit may be called from any goroutine. From inside a task, with the task's
-// context, it returns [ErrQueueFull] rather than wait for its own pool.
+// context, it returns [ErrQueueFull] rather than wait for its own pool. Tasks that
+// submit tasks, nobody knows how many, need Options.Queue: [math.MaxInt]; see the example.
 func (p *Pool[T, R]) Submit(ctx context.Context, in T) (store.ID, error) {
 	return p.submit(ctx, in, true)
 }

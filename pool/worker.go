@@ -70,6 +70,7 @@ func (p *Pool[T, R]) run(w *worker[T, R]) {
 			w.res.Err, w.outcome = p.notRunError(cause), notRun
 		} else {
 			p.call(w, it)
+			clearLabels()
 		}
 		p.save(w)
 	}

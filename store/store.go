@@ -66,6 +66,10 @@ import (
 // IDs are dense: those of a pool that has its store for itself start at 1 and
 // leave no gaps. A store may be faster for dense IDs but must take any other
 // than 0.
+//
+// So an ID is no secret: whoever has one can guess the others, and how many tasks
+// there were. A service that hands out results by their IDs, in a URL say, has to
+// know whose each is and to check who asks.
 type ID uint64
 
 // A Result is the outcome of the task with that ID.

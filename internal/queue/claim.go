@@ -154,7 +154,8 @@ func (q *Queue[T]) next(h *Hand[T], owned bool) (it Item[T], waiter *Waiter, fou
 				}
 			}
 			if more {
-				return h.take(w.begun()), waiter, Another
+				h.hold(w.begun())
+				return h.take(), waiter, Another
 			}
 			break
 		}
@@ -164,7 +165,9 @@ func (q *Queue[T]) next(h *Hand[T], owned bool) (it Item[T], waiter *Waiter, fou
 		h.given = false
 		return it, waiter, None
 	}
-	it, found = q.claim(h, owned)
+	if found = q.claim(h, owned); h.holds {
+		it = h.take()
+	}
 	return it, waiter, found
 }
 
@@ -206,17 +209,17 @@ func (q *Queue[T]) over(seg *directory.Segment[segment[T]], w claim) {
 	}
 }
 
-// claim makes a claim at the head, or takes a task from another's. A worker that has made none yet, so that
-// its limit is 0, first takes up what workers that are gone have left.
-func (q *Queue[T]) claim(h *Hand[T], owned bool) (it Item[T], found Found) {
+// claim makes a claim at the head, or takes a task from another's, for h to hold. A worker that has made
+// none yet, so that its limit is 0, first takes up what workers that are gone have left.
+func (q *Queue[T]) claim(h *Hand[T], owned bool) Found {
 	for {
 		head := q.head.Load()
 		if q.isDrained(head) {
-			return it, None
+			return None
 		}
 		if h.limit == 0 || q.isLeftBehind(head) {
-			if it, found = q.help(h, owned); found != None {
-				return it, found
+			if found := q.help(h, owned); found != None {
+				return found
 			}
 		}
 		seg := q.segments.Find(head >> segmentBits)
@@ -241,14 +244,15 @@ func (q *Queue[T]) claim(h *Hand[T], owned bool) (it Item[T], found Found) {
 		switch {
 		case seg.Index() != index: // the head has moved on
 		case w.isClosed(index), !owned && q.turnsAway.Load():
-			return it, Frozen
+			return Frozen
 		case w.isOf(index) && w.size() > 0:
 			q.head.CompareAndSwap(head, head+w.size())
 		case word.CompareAndSwap(uint64(w), uint64(newClaim(index, n))):
 			q.moveHead(head, n)
 			h.keepPace(n, q.epoch)
 			h.seg, h.index, h.first = seg, index, i
-			return h.take(0), Claimed
+			h.hold(0)
+			return Claimed
 		}
 	}
 }
@@ -283,22 +287,23 @@ func (q *Queue[T]) share(head uint64) uint64 {
 }
 
 // help takes a task from the oldest claim that has one which nobody has begun.
-func (q *Queue[T]) help(h *Hand[T], owned bool) (it Item[T], found Found) {
+func (q *Queue[T]) help(h *Hand[T], owned bool) Found {
 	for {
 		seg, index, i, ok := q.oldest()
 		if !ok {
-			return it, None
+			return None
 		}
 		word := &seg.Body.claims[i]
 		w := claim(word.Load())
 		switch {
 		case seg.Index() != index || w.begun() == w.size(): // it was taken meanwhile
 		case w&frozen != 0, !owned && q.turnsAway.Load():
-			return it, Frozen
+			return Frozen
 		case word.CompareAndSwap(uint64(w), uint64(w+oneBegun)):
 			h.size = 0
 			h.seg, h.index, h.first = seg, index, i
-			return h.take(w.begun()), Helped
+			h.hold(w.begun())
+			return Helped
 		}
 	}
 }
@@ -332,14 +337,11 @@ func (q *Queue[T]) oldest() (seg *directory.Segment[segment[T]], index, i uint64
 
 func (h *Hand[T]) word() *atomic.Uint64 { return &h.seg.Body.claims[h.first] }
 
-// take takes the k-th task of the claim, which is this worker's. The queue does not keep it reachable.
-func (h *Hand[T]) take(k uint64) (it Item[T]) {
-	h.at, h.holds = k, true
-	g, i := &h.seg.Body, h.first+k
-	it = Item[T]{g.ids[i], g.tasks[i]}
-	clear(g.tasks[i : i+1])
-	return it
-}
+// hold notes that the k-th task of the claim is this worker's.
+func (h *Hand[T]) hold(k uint64) { h.at, h.holds = k, true }
+
+// take takes the task that h holds out of its slot: the queue does not keep it reachable.
+func (h *Hand[T]) take() Item[T] { return h.seg.Body.slots.take(h.first + h.at) }
 
 // keepPace sets the limit of the next claim by the time that the last one took, and notes that there
 // is one of n tasks now. Claims of one are not timed: the look at the clock would cost those most who

@@ -89,8 +89,7 @@ type segment[T any] struct {
 	done      atomic.Int32                          // tasks of claims that are over
 	waiters   atomic.Pointer[waiters]               // those who wait for one of the tasks; nil until somebody does
 	claims    [segmentSize]atomic.Uint64            // the claim that begins in a slot, if it was made in this segment
-	ids       [segmentSize]uint64
-	tasks     [segmentSize]T
+	slots     slots[T]
 }
 
 // An Item is one waiting task.
@@ -172,7 +171,8 @@ func (q *Queue[T]) Push(ids Range, task T) (id uint64, ok bool) {
 			return item.ID, true
 		}
 		seg := q.segmentFor(t)
-		seg.Body.put(t%segmentSize, item)
+		seg.Body.slots.write(t%segmentSize, item)
+		seg.Body.publish(t%segmentSize, 1)
 		q.HandOver()
 		return item.ID, true
 	}
@@ -182,15 +182,16 @@ func (q *Queue[T]) Push(ids Range, task T) (id uint64, ok bool) {
 // off the count: nobody else writes to the slot. If the head is closed, it publishes the task.
 func (q *Queue[T]) handOverAt(t uint64, item Item[T]) {
 	seg, i := q.segmentFor(t), t%segmentSize
+	seg.Body.slots.write(i, item)
 	word := &seg.Body.claims[i]
 	w := claim(word.Load())
 	if w.isClosed(seg.Index()) || q.turnsAway.Load() || !word.CompareAndSwap(uint64(w), uint64(newClaim(seg.Index(), 1))) {
-		seg.Body.put(i, item)
+		seg.Body.publish(i, 1)
 		q.calls <- call[T]{}
 		return
 	}
 	q.moveHead(t, 1)
-	q.calls <- call[T]{seg, seg.Index(), i, 0, item}
+	q.calls <- call[T]{seg, seg.Index(), i, 0}
 }
 
 // HandOver has idle workers take the first tasks that wait, as long as there are both. It waits for no more
@@ -198,8 +199,8 @@ func (q *Queue[T]) handOverAt(t uint64, item Item[T]) {
 func (q *Queue[T]) HandOver() {
 	for q.Withdraw() {
 		h := Hand[T]{limit: 1}
-		it, _ := q.claim(&h, false)
-		q.calls <- call[T]{h.seg, h.index, h.first, h.at, it} // if there was none after all, the worker looks
+		q.claim(&h, false)
+		q.calls <- call[T]{h.seg, h.index, h.first, h.at} // if there was none after all, the worker looks
 		if !h.holds || q.Idle() == 0 || !q.IsReady() {
 			return
 		}
@@ -247,19 +248,15 @@ func (q *Queue[T]) publish(t, offset uint64, tasks []T) {
 	for len(tasks) > 0 {
 		seg, i := q.segmentFor(t), t%segmentSize
 		n := min(wordSize-i%wordSize, uint64(len(tasks)))
-		copy(seg.Body.tasks[i:], tasks[:n])
-		for k := range n {
-			seg.Body.ids[i+k] = t + k + offset
-		}
-		seg.Body.published[i/wordSize].Or((1<<n - 1) << (i % wordSize)) // 1<<64 is 0, and 0-1 is all bits
+		seg.Body.slots.writeAll(i, t+offset, tasks[:n])
+		seg.Body.publish(i, n)
 		t, tasks = t+n, tasks[n:]
 	}
 }
 
-// put publishes one task.
-func (g *segment[T]) put(i uint64, item Item[T]) {
-	g.ids[i], g.tasks[i] = item.ID, item.Task
-	g.published[i/wordSize].Or(1 << (i % wordSize))
+// publish publishes what was written to n slots of one word.
+func (g *segment[T]) publish(i, n uint64) {
+	g.published[i/wordSize].Or((1<<n - 1) << (i % wordSize)) // 1<<64 is 0, and 0-1 is all bits
 }
 
 // segmentFor returns the segment of a ticket that was taken and is not published.
@@ -277,7 +274,9 @@ func (q *Queue[T]) segmentFor(t uint64) *directory.Segment[segment[T]] {
 func (q *Queue[T]) newSegment(index uint64) *directory.Segment[segment[T]] {
 	for {
 		if len(q.spare) == 0 {
-			return new(directory.Segment[segment[T]])
+			seg := new(directory.Segment[segment[T]])
+			seg.Body.slots.make()
+			return seg
 		}
 		seg := q.spare[len(q.spare)-1]
 		q.spare = q.spare[:len(q.spare)-1]

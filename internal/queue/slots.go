@@ -1,0 +1,66 @@
+package queue
+
+import "unsafe"
+
+// slots are where the tasks of a segment lie. A task of more than maxInline bytes is in memory of its own, or
+// the first one would take that of a whole segment of them: it costs an allocation, which is little
+// beside copying it several times. The compiler knows which of the two ways is T's.
+//
+// The two pointers do not change. Both sides read them for each task, so they are apart from what either
+// writes.
+type slots[T any] struct {
+	ids   [segmentSize]uint64
+	_     cacheLinePad
+	small *[segmentSize]T // nil if T is large
+	large *[segmentSize]*T
+	_     cacheLinePad
+}
+
+const maxInline = 256 // bytes: 64 KiB for a segment
+
+func isLarge[T any]() bool { return unsafe.Sizeof(*new(T)) > maxInline }
+
+func (s *slots[T]) make() {
+	if isLarge[T]() {
+		s.large = new([segmentSize]*T)
+	} else {
+		s.small = new([segmentSize]T)
+	}
+}
+
+func (s *slots[T]) write(i uint64, item Item[T]) {
+	s.ids[i] = item.ID
+	if isLarge[T]() {
+		task := new(T)
+		*task = item.Task
+		s.large[i] = task
+	} else {
+		s.small[i] = item.Task
+	}
+}
+
+// writeAll writes tasks with consecutive IDs to as many slots.
+func (s *slots[T]) writeAll(i, id uint64, tasks []T) {
+	if isLarge[T]() {
+		for k, task := range tasks {
+			s.write(i+uint64(k), Item[T]{id + uint64(k), task})
+		}
+		return
+	}
+	copy(s.small[i:], tasks)
+	for k := range uint64(len(tasks)) {
+		s.ids[i+k] = id + k
+	}
+}
+
+// take clears the slot, and returns the zero T if it is clear already.
+func (s *slots[T]) take(i uint64) (it Item[T]) {
+	it.ID = s.ids[i]
+	if !isLarge[T]() {
+		it.Task = s.small[i]
+		clear(s.small[i : i+1])
+	} else if task := s.large[i]; task != nil {
+		it.Task, s.large[i] = *task, nil
+	}
+	return it
+}
