@@ -45,7 +45,8 @@
 //	… an error                          the error, and the value that came with it
 //	… never: it panicked                a *PanicError with value and stack
 //	… never: it called Goexit           ErrGoexit
-//	it was cancelled before its start   ErrNotRun, wrapping the cause
+//	it was cancelled before its start   ErrNotRun, wrapping the cause: of [Pool.Cancel], or of the
+//	                                    pool's cancel
 //
 // # Stores that fail
 //
@@ -108,6 +109,11 @@
 // [Pool.Get] of a task that has not ended return [ErrInTask]. The same holds for
 // a store, with the context that its Put is given.
 //
+// [TaskFromContext] says which task it is. A context counts as inside until its task's function has returned:
+// a goroutine that the task leaves behind may wait, and the context of it ends with the pool's. The task
+// must have used the context for that: see TaskFromContext. One that does not use its context costs
+// no allocation.
+//
 // # Many machines
 //
 // A pool that is opened with [Join] in place of New has its queue and its results in an
@@ -139,6 +145,8 @@
 //	              UnsavedError are run again by another process.
 //	Resize(0)     Submit goes on. The few tasks that were taken over wait for workers, or for
 //	              Stop, which gives them back.
+//	Cancel,       They know the tasks that this pool has taken over and not ended.
+//	Running
 //	Stats         The tasks that this pool has taken over, whoever submitted them; NotRun
 //	              counts those that it has given back.
 //	Queue         The tasks that may be taken over and not begun; it takes those that its
@@ -162,6 +170,8 @@
 //	  a Get       waits at its task's segment, until who settles the task tells it
 //	Stop          (mu) closeLocked shuts the tail; the last goroutine to leave ends the pool
 //	the cancel    (mu) closeLocked shuts the tail; the reaper takes what waits, and settles it as not run
+//	a Cancel      (mu) marks the task: if it waits, its result is saved at once, and its turn passed over;
+//	              if it runs, its context ends
 //
 // # More behaviour
 //
