@@ -58,10 +58,13 @@ type ownContext struct {
 	end context.CancelCauseFunc
 }
 
-// enter returns the context of the task that w has taken.
+// enter returns the context of the task that w has taken, before w notes which one that is.
 func (p *Pool[T, R]) enter(w *worker[T, R]) *taskContext[T, R] {
 	c := w.ctx.Load()
 	if c == nil || w.word.Load()&used != 0 {
+		if c != nil {
+			c.retire() // if it was used since leave
+		}
 		c = &taskContext[T, R]{pool: p, worker: w}
 		p.buryDead()
 		w.word.Store(w.returned)
@@ -91,7 +94,9 @@ func (p *Pool[T, R]) leave(w *worker[T, R]) {
 func (c *taskContext[T, R]) retire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ended.Store(true)
+	if c.ended.Swap(true) {
+		return
+	}
 	if own := c.own.Load(); own != nil && own.Err() == nil {
 		runtime.AddCleanup(c, c.pool.dead.add, own.end)
 	}

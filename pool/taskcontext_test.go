@@ -111,23 +111,24 @@ func TestUsedContextsAreFreed(t *testing.T) {
 		var kept context.Context
 		submit(t, p, func(ctx context.Context) (int, error) { kept = ctx; ctx.Done(); return 0, nil })
 		run := func(n int) {
+			var last store.ID
 			for range n {
-				submit(t, p, func(ctx context.Context) (int, error) {
+				last = submit(t, p, func(ctx context.Context) (int, error) {
 					_, cancel := context.WithCancel(ctx)
 					defer cancel()
 					return 0, nil
 				})
 			}
 			require.NoError(t, p.Wait(t.Context()))
+			for i := range n {
+				require.NoError(t, p.st.Delete(t.Context(), last-store.ID(i)))
+			}
 		}
 		heap := func() uint64 {
 			for range 3 { // the collector finds them, a later task frees them
 				runtime.GC()
 				runtime.Gosched()
 				run(10)
-			}
-			for id := range p.Stats().Submitted {
-				require.NoError(t, p.st.Delete(t.Context(), store.ID(id+1)))
 			}
 			runtime.GC()
 			var m runtime.MemStats
@@ -136,7 +137,9 @@ func TestUsedContextsAreFreed(t *testing.T) {
 		}
 		run(1000)
 		before := heap()
-		run(20_000)
+		for range 20 {
+			run(1000)
+		}
 		assert.Less(t, int64(heap())-int64(before), int64(1<<20), "50 bytes for each task")
 		assert.NoError(t, kept.Err())
 		p.cancel(errCause)

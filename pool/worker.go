@@ -69,9 +69,9 @@ func (p *Pool[T, R]) run(w *worker[T, R]) {
 		if !ok {
 			return
 		}
+		ctx := p.enter(w)
 		w.id = store.ID(it.ID)
 		w.res.ID, w.outcome = w.id, succeeded
-		ctx := p.enter(w)
 		if w.hand.IsCalledOff() && p.heed(w) {
 			continue
 		}
