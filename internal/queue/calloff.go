@@ -105,7 +105,7 @@ type Place[T any] struct {
 // Place returns that of the task that h holds.
 func (h *Hand[T]) Place() Place[T] { return Place[T]{h.seg, h.index, (h.first + h.at) % segmentSize} }
 
-// IsCalledOff reports whether the task is called off and has not ended.
+// IsCalledOff reports whether the task is called off. When it has ended, that is forgotten some time.
 func (p Place[T]) IsCalledOff() bool {
 	return p.seg != nil && p.seg.Body.isOff(p.slot) && p.seg.Index() == p.index
 }
