@@ -53,7 +53,8 @@
 //	… an error                          the error, and the value that came with it
 //	… never: it panicked                a *PanicError with value and stack
 //	… never: it called Goexit           ErrGoexit
-//	it was cancelled before its start   ErrNotRun, wrapping the cause
+//	it was cancelled before its start   ErrNotRun, wrapping the cause: of [Pool.Cancel], or of the
+//	                                    pool's cancel
 //
 // # Stores that fail
 //
@@ -127,6 +128,11 @@
 // ErrGoexit for its result, and the worker is replaced; or does all that on
 // a goroutine of its own, and waits for the value.
 //
+// [TaskFromContext] says which task it is. A context counts as inside until its task's function has returned:
+// a goroutine that the task leaves behind may wait, and the context of it ends with the pool's. The task
+// must have used the context for that: see TaskFromContext. One that does not use its context costs
+// no allocation.
+//
 // # Many machines
 //
 // A pool that is opened with [Join] in place of New has its queue and its results in an
@@ -165,6 +171,8 @@
 //	              UnsavedError are run again by another process.
 //	Resize(0)     Submit goes on. The few tasks that were taken over wait for workers, or for
 //	              Stop, which gives them back.
+//	Cancel,       They know the tasks that this pool has taken over and not ended.
+//	Running
 //	Stats         The tasks that this pool has taken over, whoever submitted them; NotRun
 //	              counts those that it has given back.
 //	Queue         The tasks that may be taken over and not begun; it takes those that its
@@ -188,6 +196,8 @@
 //	  a Get       waits at its task's segment, until who settles the task tells it
 //	Stop          (mu) closeLocked shuts the tail; the last goroutine to leave ends the pool
 //	the cancel    (mu) closeLocked shuts the tail; the reaper takes what waits, and settles it as not run
+//	a Cancel      (mu) marks the task: if it waits, its result is saved at once, and its turn passed over;
+//	              if it runs, its context ends
 //
 // # More behaviour
 //

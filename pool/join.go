@@ -83,7 +83,7 @@ func Join[T, R any](ctx context.Context, fn func(context.Context, T) (R, error),
 	j.submitted.tasks = j.share.NewFetch()
 	p.share = j
 	p.ids = &queue.IDs{}
-	p.saver = saver.New(p.taskCtx, store.ResultStore[R](w.Store(j.share)), p.failures,
+	p.saver = saver.New(p.callCtx, store.ResultStore[R](w.Store(j.share)), p.failures,
 		saver.Hooks[R]{Fail: p.fail, Dropped: j.dropped})
 	if fn != nil {
 		j.share.Start() // before watch: the pool may end at once, and not before these have
@@ -103,6 +103,7 @@ type remoteQueue[T, R any] interface {
 	Finished(l *finishing[T, R])
 	Wait(ctx context.Context) error
 	Resized()
+	Skipped()
 	Failed(err error)
 }
 
@@ -161,7 +162,7 @@ func (j *joint[T, R]) Run(ctx context.Context, id uint64) (v R, err error) {
 		return v, err
 	}
 	v, err = j.pool.fn(ctx, in)
-	if err != nil && j.isInterrupted(err) {
+	if err != nil && j.isInterrupted(ctx, err) {
 		var none R
 		return none, &remote.HandBack{Cause: err}
 	}
@@ -169,11 +170,11 @@ func (j *joint[T, R]) Run(ctx context.Context, id uint64) (v R, err error) {
 }
 
 // isInterrupted reports whether err is what the cancel of the pool has done to a task. That is no
-// outcome: another process is to run the task. An error that only looks like one, before the cancel,
-// is the task's own.
-func (j *joint[T, R]) isInterrupted(err error) bool {
+// outcome: another process is to run the task. An error that only looks like one, before the cancel or
+// after a Cancel of the task, is the task's own.
+func (j *joint[T, R]) isInterrupted(ctx context.Context, err error) bool {
 	cause := j.pool.cancelCause()
-	return cause != nil &&
+	return cause != nil && !isCancelled[T, R](ctx) &&
 		(errwalk.Is(err, context.Canceled) || errwalk.Is(err, cause) || errwalk.Is(err, j.pool.parent.Err()))
 }
 
@@ -230,6 +231,9 @@ func (j *joint[T, R]) Wait(ctx context.Context) error { return j.share.Wait(ctx)
 
 // Resized follows a Resize.
 func (j *joint[T, R]) Resized() { j.share.Resized() }
+
+// Skipped follows a task that was taken and is not run.
+func (j *joint[T, R]) Skipped() { j.share.Skip() }
 
 // Failed follows a final failure.
 func (j *joint[T, R]) Failed(err error) { j.share.Close(closedBecause(err)) }

@@ -26,7 +26,7 @@ type Pool[T, R any] struct {
 	parent  context.Context // New's; it is asked directly, since onCancel may be late
 	ctx     context.Context // ends with parent, and with cause ErrClosed when the pool has ended
 	cancel  context.CancelCauseFunc
-	taskCtx context.Context // ctx, recognized by inTask
+	callCtx context.Context // ctx, recognized by inTask: for the calls of stores and engines
 
 	queue *queue.Queue[T] // its owner's lock is mu
 	ids   *queue.IDs      // the table is guarded by mu
@@ -66,16 +66,19 @@ type Pool[T, R any] struct {
 	waiting    uint64           // tasks that they have left
 	others     [outcomes]uint64 // settled tasks that have not succeeded
 
-	target     int           // how many workers there may be
-	crew       int           // how many there are; more than target until the surplus leave
-	reaping    bool          // the reaper's goroutine is there
-	reaper     queue.Hand[T] // takes what is not to be run
-	goroutines int           // of the pool, all of them; the pool does not end before they do
+	target     int                        // how many workers there may be
+	crew       map[*worker[T, R]]struct{} // those there are; more than target until the surplus leave
+	reaping    bool                       // the reaper's goroutine is there
+	reaper     queue.Hand[T]              // takes what is not to be run
+	goroutines int                        // of the pool, all of them; the pool does not end before they do
 
 	handover handover[R]
-	quiet    chan struct{}   // closed when nothing waits or runs; nil if nobody asks
-	wake     []chan struct{} // to be closed by wakeAndUnlock
-	tell     []*queue.Waiter // to be told by it
+	offs     callOffs[R]
+	cancels  map[store.ID]error // the causes of Cancels of tasks that run, until these have returned
+	dead     *graveyard         // not guarded by mu
+	quiet    chan struct{}      // closed when nothing waits or runs; nil if nobody asks
+	wake     []chan struct{}    // to be closed by wakeAndUnlock
+	tell     []*queue.Waiter    // to be told by it
 
 	// The pool must not end while onCancel is on its way.
 	unwatch func() bool // takes the call of onCancel back; false if it is too late for that
@@ -120,7 +123,7 @@ func New[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), 
 	p := newPool[T, R](ctx, fn, o)
 	p.ids = ids
 	p.reserver, _ = st.(store.IDReserver)
-	p.saver = saver.New(p.taskCtx, st, p.failures, saver.Hooks[R]{Fail: p.fail}) // a store that calls back is inside a task
+	p.saver = saver.New(p.callCtx, st, p.failures, saver.Hooks[R]{Fail: p.fail}) // a store that calls back is inside a task
 	p.watch()
 	return p, nil
 }
@@ -138,9 +141,13 @@ func newPool[T, R any](ctx context.Context, fn func(context.Context, T) (R, erro
 		target:    o.Workers,
 		handover:  handover[R]{handed: make(map[store.ID]handed)},
 		finished:  finished{entering: semaphore.NewWeighted(1)},
+		crew:      make(map[*worker[T, R]]struct{}),
+		offs:      callOffs[R]{tasks: make(map[store.ID]*callOff)},
+		cancels:   make(map[store.ID]error),
+		dead:      &graveyard{},
 	}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
-	p.taskCtx = context.WithValue(p.ctx, taskOf[T, R]{p}, true)
+	p.callCtx = context.WithValue(p.ctx, taskOf[T, R]{p}, true)
 	p.queue.SetWorkers(o.Workers)
 	p.handover.next.Space.L = &p.mu
 	p.openIntakeLocked()
@@ -154,10 +161,10 @@ func (p *Pool[T, R]) watch() {
 	p.wakeAndUnlock()
 }
 
-// taskOf is the key under which a task's context carries its pool.
+// taskOf is the key under which a task's context says that it is inside its pool.
 type taskOf[T, R any] struct{ p *Pool[T, R] }
 
-// inTask reports whether ctx is, or comes from, that of one of the pool's tasks.
+// inTask reports whether ctx is, or comes from, that of one of the pool's tasks that has not ended.
 func (p *Pool[T, R]) inTask(ctx context.Context) bool {
 	return ctx.Value(taskOf[T, R]{p}) != nil
 }
@@ -208,8 +215,8 @@ type Stats struct {
 
 	Queued uint64 // tasks that wait for a worker
 
-	// Running is how many tasks run, or have run and their results are not stored
-	// yet. Over a [store.BatchPutter] it may be up to twice Workers and 2,048 more.
+	// Running is how many tasks run, or have run, or were called off by Cancel while they
+	// waited, and their results are not stored yet. Over a [store.BatchPutter] it may be up to twice Workers and 2,048 more.
 	Running uint64
 
 	// Unsaved is how many results the store was asked to take and has not: those
@@ -239,6 +246,7 @@ func (p *Pool[T, R]) Stats() Stats {
 	defer p.wakeAndUnlock()
 	pushed, waiting, running := p.queue.Freeze()
 	defer p.queue.Thaw()
+	waiting, running = p.countCalledOffLocked(waiting, running)
 	unrun := uint64(p.handover.unrun) // they wait until that is saved
 	s := Stats{
 		Submitted: pushed,

@@ -119,6 +119,9 @@ func (p *Pool[T, R]) nextUnrun() []saver.Entry[R] {
 			break
 		}
 		id := store.ID(it.ID)
+		if p.passLocked(&p.reaper, id) {
+			continue
+		}
 		unrun = append(unrun, saver.NewEntry(store.Result[R]{ID: id, Err: why}))
 		p.handover.handed[id] = handed{ticket: p.reaper.Ticket(), outcome: notRun, unrun: true}
 		p.reaper.Pass()

@@ -21,6 +21,8 @@ const (
 // that over to the writer if the store is a BatchPutter, and is then settled. In an aborting
 // pool it is settled straight from the queue, by the reaper.
 //
+// A task that Cancel calls off while it waits leaves its room and its place: see cancel.go.
+//
 // Most tasks pass without mu: gates says when they may. A worker whose task has succeeded
 // settles it and takes the next one in one step. Other outcomes are counted, with mu held. The
 // queue says how many tasks wait and run, so those that have succeeded need not be counted.
@@ -43,7 +45,7 @@ const (
 func (p *Pool[T, R]) wakeAndUnlock() {
 	p.refillLocked()
 	p.hireLocked()
-	p.queue.TurnAway(p.phase >= aborting || p.crew > p.target) // these two first; then look who sleeps
+	p.queue.TurnAway(p.phase >= aborting || len(p.crew) > p.target) // these two first; then look who sleeps
 	p.gates.Settle.Set(p.phase != open || p.quiet != nil)
 	leave, come := 0, false
 	if p.surplusLocked() {

@@ -12,7 +12,8 @@ import (
 // accepted, and waits until every result is stored. It may be called any number
 // of times, also at once; all calls wait for the same end and return the same:
 //
-//   - nil if every accepted task was run and its result stored;
+//   - nil if every accepted task was run, but those that [Pool.Cancel] has called off,
+//     and all results are stored;
 //   - the cause of the cancel, if the pool's context was cancelled before the
 //     end: tasks that had not started then have [ErrNotRun] for a result;
 //   - an error matching ErrNotRun and [ErrNoWorkers], if tasks were left waiting
@@ -37,7 +38,8 @@ func (p *Pool[T, R]) Stop(ctx context.Context) error {
 	p.closeLocked(cause)
 	p.wakeAndUnlock()
 
-	if !p.inTask(ctx) {
+	inTask := p.inTask(ctx)
+	if !inTask {
 		select {
 		case <-p.done:
 		case <-ctx.Done():
@@ -48,7 +50,7 @@ func (p *Pool[T, R]) Stop(ctx context.Context) error {
 		return p.verdict
 	default:
 	}
-	if p.inTask(ctx) {
+	if inTask {
 		return ErrInTask
 	}
 	if refusal := p.failures.Now().Err; p.share != nil && refusal != nil {
@@ -142,7 +144,7 @@ func (p *Pool[T, R]) closedByFailure() error {
 // openIntakeLocked makes the context that ends when Submit is refused, unless there is one.
 func (p *Pool[T, R]) openIntakeLocked() {
 	if p.shut == nil {
-		p.intake, p.shut = context.WithCancelCause(p.taskCtx)
+		p.intake, p.shut = context.WithCancelCause(p.callCtx)
 	}
 }
 
@@ -196,7 +198,7 @@ func (p *Pool[T, R]) endLocked() bool {
 	}
 	p.phase, p.watched = ended, true
 	why := p.cause
-	if why == nil && p.others[notRun] > 0 && p.share == nil { // a worker on its way out may have taken the last one
+	if why == nil && p.others[notRun] > p.offs.ended && p.share == nil { // a worker on its way out may have taken the last one
 		why = notRunBecause(p.unrun)
 	}
 	p.verdict = p.verdictOf(why)

@@ -3,6 +3,7 @@ package pool
 import (
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/resultpool/resultpool/internal/queue"
@@ -25,6 +26,10 @@ type worker[T, R any] struct {
 	res     store.Result[R] // of that task, until it is saved or handed over
 	outcome outcome
 	job     *saver.Job[R] // saves its results, unless the store is a BatchPutter
+
+	ctx      atomic.Pointer[taskContext[T, R]] // of the task, or of the next; written by the worker
+	word     atomic.Uint64                     // see taskContext
+	returned uint64                            // the low bits of word
 
 	yields   bool      // it has woken a submitter, and is to yield to it
 	yieldsAt time.Time // not before
@@ -64,12 +69,18 @@ func (p *Pool[T, R]) run(w *worker[T, R]) {
 		if !ok {
 			return
 		}
+		ctx := p.enter(w)
 		w.id = store.ID(it.ID)
 		w.res.ID, w.outcome = w.id, succeeded
-		if cause := p.cancelCause(); cause != nil {
+		if w.hand.IsCalledOff() && p.heed(w) {
+			continue
+		}
+		switch cause := p.cancelCause(); {
+		case w.outcome == notRun: // Cancel wants it
+		case cause != nil:
 			w.res.Err, w.outcome = p.notRunError(cause), notRun
-		} else {
-			p.call(w, it)
+		default:
+			p.call(w, ctx, it)
 			clearLabels()
 		}
 		p.save(w)
@@ -78,7 +89,7 @@ func (p *Pool[T, R]) run(w *worker[T, R]) {
 
 // call calls the task's function. A deferred function for each task costs a few ns, which
 // BenchmarkPool hardly tells from its noise: docs/design.md. To guard many tasks with one took five stages.
-func (p *Pool[T, R]) call(w *worker[T, R], it queue.Item[T]) {
+func (p *Pool[T, R]) call(w *worker[T, R], ctx *taskContext[T, R], it queue.Item[T]) {
 	defer func() {
 		if w.stage == calling { // after a panic; in a Goexit, resume makes another result
 			w.res.Err, w.outcome = &PanicError{Value: recover(), Stack: debug.Stack()}, panicked
@@ -86,9 +97,9 @@ func (p *Pool[T, R]) call(w *worker[T, R], it queue.Item[T]) {
 	}()
 	w.stage = calling
 	if p.share == nil {
-		w.res.Value, w.res.Err = p.fn(p.taskCtx, it.Task)
+		w.res.Value, w.res.Err = p.fn(ctx, it.Task)
 	} else {
-		w.res.Value, w.res.Err = p.share.Run(p.taskCtx, it.ID)
+		w.res.Value, w.res.Err = p.share.Run(ctx, it.ID)
 	}
 	w.stage = idle
 	if w.res.Err != nil {
@@ -100,6 +111,7 @@ func (p *Pool[T, R]) call(w *worker[T, R], it queue.Item[T]) {
 // worker keeps its slot until then. To go on and save beside the next task would be faster, but
 // results would pile up without a bound while the store is down.
 func (p *Pool[T, R]) save(w *worker[T, R]) {
+	p.leave(w)
 	if p.saver.TakesBatches() {
 		w.stage = encoding
 		e := p.saver.Encode(w.res)
@@ -245,7 +257,7 @@ func (p *Pool[T, R]) nextLocking(w *worker[T, R]) (it queue.Item[T], found queue
 	}
 	w.outcome = succeeded
 	if p.surplusLocked() {
-		p.crew--
+		delete(p.crew, w)
 		return it, queue.None, false
 	}
 	it, _, found = p.queue.NextOwned(&w.hand)
@@ -259,27 +271,27 @@ func (p *Pool[T, R]) nextLocking(w *worker[T, R]) (it queue.Item[T], found queue
 // one. It has the next one started, if tasks are left.
 func (p *Pool[T, R]) hireLocked() {
 	aborting := p.phase >= aborting
-	p.gates.Hire.Set(aborting || p.crew < p.target) // first; then look
+	p.gates.Hire.Set(aborting || len(p.crew) < p.target) // first; then look
 	switch {
 	case aborting:
 		if !p.reaping && p.phase != ended && p.queue.IsReady() {
 			p.reapLocked()
 		}
-	case p.crew < p.target && p.queue.Idle() == 0 && p.queue.IsReady():
+	case len(p.crew) < p.target && p.queue.Idle() == 0 && p.queue.IsReady():
 		w := &worker[T, R]{job: p.saver.NewJob(nil, nil)}
 		it, _, found := p.queue.NextOwned(&w.hand)
 		if found == queue.None {
 			return
 		}
 		w.first = &it
-		p.crew++
+		p.crew[w] = struct{}{}
 		p.goLocked(func() { p.run(w) })
 	}
 }
 
 // surplusLocked reports whether a worker that holds no task is to leave.
 func (p *Pool[T, R]) surplusLocked() bool {
-	return p.crew > p.target ||
+	return len(p.crew) > p.target ||
 		p.phase != open && p.queue.IsEmpty() ||
 		p.phase >= aborting // what waits is the reaper's
 }
@@ -312,5 +324,6 @@ func (p *Pool[T, R]) tellQuiet() (leaves bool) {
 
 // quietLocked reports whether nothing waits and nothing runs: all workers sleep.
 func (p *Pool[T, R]) quietLocked() bool {
-	return p.queue.Idle() == p.crew && p.queue.IsEmpty() && len(p.handover.handed) == 0
+	return p.queue.Idle() == len(p.crew) && len(p.handover.handed) == 0 && p.offs.unsaved == 0 &&
+		(p.queue.IsEmpty() || p.onlyCalledOffLocked())
 }

@@ -34,6 +34,7 @@ import (
 // The methods say who may call them and when.
 type Queue[T any] struct {
 	capacity uint64
+	extra    atomic.Uint64 // room beyond the capacity: see AddRoom
 	segments directory.Directory[segment[T]]
 	spare    []*directory.Segment[segment[T]] // to be used; guarded by the directory's lock
 	frozen   []*atomic.Uint64                 // claims, by Freeze; the owner's
@@ -88,6 +89,7 @@ type segment[T any] struct {
 	published [segmentSize / wordSize]atomic.Uint64 // a bit for each slot: its task may be read
 	done      atomic.Int32                          // tasks of claims that are over
 	waiters   atomic.Pointer[waiters]               // those who wait for one of the tasks; nil until somebody does
+	marks     atomic.Pointer[marks]                 // of tasks that are called off; nil until one is
 	claims    [segmentSize]atomic.Uint64            // the claim that begins in a slot, if it was made in this segment
 	slots     slots[T]
 }
@@ -104,7 +106,7 @@ func New[T any](capacity int) *Queue[T] {
 	if capacity < 1 {
 		panic(fmt.Sprintf("queue: capacity is %d, want 1 or more", capacity))
 	}
-	q := &Queue[T]{capacity: uint64(capacity), Idlers: newIdlers[T](), epoch: time.Now()}
+	q := &Queue[T]{capacity: min(uint64(capacity), math.MaxInt64/2), Idlers: newIdlers[T](), epoch: time.Now()}
 	q.SetWorkers(1)
 	return q
 }
@@ -293,6 +295,7 @@ func (q *Queue[T]) keep(seg *directory.Segment[segment[T]]) {
 			seg.Body.published[i].Store(0)
 		}
 		seg.Body.done.Store(0)
+		seg.Body.marks.Store(nil)
 		q.spare = append(q.spare, seg)
 	}
 }
@@ -301,11 +304,12 @@ func (q *Queue[T]) keep(seg *directory.Segment[segment[T]]) {
 // otherwise perhaps too few, but not less than want. It is meaningless, and may be negative, unless
 // the tail is t.
 func (q *Queue[T]) room(t, want uint64) int64 {
-	room := int64(q.capacity) - int64(t-q.headSeen.Load())
+	capacity := int64(q.capacity + q.extra.Load())
+	room := capacity - int64(t-q.headSeen.Load())
 	if room < int64(want) {
 		h := q.head.Load()
 		q.headSeen.Store(h)
-		room = int64(q.capacity) - int64(t-h)
+		room = capacity - int64(t-h)
 	}
 	return room
 }
@@ -336,7 +340,7 @@ func (q *Queue[T]) IsHalfEmpty() bool { return q.Pushed()-q.Claimed() <= q.capac
 // so far, until there is room for n more. The tail is shut.
 func (q *Queue[T]) RoomAfter(n int) (claimed uint64) {
 	t := q.Pushed() + uint64(n)
-	return t - min(t, q.capacity)
+	return t - min(t, q.capacity+q.extra.Load())
 }
 
 // IsEmpty reports whether each task that was pushed has begun. It is exact if the tail is shut and

@@ -53,14 +53,23 @@ func (s *slots[T]) writeAll(i, id uint64, tasks []T) {
 	}
 }
 
+// clear forgets the task of a slot, but not its ID.
+func (s *slots[T]) clear(i uint64) {
+	if isLarge[T]() {
+		s.large[i] = nil
+	} else {
+		clear(s.small[i : i+1])
+	}
+}
+
 // take clears the slot, and returns the zero T if it is clear already.
 func (s *slots[T]) take(i uint64) (it Item[T]) {
 	it.ID = s.ids[i]
 	if !isLarge[T]() {
 		it.Task = s.small[i]
-		clear(s.small[i : i+1])
 	} else if task := s.large[i]; task != nil {
-		it.Task, s.large[i] = *task, nil
+		it.Task = *task
 	}
+	s.clear(i)
 	return it
 }

@@ -199,7 +199,8 @@ func (q *Queue[T]) pendingSegment(ticket uint64) *directory.Segment[segment[T]] 
 }
 
 // isPending reports whether the task of a ticket that was given out has not ended: the claim that is
-// next before it does not have it, since no claim has it yet, or has it as not done.
+// next before it does not have it, since no claim has it yet, or has it as not done. One that is called off
+// may have ended before its turn.
 func isPending[T any](seg *directory.Segment[segment[T]], ticket uint64) bool {
 	index, i := ticket>>segmentBits, ticket%segmentSize
 	pending := true
@@ -209,5 +210,5 @@ func isPending[T any](seg *directory.Segment[segment[T]], ticket uint64) bool {
 			break
 		}
 	}
-	return pending && seg.Index() == index
+	return pending && !seg.Body.isSettled(i) && seg.Index() == index
 }
