@@ -12,6 +12,7 @@ import (
 // What Cancel does to a task depends on what it finds, with mu held, and for the queue at one moment:
 //
 //	the task                                   Cancel                                       returns
+//	is parked                                  take it out; a goroutine saves its result    true
 //	waits                                      mark it; off has it; a goroutine saves its   true
 //	                                           result; its turn is passed over
 //	has been taken, function not called yet    mark it; cancels has the cause: its worker   true
@@ -46,6 +47,7 @@ type callOff struct {
 	ticket        uint64
 	tookRoom      bool // when it was called off; the queue has room for one more until it is passed over
 	saved, passed bool // not both
+	outcome       outcome
 }
 
 // Cancel calls one task off. One that waits is not run: its result is [ErrNotRun], which wraps
@@ -86,6 +88,13 @@ func (p *Pool[T, R]) cancelLocked(id store.ID, cause error) (c *taskContext[T, R
 	if _, isHanded := p.handover.handed[id]; isHanded {
 		return nil, false
 	}
+	if t := p.park.tasks[id]; t != nil {
+		p.unparkLocked(t)
+		p.leaveLaneLocked(t)
+		res, out := p.unrunResult(t, cause)
+		p.callOffLocked(res, callOff{ticket: ticket, passed: true, outcome: out})
+		return nil, true
+	}
 	if p.cancels[id] == nil { // before the mark, by which it is found
 		p.cancels[id] = cause
 	}
@@ -93,7 +102,8 @@ func (p *Pool[T, R]) cancelLocked(id store.ID, cause error) (c *taskContext[T, R
 	switch state {
 	case queue.Waiting:
 		delete(p.cancels, id)
-		p.callOffLocked(id, cause, callOff{ticket: ticket, tookRoom: !claimed})
+		res := store.Result[R]{ID: id, Err: notRunBecause(cause)}
+		p.callOffLocked(res, callOff{ticket: ticket, tookRoom: !claimed, outcome: notRun})
 		return nil, true
 	case queue.Begun:
 		hasReturned := false
@@ -121,14 +131,14 @@ func (p *Pool[T, R]) ticketLocked(id store.ID) (ticket uint64, found bool) {
 
 // callOffLocked has the result of a task that waits saved. A goroutine of its own does that, since
 // the workers may all be in tasks for an hour, and Cancel does not wait.
-func (p *Pool[T, R]) callOffLocked(id store.ID, cause error, off callOff) {
+func (p *Pool[T, R]) callOffLocked(res store.Result[R], off callOff) {
 	o := &p.offs
-	o.tasks[id] = &off
+	o.tasks[res.ID] = &off
 	o.unsaved++
 	if off.tookRoom {
 		p.queue.AddRoom(1)
 	}
-	o.next = append(o.next, saver.NewEntry(store.Result[R]{ID: id, Err: notRunBecause(cause)}))
+	o.next = append(o.next, saver.NewEntry(res))
 	if !o.saving {
 		o.saving = true
 		job := p.saver.NewJob(p.settleCalledOff, nil)
@@ -161,7 +171,9 @@ func (p *Pool[T, R]) settleCalledOff(es []saver.Entry[R]) {
 		off := o.tasks[id]
 		off.saved = true
 		o.unsaved--
-		o.ended++
+		if off.outcome == notRun {
+			o.ended++
+		}
 		var waiter *queue.Waiter
 		if off.passed {
 			delete(o.tasks, id)
@@ -169,7 +181,7 @@ func (p *Pool[T, R]) settleCalledOff(es []saver.Entry[R]) {
 		} else {
 			waiter = p.queue.Settle(off.ticket)
 		}
-		p.settleLocked(waiter, notRun)
+		p.settleLocked(waiter, off.outcome)
 	}
 }
 
@@ -198,7 +210,11 @@ func (p *Pool[T, R]) heed(w *worker[T, R]) (passed bool) {
 	p.mu.Lock()
 	passed = p.passLocked(&w.hand, w.id)
 	cause := p.cancels[w.id]
-	if cause != nil {
+	switch {
+	case cause == nil:
+	case w.parked != nil && w.parked.attempts > 0:
+		w.res, w.outcome = p.unrunResult(w.parked, cause)
+	default:
 		w.res.Err, w.outcome = notRunBecause(cause), notRun
 		p.offs.ended++
 	}
@@ -207,6 +223,15 @@ func (p *Pool[T, R]) heed(w *worker[T, R]) (passed bool) {
 		p.share.Skipped()
 	}
 	return passed
+}
+
+// leaveUnrun gives the task that w has taken, in a pool that was cancelled, its result.
+func (p *Pool[T, R]) leaveUnrun(w *worker[T, R], cause error) {
+	if w.parked != nil {
+		w.res, w.outcome = p.unrunResult(w.parked, cause)
+		return
+	}
+	w.res.Err, w.outcome = p.notRunError(cause), notRun
 }
 
 // cancelOf returns the cause of the Cancel of a task that runs, or nil.

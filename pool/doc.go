@@ -30,7 +30,7 @@
 // handed to the store before [Pool.Done] is closed, whether the function
 // returned, failed, panicked, called Goexit or was never run. The result is
 // stored before anything that waits for it wakes. The pool calls the function at
-// most once for each task.
+// most once for each task, and once more for each [RetryAfter] that it returns.
 //
 // When Done is closed, no goroutine of the pool is left. After the pool's context
 // is cancelled, no task is started, and all goroutines end at once except those
@@ -43,7 +43,7 @@
 // Workers take tasks in the order of their IDs, but for short claims: while tasks take
 // microseconds and many wait, a worker takes up to 32 at once, and runs them in turn. No task
 // begins after more than 64 for each worker that were submitted after it, and none waits behind
-// another while a worker is free. Nothing is promised about the
+// another while a worker is free, unless it waits for its key ([NewKeyed]) or its time. Nothing is promised about the
 // order in which tasks end or their results are stored, and nothing survives the
 // process that the store does not keep.
 //
@@ -53,6 +53,9 @@
 //	… an error                          the error, and the value that came with it
 //	… never: it panicked                a *PanicError with value and stack
 //	… never: it called Goexit           ErrGoexit
+//	… a RetryAfter                      none yet: it is run again
+//	… and it was cancelled after that   the error and the value that came with it, joined with the
+//	                                    cause
 //	it was cancelled before its start   ErrNotRun, wrapping the cause: of [Pool.Cancel], or of the
 //	                                    pool's cancel
 //
@@ -171,6 +174,9 @@
 //	              UnsavedError are run again by another process.
 //	Resize(0)     Submit goes on. The few tasks that were taken over wait for workers, or for
 //	              Stop, which gives them back.
+//	RetryAfter    The task stays with this process, which keeps its lease. If that dies, or the
+//	              pool ends, another one runs it, and counts the attempts from 1 again.
+//	NewKeyed      There is none for an engine.
 //	Cancel,       They know the tasks that this pool has taken over and not ended.
 //	Running
 //	Stats         The tasks that this pool has taken over, whoever submitted them; NotRun
@@ -192,6 +198,7 @@
 //	call          runs the function; a panic or a Goexit becomes the task's Err
 //	save          puts the result into the store, as often as it takes (package saver)
 //	  batches     (mu) hand leaves it for the writer, which saves it and (mu) settles the task
+//	  RetryAfter  (mu) again parks the task; when its time has come, a worker resumes it
 //	next          settles the task: queue.Next if it has succeeded, or (mu) nextLocking
 //	  a Get       waits at its task's segment, until who settles the task tells it
 //	Stop          (mu) closeLocked shuts the tail; the last goroutine to leave ends the pool
@@ -201,8 +208,8 @@
 //
 // # More behaviour
 //
-// Retries, timeouts, rate limits and tracing are functions around the task
-// function, not options; see the examples. Memory is the user's as well: stored
+// Timeouts, rate limits and tracing are functions around the task
+// function, not options, and so is [Retry]; see the examples. Memory is the user's as well: stored
 // results live until they are deleted from the store. See package store for the
 // ways to delete as one reads.
 package pool

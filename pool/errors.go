@@ -69,6 +69,7 @@ var ErrInTask = errors.New("pool: would wait for its own task")
 // These are not exported: a program does not handle them, its author corrects the call.
 var (
 	errNilContext = errors.New("pool: nil context; use context.Background() if there is none")
+	errNilKey     = errors.New("pool: nil key function; New is for tasks without keys")
 	errNilEngine  = errors.New("pool: nil engine")
 )
 

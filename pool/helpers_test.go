@@ -232,7 +232,9 @@ func begin(f func() error) *pending {
 func (c *pending) waits(t *testing.T) {
 	t.Helper()
 	synctest.Wait()
-	assert.False(t, isClosed(c.done), "a call returned too early: %v", c.err)
+	if isClosed(c.done) { // err is read only then: what comes later may write it
+		t.Errorf("a call returned too early: %v", c.err)
+	}
 }
 
 // returns returns the call's error. The call must have returned when the whole bubble is

@@ -104,6 +104,7 @@ type remoteQueue[T, R any] interface {
 	Wait(ctx context.Context) error
 	Resized()
 	Skipped()
+	Resumed()
 	Failed(err error)
 }
 
@@ -153,7 +154,8 @@ func (j *joint[T, R]) Submit(ctx context.Context, in []T, wait bool) ([]store.ID
 // acknowledges the task.
 func (j *joint[T, R]) Run(ctx context.Context, id uint64) (v R, err error) {
 	task, start, err := j.share.Begin(id)
-	defer func() { start.End(remote.IsHandBack(err)) }()
+	// What comes again has not killed its process either.
+	defer func() { start.End(remote.IsHandBack(err) || retryOf(err) != nil) }()
 	if err != nil {
 		return v, err
 	}
@@ -234,6 +236,9 @@ func (j *joint[T, R]) Resized() { j.share.Resized() }
 
 // Skipped follows a task that was taken and is not run.
 func (j *joint[T, R]) Skipped() { j.share.Skip() }
+
+// Resumed follows a task that was parked and is taken again.
+func (j *joint[T, R]) Resumed() { j.share.Reenter() }
 
 // Failed follows a final failure.
 func (j *joint[T, R]) Failed(err error) { j.share.Close(closedBecause(err)) }

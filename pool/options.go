@@ -26,6 +26,10 @@ type Options struct {
 	// For a pool of [Join], see the table in the package comment.
 	Queue int
 
+	// PerKey is how many tasks with the same key may run at once, in a pool of
+	// [NewKeyed]: 0 means 1. Elsewhere it is an error.
+	PerKey int
+
 	// Codec says how a pool that has joined an engine writes its tasks, its values and
 	// its errors: with the Values and Errors of package codec. Nil is JSON, and then a
 	// type of which JSON would lose something is an error of Join. All who
@@ -48,6 +52,9 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if opts.Queue < 0 {
 		return opts, fmt.Errorf("pool: Queue is %d, want 0 (%d) or more", opts.Queue, defaultQueue)
+	}
+	if opts.PerKey != 0 {
+		return opts, fmt.Errorf("pool: PerKey is %d, want 0: only NewKeyed knows keys", opts.PerKey)
 	}
 	if opts.Workers == 0 {
 		opts.Workers = runtime.GOMAXPROCS(0)

@@ -74,6 +74,8 @@ type Pool[T, R any] struct {
 
 	handover handover[R]
 	offs     callOffs[R]
+	park     parking[T, R]
+	keys     keyring[T]         // nil but in a pool of NewKeyed; does not change
 	cancels  map[store.ID]error // the causes of Cancels of tasks that run, until these have returned
 	dead     *graveyard         // not guarded by mu
 	quiet    chan struct{}      // closed when nothing waits or runs; nil if nobody asks
@@ -103,6 +105,11 @@ type Pool[T, R any] struct {
 //
 // Every pool must be ended, by Stop or by ctx, or its idle workers stay for ever.
 func New[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), st store.ResultStore[R], opts *Options) (*Pool[T, R], error) {
+	return newLocal(ctx, fn, nil, st, opts)
+}
+
+// newLocal is New, with keys or nil.
+func newLocal[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), keys keyring[T], st store.ResultStore[R], opts *Options) (*Pool[T, R], error) {
 	switch {
 	case ctx == nil:
 		return nil, errNilContext
@@ -121,6 +128,9 @@ func New[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), 
 	}
 
 	p := newPool[T, R](ctx, fn, o)
+	if p.keys = keys; keys != nil {
+		p.queue.TakeOneByOne()
+	}
 	p.ids = ids
 	p.reserver, _ = st.(store.IDReserver)
 	p.saver = saver.New(p.callCtx, st, p.failures, saver.Hooks[R]{Fail: p.fail}) // a store that calls back is inside a task
@@ -144,6 +154,7 @@ func newPool[T, R any](ctx context.Context, fn func(context.Context, T) (R, erro
 		crew:      make(map[*worker[T, R]]struct{}),
 		offs:      callOffs[R]{tasks: make(map[store.ID]*callOff)},
 		cancels:   make(map[store.ID]error),
+		park:      parking[T, R]{tasks: make(map[store.ID]*parked[T, R])},
 		dead:      &graveyard{},
 	}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
@@ -247,7 +258,7 @@ func (p *Pool[T, R]) Stats() Stats {
 	pushed, waiting, running := p.queue.Freeze()
 	defer p.queue.Thaw()
 	waiting, running = p.countCalledOffLocked(waiting, running)
-	unrun := uint64(p.handover.unrun) // they wait until that is saved
+	unrun := uint64(p.handover.unrun + len(p.park.tasks)) // they wait until that is saved, or for their turn
 	s := Stats{
 		Submitted: pushed,
 		Failed:    p.others[failed],

@@ -113,6 +113,16 @@ func (p *Pool[T, R]) nextUnrun() []saver.Entry[R] {
 	defer p.wakeAndUnlock()
 	why := p.notRunError(p.unrun)
 	var unrun []saver.Entry[R]
+	for id, t := range p.park.tasks {
+		if len(unrun) == saver.MaxBatch {
+			break
+		}
+		p.unparkLocked(t)
+		p.leaveLaneLocked(t)
+		res, out := p.unrunResult(t, p.unrun)
+		unrun = append(unrun, saver.NewEntry(res))
+		p.handover.handed[id] = handed{ticket: t.ticket, outcome: out, unrun: true}
+	}
 	for len(unrun) < saver.MaxBatch {
 		it, _, found := p.queue.NextOwned(&p.reaper)
 		if found == queue.None {

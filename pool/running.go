@@ -21,7 +21,7 @@ func (p *Pool[T, R]) Running() []store.ID {
 	var ids []store.ID
 	for _, ticket := range p.queue.Running() {
 		id := p.idLocked(ticket)
-		if !p.handover.handed[id].unrun && p.offs.tasks[id] == nil {
+		if !p.handover.handed[id].unrun && p.offs.tasks[id] == nil && p.park.tasks[id] == nil {
 			ids = append(ids, id)
 		}
 	}

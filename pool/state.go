@@ -21,7 +21,8 @@ const (
 // that over to the writer if the store is a BatchPutter, and is then settled. In an aborting
 // pool it is settled straight from the queue, by the reaper.
 //
-// A task that Cancel calls off while it waits leaves its room and its place: see cancel.go.
+// A task that Cancel calls off while it waits leaves its room and its place: see cancel.go. One that waits
+// for its key or its next attempt is parked: see park.go.
 //
 // Most tasks pass without mu: gates says when they may. A worker whose task has succeeded
 // settles it and takes the next one in one step. Other outcomes are counted, with mu held. The
@@ -45,20 +46,20 @@ const (
 func (p *Pool[T, R]) wakeAndUnlock() {
 	p.refillLocked()
 	p.hireLocked()
-	p.queue.TurnAway(p.phase >= aborting || len(p.crew) > p.target) // these two first; then look who sleeps
+	p.queue.TurnAway(p.keys != nil || p.hasReadyLocked() || p.phase >= aborting || len(p.crew) > p.target) // these two first; then look who sleeps
 	p.gates.Settle.Set(p.phase != open || p.quiet != nil)
 	leave, come := 0, false
 	if p.surplusLocked() {
 		leave = p.queue.Idle()
 	} else {
-		come = p.queue.Idle() > 0 && p.queue.IsReady()
+		come = p.queue.Idle() > 0 && (p.queue.IsReady() || p.hasReadyLocked())
 	}
 	if p.quiet != nil && p.quietLocked() {
 		p.wake = append(p.wake, p.quiet)
 		p.quiet = nil
 		p.gates.Settle.Set(p.phase != open)
 	}
-	p.queue.ShutTail(p.phase != open || p.target == 0 || p.submitters.Len() > 0)
+	p.queue.ShutTail(p.phase != open || p.target == 0 || p.submitters.Len() > 0 || p.keys != nil)
 	hasEnded := p.endLocked()
 	shut, why := p.shutIntakeLocked()
 	wake, tell := p.wake, p.tell

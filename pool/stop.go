@@ -176,7 +176,7 @@ func (p *Pool[T, R]) closeLocked(cause error) {
 	if p.phase == draining && p.share != nil {
 		p.abortLocked(ErrClosed) // what waits is given back
 	}
-	if p.phase == draining && p.target == 0 && !p.queue.IsEmpty() {
+	if p.phase == draining && p.target == 0 && (!p.queue.IsEmpty() || len(p.park.tasks) > 0) {
 		p.abortLocked(ErrNoWorkers)
 	}
 }
@@ -190,7 +190,7 @@ func (p *Pool[T, R]) abortLocked(why error) {
 // endLocked reports whether the pool has just ended: whoever is the last to free mu finds that, and
 // closes done. No goroutine waits for that moment, since somebody would have to own it.
 func (p *Pool[T, R]) endLocked() bool {
-	if p.phase == open || p.phase == ended || !p.queue.IsEmpty() || p.goroutines > 0 {
+	if p.phase == open || p.phase == ended || !p.queue.IsEmpty() || len(p.park.tasks) > 0 || p.goroutines > 0 {
 		return false
 	}
 	if !p.watched && (p.unwatch == nil || !p.unwatch()) {

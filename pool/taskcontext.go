@@ -73,15 +73,16 @@ func (p *Pool[T, R]) enter(w *worker[T, R]) *taskContext[T, R] {
 	return c
 }
 
-// leave notes that the function of the task that w holds has returned, or is not called.
-func (p *Pool[T, R]) leave(w *worker[T, R]) {
+// leave notes that the function of the task that w holds has returned, or is not called. word is what Cancel
+// is to see: 1 more than the task's ticket, or, if it is not known yet whether it runs again, 0.
+func (p *Pool[T, R]) leave(w *worker[T, R], word uint64) {
 	last := w.returned
-	w.returned = w.hand.Ticket() + 1
+	w.returned = word
 	if !w.word.CompareAndSwap(last, w.returned) {
 		w.word.Store(w.returned | used)
 		w.ctx.Load().retire()
 	}
-	if w.hand.IsCalledOff() {
+	if word != 0 && w.hand.IsCalledOff() {
 		p.mu.Lock()
 		delete(p.cancels, w.id)
 		p.mu.Unlock()
@@ -112,6 +113,9 @@ func (c *taskContext[T, R]) first() {
 	w := c.worker
 	w.word.Or(used)
 	c.task = Task{ID: w.id, Attempt: 1}
+	if w.parked != nil {
+		c.task.Attempt += w.parked.attempts
+	}
 	place := w.hand.Place()
 	c.use.Store(copied)
 	if place.IsCalledOff() {

@@ -30,6 +30,7 @@ type worker[T, R any] struct {
 	ctx      atomic.Pointer[taskContext[T, R]] // of the task, or of the next; written by the worker
 	word     atomic.Uint64                     // see taskContext
 	returned uint64                            // the low bits of word
+	parked   *parked[T, R]                     // of the task, if it was parked or has a key
 
 	yields   bool      // it has woken a submitter, and is to yield to it
 	yieldsAt time.Time // not before
@@ -76,12 +77,15 @@ func (p *Pool[T, R]) run(w *worker[T, R]) {
 			continue
 		}
 		switch cause := p.cancelCause(); {
-		case w.outcome == notRun: // Cancel wants it
+		case w.res.Err != nil: // Cancel wants it
 		case cause != nil:
-			w.res.Err, w.outcome = p.notRunError(cause), notRun
+			p.leaveUnrun(w, cause)
 		default:
 			p.call(w, ctx, it)
 			clearLabels()
+			if w.res.Err != nil && p.again(w, it.Task) {
+				continue
+			}
 		}
 		p.save(w)
 	}
@@ -111,7 +115,7 @@ func (p *Pool[T, R]) call(w *worker[T, R], ctx *taskContext[T, R], it queue.Item
 // worker keeps its slot until then. To go on and save beside the next task would be faster, but
 // results would pile up without a bound while the store is down.
 func (p *Pool[T, R]) save(w *worker[T, R]) {
-	p.leave(w)
+	p.leave(w, w.hand.Ticket()+1)
 	if p.saver.TakesBatches() {
 		w.stage = encoding
 		e := p.saver.Encode(w.res)
@@ -166,7 +170,7 @@ func (p *Pool[T, R]) next(w *worker[T, R]) (it queue.Item[T], ok bool) {
 		p.taken(w, queue.Claimed)
 		return it, true
 	}
-	locking := w.outcome != succeeded
+	locking := w.outcome != succeeded || w.parked != nil
 	for {
 		if locking {
 			it, found, stays := p.nextLocking(w)
@@ -198,10 +202,9 @@ func (p *Pool[T, R]) next(w *worker[T, R]) (it queue.Item[T], ok bool) {
 func (p *Pool[T, R]) sleep(w *worker[T, R], waiter *queue.Waiter) (it queue.Item[T], found queue.Found, locking bool) {
 	p.queue.Announce()
 	waiter.Tell()
-	if p.gates.Settle.Load() {
+	if p.gates.Settle.Load() || p.queue.TurnsAway() {
 		locking = p.tellQuiet()
 	}
-	locking = locking || p.queue.TurnsAway()
 	if (locking || p.queue.IsReady()) && p.queue.Withdraw() {
 		return it, queue.None, locking
 	}
@@ -256,11 +259,15 @@ func (p *Pool[T, R]) nextLocking(w *worker[T, R]) (it queue.Item[T], found queue
 		p.settleLocked(p.queue.End(&w.hand), w.outcome)
 	}
 	w.outcome = succeeded
+	if w.parked != nil {
+		p.leaveLaneLocked(w.parked)
+		w.parked = nil
+	}
 	if p.surplusLocked() {
 		delete(p.crew, w)
 		return it, queue.None, false
 	}
-	it, _, found = p.queue.NextOwned(&w.hand)
+	it, w.parked, found = p.takeLocked(&w.hand)
 	return it, found, true
 }
 
@@ -274,16 +281,16 @@ func (p *Pool[T, R]) hireLocked() {
 	p.gates.Hire.Set(aborting || len(p.crew) < p.target) // first; then look
 	switch {
 	case aborting:
-		if !p.reaping && p.phase != ended && p.queue.IsReady() {
+		if !p.reaping && p.phase != ended && (p.queue.IsReady() || len(p.park.tasks) > 0) {
 			p.reapLocked()
 		}
-	case len(p.crew) < p.target && p.queue.Idle() == 0 && p.queue.IsReady():
+	case len(p.crew) < p.target && p.queue.Idle() == 0 && (p.queue.IsReady() || p.hasReadyLocked()):
 		w := &worker[T, R]{job: p.saver.NewJob(nil, nil)}
-		it, _, found := p.queue.NextOwned(&w.hand)
+		it, parked, found := p.takeLocked(&w.hand)
 		if found == queue.None {
 			return
 		}
-		w.first = &it
+		w.first, w.parked = &it, parked
 		p.crew[w] = struct{}{}
 		p.goLocked(func() { p.run(w) })
 	}
@@ -292,7 +299,7 @@ func (p *Pool[T, R]) hireLocked() {
 // surplusLocked reports whether a worker that holds no task is to leave.
 func (p *Pool[T, R]) surplusLocked() bool {
 	return len(p.crew) > p.target ||
-		p.phase != open && p.queue.IsEmpty() ||
+		p.phase != open && p.queue.IsEmpty() && !p.hasReadyLocked() ||
 		p.phase >= aborting // what waits is the reaper's
 }
 
@@ -307,23 +314,23 @@ func (p *Pool[T, R]) settleLocked(waiter *queue.Waiter, out outcome) {
 }
 
 // tellQuiet tells those who wait until nothing waits or runs, if that is so, for a worker that has
-// announced that it sleeps. It reports whether the worker is to leave instead.
-func (p *Pool[T, R]) tellQuiet() (leaves bool) {
+// announced that it sleeps. It reports whether the worker is to leave instead, or to take a parked task.
+func (p *Pool[T, R]) tellQuiet() (wanted bool) {
 	var quiet chan struct{}
 	p.mu.Lock()
 	if p.quiet != nil && p.quietLocked() {
 		quiet, p.quiet = p.quiet, nil
 	}
-	leaves = p.surplusLocked()
+	wanted = p.surplusLocked() || p.hasReadyLocked()
 	p.mu.Unlock()
 	if quiet != nil {
 		close(quiet)
 	}
-	return leaves
+	return wanted
 }
 
 // quietLocked reports whether nothing waits and nothing runs: all workers sleep.
 func (p *Pool[T, R]) quietLocked() bool {
-	return p.queue.Idle() == len(p.crew) && len(p.handover.handed) == 0 && p.offs.unsaved == 0 &&
+	return p.queue.Idle() == len(p.crew) && len(p.handover.handed) == 0 && p.offs.unsaved == 0 && len(p.park.tasks) == 0 &&
 		(p.queue.IsEmpty() || p.onlyCalledOffLocked())
 }

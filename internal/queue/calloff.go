@@ -28,7 +28,7 @@ type State int
 
 // What a task may do.
 const (
-	Ended   State = iota // it has ended, or there is no such task
+	Gone    State = iota // it has ended, or there is no such task
 	Waiting              // nobody has begun it
 	Begun                // it runs
 )
@@ -39,7 +39,7 @@ const (
 func (q *Queue[T]) CallOff(t uint64) (s State, claimed bool) {
 	seg := q.pendingSegment(t)
 	if seg == nil {
-		return Ended, false
+		return Gone, false
 	}
 	q.close()
 	defer q.open()
@@ -67,7 +67,7 @@ func (q *Queue[T]) CallOff(t uint64) (s State, claimed bool) {
 		word.And(^uint64(frozen))
 		return s, true
 	}
-	return Ended, true
+	return Gone, true
 }
 
 // Settle notes that a task that waits and is called off has ended for those who wait for it, whom the

@@ -30,7 +30,7 @@ func TestCallOff(t *testing.T) {
 			ticket  uint64
 			want    queue.State
 			claimed bool
-		}{{0, queue.Begun, true}, {1, queue.Waiting, true}, {9, queue.Waiting, true}, {10, queue.Waiting, false}, {99, queue.Waiting, false}, {100, queue.Ended, false}} {
+		}{{0, queue.Begun, true}, {1, queue.Waiting, true}, {9, queue.Waiting, true}, {10, queue.Waiting, false}, {99, queue.Waiting, false}, {100, queue.Gone, false}} {
 			state, claimed := q.CallOff(c.ticket)
 			assert.Equal(t, c.want, state, "%d", c.ticket)
 			assert.Equal(t, c.claimed, claimed, "%d", c.ticket)
@@ -51,7 +51,7 @@ func TestCallOff(t *testing.T) {
 	_, ok := take(q, &a)
 	require.False(t, ok)
 	state, _ := q.CallOff(50)
-	assert.Equal(t, queue.Ended, state)
+	assert.Equal(t, queue.Gone, state)
 
 	for range 2048 { // the slots are used again
 		_, ok := q.Push(all, new(int))

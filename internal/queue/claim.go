@@ -177,19 +177,22 @@ func (q *Queue[T]) End(h *Hand[T]) (waiter *Waiter) {
 	return q.end(h.seg, h.Ticket(), h.at)
 }
 
-// Pass leaves the task that h holds to others, who call EndTicket.
+// Pass leaves the task that h holds to others, who call EndTicket, or Resume.
 func (h *Hand[T]) Pass() { h.holds = false }
+
+// Resume has h hold a task that was taken and passed on.
+func (q *Queue[T]) Resume(h *Hand[T], t uint64) {
+	seg := q.segments.Find(t >> segmentBits)
+	_, at, _ := seg.Body.claimOf(t)
+	h.seg, h.index, h.first, h.size, h.given = seg, t>>segmentBits, t%segmentSize-at, 0, false
+	h.hold(at)
+}
 
 // EndTicket is End for a task that was taken and passed on.
 func (q *Queue[T]) EndTicket(t uint64) (waiter *Waiter) {
 	seg := q.segments.Find(t >> segmentBits)
-	i := t % segmentSize
-	first := i
-	for w := claim(seg.Body.claims[first].Load()); !w.isOf(t>>segmentBits) || w.size() == 0; {
-		first--
-		w = claim(seg.Body.claims[first].Load())
-	}
-	return q.end(seg, t, i-first)
+	_, at, _ := seg.Body.claimOf(t)
+	return q.end(seg, t, at)
 }
 
 // end ends the task of a ticket, which is in that place of its claim.
@@ -280,10 +283,10 @@ func (q *Queue[T]) isLeftBehind(head uint64) bool {
 }
 
 // share returns how many tasks a claim may have of those that wait, head being the first: so few that
-// there is enough for all workers that can run at once, several times, and that a short queue is left one
+// there is enough for all workers that can run at once, eight times, and that a short queue is left one
 // by one.
 func (q *Queue[T]) share(head uint64) uint64 {
-	return (q.Pushed() - head) / (8 * q.sharers.Load())
+	return (q.Pushed() - head) / q.shares.Load()
 }
 
 // help takes a task from the oldest claim that has one which nobody has begun.

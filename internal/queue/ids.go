@@ -137,12 +137,6 @@ func (d *IDs) Ticket(id uint64) (ticket uint64, ok bool) {
 	return 0, false
 }
 
-// ID returns the ID of the task with that ticket, which has not ended.
-func (d *IDs) ID(ticket uint64) uint64 {
-	b := d.blockOf(ticket)
-	return b.id + (ticket - b.ticket)
-}
-
 // blockOf returns the block of a ticket, or the last one if the ticket has none yet. It looks from
 // the end: the tickets that are asked for are new.
 func (d *IDs) blockOf(ticket uint64) block {

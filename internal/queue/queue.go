@@ -34,12 +34,13 @@ import (
 // The methods say who may call them and when.
 type Queue[T any] struct {
 	capacity uint64
+	oneByOne bool
 	extra    atomic.Uint64 // room beyond the capacity: see AddRoom
 	segments directory.Directory[segment[T]]
 	spare    []*directory.Segment[segment[T]] // to be used; guarded by the directory's lock
 	frozen   []*atomic.Uint64                 // claims, by Freeze; the owner's
 	workers  atomic.Uint64                    // how many there may be
-	sharers  atomic.Uint64                    // how many of them can run at once: they share what waits; see share
+	shares   atomic.Uint64                    // a claim has one of so many shares of what waits, or one task
 
 	// What follows is written for each task, the tail by those who push, or for each claim, the head
 	// by those who take. They must not share a cache line with each other or with what is only read.
@@ -111,11 +112,19 @@ func New[T any](capacity int) *Queue[T] {
 	return q
 }
 
+// TakeOneByOne has each claim be of one task, from now on. It is for the owner, before anything is pushed.
+func (q *Queue[T]) TakeOneByOne() {
+	q.oneByOne = true
+	q.shares.Store(math.MaxUint64)
+}
+
 // SetWorkers says how many workers there may be. It is the owner's. More than any machine has count as fewer:
 // a multiple of their number must not turn over.
 func (q *Queue[T]) SetWorkers(n int) {
 	q.workers.Store(uint64(max(1, min(n, math.MaxInt32))))
-	q.sharers.Store(uint64(max(2, min(n, runtime.GOMAXPROCS(0)))))
+	if !q.oneByOne {
+		q.shares.Store(uint64(8 * max(2, min(n, runtime.GOMAXPROCS(0)))))
+	}
 }
 
 // TurnAway keeps workers from beginning tasks, or lets them: Next says Frozen meanwhile, and only the owner
@@ -134,6 +143,9 @@ func (q *Queue[T]) TurnAway(on bool) {
 	q.touchHead()
 	for _, seg := range q.segments.Segments() {
 		index := seg.Index()
+		if index<<segmentBits > q.head.Load() {
+			continue // nobody has claimed from it
+		}
 		for i := range seg.Body.claims {
 			word := &seg.Body.claims[i]
 			for w := claim(word.Load()); w.isOf(index) && w.begun() < w.size() && !word.CompareAndSwap(uint64(w), uint64(w.touched())); {
@@ -339,8 +351,7 @@ func (q *Queue[T]) IsHalfEmpty() bool { return q.Pushed()-q.Claimed() <= q.capac
 // RoomAfter returns how many tasks have to be claimed, of all that have been pushed
 // so far, until there is room for n more. The tail is shut.
 func (q *Queue[T]) RoomAfter(n int) (claimed uint64) {
-	t := q.Pushed() + uint64(n)
-	return t - min(t, q.capacity+q.extra.Load())
+	return uint64(max(0, int64(q.Pushed())+int64(n)-int64(q.capacity+q.extra.Load())))
 }
 
 // IsEmpty reports whether each task that was pushed has begun. It is exact if the tail is shut and

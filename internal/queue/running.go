@@ -25,7 +25,7 @@ func (q *Queue[T]) Running() (tickets []uint64) {
 // IDAt returns the ID of a task that has not ended and was put into the queue by PushShut. It is the
 // owner's, with its lock held.
 func (q *Queue[T]) IDAt(t uint64) uint64 {
-	return q.segments.Find(t >> segmentBits).Body.ids[t%segmentSize]
+	return q.segments.Find(t >> segmentBits).Body.slots.ids[t%segmentSize]
 }
 
 // TicketOf returns the ticket of the task with that ID that has not ended, if all were put into the queue
@@ -35,7 +35,7 @@ func (q *Queue[T]) TicketOf(id uint64) (ticket uint64, found bool) {
 	for _, seg := range q.segments.Segments() {
 		first := seg.Index() << segmentBits
 		for i := uint64(0); i < segmentSize && first+i < pushed; i++ {
-			if seg.Body.ids[i] == id && isPending(seg, first+i) {
+			if seg.Body.slots.ids[i] == id && isPending(seg, first+i) {
 				return first + i, true
 			}
 		}

@@ -70,6 +70,9 @@ func (s *Share) Skip() {
 	s.noteChange()
 }
 
+// Reenter notes that a task which has ended is to begin again.
+func (s *Share) Reenter() { s.entered.Add(1) }
+
 // countSuspect counts the start of a task that was delivered often, durably and before it
 // happens: if the process dies now, the task may be the reason. If a process has died at it
 // before, no other such suspect runs beside it in this process, so that none is blamed for
