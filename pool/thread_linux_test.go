@@ -19,7 +19,7 @@ func TestThreadStateEndsWithItsGoroutine(t *testing.T) {
 	const comm, changed = "/proc/thread-self/comm", "changed\n"
 	change := func() {
 		runtime.LockOSThread()
-		assert.NoError(t, os.WriteFile(comm, []byte(changed), 0))
+		assert.NoError(t, os.WriteFile(comm, []byte("changed"), 0))
 	}
 	for name, c := range map[string]struct {
 		task  task

@@ -288,9 +288,7 @@ func (q *Queue[T]) segmentFor(t uint64) *directory.Segment[segment[T]] {
 func (q *Queue[T]) newSegment(index uint64) *directory.Segment[segment[T]] {
 	for {
 		if len(q.spare) == 0 {
-			seg := new(directory.Segment[segment[T]])
-			seg.Body.slots.make()
-			return seg
+			return makeSegment[T]()
 		}
 		seg := q.spare[len(q.spare)-1]
 		q.spare = q.spare[:len(q.spare)-1]

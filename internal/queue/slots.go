@@ -1,6 +1,10 @@
 package queue
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/resultpool/resultpool/internal/directory"
+)
 
 // slots are where the tasks of a segment lie. A task of more than maxInline bytes is in memory of its own, or
 // the first one would take that of a whole segment of them: it costs an allocation, which is little
@@ -20,12 +24,22 @@ const maxInline = 256 // bytes: 64 KiB for a segment
 
 func isLarge[T any]() bool { return unsafe.Sizeof(*new(T)) > maxInline }
 
-func (s *slots[T]) make() {
+// makeSegment makes a segment and its slots, in one piece.
+func makeSegment[T any]() *directory.Segment[segment[T]] {
 	if isLarge[T]() {
-		s.large = new([segmentSize]*T)
-	} else {
-		s.small = new([segmentSize]T)
+		made := new(struct {
+			segment directory.Segment[segment[T]]
+			slots   [segmentSize]*T
+		})
+		made.segment.Body.slots.large = &made.slots
+		return &made.segment
 	}
+	made := new(struct {
+		segment directory.Segment[segment[T]]
+		slots   [segmentSize]T
+	})
+	made.segment.Body.slots.small = &made.slots
+	return &made.segment
 }
 
 func (s *slots[T]) write(i uint64, item Item[T]) {
