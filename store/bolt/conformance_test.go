@@ -13,7 +13,6 @@ import (
 
 	"github.com/resultpool/resultpool/store"
 	"github.com/resultpool/resultpool/store/bounded"
-	"github.com/resultpool/resultpool/store/codec"
 	"github.com/resultpool/resultpool/store/storetest"
 )
 
