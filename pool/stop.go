@@ -43,6 +43,9 @@ func (p *Pool[T, R]) Stop(ctx context.Context) error {
 		select {
 		case <-p.done:
 		case <-ctx.Done():
+			if p.isEnding() { // it may be the context of a task, which ends a moment before
+				<-p.done
+			}
 		}
 	}
 	select {
@@ -203,6 +206,13 @@ func (p *Pool[T, R]) endLocked() bool {
 	}
 	p.verdict = p.verdictOf(why)
 	return true
+}
+
+// isEnding reports whether the pool has ended, and done is closed or about to be.
+func (p *Pool[T, R]) isEnding() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.phase == ended
 }
 
 // verdictOf returns what Stop is to return, given what it would return if every result was saved.
