@@ -12,7 +12,8 @@ import (
 )
 
 // TestDocument: the code that docs/cookbook.md shows is in the files of this package, line by line, and each example
-// has its recipe.
+// has its recipe. The document lies outside this module, where go test does not look for changes before it repeats an
+// old verdict: give it -count=1.
 func TestDocument(t *testing.T) {
 	document := readText(t, "../../docs/cookbook.md")
 	files, err := filepath.Glob("*.go")
