@@ -10,7 +10,7 @@ import (
 )
 
 // autoscale looks at p at each tick. While tasks wait, it doubles the number of workers, up to most; while some
-// are idle, it takes one away, down to least. It returns when ticks is closed or p takes no more tasks.
+// are idle, it takes one away, down to least. It returns when ticks is closed or p has ended.
 func autoscale[T, R any](p *pool.Pool[T, R], ticks <-chan time.Time, least, most int) {
 	for range ticks {
 		stats := p.Stats()

@@ -29,14 +29,14 @@ func get(ctx context.Context, url string) (string, error) {
 	case resp.StatusCode == http.StatusOK:
 		body, err := io.ReadAll(resp.Body)
 		return string(body), err
-	case resp.StatusCode == http.StatusTooManyRequests: // when the server says
-		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
-		return "", pool.RetryAfter(time.Duration(seconds)*time.Second, errors.New(resp.Status))
+	case resp.StatusCode == http.StatusTooManyRequests:
+		if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil { // when the server says
+			return "", pool.RetryAfter(time.Duration(seconds)*time.Second, errors.New(resp.Status))
+		}
 	case resp.StatusCode < 500: // never
 		return "", pool.Permanent(errors.New(resp.Status))
-	default: // after a pause
-		return "", errors.New(resp.Status)
 	}
+	return "", errors.New(resp.Status) // after a pause
 }
 
 // Failures that pass are tried again, and those that do not are not.
