@@ -49,10 +49,20 @@ func (patient) SetDeadline(time.Time) error { return nil }
 
 func (p patient) Read(buf []byte) (int, error) {
 	n, err := p.Conn.Read(buf)
+	return n, p.reason(err)
+}
+
+func (p patient) Write(buf []byte) (int, error) {
+	n, err := p.Conn.Write(buf)
+	return n, p.reason(err)
+}
+
+// reason returns err, or why the connection was closed.
+func (p patient) reason(err error) error {
 	if err != nil && errors.Is(p.ctx.Err(), context.Canceled) {
-		err = p.ctx.Err()
+		return p.ctx.Err()
 	}
-	return n, err
+	return err
 }
 
 // answer reads a question of the DNS, as it is sent over TCP, and answers it.
