@@ -25,7 +25,7 @@ func TestJobs(t *testing.T) {
 	ok, gone, slow := p.Post(t, "ok.test"), p.Post(t, "gone.test"), p.Post(t, "slow.test")
 	p.AwaitGet(t, ok, found)
 	p.AwaitGet(t, gone, "422 lookup gone.test.*: no such host\n")
-	status, header, _ := p.Do(t, http.MethodGet, slow, "")
+	status, header, _ := p.Do(t, http.MethodGet, p.URL+slow, "")
 	assert.Equal(t, http.StatusAccepted, status)
 	assert.Equal(t, "1", header.Get("Retry-After"))
 	require.NoError(t, p.Gate.Close())
@@ -33,7 +33,7 @@ func TestJobs(t *testing.T) {
 	assert.Equal(t, found, p.Get(t, ok), "a result can be had again")
 
 	for _, id := range []string{"4", "0", "-1", "01", "x", "18446744073709551616"} {
-		assert.Equal(t, unknown, p.Get(t, p.URL+"/jobs/"+id), id)
+		assert.Equal(t, unknown, p.Get(t, "/jobs/"+id), id)
 	}
 	status, _, _ = p.Do(t, http.MethodGet, p.URL+"/jobs", "")
 	assert.Equal(t, http.StatusMethodNotAllowed, status)
@@ -49,9 +49,9 @@ func TestDelete(t *testing.T) {
 		{waiting, "410 pool: task not run: context canceled\n"},
 		{running, "410 lookup slow.test.*: operation was canceled\n"},
 		{ended, found},
-		{p.URL + "/jobs/4", unknown},
+		{"/jobs/4", unknown},
 	} {
-		status, _, _ := p.Do(t, http.MethodDelete, tt.job, "")
+		status, _, _ := p.Do(t, http.MethodDelete, p.URL+tt.job, "")
 		assert.Contains(t, []string{tt.want[:3], pending[:3]}, fmt.Sprint(status))
 		p.AwaitGet(t, tt.job, tt.want)
 	}

@@ -2,6 +2,7 @@
 package jobs
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log"
@@ -60,46 +61,60 @@ func Start(t testing.TB, args ...string) *Program {
 	return p
 }
 
-// Do makes a request. Redirects are followed.
+// Do makes a request, and follows redirects.
 func (p *Program) Do(t testing.TB, method, url, body string) (status int, header http.Header, text string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	status, header, text, err := p.do(t.Context(), method, url, body)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v\n%s", err, p.Said)
+	}
+	return status, header, text
+}
+
+func (p *Program) do(ctx context.Context, method, url, body string) (status int, header http.Header, text string, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		return 0, nil, "", err
 	}
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	resp, err := p.client.Do(req)
 	if err != nil {
-		t.Fatalf("%v\n%s", err, p.Said)
+		return 0, nil, "", err
 	}
 	defer resp.Body.Close()
 	all, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, resp.Header, string(all)
+	return resp.StatusCode, resp.Header, string(all), err
 }
 
-// Post posts a job, and returns its URL.
+// Post posts a job, and returns its path.
 func (p *Program) Post(t testing.TB, host string) (job string) {
 	t.Helper()
-	status, header, text := p.Do(t, http.MethodPost, p.URL+"/jobs", "host="+url.QueryEscape(host))
-	if status != http.StatusAccepted || header.Get("Location") == "" {
-		t.Fatalf("the job of %s: %d %q", host, status, text)
+	job, err := p.TryPost(t.Context(), host)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, p.Said)
 	}
-	return p.URL + header.Get("Location")
+	return job
 }
 
-// Get returns the status and the text of the URL of a job.
+// TryPost is Post for a program that may end.
+func (p *Program) TryPost(ctx context.Context, host string) (job string, err error) {
+	status, header, text, err := p.do(ctx, http.MethodPost, p.URL+"/jobs", "host="+url.QueryEscape(host))
+	if err == nil && (status != http.StatusAccepted || header.Get("Location") == "") {
+		err = fmt.Errorf("the job of %s: %d %q", host, status, text)
+	}
+	return header.Get("Location"), err
+}
+
+// Get returns the status and the text of what is at the path of a job.
 func (p *Program) Get(t testing.TB, job string) string {
 	t.Helper()
-	status, _, text := p.Do(t, http.MethodGet, job, "")
+	status, _, text := p.Do(t, http.MethodGet, p.URL+job, "")
 	return fmt.Sprint(status, " ", text)
 }
 
-// AwaitGet gets the URL of a job again and again, until what is there matches a pattern.
+// AwaitGet gets the path of a job again and again, until what is there matches a pattern.
 func (p *Program) AwaitGet(t testing.TB, job, pattern string) {
 	t.Helper()
 	got, want := "", regexp.MustCompile("^"+pattern+"$")
