@@ -44,7 +44,7 @@ func main() {
 	results := must(bolt.Open[[]string](*dir+"/results.db", nil))
 	s := service{must(pool.New(ctx, net.DefaultResolver.LookupHost, results, &pool.Options{Workers: 16})), jobs}
 	for id, old := range must(store.Snapshot(ctx, jobs)) {
-		if res, err := results.Get(ctx, id); err != nil || errors.Is(res.Err, pool.ErrNotRun) || errors.Is(res.Err, context.Canceled) {
+		if res, err := results.Get(ctx, id); err != nil || errors.Is(res.Err, context.Canceled) {
 			url := must(s.accept(ctx, old.Value))
 			must(0, results.Delete(ctx, id))
 			must(0, results.Put(ctx, store.Result[[]string]{ID: id, Value: []string{url}, Err: pool.ErrNotRun}))
@@ -94,10 +94,11 @@ func (s service) show(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 	case state == pool.Unknown:
 		http.Error(w, "no such job", http.StatusNotFound)
-	case res.Value != nil && errors.Is(res.Err, pool.ErrNotRun):
-		http.Redirect(w, r, res.Value[0], http.StatusTemporaryRedirect)
-	case state == pool.Pending, errors.Is(res.Err, pool.ErrNotRun), errors.Is(res.Err, context.Canceled):
+	case state == pool.Pending, errors.Is(res.Err, context.Canceled): // then the next run has it
+		w.Header().Set("Retry-After", "1")
 		w.WriteHeader(http.StatusAccepted)
+	case errors.Is(res.Err, pool.ErrNotRun): // but under another ID: see main
+		http.Redirect(w, r, res.Value[0], http.StatusTemporaryRedirect)
 	case res.Err != nil:
 		http.Error(w, res.Err.Error(), http.StatusUnprocessableEntity)
 	default:
