@@ -49,7 +49,7 @@ func main() {
 			must(0, results.Delete(ctx, id))
 			must(0, results.Put(ctx, store.Result[[]string]{ID: id, Value: []string{url}, Err: pool.ErrNotRun}))
 		}
-		must(0, jobs.Delete(ctx, id)) // the last, for it may all be cut short
+		must(0, jobs.Delete(ctx, id)) // the last: whatever comes in between, the job is in one of the files
 	}
 
 	mux := http.NewServeMux()
@@ -60,11 +60,10 @@ func main() {
 	go func() { log.Print(server.Serve(listener)) }()
 	log.Print("listening at ", listener.Addr())
 
-	<-s.Done() // after a signal, which cancels all jobs
-	stop()
-	if err := errors.Join(server.Shutdown(context.Background()), results.Close(), jobs.Close()); err != nil {
-		log.Fatal(err)
-	}
+	<-ctx.Done() // and all jobs are cancelled
+	stop()       // the next signal kills
+	<-s.Done()
+	must(0, errors.Join(server.Shutdown(context.Background()), results.Close(), jobs.Close()))
 }
 
 // accept returns the URL of a job when that is on the disk. Before, a crash may lose it, or have it run in vain.
@@ -90,8 +89,8 @@ func (s service) show(w http.ResponseWriter, r *http.Request) {
 	id, _ := store.ParseID(r.PathValue("id")) // 0 with an error, which is no job's
 	res, state, err := s.Peek(r.Context(), id)
 	switch {
-	case err != nil:
-		http.Error(w, err.Error(), http.StatusInternalServerError)
+	case err != nil, errors.As(res.Err, new(*pool.PanicError)):
+		http.Error(w, errors.Join(err, res.Err).Error(), http.StatusInternalServerError)
 	case state == pool.Unknown:
 		http.Error(w, "no such job", http.StatusNotFound)
 	case state == pool.Pending, errors.Is(res.Err, context.Canceled): // then the next run has it
