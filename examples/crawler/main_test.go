@@ -3,12 +3,14 @@ package main
 import (
 	"fmt"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +38,7 @@ func TestMain(m *testing.M) {
 type site struct {
 	*httptest.Server
 	pages map[string]string // by path: HTML, or a status for each visit
+	hold  func(path string) // if not nil: is called in each visit
 
 	mu           sync.Mutex
 	visits       map[string]int
@@ -56,7 +59,10 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.active++
 	s.most = max(s.most, s.active)
 	s.mu.Unlock()
-	time.Sleep(5 * time.Millisecond)
+	time.Sleep(time.Millisecond)
+	if s.hold != nil {
+		s.hold(r.URL.Path)
+	}
 	s.mu.Lock()
 	s.active--
 	s.mu.Unlock()
@@ -81,6 +87,13 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		fmt.Fprint(w, text)
 	}
+}
+
+// counts returns how often each page was visited, and how many at most at once.
+func (s *site) counts() (visits map[string]int, most int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.visits), s.most
 }
 
 // crawl runs the program, and returns its lines, sorted, without the address of s.
@@ -111,7 +124,8 @@ func TestPages(t *testing.T) {
 	assert.ElementsMatch(t, []string{"/: 5 links", "/a: 3 links", "/b?x=1&y=2: 1 links", "/dir/deep: 0 links", other.URL + "/there: 0 links", "/moved: 1 links"},
 		out)
 	assert.Equal(t, []string{"/gone: 404 Not Found"}, said)
-	for path, n := range s.visits {
+	visits, _ := s.counts()
+	for path, n := range visits {
 		assert.Equal(t, 1, n, path)
 	}
 }
@@ -128,7 +142,8 @@ func TestRetries(t *testing.T) {
 	out, said := crawl(t, s, 0, s.URL+"/")
 	assert.Equal(t, []string{"/: 4 links", "/broken: 0 links", "/busy: 0 links"}, out)
 	assert.Equal(t, []string{"/down: 502 Bad Gateway", "/forbidden: 403 Forbidden"}, said)
-	assert.Equal(t, map[string]int{"/": 1, "/busy": 3, "/broken": 3, "/forbidden": 1, "/down": 5}, s.visits)
+	visits, _ := s.counts()
+	assert.Equal(t, map[string]int{"/": 1, "/busy": 3, "/broken": 3, "/forbidden": 1, "/down": 5}, visits)
 }
 
 // tree is a site whose pages link to ten others each.
@@ -157,16 +172,35 @@ func TestLimits(t *testing.T) {
 		out, said := crawl(t, s, 0, append(tt.args, s.URL+"/1", s.URL+"/1")...)
 		assert.Equal(t, []string{""}, said)
 		assert.Len(t, out, tt.visited, tt.args)
-		assert.Len(t, s.visits, tt.visited, tt.args)
+		visits, _ := s.counts()
+		assert.Len(t, visits, tt.visited, tt.args)
 	}
 }
 
 // No more pages of one host are visited at once than were asked for, and those of others meanwhile.
 func TestPerHost(t *testing.T) {
 	one, two := tree(t), tree(t)
+	var arrived atomic.Int32
+	six := make(chan struct{})
+	one.hold = func(path string) {
+		if path == "/1" {
+			return
+		}
+		if arrived.Add(1) == 6 {
+			close(six)
+		}
+		select {
+		case <-six:
+		case <-time.After(10 * time.Second):
+			t.Error("no six pages are visited at once")
+		}
+	}
+	two.hold = one.hold
 	crawl(t, one, 0, "-depth", "1", "-per-host", "3", one.URL+"/1", strings.Replace(two.URL, "127.0.0.1", "localhost", 1)+"/1")
-	assert.Equal(t, 3, one.most)
-	assert.Equal(t, 3, two.most)
+	for _, s := range []*site{one, two} {
+		_, most := s.counts()
+		assert.Equal(t, 3, most)
+	}
 }
 
 func TestConnectionFails(t *testing.T) {
@@ -195,5 +229,6 @@ func TestWrongCalls(t *testing.T) {
 		_, said := crawl(t, s, tt.status, tt.args...)
 		assert.Contains(t, said, tt.said)
 	}
-	assert.Empty(t, s.visits)
+	visits, _ := s.counts()
+	assert.Empty(t, visits)
 }

@@ -18,15 +18,13 @@ func TestInterrupt(t *testing.T) {
 	s := newSite(t, map[string]string{"/": `<a href="hang"> <a href="waits"> <a href="too">`, "/hang": "hang", "/waits": "", "/too": ""})
 	p := process.New(t, "", "-per-host", "1", s.URL+"/").Begin(t)
 	for hangs := false; !hangs; time.Sleep(time.Millisecond) {
-		s.mu.Lock()
-		hangs = s.visits["/hang"] > 0
-		s.mu.Unlock()
+		visits, _ := s.counts()
+		hangs = visits["/hang"] > 0
 	}
 	require.NoError(t, p.Process.Signal(os.Interrupt))
 	assert.Equal(t, 1, p.AwaitEnd())
 	assert.Equal(t, s.URL+"/: 3 links\n", p.Out.String())
 	assert.Contains(t, p.Said, "interrupt")
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	assert.Len(t, s.visits, 2)
+	visits, _ := s.counts()
+	assert.Len(t, visits, 2)
 }

@@ -61,6 +61,7 @@ var imports = map[string][]string{
 		"examples...", "engine...", "pool", "store...", "github.com/nats-io/nats.go...",
 		"github.com/schollz/progressbar/v3", "golang.org/x/term",
 	},
+	"examples":               {},
 	"examples/internal/jobs": {"examples...", "go.uber.org/goleak"},
 	"bench":                  {"..."},
 	"bench/peers":            {"pool", "store...", "internal/naive", "github.com/...", "golang.org/x/...", "gonum.org/v1/plot..."},
