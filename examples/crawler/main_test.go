@@ -38,9 +38,9 @@ func TestMain(m *testing.M) {
 type site struct {
 	*httptest.Server
 	pages map[string]string // by path: HTML, or a status for each visit
-	hold  func(path string) // if not nil: is called in each visit
 
 	mu           sync.Mutex
+	hold         func(path string) // if not nil: is called in each visit
 	visits       map[string]int
 	active, most int
 }
@@ -58,10 +58,11 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	visit := s.visits[r.URL.Path]
 	s.active++
 	s.most = max(s.most, s.active)
+	hold := s.hold
 	s.mu.Unlock()
 	time.Sleep(time.Millisecond)
-	if s.hold != nil {
-		s.hold(r.URL.Path)
+	if hold != nil {
+		hold(r.URL.Path)
 	}
 	s.mu.Lock()
 	s.active--
@@ -182,7 +183,7 @@ func TestPerHost(t *testing.T) {
 	one, two := tree(t), tree(t)
 	var arrived atomic.Int32
 	six := make(chan struct{})
-	one.hold = func(path string) {
+	hold := func(path string) {
 		if path == "/1" {
 			return
 		}
@@ -195,7 +196,11 @@ func TestPerHost(t *testing.T) {
 			t.Error("no six pages are visited at once")
 		}
 	}
-	two.hold = one.hold
+	for _, s := range []*site{one, two} {
+		s.mu.Lock()
+		s.hold = hold
+		s.mu.Unlock()
+	}
 	crawl(t, one, 0, "-depth", "1", "-per-host", "3", one.URL+"/1", strings.Replace(two.URL, "127.0.0.1", "localhost", 1)+"/1")
 	for _, s := range []*site{one, two} {
 		_, most := s.counts()
