@@ -247,7 +247,7 @@ func TestName(t *testing.T) {
 		here + "Thumb as json":                            newCodec[Thumb](t, nil),
 		"[]*" + here + "key as json":                      newCodec[[]*key](t, nil),
 		"[3]" + here + "key as json":                      newCodec[[3]key](t, nil),
-		"map[" + here + "key][]" + here + "Thumb as json": newCodec[map[key][]Thumb](t, nil),
+		"map[" + types + "ID][]" + here + "Thumb as json": newCodec[map[store.ID][]Thumb](t, nil),
 		here + "pair[int,[]" + types + "ID] as json":      newCodec[pair[int, []store.ID]](t, nil),
 		`struct { ` + here + `Thumb "json:\"t\""; B **` + types + `ID } as json`: newCodec[struct {
 			Thumb `json:"t"`
