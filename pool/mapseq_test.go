@@ -144,7 +144,7 @@ func TestMapSeqIsLeft(t *testing.T) {
 				}()
 				leave(seq)
 			}()
-			assert.EqualValues(t, calls.Load()-1, cancelled.Load())
+			assert.EqualValues(t, max(0, calls.Load()-1), cancelled.Load())
 			assert.LessOrEqual(t, int(calls.Load()), 4, "what waits is not run")
 		})
 	}
