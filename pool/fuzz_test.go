@@ -68,6 +68,7 @@ type life struct {
 	unit  time.Duration  // of the time that users have
 	mode  atomic.Int64   // of the store
 	room  int            // of the queue
+	still bool           // all others wait for something, when a step begins
 }
 
 const (
@@ -170,9 +171,9 @@ func (l *life) step(what, arg int) {
 	case 16:
 		l.apart(func() { _ = l.submit(ctx, l.repeatedly(arg)) })
 	case 17:
-		l.callOff(l.recent(arg))
+		l.callOff(l.recent(arg), l.still)
 	case 18:
-		l.peek(l.recent(arg))
+		l.peek(l.recent(arg), l.still)
 	case 19:
 		l.limited(20*arg, func(ctx context.Context) { l.result(ctx, l.recent(arg)) })
 	case 20:
@@ -183,7 +184,7 @@ func (l *life) step(what, arg int) {
 		l.limited(5*arg, func(ctx context.Context) { l.finish(ctx, arg) })
 	case 22:
 		l.listRunning()
-		l.callOff(l.recent(0))
+		l.callOff(l.recent(0), l.still)
 	case 23:
 		l.limited(1+arg, func(ctx context.Context) {
 			_ = l.submitAll(ctx, []deed{l.deed(succeeds), l.repeatedly(arg), l.deed(quits), l.repeatedly(arg + 1), l.deed(obeys)})

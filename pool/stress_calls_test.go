@@ -38,7 +38,7 @@ func (a *account) fitsAgain(d deed, res store.Result[int]) bool {
 }
 
 // callOff cancels a task. While all is still, it is known whether that takes effect.
-func (a *account) callOff(id store.ID) bool {
+func (a *account) callOff(id store.ID, still bool) bool {
 	a.mu.Lock()
 	d, known := a.accepted[id]
 	r := a.runs[d.number]
@@ -48,7 +48,7 @@ func (a *account) callOff(id store.ID) bool {
 	a.calls.cancelled[id] = true
 	a.mu.Unlock()
 	took := a.p.Cancel(id, errCalledOff)
-	if want := !ended && !hasReturned && !again; a.still && known && took != want && !a.over() {
+	if want := !ended && !hasReturned && !again; still && known && took != want && !a.over() {
 		a.fault("Cancel of task %d, %+v, %+v, returned %v", id, d, r, took)
 	}
 	a.mu.Lock()
@@ -99,7 +99,7 @@ func (a *account) result(ctx context.Context, id store.ID) {
 	}
 }
 
-func (a *account) peek(id store.ID) {
+func (a *account) peek(id store.ID, still bool) {
 	known := a.isKnown(id)
 	res, state, err := a.p.Peek(context.Background(), id)
 	switch state {
@@ -111,7 +111,7 @@ func (a *account) peek(id store.ID) {
 	a.mu.Lock()
 	_, ended := a.stored[id]
 	a.mu.Unlock()
-	if a.still && known && ended == (state == pool.Pending) {
+	if still && known && ended == (state == pool.Pending) {
 		a.fault("Peek: task %d is %v, and whether its result is stored: %v", id, state, ended)
 	}
 }

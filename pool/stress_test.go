@@ -152,7 +152,6 @@ type account struct {
 	inner  store.ResultStore[int]
 	put    storetest.Fault // of the store
 	perKey int             // 0 in a pool without keys
-	still  bool            // all that uses the pool waits for something
 
 	singles, batches atomic.Int64 // Submits and SubmitAlls that have not returned
 
@@ -291,7 +290,7 @@ func (a *account) do(ctx context.Context, d deed) (int, error) {
 		for _, id := range ids {
 			a.get(ctx, id)
 			a.result(ctx, id)
-			a.peek(id)
+			a.peek(id, false)
 		}
 		a.getAll(ctx, ids, len(ids))
 		a.finish(ctx, 1)
@@ -301,7 +300,7 @@ func (a *account) do(ctx context.Context, d deed) (int, error) {
 			a.fault("Stop in a task returned %v", err)
 		}
 	case quits:
-		if took := a.callOff(id); !took || ctx.Err() == nil {
+		if took := a.callOff(id, false); !took || ctx.Err() == nil {
 			a.fault("task %d, %+v, runs, its Cancel has returned %v, and its context has %v", id, d, took, ctx.Err())
 		}
 	}
