@@ -109,7 +109,8 @@ func (p *Pool[T, R]) cancelLocked(id store.ID, cause error) (c *taskContext[T, R
 		hasReturned := false
 		for w := range p.crew {
 			hasReturned = hasReturned || w.word.Load()&^used == ticket+1
-			if of := w.ctx.Load(); of != nil && of.use.Load() != unused && of.task.ID == id {
+			// One that has ended may be that of an earlier attempt.
+			if of := w.ctx.Load(); of != nil && of.use.Load() != unused && !of.ended.Load() && of.task.ID == id {
 				c = of
 			}
 		}
