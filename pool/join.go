@@ -154,8 +154,8 @@ func (j *joint[T, R]) Submit(ctx context.Context, in []T, wait bool) ([]store.ID
 // acknowledges the task.
 func (j *joint[T, R]) Run(ctx context.Context, id uint64) (v R, err error) {
 	task, start, err := j.share.Begin(id)
-	// What comes again has not killed its process either.
-	defer func() { start.End(remote.IsHandBack(err) || retryOf(err) != nil) }()
+	isRetry := false // what comes again has not killed its process either
+	defer func() { start.End(isRetry || remote.IsHandBack(err)) }()
 	if err != nil {
 		return v, err
 	}
@@ -164,6 +164,7 @@ func (j *joint[T, R]) Run(ctx context.Context, id uint64) (v R, err error) {
 		return v, err
 	}
 	v, err = j.pool.fn(ctx, in)
+	isRetry = retryOf(err) != nil
 	if err != nil && j.isInterrupted(ctx, err) {
 		var none R
 		return none, &remote.HandBack{Cause: err}
@@ -264,11 +265,12 @@ func (j *joint[T, R]) Refusal() error {
 func (j *joint[T, R]) Workers() (workers, queue int) {
 	j.pool.mu.Lock()
 	defer j.pool.mu.Unlock()
-	return j.pool.target, j.pool.queue.Cap()
+	return j.pool.target, max(0, j.pool.queue.Cap()-len(j.pool.park.tasks))
 }
 
 // Enqueue puts tasks into the queue. There is room, since nobody else adds to it, unless the
-// engine has sent more than it was asked for.
+// engine has sent more than it was asked for, or tasks were parked meanwhile. These may stay for hours, so
+// what they leave no room for is given back.
 func (j *joint[T, R]) Enqueue(ids []uint64) (n int) {
 	p := j.pool
 	var none [1]T
@@ -279,7 +281,7 @@ func (j *joint[T, R]) Enqueue(ids []uint64) (n int) {
 			return n
 		}
 		p.queue.ShutTail(true)
-		full := p.fullLocked()
+		full, isParking := p.fullLocked(), len(p.park.tasks) > 0
 		for ; n < len(ids); n++ {
 			ticket := p.queue.Pushed()
 			r := queue.Range{First: ticket, Offset: ids[n] - ticket, End: ticket + 1}
@@ -288,10 +290,13 @@ func (j *joint[T, R]) Enqueue(ids []uint64) (n int) {
 			}
 		}
 		p.wakeAndUnlock()
-		if full && n < len(ids) {
-			backoff.Sleep(p.intake, backoff.First) // which does not change in a joined pool
-		} else {
+		switch {
+		case !full || n == len(ids):
 			runtime.Gosched()
+		case isParking:
+			return n
+		default:
+			backoff.Sleep(p.intake, backoff.First) // which does not change in a joined pool
 		}
 	}
 	return n

@@ -79,6 +79,7 @@ type lanes[K comparable, T any] struct {
 	key    func(T) K
 	places int
 	busy   map[K]*lane
+	most   int // see emptied
 	keys   []K // of the tasks in the queue, from first on
 	first  int
 }
@@ -134,5 +135,6 @@ func (ls *lanes[K, T]) lane(k K) *lane {
 func (ls *lanes[K, T]) forget(l *lane) {
 	if l.taken == 0 && l.waiting.Len() == 0 {
 		delete(ls.busy, l.key.(K))
+		ls.busy = emptied(ls.busy, &ls.most)
 	}
 }

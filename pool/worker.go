@@ -25,6 +25,7 @@ type worker[T, R any] struct {
 	id      store.ID        // of the task it holds, or held last
 	res     store.Result[R] // of that task, until it is saved or handed over
 	outcome outcome
+	retry   *retryAfter   // what its function has returned, until again
 	job     *saver.Job[R] // saves its results, unless the store is a BatchPutter
 
 	ctx      atomic.Pointer[taskContext[T, R]] // of the task, or of the next; written by the worker
@@ -83,7 +84,7 @@ func (p *Pool[T, R]) run(w *worker[T, R]) {
 		default:
 			p.call(w, ctx, it)
 			clearLabels()
-			if w.res.Err != nil && p.again(w, it.Task) {
+			if w.retry != nil && p.again(w, it.Task) {
 				continue
 			}
 		}
@@ -96,6 +97,7 @@ func (p *Pool[T, R]) run(w *worker[T, R]) {
 func (p *Pool[T, R]) call(w *worker[T, R], ctx *taskContext[T, R], it queue.Item[T]) {
 	defer func() {
 		if w.stage == calling { // after a panic; in a Goexit, resume makes another result
+			w.forget()
 			w.res.Err, w.outcome = &PanicError{Value: recover(), Stack: debug.Stack()}, panicked
 		}
 	}()
@@ -105,10 +107,11 @@ func (p *Pool[T, R]) call(w *worker[T, R], ctx *taskContext[T, R], it queue.Item
 	} else {
 		w.res.Value, w.res.Err = p.share.Run(ctx, it.ID)
 	}
-	w.stage = idle
 	if w.res.Err != nil {
+		w.retry = retryOf(w.res.Err) // methods of the error may panic as well
 		w.outcome = p.outcomeOf(w.res.Err)
 	}
+	w.stage = idle
 }
 
 // save returns when the result of the task that w holds is stored, given up or handed over. The
@@ -168,6 +171,10 @@ func (p *Pool[T, R]) next(w *worker[T, R]) (it queue.Item[T], ok bool) {
 	if w.first != nil {
 		it, w.first = *w.first, nil
 		p.taken(w, queue.Claimed)
+		if p.gates.Hire.Load() && p.queue.TurnsAway() { // perhaps for parked tasks, which taken does not see
+			p.mu.Lock()
+			p.wakeAndUnlock()
+		}
 		return it, true
 	}
 	locking := w.outcome != succeeded || w.parked != nil
