@@ -41,6 +41,9 @@ type callOffs[R any] struct {
 	unsaved int                   // how many of the tasks are not saved
 	saving  bool                  // the goroutine that saves them is there
 	ended   uint64                // tasks that have ended as not run since Cancel wanted it
+
+	notesEarly bool       // somebody loops over Finished
+	early      []store.ID // tasks that were saved before they were passed over, for those loops
 }
 
 // callOff is a task that is called off.
@@ -187,6 +190,9 @@ func (p *Pool[T, R]) settleCalledOff(es []saver.Entry[R]) {
 			waiter = p.queue.EndTicket(off.ticket)
 		} else {
 			waiter = p.queue.Settle(off.ticket)
+			if o.notesEarly {
+				o.early = append(o.early, id)
+			}
 		}
 		p.settleLocked(waiter, off.outcome)
 	}
