@@ -76,6 +76,9 @@ func (p *Pool[T, R]) Cancel(id store.ID, cause error) bool {
 	if c != nil {
 		c.end(cause)
 	}
+	if done && p.share != nil {
+		p.share.Freed()
+	}
 	return done
 }
 
@@ -91,7 +94,7 @@ func (p *Pool[T, R]) cancelLocked(id store.ID, cause error) (c *taskContext[T, R
 	if t := p.park.tasks[id]; t != nil {
 		p.unparkLocked(t)
 		p.leaveLaneLocked(t)
-		res, out := p.unrunResult(t, cause)
+		res, out := p.unrunResult(t, cause, true)
 		p.callOffLocked(res, callOff{ticket: ticket, passed: true, outcome: out})
 		return nil, true
 	}
@@ -214,7 +217,7 @@ func (p *Pool[T, R]) heed(w *worker[T, R]) (passed bool) {
 	switch {
 	case cause == nil:
 	case w.parked != nil && w.parked.attempts > 0:
-		w.res, w.outcome = p.unrunResult(w.parked, cause)
+		w.res, w.outcome = p.unrunResult(w.parked, cause, true)
 	default:
 		w.res.Err, w.outcome = notRunBecause(cause), notRun
 		p.offs.ended++
@@ -229,7 +232,7 @@ func (p *Pool[T, R]) heed(w *worker[T, R]) (passed bool) {
 // leaveUnrun gives the task that w has taken, in a pool that was cancelled, its result.
 func (p *Pool[T, R]) leaveUnrun(w *worker[T, R], cause error) {
 	if w.parked != nil {
-		w.res, w.outcome = p.unrunResult(w.parked, cause)
+		w.res, w.outcome = p.unrunResult(w.parked, cause, false)
 		return
 	}
 	w.res.Err, w.outcome = p.notRunError(cause), notRun

@@ -105,6 +105,7 @@ type remoteQueue[T, R any] interface {
 	Resized()
 	Skipped()
 	Resumed()
+	Freed()
 	Failed(err error)
 }
 
@@ -240,6 +241,9 @@ func (j *joint[T, R]) Skipped() { j.share.Skip() }
 // Resumed follows a task that was parked and is taken again.
 func (j *joint[T, R]) Resumed() { j.share.Reenter() }
 
+// Freed follows a Cancel: there may be room for another task.
+func (j *joint[T, R]) Freed() { j.share.Freed() }
+
 // Failed follows a final failure.
 func (j *joint[T, R]) Failed(err error) { j.share.Close(closedBecause(err)) }
 
@@ -260,15 +264,17 @@ func (j *joint[T, R]) Refusal() error {
 	return j.pool.refusalLocked(nil)
 }
 
-// Workers returns how many tasks may run at once, and how many more may wait for that.
+// Workers returns how many tasks may run at once, and how many more may wait for that: those that are parked
+// take up room.
 func (j *joint[T, R]) Workers() (workers, queue int) {
 	j.pool.mu.Lock()
 	defer j.pool.mu.Unlock()
-	return j.pool.target, j.pool.queue.Cap()
+	return j.pool.target, j.pool.queue.Cap() - len(j.pool.park.tasks)
 }
 
 // Enqueue puts tasks into the queue. There is room, since nobody else adds to it, unless the
-// engine has sent more than it was asked for.
+// engine has sent more than it was asked for, or tasks were parked since then: they may be for a day, so
+// others are to run those that come.
 func (j *joint[T, R]) Enqueue(ids []uint64) (n int) {
 	p := j.pool
 	var none [1]T
@@ -279,7 +285,7 @@ func (j *joint[T, R]) Enqueue(ids []uint64) (n int) {
 			return n
 		}
 		p.queue.ShutTail(true)
-		full := p.fullLocked()
+		full, parked := p.fullLocked(), len(p.park.tasks) > 0
 		for ; n < len(ids); n++ {
 			ticket := p.queue.Pushed()
 			r := queue.Range{First: ticket, Offset: ids[n] - ticket, End: ticket + 1}
@@ -288,6 +294,9 @@ func (j *joint[T, R]) Enqueue(ids []uint64) (n int) {
 			}
 		}
 		p.wakeAndUnlock()
+		if full && parked {
+			return n
+		}
 		if full && n < len(ids) {
 			backoff.Sleep(p.intake, backoff.First) // which does not change in a joined pool
 		} else {

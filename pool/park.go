@@ -194,10 +194,10 @@ func (p *Pool[T, R]) again(w *worker[T, R], task T) bool {
 	p.leave(w, 0)
 	p.lockHeedingCancel()
 	defer p.wakeAndUnlock()
-	if why := p.noRetryLocked(w.id); why != nil {
+	if why, isCancel := p.noRetryLocked(w.id); why != nil {
 		w.returned = w.hand.Ticket() + 1
 		w.word.Or(w.returned)
-		w.res.Value, w.res.Err, w.outcome = p.endedBy(w.res, why)
+		w.res.Value, w.res.Err, w.outcome = p.endedBy(w.res, why, isCancel)
 		return false
 	}
 	t := w.parked
@@ -229,37 +229,39 @@ func (p *Pool[T, R]) again(w *worker[T, R], task T) bool {
 	return true
 }
 
-// noRetryLocked returns why a task is not to run again, or nil. It is asked once, when the function has returned.
-func (p *Pool[T, R]) noRetryLocked(id store.ID) error {
-	why := p.cancels[id]
+// noRetryLocked returns why a task is not to run again, or nil, and whether that is a Cancel of it. It is
+// asked once, when the function has returned.
+func (p *Pool[T, R]) noRetryLocked(id store.ID) (why error, isCancel bool) {
+	why = p.cancels[id]
 	delete(p.cancels, id)
 	switch {
 	case why != nil:
-		return why
+		return why, true
 	case p.phase >= aborting:
-		return p.unrun
+		return p.unrun, false
 	case p.phase == draining && p.target == 0: // nobody would run it
-		return ErrNoWorkers
+		return ErrNoWorkers, false
 	default:
-		return nil
+		return nil, false
 	}
 }
 
 // endedBy returns what becomes of a task that has run, and is not run again: what it has returned last, and
-// why. A task of an engine is given back.
-func (p *Pool[T, R]) endedBy(last store.Result[R], why error) (R, error, outcome) {
-	if p.share != nil {
+// why. A task of an engine is given back, unless it is a Cancel that has ended it: another process would run it.
+func (p *Pool[T, R]) endedBy(last store.Result[R], why error, isCancel bool) (R, error, outcome) {
+	if p.share != nil && !isCancel {
 		var none R
 		return none, p.notRunError(why), notRun
 	}
 	return last.Value, text.Because(last.Err, why), failed
 }
 
-// unrunResult returns what becomes of a parked task that is not run, or not again.
-func (p *Pool[T, R]) unrunResult(t *parked[T, R], why error) (store.Result[R], outcome) {
+// unrunResult returns what becomes of a parked task that is not run, or not again, because of a Cancel of it or
+// not.
+func (p *Pool[T, R]) unrunResult(t *parked[T, R], why error, isCancel bool) (store.Result[R], outcome) {
 	res, out := store.Result[R]{ID: t.id, Err: p.notRunError(why)}, notRun
 	if t.attempts > 0 {
-		res.Value, res.Err, out = p.endedBy(t.last, why)
+		res.Value, res.Err, out = p.endedBy(t.last, why, isCancel)
 	}
 	return res, out
 }

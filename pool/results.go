@@ -119,7 +119,7 @@ func (p *Pool[T, R]) nextUnrun() []saver.Entry[R] {
 		}
 		p.unparkLocked(t)
 		p.leaveLaneLocked(t)
-		res, out := p.unrunResult(t, p.unrun)
+		res, out := p.unrunResult(t, p.unrun, false)
 		unrun = append(unrun, saver.NewEntry(res))
 		p.handover.handed[id] = handed{ticket: t.ticket, outcome: out, unrun: true}
 	}
