@@ -85,6 +85,9 @@ func (p *Pool[T, R]) Cancel(id store.ID, cause error) bool {
 	if c != nil {
 		c.end(cause)
 	}
+	if done && p.share != nil {
+		p.share.Freed()
+	}
 	return done
 }
 

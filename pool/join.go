@@ -105,6 +105,7 @@ type remoteQueue[T, R any] interface {
 	Resized()
 	Skipped()
 	Resumed()
+	Freed()
 	Failed(err error)
 }
 
@@ -241,6 +242,9 @@ func (j *joint[T, R]) Skipped() { j.share.Skip() }
 // Resumed follows a task that was parked and is taken again.
 func (j *joint[T, R]) Resumed() { j.share.Reenter() }
 
+// Freed follows a Cancel: there may be room for another task.
+func (j *joint[T, R]) Freed() { j.share.Freed() }
+
 // Failed follows a final failure.
 func (j *joint[T, R]) Failed(err error) { j.share.Close(closedBecause(err)) }
 
@@ -261,7 +265,8 @@ func (j *joint[T, R]) Refusal() error {
 	return j.pool.refusalLocked(nil)
 }
 
-// Workers returns how many tasks may run at once, and how many more may wait for that.
+// Workers returns how many tasks may run at once, and how many more may wait for that: those that are parked
+// take up room.
 func (j *joint[T, R]) Workers() (workers, queue int) {
 	j.pool.mu.Lock()
 	defer j.pool.mu.Unlock()
