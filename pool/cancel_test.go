@@ -368,7 +368,7 @@ func cancelRaces(t *testing.T, batch bool, ending string, seed uint64) {
 	_ = p.Stop(t.Context())
 	s := p.Stats()
 	checkStats(t, s)
-	assert.EqualValues(t, accepted.Load(), s.Submitted)
+	assert.Equal(t, accepted.Load(), s.Submitted)
 	assert.EqualValues(t, accepted.Load(), holds(t, p))
 	for id := range store.ID(accepted.Load()) {
 		id++

@@ -84,6 +84,8 @@ type lanes[K comparable, T any] struct {
 	first  int
 }
 
+var _ keyring[int] = (*lanes[int, int])(nil)
+
 func (ls *lanes[K, T]) read(in []T) (pushed func(n int), err error) {
 	keys := make([]K, len(in))
 	i := 0

@@ -193,7 +193,7 @@ func (p *Pool[T, R]) again(w *worker[T, R], task T) bool {
 	p.leave(w, 0)
 	p.lockHeedingCancel()
 	defer p.wakeAndUnlock()
-	if why, isCancel := p.noRetryLocked(w.id); why != nil {
+	if isCancel, why := p.noRetryLocked(w.id); why != nil {
 		w.returned = w.hand.Ticket() + 1
 		w.word.Or(w.returned)
 		w.res, w.outcome = p.endedBy(w.res, why, isCancel)
@@ -230,18 +230,18 @@ func (p *Pool[T, R]) again(w *worker[T, R], task T) bool {
 
 // noRetryLocked returns why a task is not to run again, or nil, and whether it is Cancel that wants it. It is asked
 // once, when the function has returned.
-func (p *Pool[T, R]) noRetryLocked(id store.ID) (why error, isCancel bool) {
+func (p *Pool[T, R]) noRetryLocked(id store.ID) (isCancel bool, why error) {
 	why = p.cancels[id]
 	delete(p.cancels, id)
 	switch {
 	case why != nil:
-		return why, true
+		return true, why
 	case p.phase >= aborting:
-		return p.unrun, false
+		return false, p.unrun
 	case p.phase == draining && p.target == 0: // nobody would run it
-		return ErrNoWorkers, false
+		return false, ErrNoWorkers
 	default:
-		return nil, false
+		return false, nil
 	}
 }
 
@@ -310,12 +310,14 @@ func (d dues[T, R]) Swap(i, j int) {
 	d[i].index, d[j].index = i, j
 }
 
+// Push is for package heap.
 func (d *dues[T, R]) Push(x any) {
 	t := x.(*parked[T, R])
 	t.index = len(*d)
 	*d = append(*d, t)
 }
 
+// Pop is for package heap.
 func (d *dues[T, R]) Pop() any {
 	last := len(*d) - 1
 	t := (*d)[last]

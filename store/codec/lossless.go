@@ -75,7 +75,7 @@ func (w *typeWalk) walk(t reflect.Type, addressable bool, at string) *loss {
 	case reflect.Array:
 		return w.walk(t.Elem(), addressable, at+"[]")
 	case reflect.Map:
-		if t.Key().Kind() == reflect.String && reflect.PointerTo(t.Key()).Implements(textUnmarshaler) {
+		if t.Key().Kind() == reflect.String && reflect.PointerTo(t.Key()).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
 			w.hasPlain = true // JSON does not call the MarshalText of such a key
 		}
 		if !isKey(t.Key()) {
@@ -174,7 +174,7 @@ func isQuoted(f reflect.StructField) bool {
 
 // isKey reports whether JSON writes and reads such a key of a map.
 func isKey(t reflect.Type) bool {
-	writes, reads := t.Implements(textMarshaler), reflect.PointerTo(t).Implements(textUnmarshaler)
+	writes, reads := t.Implements(reflect.TypeFor[encoding.TextMarshaler]()), reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 	switch t.Kind() {
 	case reflect.String:
 		return true
@@ -186,12 +186,7 @@ func isKey(t reflect.Type) bool {
 	}
 }
 
-var (
-	jsonMarshaler   = reflect.TypeFor[json.Marshaler]()
-	jsonUnmarshaler = reflect.TypeFor[json.Unmarshaler]()
-	textMarshaler   = reflect.TypeFor[encoding.TextMarshaler]()
-	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
-)
+func isFor[T any](t reflect.Type) bool { return t == reflect.TypeFor[T]() }
 
 // A method is one by which a type marshals itself. find names it in a constant, as the linker wants it:
 // otherwise it keeps every method of the program.
@@ -204,15 +199,15 @@ type method struct {
 // writers and readers have the method first that JSON prefers.
 func writers() []method {
 	return []method{
-		{"MarshalJSON", jsonMarshaler, func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("MarshalJSON") }},
-		{"MarshalText", textMarshaler, func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("MarshalText") }},
+		{"MarshalJSON", reflect.TypeFor[json.Marshaler](), func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("MarshalJSON") }},
+		{"MarshalText", reflect.TypeFor[encoding.TextMarshaler](), func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("MarshalText") }},
 	}
 }
 
 func readers() []method {
 	return []method{
-		{"UnmarshalJSON", jsonUnmarshaler, func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("UnmarshalJSON") }},
-		{"UnmarshalText", textUnmarshaler, func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("UnmarshalText") }},
+		{"UnmarshalJSON", reflect.TypeFor[json.Unmarshaler](), func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("UnmarshalJSON") }},
+		{"UnmarshalText", reflect.TypeFor[encoding.TextUnmarshaler](), func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("UnmarshalText") }},
 	}
 }
 
@@ -233,7 +228,7 @@ func (w *typeWalk) marshalsItself(p place, at string) (bool, *loss) {
 	read, reads := first(readers(), pointer)
 	switch {
 	case writes:
-	case !reads || read.of == jsonUnmarshaler: // that reads what JSON writes, more or less
+	case !reads || isFor[json.Unmarshaler](read.of): // that reads what JSON writes, more or less
 		return false, nil
 	case p.Kind() == reflect.String:
 		w.hasPlain = true
@@ -275,7 +270,7 @@ func (w *typeWalk) others(p place, m method, at string) *loss {
 	for i := range p.NumField() {
 		f := p.Field(i)
 		if f.Anonymous && reflect.PointerTo(f.Type).Implements(m.of) || f.Anonymous && f.Type.Implements(m.of) {
-			if f.Type.Kind() == reflect.Pointer && (m.of == jsonUnmarshaler || m.of == textUnmarshaler) {
+			if f.Type.Kind() == reflect.Pointer && (isFor[json.Unmarshaler](m.of) || isFor[encoding.TextUnmarshaler](m.of)) {
 				return &loss{
 					at + "." + f.Name, fmt.Sprintf("is nil when JSON calls its %s, which is that of %v as well", m.name, p.Type),
 					fmt.Sprintf("embed what it points to, give it a name, or give %v its own", p.Type),

@@ -63,7 +63,7 @@ type (
 		Id string //nolint:revive,staticcheck // JSON tells the two apart
 	}
 	BadName struct { // of which JSON takes A's own name
-		A string `json:"a\\b"`
+		A string `json:"a\\b"` //nolint:staticcheck // what becomes of it is the question
 		B string `json:"A"`
 	}
 	base   struct{ Name string }
@@ -87,7 +87,7 @@ type (
 	EmbeddingPointer         struct{ *base }
 	EmbeddingExportedPointer struct{ *Other }
 	text                     string
-	EmbeddingText            struct{ text }
+	EmbeddingText            struct{ text } //nolint:unused // JSON leaves it out
 	EmbeddingItself          struct {
 		*EmbeddingItself
 		Name string
@@ -137,11 +137,11 @@ type (
 	QuotedText struct {
 		S Shout `json:",string"`
 	}
-	left  struct{ n int }
-	right struct{ n int }
-	Pair  struct { // has two MarshalJSON, and so none
-		left  `json:"l"`
-		right `json:"r"`
+	left  struct{ n int } //nolint:unused // used by JSON, if at all
+	right struct{ n int } //nolint:unused // likewise
+	Pair  struct {        // has two MarshalJSON, and so none
+		left  `json:"l"` //nolint:unused // likewise
+		right `json:"r"` //nolint:unused // likewise
 	}
 	Box[T any] struct{ in T } // whose methods are those of the compiler's instances
 	Labelled   struct {
@@ -169,10 +169,10 @@ func (s *Shout) UnmarshalText(data []byte) error {
 }
 func (g Grade) MarshalText() ([]byte, error)      { return []byte{byte('A' + g)}, nil }
 func (g *Grade) UnmarshalText(data []byte) error  { *g = Grade(data[0] - 'A'); return nil }
-func (l left) MarshalJSON() ([]byte, error)       { return json.Marshal(l.n) }
-func (l *left) UnmarshalJSON(data []byte) error   { return json.Unmarshal(data, &l.n) }
-func (r right) MarshalJSON() ([]byte, error)      { return json.Marshal(r.n) }
-func (r *right) UnmarshalJSON(data []byte) error  { return json.Unmarshal(data, &r.n) }
+func (l left) MarshalJSON() ([]byte, error)       { return json.Marshal(l.n) }          //nolint:unused // likewise
+func (l *left) UnmarshalJSON(data []byte) error   { return json.Unmarshal(data, &l.n) } //nolint:unused // likewise
+func (r right) MarshalJSON() ([]byte, error)      { return json.Marshal(r.n) }          //nolint:unused // likewise
+func (r *right) UnmarshalJSON(data []byte) error  { return json.Unmarshal(data, &r.n) } //nolint:unused // likewise
 func (b Box[T]) MarshalJSON() ([]byte, error)     { return json.Marshal(b.in) }
 func (b *Box[T]) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, &b.in) }
 
