@@ -301,7 +301,7 @@ func TestCancelRaces(t *testing.T) {
 	for _, batch := range []bool{false, true} {
 		for _, ending := range []string{"Stop", "cancel", "Resize(0)"} {
 			rng := rand.New(rand.NewPCG(1, uint64(len(ending))))
-			for range 20 {
+			for range 5 {
 				cancelRaces(t, batch, ending, rng.Uint64())
 			}
 		}

@@ -555,16 +555,16 @@ func TestJoinFinished(t *testing.T) {
 		assert.Equal(t, len(others), stored(), "deleted")
 		in := []int{}
 		for range 100 {
-			in = append(in, 3600)
+			in = append(in, 300)
 		}
 		in = append(in, 30, 20, 10)
 		more := accepted(t, p, in...)
-		time.Sleep(30 * time.Minute)
+		time.Sleep(2 * time.Minute)
 		want := append(ids, more[102], more[101], more[100])
 		assert.Equal(t, want, l.ids(t), "behind 100 tasks that take long")
 
 		breaks := listen(p.Finished(t.Context()), 1)
-		time.Sleep(time.Hour)
+		time.Sleep(5 * time.Minute)
 		require.NoError(t, breaks.returns(t))
 		got := l.ids(t)
 		assert.Len(t, got, 106, "also the one that the other loop had at hand")
@@ -572,7 +572,7 @@ func TestJoinFinished(t *testing.T) {
 		assert.Equal(t, append(ids, more...), got)
 		assert.Equal(t, len(others), stored())
 
-		last := accepted(t, p, 3600, 3600)
+		last := accepted(t, p, 300, 300)
 		cancel(errCause)
 		<-p.Done()
 		l.waits(t)

@@ -174,6 +174,7 @@ func TestJoinRetriesTakeUpRoom(t *testing.T) {
 		p, _ := join(t, memory.Open(), retrying(1, 20*lease, &noted), &pool.Options{Workers: 1, Queue: 3})
 		ids := accepted(t, p, numbers(10)...)
 		time.Sleep(lease)
+		synctest.Wait()
 		n := len(noted)
 		assert.GreaterOrEqual(t, n, 3)
 		assert.LessOrEqual(t, n, 4, "by one for each worker, at most")
@@ -187,6 +188,7 @@ func TestJoinRetriesTakeUpRoom(t *testing.T) {
 		var others []int
 		other, _ := join(t, memory.Open(), retrying(0, 0, &others), &pool.Options{Workers: 1})
 		time.Sleep(lease)
+		synctest.Wait()
 		assert.Len(t, others, 10-n, "a task waits for a pool that has no room")
 		require.NoError(t, other.Wait(t.Context()))
 		assert.GreaterOrEqual(t, time.Since(begun), 18*lease)
