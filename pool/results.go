@@ -128,6 +128,9 @@ func (p *Pool[T, R]) nextUnrun() []saver.Entry[R] {
 		if found == queue.None {
 			break
 		}
+		if p.keys != nil {
+			p.keys.forget(p.keys.next()) // it is kept for each task in the queue
+		}
 		id := store.ID(it.ID)
 		if p.passLocked(&p.reaper, id) {
 			continue

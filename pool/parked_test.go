@@ -2,6 +2,7 @@ package pool_test
 
 import (
 	"context"
+	"math"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -11,9 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store"
+	"github.com/resultpool/resultpool/store/dense"
 )
 
-// A task that was handed to a worker that slept comes behind what waits, too.
+// A task that comes again without a pause comes behind what waits, also if it was handed to a worker that slept.
 func TestRetryWithoutPauseAfterHandOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, &pool.Options{Workers: 1})
@@ -68,62 +71,92 @@ func TestCancelEndsTheContextOfThisAttempt(t *testing.T) {
 	}
 }
 
-// All workers come that there may be when several tasks are ready at once.
-func TestAllWorkersComeForRetries(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPool(t, &pool.Options{Workers: 6})
-		gate := make(chan struct{})
-		opensAtEnd(t, gate)
-		for range 6 {
-			submit(t, p, attempts(1, time.Second, gated(gate, 1)))
-			synctest.Wait() // so that one worker runs all
-		}
-		time.Sleep(time.Second)
-		synctest.Wait()
-		s := p.Stats()
-		assert.EqualValues(t, 6, s.Running)
-	})
-	synctest.Test(t, func(t *testing.T) {
-		p := newPool(t, &pool.Options{Workers: 1})
-		gate := make(chan struct{})
-		opensAtEnd(t, gate)
-		for range 6 {
-			submit(t, p, attempts(1, time.Second, gated(gate, 1)))
-			synctest.Wait() // so that one worker runs all
-		}
-		require.NoError(t, p.Resize(0))
-		time.Sleep(time.Second)
-		synctest.Wait()
-		require.NoError(t, p.Resize(6))
-		synctest.Wait()
-		s := p.Stats()
-		assert.EqualValues(t, 6, s.Running)
-	})
-}
-
-type unwrapPanics struct{ exit bool }
-
-func (unwrapPanics) Error() string { return "unwrapPanics" }
-func (e unwrapPanics) Unwrap() error {
-	if e.exit {
-		runtime.Goexit()
-	}
-	panic("Unwrap")
-}
-
-// The methods of a task's error are the task's.
-func TestErrorWhoseMethodsFail(t *testing.T) {
-	for _, exit := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			p := newPool(t, &pool.Options{Workers: 1})
-			id := submit(t, p, func(context.Context) (int, error) { return 3, unwrapPanics{exit} })
-			_, err := p.Result(t.Context(), id)
-			require.NoError(t, err)
-			_, err = p.Get(t.Context(), submit(t, p, value(1)))
-			assert.NoError(t, err)
-			checkStats(t, p.Stats())
+// As many workers are started for tasks that are ready at once as there may be.
+func TestWorkersAreStartedForRetries(t *testing.T) {
+	for name, resized := range map[string]bool{"by the clock": false, "by Resize": true} {
+		bubble(t, name, func(t *testing.T) {
+			p := newPool(t, &pool.Options{Workers: 6})
+			gate := make(chan struct{})
+			opensAtEnd(t, gate)
+			for range 6 {
+				submit(t, p, attempts(1, time.Second, gated(gate, 1)))
+				synctest.Wait() // so one worker runs all
+			}
+			if resized {
+				require.NoError(t, p.Resize(0))
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if resized {
+				require.NoError(t, p.Resize(6))
+				synctest.Wait()
+			}
+			assert.Len(t, p.Running(), 6)
 		})
 	}
+}
+
+// A badError has a method that does not return.
+type badError struct{ unwrap func() error }
+
+func (badError) Error() string   { return "bad" }
+func (e badError) Unwrap() error { return e.unwrap() }
+
+func panics() error { panic("in Unwrap") }
+func exits() error  { runtime.Goexit(); return nil }
+
+// The pool looks for a RetryAfter in a task's error: what that error's methods do is what the task does. A RetryAfter
+// that the task panics with is a panic.
+func TestBadErrors(t *testing.T) {
+	exited := store.Result[int]{ID: 1, Err: pool.ErrGoexit}
+	for name, c := range map[string]struct {
+		do    task
+		panic any // or nil: it exits
+	}{
+		"panic in Unwrap":  {func(context.Context) (int, error) { return 3, badError{panics} }, "in Unwrap"},
+		"Goexit in Unwrap": {func(context.Context) (int, error) { return 3, badError{exits} }, nil},
+		"panic":            {func(context.Context) (int, error) { panic(pool.RetryAfter(0, errTask)) }, pool.RetryAfter(0, errTask)},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			p := newPool(t, &pool.Options{Workers: 1})
+			res, err := p.Result(t.Context(), submit(t, p, c.do))
+			require.NoError(t, err)
+			s := p.Stats()
+			checkStats(t, s)
+			if c.panic == nil {
+				assert.Equal(t, exited, res)
+				assert.EqualValues(t, 1, s.Failed)
+			} else {
+				var panicked *pool.PanicError
+				require.ErrorAs(t, res.Err, &panicked)
+				assert.Equal(t, c.panic, panicked.Value)
+				assert.Zero(t, res.Value)
+				assert.EqualValues(t, 1, s.Panicked)
+			}
+			_, err = p.Get(t.Context(), submit(t, p, value(1)))
+			assert.NoError(t, err, "the worker is there")
+		})
+	}
+}
+
+// The same in a joined pool, where such a task does not count as one that is begun for ever.
+func TestJoinBadErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, _ := join(t, newMemory(100).Open(), func(_ context.Context, in int) (int, error) {
+			switch in {
+			case 0:
+				return in, badError{panics}
+			case 1:
+				return in, badError{exits}
+			default:
+				return in, nil
+			}
+		}, &pool.Options{Workers: 1})
+		ids := accepted(t, p, 0, 1, 2)
+		assert.ErrorAs(t, lacks(t, p, ids[0]), new(*pool.PanicError))
+		assert.ErrorIs(t, lacks(t, p, ids[1]), pool.ErrGoexit)
+		has(t, p, ids[2], 2)
+	})
 }
 
 // A task that comes again without a pause comes behind what waits in a claim, its worker's own or another's.
@@ -231,4 +264,58 @@ func TestJoinParkedTasksKeepNoOthers(t *testing.T) {
 		assert.Less(t, time.Since(begun), time.Second)
 		checkStats(t, p.Stats())
 	})
+}
+
+// What many parked tasks have taken is given back when they are gone, and a pool that is not to run what waits keeps
+// no key of it.
+func TestParkingKeepsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 50_000
+		inUse := func() int64 {
+			runtime.GC()
+			runtime.GC() // what was in a sync.Pool
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			return int64(m.HeapAlloc)
+		}
+		st := dense.New[int]()
+		gate := make(chan struct{})
+		p, err := pool.NewKeyed(t.Context(), func(ctx context.Context, _ int) (int, error) {
+			<-gate
+			return attempts(1, time.Second, value(0))(ctx)
+		}, func(in int) int { return in }, st, &pool.Options{Workers: 2, Queue: math.MaxInt})
+		require.NoError(t, err)
+		before := inUse()
+		in := make([]int, n)
+		for i := range in {
+			in[i] = i // each has a key of its own, and they come again at once
+		}
+		ids, err := p.SubmitAll(t.Context(), in)
+		require.NoError(t, err)
+		for _, id := range ids[n/2:] {
+			require.True(t, p.Cancel(id, nil))
+		}
+		close(gate)
+		require.NoError(t, p.Wait(t.Context()))
+		for id := range store.ID(n) {
+			require.NoError(t, st.Delete(t.Context(), id+1))
+		}
+		in, ids = nil, nil
+		assert.Less(t, inUse()-before, int64(2*n), "bytes")
+		runtime.KeepAlive(in)
+		runtime.KeepAlive(ids)
+		require.NoError(t, p.Stop(t.Context()))
+	})
+
+	var c things
+	ctx, cancel := context.WithCancel(t.Context())
+	k, err := pool.NewKeyed(ctx, func(ctx context.Context, _ int) (int, error) { <-ctx.Done(); return 0, nil },
+		func(int) *thing { return c.made() }, dense.New[int](), &pool.Options{Workers: 1})
+	require.NoError(t, err)
+	_, err = k.SubmitAll(t.Context(), make([]int, 100))
+	require.NoError(t, err)
+	cancel()
+	<-k.Done()
+	c.areGone(t, 0)
+	runtime.KeepAlive(k)
 }
