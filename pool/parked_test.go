@@ -102,19 +102,19 @@ type badError struct{ unwrap func() error }
 func (badError) Error() string   { return "bad" }
 func (e badError) Unwrap() error { return e.unwrap() }
 
-func panics() error { panic("in Unwrap") }
-func exits() error  { runtime.Goexit(); return nil }
+func inUnwrap() error { panic("in Unwrap") }
+func exitsInUnwrap() error  { runtime.Goexit(); return nil }
 
 // The pool looks for a RetryAfter in a task's error: what that error's methods do is what the task does. A RetryAfter
-// that the task panics with is a panic.
+// that the task inUnwrap with is a panic.
 func TestBadErrors(t *testing.T) {
 	exited := store.Result[int]{ID: 1, Err: pool.ErrGoexit}
 	for name, c := range map[string]struct {
 		do    task
-		panic any // or nil: it exits
+		panic any // or nil: it exitsInUnwrap
 	}{
-		"panic in Unwrap":  {func(context.Context) (int, error) { return 3, badError{panics} }, "in Unwrap"},
-		"Goexit in Unwrap": {func(context.Context) (int, error) { return 3, badError{exits} }, nil},
+		"panic in Unwrap":  {func(context.Context) (int, error) { return 3, badError{inUnwrap} }, "in Unwrap"},
+		"Goexit in Unwrap": {func(context.Context) (int, error) { return 3, badError{exitsInUnwrap} }, nil},
 		"panic":            {func(context.Context) (int, error) { panic(pool.RetryAfter(0, errTask)) }, pool.RetryAfter(0, errTask)},
 	} {
 		bubble(t, name, func(t *testing.T) {
@@ -145,9 +145,9 @@ func TestJoinBadErrors(t *testing.T) {
 		p, _ := join(t, newMemory(100).Open(), func(_ context.Context, in int) (int, error) {
 			switch in {
 			case 0:
-				return in, badError{panics}
+				return in, badError{inUnwrap}
 			case 1:
-				return in, badError{exits}
+				return in, badError{exitsInUnwrap}
 			default:
 				return in, nil
 			}
