@@ -102,11 +102,11 @@ type badError struct{ unwrap func() error }
 func (badError) Error() string   { return "bad" }
 func (e badError) Unwrap() error { return e.unwrap() }
 
-func inUnwrap() error { panic("in Unwrap") }
-func exitsInUnwrap() error  { runtime.Goexit(); return nil }
+func inUnwrap() error      { panic("in Unwrap") }
+func exitsInUnwrap() error { runtime.Goexit(); return nil }
 
 // The pool looks for a RetryAfter in a task's error: what that error's methods do is what the task does. A RetryAfter
-// that the task inUnwrap with is a panic.
+// that the task panics with is a panic.
 func TestBadErrors(t *testing.T) {
 	exited := store.Result[int]{ID: 1, Err: pool.ErrGoexit}
 	for name, c := range map[string]struct {
