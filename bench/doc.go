@@ -43,6 +43,10 @@
 // Submit; submit=all is SubmitAll of 256 tasks. With read=get the submitter
 // also gets each result, 1,024 tasks later, when most are there.
 //
+// BenchmarkResults/read=…: the same tasks from one SubmitAll into dense, with all of
+// their results read: by Results when the pool has stopped, by GetAll, or by a loop
+// over Finished beside the submitter.
+//
 // BenchmarkStall/held=N/store=…: what a copy of all results (store.Snapshot)
 // does to one that writes meanwhile. See below.
 //

@@ -14,7 +14,15 @@
 //	func(ctx context.Context, in T) (R, error)
 //
 // with any T and R. For tasks that are closures there is [Call]; to run one
-// function over a slice there is [Map], which needs no pool.
+// function over a slice or a sequence there are [Map] and [MapSeq], which need no pool.
+//
+// # Having the results
+//
+//	Get, Result   of one task, when it has ended; Result tells the task's error from its own
+//	Peek          of one task, now, or that there is none yet
+//	GetAll        of some tasks, as they end
+//	Finished      of all tasks, as they end, and deletes them: for pools that run for ever
+//	Results       all that the store has now
 //
 // # Guarantees
 //
@@ -22,7 +30,7 @@
 // handed to the store before [Pool.Done] is closed, whether the function
 // returned, failed, panicked, called Goexit or was never run. The result is
 // stored before anything that waits for it wakes. The pool calls the function at
-// most once for each task.
+// most once for each task, and once more for each [RetryAfter] that it returns.
 //
 // When Done is closed, no goroutine of the pool is left. After the pool's context
 // is cancelled, no task is started, and all goroutines end at once except those
@@ -35,7 +43,7 @@
 // Workers take tasks in the order of their IDs, but for short claims: while tasks take
 // microseconds and many wait, a worker takes up to 32 at once, and runs them in turn. No task
 // begins after more than 64 for each worker that were submitted after it, and none waits behind
-// another while a worker is free. Nothing is promised about the
+// another while a worker is free, unless it waits for its key ([NewKeyed]) or its time. Nothing is promised about the
 // order in which tasks end or their results are stored, and nothing survives the
 // process that the store does not keep.
 //
@@ -45,7 +53,11 @@
 //	… an error                          the error, and the value that came with it
 //	… never: it panicked                a *PanicError with value and stack
 //	… never: it called Goexit           ErrGoexit
-//	it was cancelled before its start   ErrNotRun, wrapping the cause
+//	… a RetryAfter                      none yet: it is run again
+//	… and it was cancelled after that   the error and the value that came with it, joined with the
+//	                                    cause
+//	it was cancelled before its start   ErrNotRun, wrapping the cause: of [Pool.Cancel], or of the
+//	                                    pool's cancel
 //
 // # Stores that fail
 //
@@ -104,9 +116,25 @@
 //
 // A task may use its own pool, with the context that it was given: by that the
 // pool knows it, and returns an error where waiting would be a deadlock.
-// Submit returns [ErrQueueFull] rather than wait for room; Stop, [Pool.Wait] and
-// [Pool.Get] of a task that has not ended return [ErrInTask]. The same holds for
-// a store, with the context that its Put is given.
+// Submit returns [ErrQueueFull] rather than wait for room; Stop, [Pool.Wait], [Pool.Finished],
+// and [Pool.Get], [Pool.Result] and [Pool.GetAll] of a task that has not ended, return [ErrInTask].
+// The same holds for a store, with the context that its Put is given. Tasks that submit
+// tasks, as those of a crawler do, need room for all that may wait: Options.Queue is
+// math.MaxInt then, and Wait returns when nothing is left. See the example of Submit.
+//
+// A task runs on a worker's goroutine, which runs others afterwards. It has no pprof
+// labels at its start, neither those of the submitter nor of a task before it;
+// pprof.SetGoroutineLabels(ctx) gives it those of New's context. What else belongs to the
+// goroutine or its thread stays as the task leaves it: a task that calls
+// runtime.LockOSThread and changes its thread (its name space, user or priority) has to end
+// the goroutine without unlocking, and so the thread with it. It calls runtime.Goexit, with
+// ErrGoexit for its result, and the worker is replaced; or does all that on
+// a goroutine of its own, and waits for the value.
+//
+// [TaskFromContext] says which task it is. A context counts as inside until its task's function has returned:
+// a goroutine that the task leaves behind may wait, and the context of it ends with the pool's. The task
+// must have used the context for that: see TaskFromContext. One that does not use its context costs
+// no allocation.
 //
 // # Many machines
 //
@@ -127,6 +155,13 @@
 //	              fails. Inside a task it returns ErrInTask for every ID without a result. If
 //	              the engine is no engine.Waiter, Get of an ID that was never given out waits
 //	              until ctx is done.
+//	Result        As Get.
+//	Peek          One request, which is not repeated. If the engine is no engine.Waiter, each
+//	              ID without a result is Pending.
+//	GetAll        It has the results of all who have joined. Goroutines wait for up to 64
+//	              tasks at once, and while there are more, take turns of a second.
+//	Finished      It has the results of the tasks that this pool has submitted, and ends when
+//	              the pool has ended and these tasks have. Their IDs are kept, 8 bytes each.
 //	Results       It has the results of all, ever, until they are deleted with the engine's
 //	              Delete or the engine forgets them.
 //	Wait          It waits until the shared queue is empty, and asks again after pauses of up
@@ -139,6 +174,11 @@
 //	              UnsavedError are run again by another process.
 //	Resize(0)     Submit goes on. The few tasks that were taken over wait for workers, or for
 //	              Stop, which gives them back.
+//	RetryAfter    The task stays with this process, which keeps its lease. If that dies, or the
+//	              pool ends, another one runs it, and counts the attempts from 1 again.
+//	NewKeyed      There is none for an engine.
+//	Cancel,       They know the tasks that this pool has taken over and not ended.
+//	Running
 //	Stats         The tasks that this pool has taken over, whoever submitted them; NotRun
 //	              counts those that it has given back.
 //	Queue         The tasks that may be taken over and not begun; it takes those that its
@@ -158,15 +198,18 @@
 //	call          runs the function; a panic or a Goexit becomes the task's Err
 //	save          puts the result into the store, as often as it takes (package saver)
 //	  batches     (mu) hand leaves it for the writer, which saves it and (mu) settles the task
+//	  RetryAfter  (mu) again parks the task; when its time has come, a worker resumes it
 //	next          settles the task: queue.Next if it has succeeded, or (mu) nextLocking
 //	  a Get       waits at its task's segment, until who settles the task tells it
 //	Stop          (mu) closeLocked shuts the tail; the last goroutine to leave ends the pool
 //	the cancel    (mu) closeLocked shuts the tail; the reaper takes what waits, and settles it as not run
+//	a Cancel      (mu) marks the task: if it waits, its result is saved at once, and its turn passed over;
+//	              if it runs, its context ends
 //
 // # More behaviour
 //
-// Retries, timeouts, rate limits and tracing are functions around the task
-// function, not options; see the examples. Memory is the user's as well: stored
+// Timeouts, rate limits and tracing are functions around the task
+// function, not options, and so is [Retry]; see the examples. Memory is the user's as well: stored
 // results live until they are deleted from the store. See package store for the
 // ways to delete as one reads.
 package pool

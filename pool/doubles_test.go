@@ -151,6 +151,9 @@ func through(ctx context.Context, f storetest.Fault, ids []store.ID, do func(con
 
 // The faults that package storetest does not have.
 
+// works has every call do its work.
+func works(ctx context.Context, _ []store.ID, do func(context.Context) error) error { return do(ctx) }
+
 // after has every call wait for gate, whatever becomes of its context.
 func after(gate <-chan struct{}) storetest.Fault {
 	return func(ctx context.Context, _ []store.ID, do func(context.Context) error) error {

@@ -18,7 +18,8 @@ var (
 
 	// ErrQueueFull is returned where waiting for room is not wanted or would
 	// never end: by TrySubmit, and by Submit and SubmitAll inside a task of the
-	// same pool.
+	// same pool. A pool whose tasks submit tasks has it never with Options.Queue:
+	// math.MaxInt.
 	ErrQueueFull = remote.ErrQueueFull
 
 	// ErrNilTask is returned for a nil task, where T is a func, pointer,
@@ -61,13 +62,14 @@ var (
 	ErrPoisoned = remote.ErrPoisoned
 )
 
-// ErrInTask is returned by Stop, Wait and Get inside a task of the same pool,
-// where waiting would be waiting for oneself.
+// ErrInTask is returned by Stop, Wait, Get, Result, GetAll and Finished inside a task of
+// the same pool, where waiting would be waiting for oneself.
 var ErrInTask = errors.New("pool: would wait for its own task")
 
 // These are not exported: a program does not handle them, its author corrects the call.
 var (
 	errNilContext = errors.New("pool: nil context; use context.Background() if there is none")
+	errNilKey     = errors.New("pool: nil key function; New is for tasks without keys")
 	errNilEngine  = errors.New("pool: nil engine")
 )
 
@@ -79,6 +81,9 @@ var errZero = fmt.Errorf("pool: this Pool was not made by New or Join: %w", ErrC
 // an error.
 type PanicError = store.PanicError
 
+// ErrUnsaved matches each [UnsavedError], under errors.Is, whatever its R is.
+var ErrUnsaved = errors.New("pool: results could not be saved")
+
 // An UnsavedError hands back the results that the store would not take, or said that it
 // had not: one of them may be there, if a call failed and had stored it. [Pool.Stop]
 // returns it, in place of nil or of the cause of a cancel, which Err then wraps
@@ -89,6 +94,14 @@ type PanicError = store.PanicError
 //		for _, res := range unsaved.Results {
 //			// keep res somewhere else
 //		}
+//	}
+//
+// With any other R than the pool's, errors.As finds nothing, and says nothing. What needs no R
+// is errors.Is with [ErrUnsaved], and the IDs of the results:
+//
+//	var unsaved interface{ IDs() []store.ID }
+//	if errors.Is(err, pool.ErrUnsaved) && errors.As(err, &unsaved) {
+//		log.Print("not saved: ", unsaved.IDs())
 //	}
 type UnsavedError[R any] struct {
 	Results []store.Result[R] // in no particular order; all Stops return the same, so do not change it
@@ -105,6 +118,18 @@ func (e *UnsavedError[R]) Error() string {
 
 // Unwrap returns Err.
 func (e *UnsavedError[R]) Unwrap() error { return e.Err }
+
+// Is reports whether target is [ErrUnsaved].
+func (e *UnsavedError[R]) Is(target error) bool { return target == ErrUnsaved }
+
+// IDs returns the IDs of the results, in their order, in a slice that is the caller's.
+func (e *UnsavedError[R]) IDs() []store.ID {
+	ids := make([]store.ID, len(e.Results))
+	for i, res := range e.Results {
+		ids[i] = res.ID
+	}
+	return ids
+}
 
 func closedBecause(cause error) error { return text.Because(ErrClosed, cause) }
 func notRunBecause(cause error) error { return text.Because(ErrNotRun, cause) }

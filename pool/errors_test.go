@@ -167,7 +167,7 @@ func noIDs(ids []store.ID, err error) error {
 func TestErrorsAreDistinct(t *testing.T) {
 	all := []error{
 		pool.ErrClosed, pool.ErrQueueFull, pool.ErrNilTask, pool.ErrNilFunc, pool.ErrNilStore,
-		pool.ErrNoWorkers, pool.ErrNotRun, pool.ErrGoexit, pool.ErrInTask,
+		pool.ErrNoWorkers, pool.ErrNotRun, pool.ErrGoexit, pool.ErrInTask, pool.ErrUnsaved,
 		store.ErrNotFound, store.ErrExists, store.ErrRejected,
 	}
 	for i, a := range all {

@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"errors"
 
 	"github.com/resultpool/resultpool/internal/backoff"
 	"github.com/resultpool/resultpool/store"
@@ -20,33 +19,14 @@ import (
 //
 // Inside a task, with the task's context, Get of a task that has not ended
 // returns [ErrInTask]: all workers could be waiting for each other.
+//
+// The task's error and Get's own are one here. [Pool.Result] tells them apart.
 func (p *Pool[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
-	var zero R
-	if err := p.check(ctx); err != nil {
-		return zero, err
-	}
-	if p.share != nil {
-		return p.share.Get(ctx, id)
-	}
-	res, err := p.saver.Store().Get(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		if err := p.await(ctx, id); err != nil {
-			return zero, err
-		}
-		// Its result was stored before it was settled, or given up. If it is neither there
-		// now nor among the unsaved, it was deleted.
-		res, err = p.saver.Store().Get(ctx, id)
-	}
+	res, err := p.Result(ctx, id)
 	if err == nil {
-		return res.Value, res.Err
+		err = res.Err
 	}
-	if res, why := p.saver.DroppedResult(id); why != nil {
-		return res.Value, &UnsavedError[R]{Results: []store.Result[R]{res}, Err: why}
-	}
-	if errors.Is(err, store.ErrClosed) && p.closedByFailure() != nil {
-		err = closedBecause(err)
-	}
-	return zero, err
+	return res.Value, err
 }
 
 // await returns when the task with that ID is not pending.

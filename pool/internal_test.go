@@ -19,3 +19,11 @@ func (p *Pool[T, R]) IDBlocks() int {
 	defer p.mu.Unlock()
 	return p.ids.Len()
 }
+
+// Listens reports whether workers look for loops over Finished, or anything is kept for one.
+func (p *Pool[T, R]) Listens() bool {
+	p.finished.mu.Lock()
+	defer p.finished.mu.Unlock()
+	f := &p.finished
+	return p.gates.Ended.Load() || f.loops > 0 || f.listed || f.ready != nil || f.tickets != nil || len(f.sleepers) > 0
+}

@@ -35,8 +35,10 @@ import (
 // result that is saved counts, and nobody sees another. A task whose process dies at it
 // five times is not tried again: its result is [ErrPoisoned].
 //
-// Tasks and values are written as opts.Codec says, and what survives of an error is said
-// in package codec. The package comment has a table of what differs from a pool of New.
+// Tasks and values are written as opts.Codec says, and what survives of them and of an error is
+// said in package codec. A T or an R of which JSON would lose something, as a field that is not
+// exported, is an error that names the field and the way out. A value that would, as a string that is
+// not UTF-8, is one of Submit, or the task's result. The package comment has a table of what differs from a pool of New.
 //
 // While the engine fails, the pool tries again, and Stats.Failing says what. An error that
 // can never pass ends the pool; see the package comment.
@@ -78,9 +80,10 @@ func Join[T, R any](ctx context.Context, fn func(context.Context, T) (R, error),
 	p := newPool[T, R](ctx, fn, o)
 	j := &joint[T, R]{pool: p, wire: w}
 	j.share = remote.New(p.intake, eng, j, p.failures)
+	j.submitted.tasks = j.share.NewFetch()
 	p.share = j
 	p.ids = &queue.IDs{}
-	p.saver = saver.New(p.taskCtx, store.ResultStore[R](w.Store(j.share)), p.failures,
+	p.saver = saver.New(p.callCtx, store.ResultStore[R](w.Store(j.share)), p.failures,
 		saver.Hooks[R]{Fail: p.fail, Dropped: j.dropped})
 	if fn != nil {
 		j.share.Start() // before watch: the pool may end at once, and not before these have
@@ -94,9 +97,15 @@ func Join[T, R any](ctx context.Context, fn func(context.Context, T) (R, error),
 type remoteQueue[T, R any] interface {
 	Submit(ctx context.Context, in []T, wait bool) ([]store.ID, error)
 	Run(ctx context.Context, id uint64) (R, error)
-	Get(ctx context.Context, id store.ID) (R, error)
+	Result(ctx context.Context, id store.ID) (store.Result[R], error)
+	Peek(ctx context.Context, id store.ID) (res store.Result[R], pending bool, err error)
+	GetAll(ctx context.Context, ids []store.ID, yield func(store.Result[R], error) bool)
+	Finished(l *finishing[T, R])
 	Wait(ctx context.Context) error
 	Resized()
+	Skipped()
+	Resumed()
+	Freed()
 	Failed(err error)
 }
 
@@ -109,6 +118,8 @@ type joint[T, R any] struct {
 	pool  *Pool[T, R]
 	share *remote.Share
 	wire  *wire.Wire[T, R]
+
+	submitted submitted // for Finished
 }
 
 // Submit is Submit, TrySubmit and SubmitAll. If the engine's queue is full, it waits for room or does
@@ -128,6 +139,7 @@ func (j *joint[T, R]) Submit(ctx context.Context, in []T, wait bool) ([]store.ID
 			return all, err
 		}
 		ids, err := j.share.Push(ctx, tasks, wait)
+		j.submitted.tasks.Add(ids...)
 		for _, id := range ids {
 			all = append(all, store.ID(id))
 		}
@@ -143,7 +155,8 @@ func (j *joint[T, R]) Submit(ctx context.Context, in []T, wait bool) ([]store.ID
 // acknowledges the task.
 func (j *joint[T, R]) Run(ctx context.Context, id uint64) (v R, err error) {
 	task, start, err := j.share.Begin(id)
-	defer func() { start.End(remote.IsHandBack(err)) }()
+	isRetry := false // what comes again has not killed its process either
+	defer func() { start.End(isRetry || remote.IsHandBack(err)) }()
 	if err != nil {
 		return v, err
 	}
@@ -152,7 +165,8 @@ func (j *joint[T, R]) Run(ctx context.Context, id uint64) (v R, err error) {
 		return v, err
 	}
 	v, err = j.pool.fn(ctx, in)
-	if err != nil && j.isInterrupted(err) {
+	isRetry = retryOf(err) != nil
+	if err != nil && j.isInterrupted(ctx, err) {
 		var none R
 		return none, &remote.HandBack{Cause: err}
 	}
@@ -160,11 +174,11 @@ func (j *joint[T, R]) Run(ctx context.Context, id uint64) (v R, err error) {
 }
 
 // isInterrupted reports whether err is what the cancel of the pool has done to a task. That is no
-// outcome: another process is to run the task. An error that only looks like one, before the cancel,
-// is the task's own.
-func (j *joint[T, R]) isInterrupted(err error) bool {
+// outcome: another process is to run the task. An error that only looks like one, before the cancel or
+// after a Cancel of the task, is the task's own.
+func (j *joint[T, R]) isInterrupted(ctx context.Context, err error) bool {
 	cause := j.pool.cancelCause()
-	return cause != nil &&
+	return cause != nil && !isCancelled[T, R](ctx) &&
 		(errwalk.Is(err, context.Canceled) || errwalk.Is(err, cause) || errwalk.Is(err, j.pool.parent.Err()))
 }
 
@@ -184,22 +198,36 @@ func (p *Pool[T, R]) notRunError(cause error) error {
 	return notRunBecause(cause)
 }
 
-// Get is Get.
-func (j *joint[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
-	var zero R
+// Result is Result.
+func (j *joint[T, R]) Result(ctx context.Context, id store.ID) (store.Result[R], error) {
 	inTask := j.pool.inTask(ctx)
 	data, err := j.share.Load(ctx, uint64(id), !inTask)
 	if inTask && errors.Is(err, engine.ErrNotFound) {
-		return zero, ErrInTask
+		return store.Result[R]{}, ErrInTask
 	}
+	return j.resultOf(id, data, err)
+}
+
+// Peek is Peek.
+func (j *joint[T, R]) Peek(ctx context.Context, id store.ID) (res store.Result[R], pending bool, err error) {
+	data, pending, err := j.share.Look(ctx, uint64(id))
+	if pending {
+		return res, true, nil
+	}
+	res, err = j.resultOf(id, data, err)
+	return res, false, err
+}
+
+// resultOf returns the result that was loaded, and only its ID if it cannot be read.
+func (j *joint[T, R]) resultOf(id store.ID, data []byte, err error) (store.Result[R], error) {
 	if err != nil {
-		return zero, wire.NotFoundOr(id, err)
+		return store.Result[R]{}, wire.NotFoundOr(id, err)
 	}
 	res, err := j.wire.DecodeResult(id, data)
 	if err != nil {
-		return zero, err
+		return store.Result[R]{ID: id}, err
 	}
-	return res.Value, res.Err
+	return res, nil
 }
 
 // Wait is Wait.
@@ -207,6 +235,15 @@ func (j *joint[T, R]) Wait(ctx context.Context) error { return j.share.Wait(ctx)
 
 // Resized follows a Resize.
 func (j *joint[T, R]) Resized() { j.share.Resized() }
+
+// Skipped follows a task that was taken and is not run.
+func (j *joint[T, R]) Skipped() { j.share.Skip() }
+
+// Resumed follows a task that was parked and is taken again.
+func (j *joint[T, R]) Resumed() { j.share.Reenter() }
+
+// Freed follows a Cancel: there may be room for another task.
+func (j *joint[T, R]) Freed() { j.share.Freed() }
 
 // Failed follows a final failure.
 func (j *joint[T, R]) Failed(err error) { j.share.Close(closedBecause(err)) }
@@ -228,15 +265,17 @@ func (j *joint[T, R]) Refusal() error {
 	return j.pool.refusalLocked(nil)
 }
 
-// Workers returns how many tasks may run at once, and how many more may wait for that.
+// Workers returns how many tasks may run at once, and how many more may wait for that: those that are parked
+// take up room.
 func (j *joint[T, R]) Workers() (workers, queue int) {
 	j.pool.mu.Lock()
 	defer j.pool.mu.Unlock()
-	return j.pool.target, j.pool.queue.Cap()
+	return j.pool.target, max(0, j.pool.queue.Cap()-len(j.pool.park.tasks))
 }
 
 // Enqueue puts tasks into the queue. There is room, since nobody else adds to it, unless the
-// engine has sent more than it was asked for.
+// engine has sent more than it was asked for, or tasks were parked meanwhile. These may stay for hours, so
+// what they leave no room for is given back.
 func (j *joint[T, R]) Enqueue(ids []uint64) (n int) {
 	p := j.pool
 	var none [1]T
@@ -247,7 +286,7 @@ func (j *joint[T, R]) Enqueue(ids []uint64) (n int) {
 			return n
 		}
 		p.queue.ShutTail(true)
-		full := p.fullLocked()
+		full, isParking := p.fullLocked(), len(p.park.tasks) > 0
 		for ; n < len(ids); n++ {
 			ticket := p.queue.Pushed()
 			r := queue.Range{First: ticket, Offset: ids[n] - ticket, End: ticket + 1}
@@ -256,10 +295,13 @@ func (j *joint[T, R]) Enqueue(ids []uint64) (n int) {
 			}
 		}
 		p.wakeAndUnlock()
-		if full && n < len(ids) {
-			backoff.Sleep(p.intake, backoff.First) // which does not change in a joined pool
-		} else {
+		switch {
+		case !full || n == len(ids):
 			runtime.Gosched()
+		case isParking:
+			return n
+		default:
+			backoff.Sleep(p.intake, backoff.First) // which does not change in a joined pool
 		}
 	}
 	return n

@@ -18,14 +18,21 @@ type Options struct {
 	// Queue is how many accepted tasks may wait for a worker, beside those that
 	// run, and those that workers have claimed to run next: at most 32 each, and none if
 	// Queue is less than 16 for each worker, or for each processor if these are fewer, or less
-	// than 32. 0 means 1024. There is no unbounded queue: a Submit that finds it
-	// full waits. Memory is taken as the queue fills, and given back. Map ignores it.
+	// than 32. 0 means 1024. A Submit that finds the queue
+	// full waits, but fails inside a task: for tasks that submit tasks, nobody knows how
+	// many, there is math.MaxInt, which memory bounds alone. It is taken as the queue
+	// fills, and given back. Map ignores it.
 	//
 	// For a pool of [Join], see the table in the package comment.
 	Queue int
 
+	// PerKey is how many tasks with the same key may run at once, in a pool of
+	// [NewKeyed]: 0 means 1. Elsewhere it is an error.
+	PerKey int
+
 	// Codec says how a pool that has joined an engine writes its tasks, its values and
-	// its errors: with the Values and Errors of package codec. Nil is JSON. All who
+	// its errors: with the Values and Errors of package codec. Nil is JSON, and then a
+	// type of which JSON would lose something is an error of Join. All who
 	// join have the same. New and Map ignore it.
 	Codec *codec.Options
 }
@@ -45,6 +52,9 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if opts.Queue < 0 {
 		return opts, fmt.Errorf("pool: Queue is %d, want 0 (%d) or more", opts.Queue, defaultQueue)
+	}
+	if opts.PerKey != 0 {
+		return opts, fmt.Errorf("pool: PerKey is %d, want 0: only NewKeyed knows keys", opts.PerKey)
 	}
 	if opts.Workers == 0 {
 		opts.Workers = runtime.GOMAXPROCS(0)

@@ -26,7 +26,7 @@ type Pool[T, R any] struct {
 	parent  context.Context // New's; it is asked directly, since onCancel may be late
 	ctx     context.Context // ends with parent, and with cause ErrClosed when the pool has ended
 	cancel  context.CancelCauseFunc
-	taskCtx context.Context // ctx, recognized by inTask
+	callCtx context.Context // ctx, recognized by inTask: for the calls of stores and engines
 
 	queue *queue.Queue[T] // its owner's lock is mu
 	ids   *queue.IDs      // the table is guarded by mu
@@ -49,6 +49,8 @@ type Pool[T, R any] struct {
 
 	done chan struct{} // closed when the pool has ended
 
+	finished finished // of a pool of New
+
 	// What follows is guarded by mu. See state.go for what holds while mu is free.
 	mu      sync.Mutex
 	phase   phase
@@ -64,16 +66,21 @@ type Pool[T, R any] struct {
 	waiting    uint64           // tasks that they have left
 	others     [outcomes]uint64 // settled tasks that have not succeeded
 
-	target     int           // how many workers there may be
-	crew       int           // how many there are; more than target until the surplus leave
-	reaping    bool          // the reaper's goroutine is there
-	reaper     queue.Hand[T] // takes what is not to be run
-	goroutines int           // of the pool, all of them; the pool does not end before they do
+	target     int                        // how many workers there may be
+	crew       map[*worker[T, R]]struct{} // those there are; more than target until the surplus leave
+	reaping    bool                       // the reaper's goroutine is there
+	reaper     queue.Hand[T]              // takes what is not to be run
+	goroutines int                        // of the pool, all of them; the pool does not end before they do
 
 	handover handover[R]
-	quiet    chan struct{}   // closed when nothing waits or runs; nil if nobody asks
-	wake     []chan struct{} // to be closed by wakeAndUnlock
-	tell     []*queue.Waiter // to be told by it
+	offs     callOffs[R]
+	park     parking[T, R]
+	keys     keyring[T]         // nil but in a pool of NewKeyed; does not change
+	cancels  map[store.ID]error // the causes of Cancels of tasks that run, until these have returned
+	dead     *graveyard         // not guarded by mu
+	quiet    chan struct{}      // closed when nothing waits or runs; nil if nobody asks
+	wake     []chan struct{}    // to be closed by wakeAndUnlock
+	tell     []*queue.Waiter    // to be told by it
 
 	// The pool must not end while onCancel is on its way.
 	unwatch func() bool // takes the call of onCancel back; false if it is too late for that
@@ -98,6 +105,11 @@ type Pool[T, R any] struct {
 //
 // Every pool must be ended, by Stop or by ctx, or its idle workers stay for ever.
 func New[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), st store.ResultStore[R], opts *Options) (*Pool[T, R], error) {
+	return newLocal(ctx, fn, nil, st, opts)
+}
+
+// newLocal is New, with keys or nil.
+func newLocal[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), keys keyring[T], st store.ResultStore[R], opts *Options) (*Pool[T, R], error) {
 	switch {
 	case ctx == nil:
 		return nil, errNilContext
@@ -116,9 +128,12 @@ func New[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), 
 	}
 
 	p := newPool[T, R](ctx, fn, o)
+	if p.keys = keys; keys != nil {
+		p.queue.TakeOneByOne()
+	}
 	p.ids = ids
 	p.reserver, _ = st.(store.IDReserver)
-	p.saver = saver.New(p.taskCtx, st, p.failures, saver.Hooks[R]{Fail: p.fail}) // a store that calls back is inside a task
+	p.saver = saver.New(p.callCtx, st, p.failures, saver.Hooks[R]{Fail: p.fail}) // a store that calls back is inside a task
 	p.watch()
 	return p, nil
 }
@@ -135,9 +150,15 @@ func newPool[T, R any](ctx context.Context, fn func(context.Context, T) (R, erro
 		done:      make(chan struct{}),
 		target:    o.Workers,
 		handover:  handover[R]{handed: make(map[store.ID]handed)},
+		finished:  finished{entering: semaphore.NewWeighted(1)},
+		crew:      make(map[*worker[T, R]]struct{}),
+		offs:      callOffs[R]{tasks: make(map[store.ID]*callOff)},
+		cancels:   make(map[store.ID]error),
+		park:      parking[T, R]{tasks: make(map[store.ID]*parked[T, R])},
+		dead:      &graveyard{},
 	}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
-	p.taskCtx = context.WithValue(p.ctx, taskOf[T, R]{p}, true)
+	p.callCtx = context.WithValue(p.ctx, taskOf[T, R]{p}, true)
 	p.queue.SetWorkers(o.Workers)
 	p.handover.next.Space.L = &p.mu
 	p.openIntakeLocked()
@@ -151,10 +172,10 @@ func (p *Pool[T, R]) watch() {
 	p.wakeAndUnlock()
 }
 
-// taskOf is the key under which a task's context carries its pool.
+// taskOf is the key under which a task's context says that it is inside its pool.
 type taskOf[T, R any] struct{ p *Pool[T, R] }
 
-// inTask reports whether ctx is, or comes from, that of one of the pool's tasks.
+// inTask reports whether ctx is, or comes from, that of one of the pool's tasks that has not ended.
 func (p *Pool[T, R]) inTask(ctx context.Context) bool {
 	return ctx.Value(taskOf[T, R]{p}) != nil
 }
@@ -205,8 +226,8 @@ type Stats struct {
 
 	Queued uint64 // tasks that wait for a worker
 
-	// Running is how many tasks run, or have run and their results are not stored
-	// yet. Over a [store.BatchPutter] it may be up to twice Workers and 2,048 more.
+	// Running is how many tasks run, or have run, or were called off by Cancel while they
+	// waited, and their results are not stored yet. Over a [store.BatchPutter] it may be up to twice Workers and 2,048 more.
 	Running uint64
 
 	// Unsaved is how many results the store was asked to take and has not: those
@@ -236,7 +257,8 @@ func (p *Pool[T, R]) Stats() Stats {
 	defer p.wakeAndUnlock()
 	pushed, waiting, running := p.queue.Freeze()
 	defer p.queue.Thaw()
-	unrun := uint64(p.handover.unrun) // they wait until that is saved
+	waiting, running = p.countCalledOffLocked(waiting, running)
+	unrun := uint64(p.handover.unrun + len(p.park.tasks)) // they wait until that is saved, or for their turn
 	s := Stats{
 		Submitted: pushed,
 		Failed:    p.others[failed],

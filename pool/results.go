@@ -113,12 +113,28 @@ func (p *Pool[T, R]) nextUnrun() []saver.Entry[R] {
 	defer p.wakeAndUnlock()
 	why := p.notRunError(p.unrun)
 	var unrun []saver.Entry[R]
+	for id, t := range p.park.tasks {
+		if len(unrun) == saver.MaxBatch {
+			break
+		}
+		p.unparkLocked(t)
+		p.leaveLaneLocked(t)
+		res, out := p.unrunResult(t, p.unrun, false)
+		unrun = append(unrun, saver.NewEntry(res))
+		p.handover.handed[id] = handed{ticket: t.ticket, outcome: out, unrun: true}
+	}
 	for len(unrun) < saver.MaxBatch {
 		it, _, found := p.queue.NextOwned(&p.reaper)
 		if found == queue.None {
 			break
 		}
+		if p.keys != nil {
+			p.keys.forget(p.keys.next()) // it is kept for each task in the queue
+		}
 		id := store.ID(it.ID)
+		if p.passLocked(&p.reaper, id) {
+			continue
+		}
 		unrun = append(unrun, saver.NewEntry(store.Result[R]{ID: id, Err: why}))
 		p.handover.handed[id] = handed{ticket: p.reaper.Ticket(), outcome: notRun, unrun: true}
 		p.reaper.Pass()

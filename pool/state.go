@@ -21,6 +21,9 @@ const (
 // that over to the writer if the store is a BatchPutter, and is then settled. In an aborting
 // pool it is settled straight from the queue, by the reaper.
 //
+// A task that Cancel calls off while it waits leaves its room and its place: see cancel.go. One that waits
+// for its key or its next attempt is parked: see park.go.
+//
 // Most tasks pass without mu: gates says when they may. A worker whose task has succeeded
 // settles it and takes the next one in one step. Other outcomes are counted, with mu held. The
 // queue says how many tasks wait and run, so those that have succeeded need not be counted.
@@ -32,7 +35,7 @@ const (
 // No worker sleeps while there is work for it: whoever puts a task into the queue, takes one and
 // leaves others, or allows more workers, calls one that sleeps, or starts one.
 //
-// Lock order: mu, and then one of those of the saver, its failures, and the share of an engine.
+// Lock order: finished.mu, mu, and then one of those of the saver, its failures, and the share of an engine.
 // With mu held, no task runs, no method of the store, of the engine, of an error or of a context
 // that is not the standard library's is called, and no channel operation is made.
 
@@ -42,21 +45,26 @@ const (
 // changed.
 func (p *Pool[T, R]) wakeAndUnlock() {
 	p.refillLocked()
+	if p.hasReadyLocked() {
+		// First; then hireLocked looks who sleeps. A sleeper that is handed a task after that look, and before
+		// it is turned away, would not come for what is ready, and nobody be hired in its place.
+		p.queue.TurnAway(true)
+	}
 	p.hireLocked()
-	p.queue.TurnAway(p.phase >= aborting || p.crew > p.target) // these two first; then look who sleeps
+	p.queue.TurnAway(p.keys != nil || p.hasReadyLocked() || p.phase >= aborting || len(p.crew) > p.target) // these two first; then look who sleeps
 	p.gates.Settle.Set(p.phase != open || p.quiet != nil)
 	leave, come := 0, false
 	if p.surplusLocked() {
 		leave = p.queue.Idle()
 	} else {
-		come = p.queue.Idle() > 0 && p.queue.IsReady()
+		come = p.queue.Idle() > 0 && (p.queue.IsReady() || p.hasReadyLocked())
 	}
 	if p.quiet != nil && p.quietLocked() {
 		p.wake = append(p.wake, p.quiet)
 		p.quiet = nil
 		p.gates.Settle.Set(p.phase != open)
 	}
-	p.queue.ShutTail(p.phase != open || p.target == 0 || p.submitters.Len() > 0)
+	p.queue.ShutTail(p.phase != open || p.target == 0 || p.submitters.Len() > 0 || p.keys != nil)
 	hasEnded := p.endLocked()
 	shut, why := p.shutIntakeLocked()
 	wake, tell := p.wake, p.tell
@@ -69,6 +77,7 @@ func (p *Pool[T, R]) wakeAndUnlock() {
 	for _, w := range tell {
 		w.Tell()
 	}
+	p.tellFinished() // of tasks that were settled
 	for range leave {
 		p.queue.Call()
 	}
@@ -92,6 +101,7 @@ func (p *Pool[T, R]) wakeAndUnlock() {
 func (p *Pool[T, R]) goLocked(f func()) {
 	p.goroutines++
 	guard.Persist(func() {
+		clearLabels()
 		f()
 		p.mu.Lock()
 		p.goroutines--

@@ -12,7 +12,8 @@ import (
 // accepted, and waits until every result is stored. It may be called any number
 // of times, also at once; all calls wait for the same end and return the same:
 //
-//   - nil if every accepted task was run and its result stored;
+//   - nil if every accepted task was run, but those that [Pool.Cancel] has called off,
+//     and all results are stored;
 //   - the cause of the cancel, if the pool's context was cancelled before the
 //     end: tasks that had not started then have [ErrNotRun] for a result;
 //   - an error matching ErrNotRun and [ErrNoWorkers], if tasks were left waiting
@@ -37,10 +38,14 @@ func (p *Pool[T, R]) Stop(ctx context.Context) error {
 	p.closeLocked(cause)
 	p.wakeAndUnlock()
 
-	if !p.inTask(ctx) {
+	inTask := p.inTask(ctx)
+	if !inTask {
 		select {
 		case <-p.done:
 		case <-ctx.Done():
+			if p.isEnding() { // it may be the context of a task, which ends a moment before
+				<-p.done
+			}
 		}
 	}
 	select {
@@ -48,7 +53,7 @@ func (p *Pool[T, R]) Stop(ctx context.Context) error {
 		return p.verdict
 	default:
 	}
-	if p.inTask(ctx) {
+	if inTask {
 		return ErrInTask
 	}
 	if refusal := p.failures.Now().Err; p.share != nil && refusal != nil {
@@ -142,7 +147,7 @@ func (p *Pool[T, R]) closedByFailure() error {
 // openIntakeLocked makes the context that ends when Submit is refused, unless there is one.
 func (p *Pool[T, R]) openIntakeLocked() {
 	if p.shut == nil {
-		p.intake, p.shut = context.WithCancelCause(p.taskCtx)
+		p.intake, p.shut = context.WithCancelCause(p.callCtx)
 	}
 }
 
@@ -174,7 +179,7 @@ func (p *Pool[T, R]) closeLocked(cause error) {
 	if p.phase == draining && p.share != nil {
 		p.abortLocked(ErrClosed) // what waits is given back
 	}
-	if p.phase == draining && p.target == 0 && !p.queue.IsEmpty() {
+	if p.phase == draining && p.target == 0 && (!p.queue.IsEmpty() || len(p.park.tasks) > 0) {
 		p.abortLocked(ErrNoWorkers)
 	}
 }
@@ -188,7 +193,7 @@ func (p *Pool[T, R]) abortLocked(why error) {
 // endLocked reports whether the pool has just ended: whoever is the last to free mu finds that, and
 // closes done. No goroutine waits for that moment, since somebody would have to own it.
 func (p *Pool[T, R]) endLocked() bool {
-	if p.phase == open || p.phase == ended || !p.queue.IsEmpty() || p.goroutines > 0 {
+	if p.phase == open || p.phase == ended || !p.queue.IsEmpty() || len(p.park.tasks) > 0 || p.goroutines > 0 {
 		return false
 	}
 	if !p.watched && (p.unwatch == nil || !p.unwatch()) {
@@ -196,11 +201,18 @@ func (p *Pool[T, R]) endLocked() bool {
 	}
 	p.phase, p.watched = ended, true
 	why := p.cause
-	if why == nil && p.others[notRun] > 0 && p.share == nil { // a worker on its way out may have taken the last one
+	if why == nil && p.others[notRun] > p.offs.ended && p.share == nil { // a worker on its way out may have taken the last one
 		why = notRunBecause(p.unrun)
 	}
 	p.verdict = p.verdictOf(why)
 	return true
+}
+
+// isEnding reports whether the pool has ended, and done is closed or about to be.
+func (p *Pool[T, R]) isEnding() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.phase == ended
 }
 
 // verdictOf returns what Stop is to return, given what it would return if every result was saved.

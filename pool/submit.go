@@ -25,7 +25,8 @@ import (
 // nothing will be stored for it.
 //
 // Submit may be called from any goroutine. From inside a task, with the task's
-// context, it returns [ErrQueueFull] rather than wait for its own pool.
+// context, it returns [ErrQueueFull] rather than wait for its own pool. Tasks that
+// submit tasks, nobody knows how many, need Options.Queue: [math.MaxInt]; see the example.
 func (p *Pool[T, R]) Submit(ctx context.Context, in T) (store.ID, error) {
 	return p.submit(ctx, in, true)
 }
@@ -62,6 +63,9 @@ func (p *Pool[T, R]) submit(ctx context.Context, in T, wait bool) (store.ID, err
 		}
 	}
 	sub := &submission[T]{rest: []T{in}}
+	if err := p.readKeys(sub); err != nil {
+		return 0, err
+	}
 	if err := p.submitLocking(ctx, expired, sub, wait); err != nil {
 		return 0, err
 	}
@@ -135,13 +139,24 @@ func (p *Pool[T, R]) SubmitAll(ctx context.Context, in []T) ([]store.ID, error) 
 		return nil, err
 	}
 	sub := &submission[T]{rest: in, ids: roomForIDs(len(in))}
-	if expired == nil && len(in) > 0 {
+	if err := p.readKeys(sub); err != nil {
+		return nil, err
+	}
+	if expired == nil && len(in) > 0 && p.keys == nil {
 		if p.move(sub); len(sub.rest) == 0 {
 			return sub.ids, nil
 		}
 	}
 	err = p.submitLocking(ctx, expired, sub, true)
 	return sub.ids, err
+}
+
+// readKeys has the keys of sub's tasks made, in a pool with keys.
+func (p *Pool[T, R]) readKeys(sub *submission[T]) (err error) {
+	if p.keys != nil {
+		sub.pushed, err = p.keys.read(sub.rest)
+	}
+	return err
 }
 
 // submitLocking accepts the rest of sub with mu, as tasks that could not be put into the queue
@@ -206,6 +221,8 @@ type submission[T any] struct {
 	ids   []store.ID // of those that are
 	err   error      // why the rest is refused, if it is
 	ready chan struct{}
+
+	pushed func(n int) // to be called for the next n that are in the queue, with Pool.mu held; may be nil
 }
 
 // accepted notes that the first n tasks of the rest are, with IDs from first on.
@@ -270,6 +287,9 @@ func (p *Pool[T, R]) moveLocked(sub *submission[T]) {
 		first, n := p.queue.PushShut(p.ids.Advance(p.queue.Pushed()), sub.rest)
 		if n == 0 {
 			return
+		}
+		if sub.pushed != nil {
+			sub.pushed(n)
 		}
 		sub.accepted(first, n)
 	}

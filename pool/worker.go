@@ -3,6 +3,7 @@ package pool
 import (
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/resultpool/resultpool/internal/queue"
@@ -24,7 +25,13 @@ type worker[T, R any] struct {
 	id      store.ID        // of the task it holds, or held last
 	res     store.Result[R] // of that task, until it is saved or handed over
 	outcome outcome
+	retry   *retryAfter   // what its function has returned, until again
 	job     *saver.Job[R] // saves its results, unless the store is a BatchPutter
+
+	ctx      atomic.Pointer[taskContext[T, R]] // of the task, or of the next; written by the worker
+	word     atomic.Uint64                     // see taskContext
+	returned uint64                            // the low bits of word
+	parked   *parked[T, R]                     // of the task, if it was parked or has a key
 
 	yields   bool      // it has woken a submitter, and is to yield to it
 	yieldsAt time.Time // not before
@@ -64,12 +71,22 @@ func (p *Pool[T, R]) run(w *worker[T, R]) {
 		if !ok {
 			return
 		}
+		ctx := p.enter(w)
 		w.id = store.ID(it.ID)
 		w.res.ID, w.outcome = w.id, succeeded
-		if cause := p.cancelCause(); cause != nil {
-			w.res.Err, w.outcome = p.notRunError(cause), notRun
-		} else {
-			p.call(w, it)
+		if w.hand.IsCalledOff() && p.heed(w) {
+			continue
+		}
+		switch cause := p.cancelCause(); {
+		case w.res.Err != nil: // Cancel wants it
+		case cause != nil:
+			p.leaveUnrun(w, cause)
+		default:
+			p.call(w, ctx, it)
+			clearLabels()
+			if w.retry != nil && p.again(w, it.Task) {
+				continue
+			}
 		}
 		p.save(w)
 	}
@@ -77,28 +94,31 @@ func (p *Pool[T, R]) run(w *worker[T, R]) {
 
 // call calls the task's function. A deferred function for each task costs a few ns, which
 // BenchmarkPool hardly tells from its noise: docs/design.md. To guard many tasks with one took five stages.
-func (p *Pool[T, R]) call(w *worker[T, R], it queue.Item[T]) {
+func (p *Pool[T, R]) call(w *worker[T, R], ctx *taskContext[T, R], it queue.Item[T]) {
 	defer func() {
 		if w.stage == calling { // after a panic; in a Goexit, resume makes another result
+			w.forget()
 			w.res.Err, w.outcome = &PanicError{Value: recover(), Stack: debug.Stack()}, panicked
 		}
 	}()
 	w.stage = calling
 	if p.share == nil {
-		w.res.Value, w.res.Err = p.fn(p.taskCtx, it.Task)
+		w.res.Value, w.res.Err = p.fn(ctx, it.Task)
 	} else {
-		w.res.Value, w.res.Err = p.share.Run(p.taskCtx, it.ID)
+		w.res.Value, w.res.Err = p.share.Run(ctx, it.ID)
 	}
-	w.stage = idle
 	if w.res.Err != nil {
+		w.retry = retryOf(w.res.Err) // methods of the error may panic as well
 		w.outcome = p.outcomeOf(w.res.Err)
 	}
+	w.stage = idle
 }
 
 // save returns when the result of the task that w holds is stored, given up or handed over. The
 // worker keeps its slot until then. To go on and save beside the next task would be faster, but
 // results would pile up without a bound while the store is down.
 func (p *Pool[T, R]) save(w *worker[T, R]) {
+	p.leave(w, w.hand.Ticket()+1)
 	if p.saver.TakesBatches() {
 		w.stage = encoding
 		e := p.saver.Encode(w.res)
@@ -151,9 +171,13 @@ func (p *Pool[T, R]) next(w *worker[T, R]) (it queue.Item[T], ok bool) {
 	if w.first != nil {
 		it, w.first = *w.first, nil
 		p.taken(w, queue.Claimed)
+		if p.gates.Hire.Load() && p.queue.TurnsAway() { // perhaps for parked tasks, which taken does not see
+			p.mu.Lock()
+			p.wakeAndUnlock()
+		}
 		return it, true
 	}
-	locking := w.outcome != succeeded
+	locking := w.outcome != succeeded || w.parked != nil
 	for {
 		if locking {
 			it, found, stays := p.nextLocking(w)
@@ -162,6 +186,7 @@ func (p *Pool[T, R]) next(w *worker[T, R]) (it queue.Item[T], ok bool) {
 			}
 		}
 		it, waiter, found := p.queue.Next(&w.hand)
+		p.tellFinished()
 		if found == queue.None {
 			it, found, locking = p.sleep(w, waiter)
 		} else {
@@ -184,10 +209,9 @@ func (p *Pool[T, R]) next(w *worker[T, R]) (it queue.Item[T], ok bool) {
 func (p *Pool[T, R]) sleep(w *worker[T, R], waiter *queue.Waiter) (it queue.Item[T], found queue.Found, locking bool) {
 	p.queue.Announce()
 	waiter.Tell()
-	if p.gates.Settle.Load() {
+	if p.gates.Settle.Load() || p.queue.TurnsAway() {
 		locking = p.tellQuiet()
 	}
-	locking = locking || p.queue.TurnsAway()
 	if (locking || p.queue.IsReady()) && p.queue.Withdraw() {
 		return it, queue.None, locking
 	}
@@ -242,11 +266,15 @@ func (p *Pool[T, R]) nextLocking(w *worker[T, R]) (it queue.Item[T], found queue
 		p.settleLocked(p.queue.End(&w.hand), w.outcome)
 	}
 	w.outcome = succeeded
+	if w.parked != nil {
+		p.leaveLaneLocked(w.parked)
+		w.parked = nil
+	}
 	if p.surplusLocked() {
-		p.crew--
+		delete(p.crew, w)
 		return it, queue.None, false
 	}
-	it, _, found = p.queue.NextOwned(&w.hand)
+	it, w.parked, found = p.takeLocked(&w.hand)
 	return it, found, true
 }
 
@@ -257,28 +285,28 @@ func (p *Pool[T, R]) nextLocking(w *worker[T, R]) (it queue.Item[T], found queue
 // one. It has the next one started, if tasks are left.
 func (p *Pool[T, R]) hireLocked() {
 	aborting := p.phase >= aborting
-	p.gates.Hire.Set(aborting || p.crew < p.target) // first; then look
+	p.gates.Hire.Set(aborting || len(p.crew) < p.target) // first; then look
 	switch {
 	case aborting:
-		if !p.reaping && p.phase != ended && p.queue.IsReady() {
+		if !p.reaping && p.phase != ended && (p.queue.IsReady() || len(p.park.tasks) > 0) {
 			p.reapLocked()
 		}
-	case p.crew < p.target && p.queue.Idle() == 0 && p.queue.IsReady():
+	case len(p.crew) < p.target && p.queue.Idle() == 0 && (p.queue.IsReady() || p.hasReadyLocked()):
 		w := &worker[T, R]{job: p.saver.NewJob(nil, nil)}
-		it, _, found := p.queue.NextOwned(&w.hand)
+		it, parked, found := p.takeLocked(&w.hand)
 		if found == queue.None {
 			return
 		}
-		w.first = &it
-		p.crew++
+		w.first, w.parked = &it, parked
+		p.crew[w] = struct{}{}
 		p.goLocked(func() { p.run(w) })
 	}
 }
 
 // surplusLocked reports whether a worker that holds no task is to leave.
 func (p *Pool[T, R]) surplusLocked() bool {
-	return p.crew > p.target ||
-		p.phase != open && p.queue.IsEmpty() ||
+	return len(p.crew) > p.target ||
+		p.phase != open && p.queue.IsEmpty() && !p.hasReadyLocked() ||
 		p.phase >= aborting // what waits is the reaper's
 }
 
@@ -293,22 +321,23 @@ func (p *Pool[T, R]) settleLocked(waiter *queue.Waiter, out outcome) {
 }
 
 // tellQuiet tells those who wait until nothing waits or runs, if that is so, for a worker that has
-// announced that it sleeps. It reports whether the worker is to leave instead.
-func (p *Pool[T, R]) tellQuiet() (leaves bool) {
+// announced that it sleeps. It reports whether the worker is to leave instead, or to take a parked task.
+func (p *Pool[T, R]) tellQuiet() (wanted bool) {
 	var quiet chan struct{}
 	p.mu.Lock()
 	if p.quiet != nil && p.quietLocked() {
 		quiet, p.quiet = p.quiet, nil
 	}
-	leaves = p.surplusLocked()
+	wanted = p.surplusLocked() || p.hasReadyLocked()
 	p.mu.Unlock()
 	if quiet != nil {
 		close(quiet)
 	}
-	return leaves
+	return wanted
 }
 
 // quietLocked reports whether nothing waits and nothing runs: all workers sleep.
 func (p *Pool[T, R]) quietLocked() bool {
-	return p.queue.Idle() == p.crew && p.queue.IsEmpty() && len(p.handover.handed) == 0
+	return p.queue.Idle() == len(p.crew) && len(p.handover.handed) == 0 && p.offs.unsaved == 0 && len(p.park.tasks) == 0 &&
+		(p.queue.IsEmpty() || p.onlyCalledOffLocked())
 }

@@ -63,3 +63,31 @@ func ExampleResultStore_deleteAsYouRead() {
 	// 2 failed: context canceled
 	// 0 left, <nil>
 }
+
+// Many results that have been read are deleted together: in a store on a disk that takes as long
+// as to delete one.
+func ExampleDeleteAll() {
+	ctx := context.Background()
+	st := dense.New[string]()
+	_ = st.Put(ctx, store.Result[string]{ID: 1, Value: "one"})
+	_ = st.Put(ctx, store.Result[string]{ID: 2, Value: "two"})
+
+	var read []store.ID
+	for res, err := range st.All(ctx) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(res.Value)
+		read = append(read, res.ID)
+	}
+	if err := store.DeleteAll(ctx, st, read); err != nil {
+		fmt.Println("some are still there:", err)
+	}
+	left, err := store.Snapshot(ctx, st)
+	fmt.Println(len(left), "left,", err)
+	// Unordered output:
+	// one
+	// two
+	// 0 left, <nil>
+}

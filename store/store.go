@@ -11,7 +11,9 @@
 //   - [github.com/resultpool/resultpool/store/xsync]: an xsync map.
 //
 // A fifth keeps results on disk, and is a module of its own:
-// [github.com/resultpool/resultpool/store/bolt].
+// [github.com/resultpool/resultpool/store/bolt]. For any of them,
+// [github.com/resultpool/resultpool/store/bounded] limits how many results it keeps, and
+// for how long.
 //
 // # Writing a store
 //
@@ -23,10 +25,10 @@
 // A store that keeps bytes has [github.com/resultpool/resultpool/store/codec] to make
 // them.
 //
-// Three further interfaces are optional: [BatchPutter] for a store that writes
-// many results at the price of one, [RecordPutter] for one that stores bytes, and
-// [IDReserver] for a store that outlives the pool or serves more than one. A store in
-// memory embeds a [Sequence] for the last.
+// Four further interfaces are optional: [BatchPutter] and [BatchDeleter] for a store that
+// writes or deletes many results at the price of one, [RecordPutter] for one that stores
+// bytes, and [IDReserver] for a store that outlives the pool or serves more than one. A
+// store in memory embeds a [Sequence] for the last.
 //
 // # How long results live
 //
@@ -43,8 +45,12 @@
 //			return err // the store has failed, or ctx is done
 //		}
 //		use(res, err) // err: this one cannot be read
-//		st.Delete(ctx, res.ID)
+//		used = append(used, res.ID)
 //	}
+//	err := store.DeleteAll(ctx, st, used) // on a disk many times faster than one by one
+//
+// Or lay package bounded over the store, which deletes the oldest: then a result that is
+// not read in time is gone.
 package store
 
 import (
@@ -60,6 +66,10 @@ import (
 // IDs are dense: those of a pool that has its store for itself start at 1 and
 // leave no gaps. A store may be faster for dense IDs but must take any other
 // than 0.
+//
+// So an ID is no secret: whoever has one can guess the others, and how many tasks
+// there were. A service that hands out results by their IDs, in a URL say, has to
+// know whose each is and to check who asks.
 type ID uint64
 
 // A Result is the outcome of the task with that ID.
@@ -95,7 +105,8 @@ type Result[R any] struct {
 //     on. With ID 0 the store has failed or ctx is done, and the pair is the last.
 //  6. The body of a loop over All may call every method of the store, loop over
 //     All again, break, return and panic: no lock is held while it runs.
-//  7. A Result is held until it is deleted. A store does not evict.
+//  7. A Result is held until it is deleted. A store does not evict, except at a
+//     limit that its user has set, as package bounded does.
 //  8. Every ID from 1 to the largest uint64 can be held.
 //  9. A method that has to wait returns when ctx is done. With a ctx that is
 //     done, a method either does its work or returns an error matching
@@ -115,7 +126,9 @@ type ResultStore[R any] interface {
 	// Put stores res under res.ID.
 	Put(ctx context.Context, res Result[R]) error
 
-	// Get returns the Result that is held under id.
+	// Get returns the Result that is held under id. With an error beside a Result whose ID is
+	// id, it says that this one is held and cannot be read; with any other error but
+	// ErrNotFound the store has failed.
 	Get(ctx context.Context, id ID) (Result[R], error)
 
 	// Delete forgets the Result that is held under id, if there is one.
@@ -165,6 +178,17 @@ type RecordPutter[R any] interface {
 type Record struct {
 	ID   ID     // that of the Result
 	Data []byte // what Encode returned
+}
+
+// A BatchDeleter is a [ResultStore] that deletes many results at the price of one, as a
+// database does in one transaction. It is optional, and [DeleteAll] is how to use it: a
+// store that is not a BatchDeleter has its results deleted one by one.
+type BatchDeleter[R any] interface {
+	// DeleteBatch forgets every Result that is held under one of ids, as Delete would
+	// each. An ID that is not held is no error, nor is one that is there twice. When it
+	// returns nil, none of ids is held. After an error each may be or not, and the call may
+	// be repeated. It does not change ids, and does not keep it after it has returned.
+	DeleteBatch(ctx context.Context, ids []ID) error
 }
 
 // An IDReserver is a [ResultStore] that hands out ranges of IDs, so that they

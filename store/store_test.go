@@ -123,3 +123,79 @@ func TestSnapshotTextPanics(t *testing.T) {
 	assert.ErrorIs(t, err, other)
 	assert.EqualError(t, err, noText+"\ncannot be read")
 }
+
+// deleting is a store of which only Delete is called: it returns the error of the ID.
+type deleting struct {
+	store.ResultStore[int]
+	errs    map[store.ID]error
+	after   func(store.ID)
+	deleted []store.ID
+}
+
+func (d *deleting) Delete(_ context.Context, id store.ID) error {
+	d.deleted = append(d.deleted, id)
+	if d.after != nil {
+		d.after(id)
+	}
+	return d.errs[id]
+}
+
+func TestDeleteAllOneByOne(t *testing.T) {
+	lost := errors.New("connection lost")
+	ids := []store.ID{5, 1, 9, 1, 7}
+	d := &deleting{}
+	assert.NoError(t, store.DeleteAll(t.Context(), d, ids))
+	assert.Equal(t, ids, d.deleted)
+	assert.NoError(t, store.DeleteAll(t.Context(), d, nil))
+
+	d = &deleting{errs: map[store.ID]error{5: lost, 9: context.Canceled}}
+	err := store.DeleteAll(t.Context(), d, ids)
+	assert.Equal(t, ids, d.deleted, "it goes on")
+	assert.ErrorIs(t, err, lost)
+	assert.EqualError(t, err, "store: deleting result 5: connection lost\nstore: deleting result 9: context canceled")
+
+	d = &deleting{errs: map[store.ID]error{5: lost, 9: store.ErrClosed}}
+	err = store.DeleteAll(t.Context(), d, ids)
+	assert.Equal(t, []store.ID{5, 1, 9}, d.deleted, "the others would say the same")
+	assert.ErrorIs(t, err, store.ErrClosed)
+	assert.EqualError(t, err, "store: deleting result 5: connection lost\nstore: 3 results are left to delete: store: closed")
+}
+
+func TestDeleteAllEndsWithContext(t *testing.T) {
+	enough := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	d := &deleting{after: func(id store.ID) {
+		if id == 2 {
+			cancel(enough)
+		}
+	}}
+	err := store.DeleteAll(ctx, d, []store.ID{1, 2, 3, 4, 5})
+	assert.Equal(t, []store.ID{1, 2}, d.deleted)
+	assert.ErrorIs(t, err, enough)
+	assert.EqualError(t, err, "store: 3 results are left to delete: enough")
+
+	d.after = func(store.ID) { t.Error("Delete is called with a context that is done") }
+	assert.ErrorIs(t, store.DeleteAll(ctx, d, []store.ID{1}), enough)
+	assert.NoError(t, store.DeleteAll(ctx, d, nil), "there is nothing to do")
+}
+
+// batchDeleting has DeleteBatch called, and nothing else.
+type batchDeleting struct {
+	store.ResultStore[int]
+	err error
+	ids *[]store.ID
+}
+
+func (d batchDeleting) DeleteBatch(_ context.Context, ids []store.ID) error {
+	*d.ids = append(*d.ids, ids...)
+	return d.err
+}
+
+func TestDeleteAllAtOnce(t *testing.T) {
+	lost := errors.New("connection lost")
+	d := batchDeleting{ids: new([]store.ID)}
+	assert.NoError(t, store.DeleteAll(t.Context(), d, []store.ID{3, 1, 2}))
+	assert.Equal(t, []store.ID{3, 1, 2}, *d.ids)
+	d.err = lost
+	assert.Equal(t, lost, store.DeleteAll(t.Context(), d, []store.ID{4}))
+}

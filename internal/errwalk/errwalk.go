@@ -20,21 +20,26 @@ func Is(err, target error) bool {
 	if err == nil || target == nil {
 		return err == target //nolint:errorlint // as errors.Is does
 	}
-	comparable := reflect.TypeOf(target).Comparable()
-	for e := range tree(err) {
-		if comparable && e == target { //nolint:errorlint // as errors.Is does
-			return true
-		}
-		if x, ok := e.(interface{ Is(error) bool }); ok && x.Is(target) {
+	for e := range Tree(err) {
+		if Match(e, target) {
 			return true
 		}
 	}
 	return false
 }
 
+// Match reports whether err is target, or says by its Is method that it is, whatever it wraps. Neither is nil.
+func Match(err, target error) bool {
+	if reflect.TypeOf(target).Comparable() && err == target { //nolint:errorlint // as errors.Is does
+		return true
+	}
+	x, ok := err.(interface{ Is(error) bool })
+	return ok && x.Is(target)
+}
+
 // As is [errors.As] within the first 65,536 errors of err's tree.
 func As[T error](err error) (found T, ok bool) {
-	for e := range tree(err) {
+	for e := range Tree(err) {
 		if found, ok = e.(T); ok { //nolint:errorlint // as errors.As does
 			return found, true
 		}
@@ -45,9 +50,9 @@ func As[T error](err error) (found T, ok bool) {
 	return found, false
 }
 
-// tree yields err and what it wraps, in the order of errors.Is. It does not recurse, and
-// holds no more errors than it may yield.
-func tree(err error) iter.Seq[error] {
+// Tree yields err and what it wraps, in the order of errors.Is: 65,536 errors at most. It does not
+// recurse, and holds no more errors than it may yield.
+func Tree(err error) iter.Seq[error] {
 	return func(yield func(error) bool) {
 		if err == nil {
 			return

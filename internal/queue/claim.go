@@ -116,7 +116,7 @@ func (q *Queue[T]) Next(h *Hand[T]) (it Item[T], waiter *Waiter, found Found) {
 	return q.next(h, false)
 }
 
-// NextOwned is Next for the owner, with its lock held: it is not turned away.
+// NextOwned is Next for the owner, with its lock held: it is not turned away, and None says that no task waits.
 func (q *Queue[T]) NextOwned(h *Hand[T]) (it Item[T], waiter *Waiter, found Found) {
 	return q.next(h, true)
 }
@@ -154,17 +154,20 @@ func (q *Queue[T]) next(h *Hand[T], owned bool) (it Item[T], waiter *Waiter, fou
 				}
 			}
 			if more {
-				return h.take(w.begun()), waiter, Another
+				h.hold(w.begun())
+				return h.take(), waiter, Another
 			}
 			break
 		}
 		h.seg = nil
 	}
-	if h.given {
-		h.given = false
+	given := h.given
+	if h.given = false; given && !owned {
 		return it, waiter, None
 	}
-	it, found = q.claim(h, owned)
+	if found = q.claim(h, owned); h.holds {
+		it = h.take()
+	}
 	return it, waiter, found
 }
 
@@ -174,19 +177,22 @@ func (q *Queue[T]) End(h *Hand[T]) (waiter *Waiter) {
 	return q.end(h.seg, h.Ticket(), h.at)
 }
 
-// Pass leaves the task that h holds to others, who call EndTicket.
+// Pass leaves the task that h holds to others, who call EndTicket, or Resume.
 func (h *Hand[T]) Pass() { h.holds = false }
+
+// Resume has h hold a task that was taken and passed on.
+func (q *Queue[T]) Resume(h *Hand[T], t uint64) {
+	seg := q.segments.Find(t >> segmentBits)
+	_, at, _ := seg.Body.claimOf(t)
+	h.seg, h.index, h.first, h.size, h.given = seg, t>>segmentBits, t%segmentSize-at, 0, false
+	h.hold(at)
+}
 
 // EndTicket is End for a task that was taken and passed on.
 func (q *Queue[T]) EndTicket(t uint64) (waiter *Waiter) {
 	seg := q.segments.Find(t >> segmentBits)
-	i := t % segmentSize
-	first := i
-	for w := claim(seg.Body.claims[first].Load()); !w.isOf(t>>segmentBits) || w.size() == 0; {
-		first--
-		w = claim(seg.Body.claims[first].Load())
-	}
-	return q.end(seg, t, i-first)
+	_, at, _ := seg.Body.claimOf(t)
+	return q.end(seg, t, at)
 }
 
 // end ends the task of a ticket, which is in that place of its claim.
@@ -206,17 +212,17 @@ func (q *Queue[T]) over(seg *directory.Segment[segment[T]], w claim) {
 	}
 }
 
-// claim makes a claim at the head, or takes a task from another's. A worker that has made none yet, so that
-// its limit is 0, first takes up what workers that are gone have left.
-func (q *Queue[T]) claim(h *Hand[T], owned bool) (it Item[T], found Found) {
+// claim makes a claim at the head, or takes a task from another's, for h to hold. A worker that has made
+// none yet, so that its limit is 0, first takes up what workers that are gone have left.
+func (q *Queue[T]) claim(h *Hand[T], owned bool) Found {
 	for {
 		head := q.head.Load()
 		if q.isDrained(head) {
-			return it, None
+			return None
 		}
 		if h.limit == 0 || q.isLeftBehind(head) {
-			if it, found = q.help(h, owned); found != None {
-				return it, found
+			if found := q.help(h, owned); found != None {
+				return found
 			}
 		}
 		seg := q.segments.Find(head >> segmentBits)
@@ -241,14 +247,15 @@ func (q *Queue[T]) claim(h *Hand[T], owned bool) (it Item[T], found Found) {
 		switch {
 		case seg.Index() != index: // the head has moved on
 		case w.isClosed(index), !owned && q.turnsAway.Load():
-			return it, Frozen
+			return Frozen
 		case w.isOf(index) && w.size() > 0:
 			q.head.CompareAndSwap(head, head+w.size())
 		case word.CompareAndSwap(uint64(w), uint64(newClaim(index, n))):
 			q.moveHead(head, n)
 			h.keepPace(n, q.epoch)
 			h.seg, h.index, h.first = seg, index, i
-			return h.take(0), Claimed
+			h.hold(0)
+			return Claimed
 		}
 	}
 }
@@ -276,29 +283,30 @@ func (q *Queue[T]) isLeftBehind(head uint64) bool {
 }
 
 // share returns how many tasks a claim may have of those that wait, head being the first: so few that
-// there is enough for all workers that can run at once, several times, and that a short queue is left one
+// there is enough for all workers that can run at once, eight times, and that a short queue is left one
 // by one.
 func (q *Queue[T]) share(head uint64) uint64 {
-	return (q.Pushed() - head) / (8 * q.sharers.Load())
+	return (q.Pushed() - head) / q.shares.Load()
 }
 
 // help takes a task from the oldest claim that has one which nobody has begun.
-func (q *Queue[T]) help(h *Hand[T], owned bool) (it Item[T], found Found) {
+func (q *Queue[T]) help(h *Hand[T], owned bool) Found {
 	for {
 		seg, index, i, ok := q.oldest()
 		if !ok {
-			return it, None
+			return None
 		}
 		word := &seg.Body.claims[i]
 		w := claim(word.Load())
 		switch {
 		case seg.Index() != index || w.begun() == w.size(): // it was taken meanwhile
 		case w&frozen != 0, !owned && q.turnsAway.Load():
-			return it, Frozen
+			return Frozen
 		case word.CompareAndSwap(uint64(w), uint64(w+oneBegun)):
 			h.size = 0
 			h.seg, h.index, h.first = seg, index, i
-			return h.take(w.begun()), Helped
+			h.hold(w.begun())
+			return Helped
 		}
 	}
 }
@@ -330,16 +338,22 @@ func (q *Queue[T]) oldest() (seg *directory.Segment[segment[T]], index, i uint64
 	return seg, index, t % segmentSize, found
 }
 
+// HasBegunBelow reports whether all tasks with tickets below t have begun; it may miss that.
+func (q *Queue[T]) HasBegunBelow(t uint64) bool {
+	if q.head.Load() < t {
+		return false
+	}
+	_, index, i, found := q.oldest()
+	return !found || index<<segmentBits+i >= t
+}
+
 func (h *Hand[T]) word() *atomic.Uint64 { return &h.seg.Body.claims[h.first] }
 
-// take takes the k-th task of the claim, which is this worker's. The queue does not keep it reachable.
-func (h *Hand[T]) take(k uint64) (it Item[T]) {
-	h.at, h.holds = k, true
-	g, i := &h.seg.Body, h.first+k
-	it = Item[T]{g.ids[i], g.tasks[i]}
-	clear(g.tasks[i : i+1])
-	return it
-}
+// hold notes that the k-th task of the claim is this worker's.
+func (h *Hand[T]) hold(k uint64) { h.at, h.holds = k, true }
+
+// take takes the task that h holds out of its slot: the queue does not keep it reachable.
+func (h *Hand[T]) take() Item[T] { return h.seg.Body.slots.take(h.first + h.at) }
 
 // keepPace sets the limit of the next claim by the time that the last one took, and notes that there
 // is one of n tasks now. Claims of one are not timed: the look at the clock would cost those most who

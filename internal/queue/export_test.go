@@ -29,7 +29,8 @@ func (q *Queue[T]) BeginClaim(h *Hand[T], n uint64) (it Item[T], move func()) {
 	if !h.word().CompareAndSwap(h.word().Load(), uint64(newClaim(h.index, n))) {
 		panic("it is claimed")
 	}
-	return h.take(0), func() { q.head.CompareAndSwap(head, head+n) }
+	h.hold(0)
+	return h.take(), func() { q.head.CompareAndSwap(head, head+n) }
 }
 
 // SetLimit has the next claim of h be of n tasks, if so many wait.
@@ -39,8 +40,8 @@ func (h *Hand[T]) SetLimit(n int) { h.limit, h.size = uint64(n), 0 }
 func (q *Queue[T]) IsCleared() bool {
 	segs := q.segments.Segments()
 	for _, seg := range segs {
-		for i := range seg.Body.tasks {
-			if any(seg.Body.tasks[i]) != any(*new(T)) {
+		for i := range uint64(segmentSize) {
+			if any(seg.Body.slots.take(i).Task) != any(*new(T)) {
 				return false
 			}
 		}

@@ -13,6 +13,8 @@ import "sync/atomic"
 //	away     (TurnAway) a worker may have to leave          a worker, for each task        wakeAndUnlock
 //	Settle   the pool drains, or somebody waits until       a worker, before it sleeps     wakeAndUnlock
 //	         nothing runs
+//	Ended    somebody sleeps until a task ends,             a worker, after each task;     Pool.finished, under
+//	         whichever                                      wakeAndUnlock                  its own lock
 //	roomAt   somebody waits for room                        a worker, after each claim     refillLocked
 //
 // Both sides store first and load second: the side that needs attention sets the gate, then rereads
@@ -22,10 +24,10 @@ import "sync/atomic"
 // They are read for each task and seldom written, and have a cache line of their own. For that
 // reason the methods that are called often do not store what is there already.
 type Gates struct {
-	_            cacheLinePad
-	Hire, Settle Gate
-	roomAt       atomic.Uint64 // a worker that sees as many tasks claimed is to take mu
-	_            cacheLinePad
+	_                   cacheLinePad
+	Hire, Settle, Ended Gate
+	roomAt              atomic.Uint64 // a worker that sees as many tasks claimed is to take mu
+	_                   cacheLinePad
 }
 
 // A Gate is open or, if it is set, shut.

@@ -22,11 +22,12 @@ type Idlers[T any] struct {
 	calls chan call[T]
 }
 
-// A call hands a worker a task that was claimed for it, or, if seg is nil, has it look for one.
+// A call hands a worker a task that was claimed for it, and is in its slot, or, if seg is nil, has it look for
+// one. (The task itself in the call would take its slot out of the way, but a channel takes no elements of 64
+// KiB or more: such a T would not compile.)
 type call[T any] struct {
 	seg              *directory.Segment[segment[T]]
 	index, first, at uint64
-	item             Item[T]
 }
 
 func newIdlers[T any]() *Idlers[T] { return &Idlers[T]{calls: make(chan call[T])} }
@@ -55,7 +56,7 @@ func (d *Idlers[T]) Sleep(h *Hand[T]) (it Item[T], found Found) {
 	}
 	h.seg, h.index, h.first, h.at, h.holds, h.size = c.seg, c.index, c.first, c.at, true, 0
 	h.given = true
-	return c.item, Handed
+	return h.take(), Handed
 }
 
 // Call wakes a worker, if one is counted, for any reason but a task. It waits until that one, which is

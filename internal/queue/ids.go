@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -24,6 +25,7 @@ func (r Range) Ticket(id uint64) (ticket uint64, ok bool) {
 type IDs struct {
 	next    atomic.Pointer[Range] // of the next ticket, or used up
 	blocks  []block               // in the order of their tickets; the oldest are forgotten
+	past    []block               // those that are
 	end     uint64                // tickets below it have an ID
 	highest uint64                // the last ID of the last block
 }
@@ -74,9 +76,47 @@ func (d *IDs) Advance(ticket uint64) Range {
 }
 
 // Forget forgets the blocks whose tickets are all below oldest, so that the table does not grow with
-// the number of tasks. The owner knows the oldest ticket that somebody may still ask for.
+// the number of tasks. The owner knows the oldest ticket that somebody may still wait for.
+//
+// They are not in the way of those who look any more, but Past and ID know them: 24 bytes for each range that
+// does not follow the one before without a gap, as where two pools share a store.
 func (d *IDs) Forget(oldest uint64) {
-	d.blocks = slices.DeleteFunc(d.blocks, func(b block) bool { return b.end() <= oldest })
+	n := 0
+	for n < len(d.blocks) && d.blocks[n].end() <= oldest {
+		n++
+	}
+	d.past = append(d.past, d.blocks[:n]...)
+	d.blocks = slices.Delete(d.blocks, 0, n)
+}
+
+// Past returns the ticket that has that ID, as Ticket does, also if it is forgotten.
+func (d *IDs) Past(id uint64) (ticket uint64, ok bool) {
+	if ticket, ok = d.Ticket(id); ok {
+		return ticket, true
+	}
+	k, found := slices.BinarySearchFunc(d.past, id, func(b block, id uint64) int { return cmp.Compare(b.id, id) })
+	if !found {
+		if k--; k < 0 {
+			return 0, false
+		}
+	}
+	b := d.past[k]
+	return b.ticket + id - b.id, id-b.id < b.n
+}
+
+// ID returns the ID of a ticket that has one, also if that is forgotten.
+func (d *IDs) ID(ticket uint64) uint64 {
+	b := block{}
+	if len(d.past) > 0 && ticket < d.past[len(d.past)-1].end() {
+		k, found := slices.BinarySearchFunc(d.past, ticket, func(b block, t uint64) int { return cmp.Compare(b.ticket, t) })
+		if !found {
+			k--
+		}
+		b = d.past[k]
+	} else {
+		b = d.blockOf(ticket)
+	}
+	return b.id + ticket - b.ticket
 }
 
 // End returns how many tickets have been given an ID by Add.

@@ -62,4 +62,18 @@ func TestForget(t *testing.T) {
 	ticket, ok := d.Ticket(200)
 	assert.True(t, ok)
 	assert.EqualValues(t, 50, ticket)
+
+	// Those who ask for the past find it.
+	d.Forget(100)
+	assert.Equal(t, 1, d.Len())
+	for ticket, id := range map[uint64]uint64{0: 10, 49: 59, 50: 200, 99: 249, 100: 300, 149: 349} {
+		assert.Equal(t, id, d.ID(ticket))
+		got, ok := d.Past(id)
+		assert.True(t, ok)
+		assert.Equal(t, ticket, got, "of ID %d", id)
+	}
+	for _, id := range []uint64{0, 9, 60, 199, 250, 299, 350} {
+		_, ok := d.Past(id)
+		assert.False(t, ok, "ID %d", id)
+	}
 }

@@ -34,11 +34,13 @@ import (
 // The methods say who may call them and when.
 type Queue[T any] struct {
 	capacity uint64
+	oneByOne bool
+	extra    atomic.Uint64 // room beyond the capacity: see AddRoom
 	segments directory.Directory[segment[T]]
 	spare    []*directory.Segment[segment[T]] // to be used; guarded by the directory's lock
 	frozen   []*atomic.Uint64                 // claims, by Freeze; the owner's
 	workers  atomic.Uint64                    // how many there may be
-	sharers  atomic.Uint64                    // how many of them can run at once: they share what waits; see share
+	shares   atomic.Uint64                    // a claim has one of so many shares of what waits, or one task
 
 	// What follows is written for each task, the tail by those who push, or for each claim, the head
 	// by those who take. They must not share a cache line with each other or with what is only read.
@@ -88,9 +90,9 @@ type segment[T any] struct {
 	published [segmentSize / wordSize]atomic.Uint64 // a bit for each slot: its task may be read
 	done      atomic.Int32                          // tasks of claims that are over
 	waiters   atomic.Pointer[waiters]               // those who wait for one of the tasks; nil until somebody does
+	marks     atomic.Pointer[marks]                 // of tasks that are called off; nil until one is
 	claims    [segmentSize]atomic.Uint64            // the claim that begins in a slot, if it was made in this segment
-	ids       [segmentSize]uint64
-	tasks     [segmentSize]T
+	slots     slots[T]
 }
 
 // An Item is one waiting task.
@@ -105,16 +107,24 @@ func New[T any](capacity int) *Queue[T] {
 	if capacity < 1 {
 		panic(fmt.Sprintf("queue: capacity is %d, want 1 or more", capacity))
 	}
-	q := &Queue[T]{capacity: uint64(capacity), Idlers: newIdlers[T](), epoch: time.Now()}
+	q := &Queue[T]{capacity: min(uint64(capacity), math.MaxInt64/2), Idlers: newIdlers[T](), epoch: time.Now()}
 	q.SetWorkers(1)
 	return q
+}
+
+// TakeOneByOne has each claim be of one task, from now on. It is for the owner, before anything is pushed.
+func (q *Queue[T]) TakeOneByOne() {
+	q.oneByOne = true
+	q.shares.Store(math.MaxUint64)
 }
 
 // SetWorkers says how many workers there may be. It is the owner's. More than any machine has count as fewer:
 // a multiple of their number must not turn over.
 func (q *Queue[T]) SetWorkers(n int) {
 	q.workers.Store(uint64(max(1, min(n, math.MaxInt32))))
-	q.sharers.Store(uint64(max(2, min(n, runtime.GOMAXPROCS(0)))))
+	if !q.oneByOne {
+		q.shares.Store(uint64(8 * max(2, min(n, runtime.GOMAXPROCS(0)))))
+	}
 }
 
 // TurnAway keeps workers from beginning tasks, or lets them: Next says Frozen meanwhile, and only the owner
@@ -129,10 +139,16 @@ func (q *Queue[T]) TurnAway(on bool) {
 		return
 	}
 	// Whoever has loaded a claim and has not looked at turnsAway yet sees it set. All others have to load
-	// again: each claim that somebody could take from changes, and the place of the one at the head.
+	// again: each claim that somebody could take from changes, and the place of the one at the head. All
+	// of them are between begun and the head, and few, however many tasks have begun and not ended: a pool may
+	// turn workers away for each of a million parked tasks.
 	q.touchHead()
-	for _, seg := range q.segments.Segments() {
-		index := seg.Index()
+	q.oldest() // so that begun is where it can be
+	for index := q.begun.Load() >> segmentBits; index<<segmentBits <= q.head.Load(); index++ {
+		seg := q.segments.Find(index)
+		if seg == nil {
+			continue // its tasks have ended, or it is new
+		}
 		for i := range seg.Body.claims {
 			word := &seg.Body.claims[i]
 			for w := claim(word.Load()); w.isOf(index) && w.begun() < w.size() && !word.CompareAndSwap(uint64(w), uint64(w.touched())); {
@@ -172,7 +188,8 @@ func (q *Queue[T]) Push(ids Range, task T) (id uint64, ok bool) {
 			return item.ID, true
 		}
 		seg := q.segmentFor(t)
-		seg.Body.put(t%segmentSize, item)
+		seg.Body.slots.write(t%segmentSize, item)
+		seg.Body.publish(t%segmentSize, 1)
 		q.HandOver()
 		return item.ID, true
 	}
@@ -182,15 +199,16 @@ func (q *Queue[T]) Push(ids Range, task T) (id uint64, ok bool) {
 // off the count: nobody else writes to the slot. If the head is closed, it publishes the task.
 func (q *Queue[T]) handOverAt(t uint64, item Item[T]) {
 	seg, i := q.segmentFor(t), t%segmentSize
+	seg.Body.slots.write(i, item)
 	word := &seg.Body.claims[i]
 	w := claim(word.Load())
 	if w.isClosed(seg.Index()) || q.turnsAway.Load() || !word.CompareAndSwap(uint64(w), uint64(newClaim(seg.Index(), 1))) {
-		seg.Body.put(i, item)
+		seg.Body.publish(i, 1)
 		q.calls <- call[T]{}
 		return
 	}
 	q.moveHead(t, 1)
-	q.calls <- call[T]{seg, seg.Index(), i, 0, item}
+	q.calls <- call[T]{seg, seg.Index(), i, 0}
 }
 
 // HandOver has idle workers take the first tasks that wait, as long as there are both. It waits for no more
@@ -198,8 +216,8 @@ func (q *Queue[T]) handOverAt(t uint64, item Item[T]) {
 func (q *Queue[T]) HandOver() {
 	for q.Withdraw() {
 		h := Hand[T]{limit: 1}
-		it, _ := q.claim(&h, false)
-		q.calls <- call[T]{h.seg, h.index, h.first, h.at, it} // if there was none after all, the worker looks
+		q.claim(&h, false)
+		q.calls <- call[T]{h.seg, h.index, h.first, h.at} // if there was none after all, the worker looks
 		if !h.holds || q.Idle() == 0 || !q.IsReady() {
 			return
 		}
@@ -247,19 +265,15 @@ func (q *Queue[T]) publish(t, offset uint64, tasks []T) {
 	for len(tasks) > 0 {
 		seg, i := q.segmentFor(t), t%segmentSize
 		n := min(wordSize-i%wordSize, uint64(len(tasks)))
-		copy(seg.Body.tasks[i:], tasks[:n])
-		for k := range n {
-			seg.Body.ids[i+k] = t + k + offset
-		}
-		seg.Body.published[i/wordSize].Or((1<<n - 1) << (i % wordSize)) // 1<<64 is 0, and 0-1 is all bits
+		seg.Body.slots.writeAll(i, t+offset, tasks[:n])
+		seg.Body.publish(i, n)
 		t, tasks = t+n, tasks[n:]
 	}
 }
 
-// put publishes one task.
-func (g *segment[T]) put(i uint64, item Item[T]) {
-	g.ids[i], g.tasks[i] = item.ID, item.Task
-	g.published[i/wordSize].Or(1 << (i % wordSize))
+// publish publishes what was written to n slots of one word.
+func (g *segment[T]) publish(i, n uint64) {
+	g.published[i/wordSize].Or((1<<n - 1) << (i % wordSize)) // 1<<64 is 0, and 0-1 is all bits
 }
 
 // segmentFor returns the segment of a ticket that was taken and is not published.
@@ -277,7 +291,7 @@ func (q *Queue[T]) segmentFor(t uint64) *directory.Segment[segment[T]] {
 func (q *Queue[T]) newSegment(index uint64) *directory.Segment[segment[T]] {
 	for {
 		if len(q.spare) == 0 {
-			return new(directory.Segment[segment[T]])
+			return makeSegment[T]()
 		}
 		seg := q.spare[len(q.spare)-1]
 		q.spare = q.spare[:len(q.spare)-1]
@@ -294,6 +308,7 @@ func (q *Queue[T]) keep(seg *directory.Segment[segment[T]]) {
 			seg.Body.published[i].Store(0)
 		}
 		seg.Body.done.Store(0)
+		seg.Body.marks.Store(nil)
 		q.spare = append(q.spare, seg)
 	}
 }
@@ -302,11 +317,12 @@ func (q *Queue[T]) keep(seg *directory.Segment[segment[T]]) {
 // otherwise perhaps too few, but not less than want. It is meaningless, and may be negative, unless
 // the tail is t.
 func (q *Queue[T]) room(t, want uint64) int64 {
-	room := int64(q.capacity) - int64(t-q.headSeen.Load())
+	capacity := int64(q.capacity + q.extra.Load())
+	room := capacity - int64(t-q.headSeen.Load())
 	if room < int64(want) {
 		h := q.head.Load()
 		q.headSeen.Store(h)
-		room = int64(q.capacity) - int64(t-h)
+		room = capacity - int64(t-h)
 	}
 	return room
 }
@@ -336,8 +352,7 @@ func (q *Queue[T]) IsHalfEmpty() bool { return q.Pushed()-q.Claimed() <= q.capac
 // RoomAfter returns how many tasks have to be claimed, of all that have been pushed
 // so far, until there is room for n more. The tail is shut.
 func (q *Queue[T]) RoomAfter(n int) (claimed uint64) {
-	t := q.Pushed() + uint64(n)
-	return t - min(t, q.capacity)
+	return uint64(max(0, int64(q.Pushed())+int64(n)-int64(q.capacity+q.extra.Load())))
 }
 
 // IsEmpty reports whether each task that was pushed has begun. It is exact if the tail is shut and

@@ -7,12 +7,14 @@ import (
 	"github.com/resultpool/resultpool/internal/directory"
 )
 
-// A Waiter is a goroutine that waits until a task has ended. It stands with the segment of the task until
-// somebody takes it off: whoever has ended the task, who then tells it, or the goroutine itself, if it
-// gives up. It is used again for other tasks.
+// A Waiter is a goroutine that waits until a task has ended, or one of the tasks that a [Group] waits for.
+// It stands with the segment of the task until somebody takes it off: whoever has ended the task, who then
+// tells it, or the goroutine itself, if it gives up. It is used again for other tasks.
 type Waiter struct {
 	ticket     uint64
-	told       chan struct{} // has room for one: to tell never blocks
+	told       chan struct{} // has room for one: to tell never blocks; nil in a group
+	group      *Group        // nil: it is a goroutine of its own
+	id         uint64        // in a group: what the task is called there
 	missed     bool          // who has taken it off has ended another task; written before told
 	listed     bool          // among the others; this and the links are guarded by their lock
 	prev, next *Waiter
@@ -23,7 +25,11 @@ func (w *Waiter) Tell() {
 	for w != nil {
 		next := w.next
 		w.next = nil // w is not ours once it is told
-		w.told <- struct{}{}
+		if w.group != nil {
+			w.group.tell(w)
+		} else {
+			w.told <- struct{}{}
+		}
 		w = next
 	}
 }
@@ -52,11 +58,7 @@ func (q *Queue[T]) Await(ticket uint64, giveUp <-chan struct{}) (ended bool) {
 		w = &Waiter{told: make(chan struct{}, 1)}
 	}
 	w.ticket = ticket
-	ws, i := seg.Body.waiters.Load(), ticket%segmentSize
-	if ws == nil {
-		seg.Body.waiters.CompareAndSwap(nil, new(waiters))
-		ws = seg.Body.waiters.Load()
-	}
+	ws, i := seg.Body.list(), ticket%segmentSize
 	for {
 		ws.add(i, w)
 		if !isPending(seg, ticket) {
@@ -78,6 +80,15 @@ func (q *Queue[T]) Await(ticket uint64, giveUp <-chan struct{}) (ended bool) {
 	}
 	q.waiters.Put(w)
 	return !isPending(seg, ticket)
+}
+
+// list returns the waiters of a segment.
+func (g *segment[T]) list() *waiters {
+	if ws := g.waiters.Load(); ws != nil {
+		return ws
+	}
+	g.waiters.CompareAndSwap(nil, new(waiters))
+	return g.waiters.Load()
 }
 
 // takeOff takes off those who wait for the task with that ticket, which has ended. The caller is to tell
@@ -174,7 +185,11 @@ func (q *Queue[T]) pendingSegment(ticket uint64) *directory.Segment[segment[T]] 
 	if seg != nil {
 		return seg
 	}
-	// One that the head is in is there. One that the head has passed was.
+	// One that the head is in is there. One that the head has passed was: most that are asked for are gone,
+	// and there is no need for the directory's lock.
+	if q.head.Load() > ticket|(segmentSize-1) {
+		return q.segments.Find(ticket >> segmentBits)
+	}
 	return q.segments.FindOrAdd(ticket>>segmentBits, func(index uint64) *directory.Segment[segment[T]] {
 		if q.head.Load() > index<<segmentBits {
 			return nil
@@ -184,7 +199,8 @@ func (q *Queue[T]) pendingSegment(ticket uint64) *directory.Segment[segment[T]] 
 }
 
 // isPending reports whether the task of a ticket that was given out has not ended: the claim that is
-// next before it does not have it, since no claim has it yet, or has it as not done.
+// next before it does not have it, since no claim has it yet, or has it as not done. One that is called off
+// may have ended before its turn.
 func isPending[T any](seg *directory.Segment[segment[T]], ticket uint64) bool {
 	index, i := ticket>>segmentBits, ticket%segmentSize
 	pending := true
@@ -194,5 +210,5 @@ func isPending[T any](seg *directory.Segment[segment[T]], ticket uint64) bool {
 			break
 		}
 	}
-	return pending && seg.Index() == index
+	return pending && !seg.Body.isSettled(i) && seg.Index() == index
 }

@@ -63,6 +63,16 @@ func (t *Start) End(interrupted bool) {
 	t.share.noteChange()
 }
 
+// Skip is Begin and End of a task that a worker has taken and does not run, since its result is known.
+func (s *Share) Skip() {
+	s.begun.Add(1)
+	s.ended.Add(1)
+	s.noteChange()
+}
+
+// Reenter notes that a task which has ended is to begin again.
+func (s *Share) Reenter() { s.entered.Add(1) }
+
 // countSuspect counts the start of a task that was delivered often, durably and before it
 // happens: if the process dies now, the task may be the reason. If a process has died at it
 // before, no other such suspect runs beside it in this process, so that none is blamed for

@@ -78,6 +78,45 @@ func (s *Share) Load(ctx context.Context, id uint64, wait bool) (data []byte, er
 	return data, err
 }
 
+// Look returns the result of a task, or reports that it has none yet. It does not try again. If there is no
+// task either, the error matches engine.ErrNotFound.
+//
+// Whether there is a task only Wait knows, which is made to answer by a context that ends soon: it says at
+// once that there is none. How soon that is, the answer to Load has shown. Of an engine that cannot wait each
+// task is pending.
+func (s *Share) Look(ctx context.Context, id uint64) (data []byte, pending bool, err error) {
+	begun := time.Now()
+	data, err = s.loadOnce(ctx, id)
+	waiter, canWait := s.eng.(engine.Waiter)
+	if errors.Is(err, engine.ErrNotFound) && canWait {
+		glance, cancel := context.WithTimeout(ctx, min(patience, max(shortestGlance, 5*time.Since(begun))))
+		defer cancel()
+		err = guard.Apart(func() (err error) {
+			data, err = waiter.Wait(glance, id)
+			return err
+		})
+		if err != nil && glance.Err() != nil && ctx.Err() == nil && !errors.Is(err, engine.ErrNotFound) {
+			return nil, true, nil
+		}
+	} else if errors.Is(err, engine.ErrNotFound) {
+		return nil, true, nil
+	}
+	switch {
+	case err == nil:
+		return data, false, nil
+	case ctx.Err() != nil:
+		return nil, false, backoff.Cause(ctx)
+	case errors.Is(err, engine.ErrNotFound):
+		return nil, false, err
+	default:
+		s.failIfGone(err)
+		return nil, false, text.Wrap(fmt.Sprintf("pool: task %d", id), err)
+	}
+}
+
+// shortestGlance is how long Look gives an engine, at least, to say that there is no task.
+const shortestGlance = 100 * time.Millisecond
+
 // notWaited returns why a call that has waited is over, given the engine's last refusal. The caller's
 // own context comes first: whoever set it knows what it means.
 func (s *Share) notWaited(ctx context.Context, refusal error) error {

@@ -94,12 +94,23 @@ func (s *Store[T, R]) Get(ctx context.Context, id store.ID) (store.Result[R], er
 	if err != nil {
 		return store.Result[R]{}, NotFoundOr(id, err)
 	}
-	return s.wire.results.Decode(id, data)
+	res, err := s.wire.results.Decode(id, data)
+	res.ID = id // also of one that cannot be read
+	return res, err
 }
 
 // Delete deletes a result.
 func (s *Store[T, R]) Delete(ctx context.Context, id store.ID) error {
 	return s.share.Delete(ctx, uint64(id))
+}
+
+// DeleteBatch deletes results.
+func (s *Store[T, R]) DeleteBatch(ctx context.Context, ids []store.ID) error {
+	all := make([]uint64, len(ids))
+	for i, id := range ids {
+		all[i] = uint64(id)
+	}
+	return s.share.Delete(ctx, all...)
 }
 
 // All returns the results that are stored.

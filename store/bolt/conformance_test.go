@@ -2,8 +2,6 @@ package bolt
 
 import (
 	"context"
-	"io"
-	"io/fs"
 	"iter"
 	"sync"
 	"sync/atomic"
@@ -14,18 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/resultpool/resultpool/store"
-	"github.com/resultpool/resultpool/store/codec"
+	"github.com/resultpool/resultpool/store/bounded"
 	"github.com/resultpool/resultpool/store/storetest"
 )
 
-// kit is how the kit's stores are opened: package codec has to know the errors that
-// it puts. (Those of package context and package store it knows by itself.)
-func kit(noSync bool) *Options {
-	return &Options{
-		Codec:  &codec.Options{Errors: map[string]error{"io.EOF": io.EOF, "fs.ErrNotExist": fs.ErrNotExist}},
-		NoSync: noSync,
-	}
-}
+// kit is how the kit's stores are opened. The errors that it puts are known without being registered.
+func kit(noSync bool) *Options { return &Options{NoSync: noSync} }
 
 func newStore(tb testing.TB) store.ResultStore[int] { return openAt[int](tb, newPath(tb), kit(false)) }
 
@@ -80,6 +72,16 @@ func TestConformanceReopening(t *testing.T) {
 		return storetest.WithFaults(r, storetest.Faults{Put: r.fresh, Get: r.fresh, Delete: r.fresh, ReserveIDs: r.fresh})
 	}))
 	require.NotEmpty(t, unused)
+}
+
+// TestConformanceBounded lays limits over bolt that are far away.
+func TestConformanceBounded(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, fewer(time.Millisecond, func(tb testing.TB) store.ResultStore[int] {
+		st, err := bounded.New[int](openAt[int](tb, newPath(tb), kit(true)), bounded.Options{MaxResults: 1 << 30, MaxAge: time.Hour})
+		require.NoError(tb, err)
+		return st
+	}))
 }
 
 // A reopening is a store that closes its file and opens it again before every 16th call.

@@ -13,7 +13,7 @@
 //
 // # Durability
 //
-// When Put, PutBatch, Delete or ReserveIDs has returned nil, what it has done is on the disk:
+// When Put, PutBatch, Delete, DeleteBatch or ReserveIDs has returned nil, what it has done is on the disk:
 // bbolt has written it and waited for the disk, twice (fdatasync). After a crash or a power
 // cut, the file holds all that was acknowledged, and each call that was under way has
 // happened wholly or not at all. That is as true as what the disk says: some disks, and some
@@ -73,10 +73,10 @@
 //
 // # Cost
 //
-// Each write waits for the disk: Put, Delete and PutBatch take about the same, from a tenth
-// of a millisecond to ten, whatever the number of results, and ReserveIDs twice as long. One
-// of them writes at a time. So many results are put fast by PutBatch only, and results that are deleted one
-// by one cost as much as they did to put.
+// Each write waits for the disk: Put, Delete, PutBatch and DeleteBatch take about the same,
+// from a tenth of a millisecond to ten, whatever the number of results, and ReserveIDs twice
+// as long. One of them writes at a time. So many results are put fast by PutBatch only, and
+// deleted fast by DeleteBatch, which [store.DeleteAll] calls.
 //
 // Get and All read from the page cache, in microseconds, and do not wait for writes. All
 // reads some hundred results at a time, in the order of their IDs, and holds nothing in
@@ -98,7 +98,8 @@
 // nanoseconds.
 //
 // The file belongs to this package, and to one type of results: Open refuses the file of
-// another program and one with results of another type. [go.etcd.io/bbolt/cmd/bbolt] shows
+// another program and one with results of another type. A type that JSON does not bring back as it
+// was has no new file: see package codec. [go.etcd.io/bbolt/cmd/bbolt] shows
 // what is in it and checks it, while nobody has it open.
 //
 // # Waiting

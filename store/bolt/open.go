@@ -36,16 +36,19 @@ const mode = 0o600
 // A decoder returns an error if that is not what was stored under the ID.
 type decoder func(id store.ID, data []byte) error
 
-func open(path, typ string, o Options, decode decoder) (*file, error) {
+// open opens a file of ours, or makes one, unless refusal says why there is to be no new one.
+func open(path, typ string, refusal error, o Options, decode decoder) (*file, error) {
 	deadline := time.Now().Add(o.Timeout)
 	exists, err := check(path)
 	if err != nil {
 		return nil, err
 	}
 	if exists {
-		if err := probe(path, typ, o, deadline, decode); err != nil {
+		if err := probe(path, typ, refusal, o, deadline, decode); err != nil {
 			return nil, err
 		}
+	} else if refusal != nil {
+		return nil, refusal
 	}
 	db, osFile, err := openDB(path, o, deadline, false)
 	if err != nil {
@@ -63,7 +66,7 @@ func open(path, typ string, o Options, decode decoder) (*file, error) {
 	// waits for the disk.
 	f.suspect.Store(true)
 	err = f.update(context.Background(), func(tx *bbolt.Tx) (bool, error) {
-		if old, err := ours(tx, path, typ); old || err != nil {
+		if old, err := ours(tx, path, typ, refusal); old || err != nil {
 			return false, err
 		}
 		return true, makeOurs(tx, typ)
@@ -101,7 +104,7 @@ func check(path string) (exists bool, err error) {
 
 // probe finds out, without changing the file, whether it is one of ours, and whole. To open
 // it for writing may change a file, for example that of another program.
-func probe(path, typ string, o Options, deadline time.Time, decode decoder) error {
+func probe(path, typ string, refusal error, o Options, deadline time.Time, decode decoder) error {
 	db, osFile, err := openDB(path, o, deadline, true)
 	if err != nil {
 		return err
@@ -110,7 +113,7 @@ func probe(path, typ string, o Options, deadline time.Time, decode decoder) erro
 		if err := isWhole(db, osFile, path); err != nil {
 			return err
 		}
-		if err := db.View(func(tx *bbolt.Tx) error { _, err := ours(tx, path, typ); return err }); err != nil || !o.Check {
+		if err := db.View(func(tx *bbolt.Tx) error { _, err := ours(tx, path, typ, refusal); return err }); err != nil || !o.Check {
 			return err
 		}
 		return inspected(path, inspect(osFile, db.Info().PageSize, everything(decode)))
@@ -204,14 +207,14 @@ func closeDB(db *bbolt.DB, osFile *os.File, err error) error {
 }
 
 // ours reports whether the database has our buckets. It is an error if it has others
-// only, or ours with something that we must not touch.
-func ours(tx *bbolt.Tx, path, typ string) (bool, error) {
+// only, or ours with something that we must not touch. If it has none, refusal is the error.
+func ours(tx *bbolt.Tx, path, typ string, refusal error) (bool, error) {
 	meta := tx.Bucket(metaBucket)
 	if meta == nil {
 		if name, _ := tx.Cursor().First(); name != nil {
 			return false, fmt.Errorf("bolt: %s is a database of another program, with a bucket named %q; give the path of another file", path, name)
 		}
-		return false, nil
+		return false, refusal
 	}
 	if got := string(meta.Get(formatKey)); got != format {
 		return false, fmt.Errorf("bolt: %s has format %q, and this version of the package knows %q only; use a newer one", path, got, format)

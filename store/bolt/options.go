@@ -9,8 +9,9 @@ import (
 
 // Options are how a store is opened. nil is the zero value.
 type Options struct {
-	// Codec is how results become bytes; nil: as JSON. Register here, under
-	// Errors, the errors that have to match under errors.Is after the trip.
+	// Codec is how results become bytes; nil: as JSON, and then a type of which JSON
+	// would lose something is refused. Register here, under Errors, the errors of your
+	// own that have to match under errors.Is after the trip.
 	Codec *codec.Options
 
 	// Timeout is how long Open waits for a file that is in use, which it looks at

@@ -85,6 +85,48 @@ func (w rated) measure(b *testing.B, dir string) {
 	}
 }
 
+// BenchmarkSweep measures how fast b.N results of 128 bytes are read and deleted, from a file
+// that has them on a disk: see BenchmarkDurable. In one way each is deleted as it is read, in
+// the other 1,024 of them at a time.
+func BenchmarkSweep(b *testing.B) {
+	dir := tempDir(b)
+	fmt.Printf("disk: %s\n", fileSystem(dir))
+	for _, w := range sweeps {
+		b.Run("way="+w.name, func(b *testing.B) { w.measureSweep(b, dir) })
+	}
+}
+
+var sweeps = []rated{{name: "delete", batch: 1}, {name: "deleteall", batch: 1024}}
+
+func (w rated) measureSweep(b *testing.B, dir string) {
+	dir, err := os.MkdirTemp(dir, "rates-")
+	require.NoError(b, err)
+	defer func() { require.NoError(b, os.RemoveAll(dir)) }()
+	st := openAt[string](b, filepath.Join(dir, "results.db"), nil)
+	byHand(b, st, 1024)
+	b.ResetTimer()
+	sweep(b, st, w.batch)
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "results/s")
+	left, err := store.Snapshot(b.Context(), st)
+	require.NoError(b, err)
+	require.Empty(b, left)
+	require.NoError(b, st.Close()) // before its folder is removed
+}
+
+// sweep reads all and deletes so many at a time.
+func sweep(b *testing.B, st store.ResultStore[string], size int) {
+	var read []store.ID
+	for res, err := range st.All(b.Context()) {
+		require.NoError(b, err)
+		if read = append(read, res.ID); len(read) == size {
+			require.NoError(b, store.DeleteAll(b.Context(), st, read))
+			read = read[:0]
+		}
+	}
+	require.NoError(b, store.DeleteAll(b.Context(), st, read))
+}
+
 // rateText is the value of each result.
 var rateText = strings.Repeat("0123456789abcdef", 8)
 
@@ -136,7 +178,7 @@ func bytesWritten() (n int64, ok bool) {
 }
 
 // TestRates: results go to the disk through a pool many times faster than one by one, and
-// nearly as fast as by hand. It is here to notice if that breaks; the bars are half of
+// nearly as fast as by hand, and are deleted many times faster together. It is here to notice if that breaks; the bars are half of
 // what BenchmarkDurable is to show.
 func TestRates(t *testing.T) {
 	if !*diskRates {
@@ -153,6 +195,11 @@ func TestRates(t *testing.T) {
 			require.NotZero(t, r.N, "way=%s has failed", w.name)
 			rates[w.name] = append(rates[w.name], r.Extra["results/s"])
 		}
+		for _, w := range sweeps {
+			r := testing.Benchmark(func(b *testing.B) { w.measureSweep(b, dir) })
+			require.NotZero(t, r.N, "way=%s has failed", w.name)
+			rates[w.name] = append(rates[w.name], r.Extra["results/s"])
+		}
 	}
 	median := func(way string) float64 {
 		slices.Sort(rates[way])
@@ -162,4 +209,6 @@ func TestRates(t *testing.T) {
 	t.Logf("disk: %s; results/s: one Put at a time %.0f, pool %.0f, by hand %.0f", fileSystem(dir), one, through, loop)
 	assert.Greater(t, through, 25*one, "want 25 times the rate of one Put at a time")
 	assert.Greater(t, 3*through, loop, "want a third of the rate of a hand-written loop")
+	t.Logf("read and deleted: one by one %.0f, 1,024 at a time %.0f", median("delete"), median("deleteall"))
+	assert.Greater(t, median("deleteall"), 25*median("delete"), "want 25 times the rate of one Delete at a time")
 }

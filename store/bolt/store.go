@@ -8,8 +8,8 @@ import (
 	"github.com/resultpool/resultpool/store/codec"
 )
 
-// A Store is a [store.ResultStore], a [store.RecordPutter] and a [store.IDReserver]
-// in a file. Make one with [Open]. Its methods may be called from any number of
+// A Store is a [store.ResultStore], a [store.RecordPutter], a [store.BatchDeleter] and a
+// [store.IDReserver] in a file. Make one with [Open]. Its methods may be called from any number of
 // goroutines at once; after Close all but Encode return [ErrClosed].
 type Store[R any] struct {
 	codec *codec.Codec[R]
@@ -25,16 +25,25 @@ type Store[R any] struct {
 // package, or holds another type of results, or is damaged, which the file then still
 // is, for nothing has been changed; and if it cannot be read and written. The folder
 // must exist. What of a damage Open does not see is in the package's documentation.
+//
+// It returns an error as well, and makes no file, if R is a type of which package codec says
+// that JSON would lose something. A file that has results of such an R already, of an earlier
+// version of this package, opens for reading: Get, All and Delete do as ever, and each Put and
+// PutBatch returns that error, as [store.ErrRejected].
 func Open[R any](path string, opts *Options) (*Store[R], error) {
 	o, err := opts.complete()
 	if err != nil {
 		return nil, err
 	}
-	c, err := codec.New[R](o.Codec)
+	_, refusal := codec.New[R](o.Codec)
+	c, err := codec.ForReading[R](o.Codec)
 	if err != nil {
 		return nil, fmt.Errorf("bolt: %w", err)
 	}
-	f, err := open(path, c.Name(), o, func(id store.ID, data []byte) error { _, err := c.Decode(id, data); return err })
+	if refusal != nil { // of R, not of an option
+		refusal = fmt.Errorf("bolt: %w", refusal)
+	}
+	f, err := open(path, c.Name(), refusal, o, func(id store.ID, data []byte) error { _, err := c.Decode(id, data); return err })
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +110,14 @@ func (s *Store[R]) decode(rec store.Record) (store.Result[R], error) {
 // Delete implements [store.ResultStore]. When it returns nil, the result is gone from
 // the disk. Each Delete of a result that is held costs as much as a Put.
 func (s *Store[R]) Delete(ctx context.Context, id store.ID) error {
-	return s.file.del(ctx, id)
+	return s.DeleteBatch(ctx, []store.ID{id})
+}
+
+// DeleteBatch implements [store.BatchDeleter], in one transaction: the disk is waited for
+// as often as for a single result, and all are deleted or none. ctx ends the wait for other
+// writers, but not a write that has begun.
+func (s *Store[R]) DeleteBatch(ctx context.Context, ids []store.ID) error {
+	return s.file.del(ctx, ids)
 }
 
 // ReserveIDs implements [store.IDReserver], so that pools can share the file, at once

@@ -10,13 +10,14 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// A span is the IDs for which there is one leaf: those up to last. All says that there are no
-// others.
+// A span is the IDs for which there is one leaf: those from first up to last. All says that
+// there are none above.
 type span struct {
-	last store.ID
-	all  bool
+	first, last store.ID
+	all         bool
 }
 
+// covers is for an ID that is not below first: IDs are looked up in order.
 func (s span) covers(id store.ID) bool { return s.all || id <= s.last }
 
 // way reads the pages on the way to the leaf of an ID, and finds out whether the leaf is in
@@ -94,9 +95,18 @@ func (r pageReader) leaf(p page, low, high []byte) (span, error) {
 			return span{}, fmt.Errorf("page %d: element %d, with the key %x, is no result", p.id, i, p.key(i))
 		}
 	}
-	if high == nil {
-		return span{all: true}, nil
+	s := span{all: high == nil}
+	if low != nil {
+		if s.first, err = parseKey(low); err != nil {
+			return span{}, err
+		}
 	}
-	next, err := parseKey(high)
-	return span{last: next - 1}, err
+	if !s.all {
+		next, err := parseKey(high)
+		if err != nil {
+			return span{}, err
+		}
+		s.last = next - 1
+	}
+	return s, nil
 }

@@ -83,23 +83,59 @@ func (f *file) ways(tx *bbolt.Tx, ids []store.ID) error {
 	return nil
 }
 
-// del looks in the transaction whether the ID is held: without the write turn, it might
-// miss a result whose removal is not on the disk yet.
-func (f *file) del(ctx context.Context, id store.ID) error {
-	return f.update(ctx, func(tx *bbolt.Tx) (bool, error) {
-		b := tx.Bucket(resultsBucket)
-		b.FillPercent = fillPercent
-		k := key(id)
-		if _, err := f.way(tx, id, true); err != nil {
+// waysToDelete is way for IDs that are to be deleted, which are sorted. When bbolt joins
+// leaves that have become too small, it may join the branches above them as well, and then
+// any leaf with the next one, whether they have been in one branch or not. So where several
+// leaves lose results, the next ones are looked at on both sides.
+func (f *file) waysToDelete(tx *bbolt.Tx, ids []store.ID) error {
+	var leaf span
+	several := false
+	for i, id := range ids {
+		if i > 0 && leaf.covers(id) {
+			continue
+		}
+		var err error
+		if leaf, err = f.way(tx, id, true); err != nil {
+			return err
+		}
+		if several = several || !leaf.covers(ids[len(ids)-1]); !several {
+			return nil
+		}
+		if leaf.first > 0 {
+			if _, err := f.way(tx, leaf.first-1, false); err != nil {
+				return err
+			}
+		}
+		if !leaf.all {
+			if _, err := f.way(tx, leaf.last+1, false); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// del deletes what is held of ids. It looks in the transaction what that is: without the
+// write turn, it might miss a result whose removal is not on the disk yet.
+func (f *file) del(ctx context.Context, ids []store.ID) error {
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	return f.update(ctx, func(tx *bbolt.Tx) (changed bool, err error) {
+		if err := f.waysToDelete(tx, ids); err != nil {
 			return false, err
 		}
-		if b.Get(k) == nil {
-			return false, nil
+		b := tx.Bucket(resultsBucket)
+		b.FillPercent = fillPercent
+		for _, id := range ids {
+			k := key(id)
+			if b.Get(k) == nil {
+				continue
+			}
+			if err := b.Delete(k); err != nil {
+				return false, fmt.Errorf("bolt: deleting result %d: %w", id, err)
+			}
+			changed = true
 		}
-		if err := b.Delete(k); err != nil {
-			return false, fmt.Errorf("bolt: deleting result %d: %w", id, err)
-		}
-		return true, nil
+		return changed, nil
 	})
 }
 

@@ -30,12 +30,30 @@ type Codec[R any] struct {
 	values Values
 	known  sentinels
 	name   string
+
+	isJSON bool   // Values are JSON, and what they would lose is looked for
+	left   doubts // about R
+	loss   error  // why nothing is written, in a Codec of ForReading
 }
 
 // New makes a Codec. It returns an error that says which option is bad: Values
 // that are a nil pointer, an empty code, a code that the codec has itself, an
 // error that is nil, not comparable, or known under another code.
+//
+// If Values are JSON, New also refuses an R of which JSON would lose something. The
+// error names the field and the way out; see the package's documentation.
 func New[R any](opts *Options) (*Codec[R], error) {
+	c, err := ForReading[R](opts)
+	if err == nil && c.loss != nil {
+		return nil, fmt.Errorf("codec: %w", c.loss)
+	}
+	return c, err
+}
+
+// ForReading is New for data that exist already, perhaps of a program that was made before New
+// refused its R. It takes such an R: what was written of it can be read, and Encode and EncodeValue
+// return New's error. An error of ForReading is about an option.
+func ForReading[R any](opts *Options) (*Codec[R], error) {
 	if opts == nil {
 		opts = &Options{}
 	}
@@ -50,7 +68,16 @@ func New[R any](opts *Options) (*Codec[R], error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Codec[R]{values, known, typeName(reflect.TypeFor[R]()) + " as " + valuesName(values)}, nil
+	t := reflect.TypeFor[R]()
+	c := &Codec[R]{values: values, known: known, name: typeName(t) + " as " + valuesName(values), isJSON: isJSON(values)}
+	if c.isJSON {
+		w := typeWalk{seen: make(map[place]bool)}
+		if l := w.walk(t, true, ""); l != nil { // Values are given a pointer to an R
+			c.loss = fmt.Errorf("%s %w", c.name, l)
+		}
+		c.left = w.doubts
+	}
+	return c, nil
 }
 
 var errZero = errors.New("codec: this Codec was not made by New")
@@ -70,11 +97,14 @@ func (c *Codec[R]) Name() string { return c.name }
 // have a checksum, and the ID is in that: only with the same ID can they be decoded.
 //
 // An error matches [store.ErrRejected], names the ID and says what to do. There is
-// one if Values cannot write the value, or if a method of the value or of the error
-// panics. Then it is the same the next time.
+// one if Values cannot write the value, if JSON would write one that is another when it is
+// read, or if a method of the value or of the error panics. Then it is the same the next time.
 func (c *Codec[R]) Encode(res store.Result[R]) ([]byte, error) {
 	if c.isZero() {
 		return nil, fmt.Errorf("%w: %w", store.ErrRejected, errZero)
+	}
+	if c.loss != nil {
+		return nil, fmt.Errorf("%w: codec: result %d: %w", store.ErrRejected, res.ID, c.loss)
 	}
 	var e *errorPart
 	if res.Err != nil {
@@ -90,7 +120,7 @@ func (c *Codec[R]) Encode(res store.Result[R]) ([]byte, error) {
 	var value []byte
 	if e == nil || !e.Zero {
 		var err error
-		if value, err = marshal(c.values, &res.Value); err != nil {
+		if value, err = c.marshal(&res.Value); err != nil {
 			return nil, fmt.Errorf("%w: codec: result %d: cannot write its %s: %s; "+
 				"have the task return a value that can be written, or set Options.Values", store.ErrRejected, res.ID, c.name, texts.Of(err))
 		}
@@ -129,13 +159,16 @@ func (c *Codec[R]) Decode(id store.ID, data []byte) (store.Result[R], error) {
 // a pool writes its tasks so. The bytes say of what type the value is, by [Codec.Name],
 // and have no checksum.
 //
-// There is an error if Values cannot write the value, which the error wraps, or panics.
-// Then it is the same the next time.
+// There is an error if Values cannot write the value, which the error wraps, or panic, or if
+// JSON would write one that is another when it is read. Then it is the same the next time.
 func (c *Codec[R]) EncodeValue(v R) ([]byte, error) {
 	if c.isZero() {
 		return nil, errZero
 	}
-	value, err := marshal(c.values, &v)
+	if c.loss != nil {
+		return nil, fmt.Errorf("codec: the value is not written: %w", c.loss)
+	}
+	value, err := c.marshal(&v)
 	if err != nil {
 		return nil, &unwritable{c.name, err}
 	}
@@ -173,6 +206,15 @@ func (e *unwritable) Error() string {
 }
 func (e *unwritable) Unwrap() error { return e.why }
 
+// marshal returns the bytes of a value that is the same when they are read.
+func (c *Codec[R]) marshal(v *R) ([]byte, error) {
+	data, err := marshal(c.values, v)
+	if err == nil && c.isJSON {
+		err = checkWritten(v, data, c.left)
+	}
+	return data, err
+}
+
 // marshal turns a panic into an error. What else it returns is the user's error itself.
 func marshal(values Values, v any) (data []byte, err error) {
 	err = guarded(func() (err error) { data, err = values.Marshal(v); return err })
@@ -196,6 +238,15 @@ func guarded(call func() error) (err error) {
 	err = call()
 	returned = true
 	return err
+}
+
+func isJSON(v Values) bool {
+	switch v.(type) {
+	case JSON, *JSON:
+		return true
+	default:
+		return false
+	}
 }
 
 func isNilPointer(v any) bool {

@@ -45,12 +45,12 @@ func TestNewRefuses(t *testing.T) {
 
 // New copies the sentinels, and codecs share nothing: what one knows, another does not.
 func TestNewCopiesErrors(t *testing.T) {
-	errs := map[string]error{"eof": io.EOF}
+	errs := map[string]error{"inner": errInner}
 	c := newCodec[int](t, &codec.Options{Errors: errs})
-	delete(errs, "eof")
-	res := store.Result[int]{ID: 1, Err: io.EOF}
-	assert.Same(t, io.EOF, trip(t, c, res).Err)
-	assert.NotErrorIs(t, trip(t, newCodec[int](t, nil), res).Err, io.EOF)
+	delete(errs, "inner")
+	res := store.Result[int]{ID: 1, Err: errInner}
+	assert.Same(t, errInner, trip(t, c, res).Err)
+	assert.NotErrorIs(t, trip(t, newCodec[int](t, nil), res).Err, errInner)
 }
 
 func TestZeroCodec(t *testing.T) {
@@ -152,7 +152,7 @@ func TestNaNIsRejected(t *testing.T) {
 	requireRejected(t, nil, math.NaN(), nil, "json: unsupported value: NaN")
 	requireRejected(t, nil, math.NaN(), errors.New("beside it"),
 		"cannot write its float64 as json: json: unsupported value: NaN; have the task return")
-	requireRejected(t, nil, make(chan int), nil, "unsupported type")
+	requireRejected[any](t, nil, make(chan int), nil, "unsupported type")
 
 	c := newCodec[float64](t, nil)
 	_, rejected := c.Encode(store.Result[float64]{ID: 1, Value: math.Inf(1)})
@@ -247,7 +247,7 @@ func TestName(t *testing.T) {
 		here + "Thumb as json":                            newCodec[Thumb](t, nil),
 		"[]*" + here + "key as json":                      newCodec[[]*key](t, nil),
 		"[3]" + here + "key as json":                      newCodec[[3]key](t, nil),
-		"map[" + here + "key][]" + here + "Thumb as json": newCodec[map[key][]Thumb](t, nil),
+		"map[" + types + "ID][]" + here + "Thumb as json": newCodec[map[store.ID][]Thumb](t, nil),
 		here + "pair[int,[]" + types + "ID] as json":      newCodec[pair[int, []store.ID]](t, nil),
 		`struct { ` + here + `Thumb "json:\"t\""; B **` + types + `ID } as json`: newCodec[struct {
 			Thumb `json:"t"`

@@ -10,23 +10,42 @@
 //
 // # What survives: the value
 //
-// What [Values] makes of it, and that is by default what package encoding/json makes
-// of it, which loses some things without a word:
+// What [Values] makes of it. By default that is what package encoding/json makes of it, which
+// loses some things without a word. So [New] refuses an R that would lose something, by its type alone:
 //
-//   - unexported fields, and fields with the tag "-", come back zero;
-//   - what was in a field or a variable of type any comes back as a float64, string,
-//     bool, map[string]any, []any or nil, and large whole numbers in it are rounded;
-//   - bytes of a string that are not UTF-8 come back as U+FFFD, but those of a
-//     []byte as they were;
-//   - pointers to one thing come back as pointers to copies of it, and a time.Time
-//     without its monotonic clock.
+//   - a field that is not exported, also of an embedded struct;
+//   - an interface with methods, say error: JSON writes what is in it and cannot say what to make again;
+//   - two fields with one name, also where one hides that of an embedded struct;
+//   - a struct whose MarshalJSON is that of an embedded field, as in struct{ time.Time; Name string },
+//     which leaves out the others;
+//   - the same with an embedded pointer, as in struct{ *time.Time }, which is nil when it is to read;
+//   - a type that JSON writes by a method and has none to read by, or that has a MarshalJSON
+//     with a pointer receiver as the value of a map, where JSON does not call it; one, but a string,
+//     that has an UnmarshalText and nothing to write a text; one with methods and the tag ",string";
+//   - a channel, a func, a complex number; keys of a map that JSON does not read.
 //
-// An error of the encoder is one of Encode: a NaN, an infinity, a channel, a func, a
-// pointer that leads back to itself. What can be written and not read is found by
-// Decode only: where R has an interface with methods in it, say a field of type error,
-// JSON writes what it holds and cannot say what type to make of it.
+// The error names the field. The way out is to export the field, or to give the type methods for both
+// ways, MarshalJSON and UnmarshalJSON or MarshalText and UnmarshalText: a type that marshals itself is
+// trusted, as is Values of your own. A tag is your choice and is taken as it is: a field with
+// the tag "-", exported or not, comes back zero, and an empty one with omitempty as nil. A tag changes
+// neither [Codec.Name] nor what is written, so data of such a type can still be read. What holds
+// nothing, as struct{}, loses nothing; a type may contain itself.
 //
-// So take one R on a trip in a test, as the example of [Codec.Encode] does.
+// What the type cannot tell is an error of [Codec.Encode]: a string that is not UTF-8 (a []byte comes
+// back as it was); an integer in a variable of type any that a float64 rounds; a string, if it is the key of
+// a map or has no MarshalText, of which its UnmarshalText makes another; a NaN, an infinity, a pointer
+// that leads back to itself.
+//
+// This is left:
+//
+//   - what was in a field or a variable of type any comes back as a float64, string, bool,
+//     map[string]any, []any or nil;
+//   - pointers to one thing come back as pointers to copies of it, a pointer to a nil one as nil, a
+//     time.Time without its monotonic clock, and an empty json.Number as 0;
+//   - what a type loses that marshals itself.
+//
+// So take one R on a trip in a test, as the example of [Codec.Encode] does. [ForReading] is for
+// data that were written before New refused their type.
 //
 // # What survives: the error
 //
@@ -35,9 +54,14 @@
 //
 //   - store.ErrNotRun and store.ErrGoexit, which are also pool's;
 //   - context.Canceled and context.DeadlineExceeded;
-//   - store.ErrRejected, store.ErrExists and store.ErrNotFound.
+//   - store.ErrRejected, store.ErrExists and store.ErrNotFound;
+//   - the errors of packages io and io/fs, and of os ErrDeadlineExceeded, ErrNoDeadline and
+//     ErrProcessDone; errors.ErrUnsupported; net.ErrClosed;
+//   - any syscall.Errno, on the same operating system: the numbers of another one mean something
+//     else. fs.ErrNotExist and the like, which an Errno matches, match everywhere.
 //
-// An error that was one of these itself is that very error again. pool.ErrNoWorkers is
+// An error that was one of these itself is that very error again, but for net.ErrClosed. If one of
+// the last two kinds is registered in [Options] under another code, it has both. pool.ErrNoWorkers is
 // not among them, since this package knows nothing of package pool: where you ask for
 // it, put it into Options, as the example of [Options] does.
 //
@@ -63,7 +87,9 @@
 // # What it costs
 //
 // One json.Marshal or json.Unmarshal, one copy of the bytes and one checksum. An error
-// costs a walk through its chain for each sentinel. Beside the bytes of the value there are six
+// costs a walk through its chain. JSON in which the escape \ufffd is, or a long number where R has
+// an any, is looked at once more, which takes about as long as to read it; so is all JSON of an R with
+// strings that have an UnmarshalText and no MarshalText, or as keys of maps. Beside the bytes of the value there are six
 // more, and for an error its text, its codes and the stack.
 //
 // # Versions

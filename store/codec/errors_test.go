@@ -89,15 +89,15 @@ func TestWrappedSentinelsMatch(t *testing.T) {
 func TestUnknownCodeIsHandedOn(t *testing.T) {
 	rich, poor := newCodec[int](t, &codec.Options{Errors: known}), newCodec[int](t, nil)
 	for _, err := range []error{
-		io.EOF,
-		fmt.Errorf("%w, %w, %w", io.EOF, errOuter, context.Canceled),
-		&store.PanicError{Value: io.EOF},
+		errInner,
+		fmt.Errorf("%w, %w, %w", errInner, errOuter, context.Canceled),
+		&store.PanicError{Value: errInner},
 	} {
 		data, failed := rich.Encode(store.Result[int]{ID: 1, Err: err})
 		require.NoError(t, failed)
 		between, failed := poor.Decode(1, data)
 		require.NoError(t, failed)
-		assert.NotErrorIs(t, between.Err, io.EOF)
+		assert.NotErrorIs(t, between.Err, errInner)
 		assert.EqualError(t, between.Err, err.Error())
 		again, failed := poor.Encode(between)
 		require.NoError(t, failed)
@@ -109,7 +109,7 @@ func TestUnknownCodeIsHandedOn(t *testing.T) {
 		around, failed := rich.Decode(1, data)
 		require.NoError(t, failed)
 		assert.EqualError(t, around.Err, "new: "+err.Error())
-		assert.ErrorIs(t, around.Err, io.EOF)
+		assert.ErrorIs(t, around.Err, errInner)
 	}
 }
 

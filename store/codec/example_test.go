@@ -14,7 +14,7 @@ import (
 type Thumb struct {
 	Name   string
 	Pixels []byte
-	cached bool // not exported: JSON leaves it out
+	cached bool `json:"-"` // may come back zero: New refuses a field that is not exported and not tagged
 }
 
 // Does your R survive? Ask in a test, with every field set.

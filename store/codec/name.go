@@ -49,12 +49,12 @@ func structName(t reflect.Type) string {
 
 // valuesName leaves out a pointer, which makes no difference to what is written.
 func valuesName(v Values) string {
+	if isJSON(v) {
+		return "json"
+	}
 	t := reflect.TypeOf(v)
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
-	}
-	if t == reflect.TypeFor[JSON]() {
-		return "json"
 	}
 	return typeName(t)
 }

@@ -13,8 +13,9 @@
 //
 // # Cost
 //
-// A segment of 1,024 results is allocated at once: 12 bytes for each Result[int],
-// and 16 more in a segment that has errors; the ID takes no room. Put and Get cost
+// A segment is allocated at once: 12 bytes for each Result[int], and 16 more in a
+// segment that has errors; the ID takes no room. It has 1,024 results, or as many as
+// have 64 KiB of values, whichever is less, but one at least. Put and Get cost
 // a few atomic operations on the result's own slot, and no lock. Growing copies no
 // results, and no Put is long for it (BenchmarkGrowth of package bench). A loop over
 // All takes no lock, but for results that were deleted and put again, so a copy does
@@ -23,9 +24,10 @@
 // The collector does not look at results whose type has no pointers, however
 // many there are.
 //
-// A segment's memory is given back when all of its 1,024 results have been put
-// and deleted. Until then the values of its deleted results stay reachable: one
-// result that is kept for ever keeps up to 1,023 others from being collected.
+// A segment's memory is given back when all of its results have been put and
+// deleted. Until then the values of its deleted results stay reachable, also what they
+// refer to: one result that is kept for ever keeps up to 1,023 others from being
+// collected.
 //
 // # When to use
 //
@@ -38,6 +40,7 @@ package dense
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 
@@ -62,7 +65,10 @@ func New[R any]() *Store[R] { return new(Store[R]) }
 
 // Put implements [store.ResultStore].
 func (s *Store[R]) Put(_ context.Context, res store.Result[R]) error {
-	index := uint64(res.ID) >> segmentBits
+	index := indexOf[R](res.ID)
+	if index == directory.Max {
+		return fmt.Errorf("%w: dense: the ID is 0", store.ErrRejected)
+	}
 	for {
 		seg := s.dir.Find(index)
 		if seg == nil {
@@ -81,7 +87,7 @@ func (s *Store[R]) Put(_ context.Context, res store.Result[R]) error {
 
 // Get implements [store.ResultStore].
 func (s *Store[R]) Get(_ context.Context, id store.ID) (store.Result[R], error) {
-	if seg := s.dir.Find(uint64(id) >> segmentBits); seg != nil {
+	if seg := s.dir.Find(indexOf[R](id)); seg != nil {
 		if res, ok := seg.Body.get(id); ok {
 			return res, nil
 		}
@@ -91,7 +97,7 @@ func (s *Store[R]) Get(_ context.Context, id store.ID) (store.Result[R], error) 
 
 // Delete implements [store.ResultStore].
 func (s *Store[R]) Delete(_ context.Context, id store.ID) error {
-	if seg := s.dir.Find(uint64(id) >> segmentBits); seg != nil && seg.Body.delete(id) {
+	if seg := s.dir.Find(indexOf[R](id)); seg != nil && seg.Body.delete(id) {
 		s.dir.Remove(seg, nil)
 	}
 	return nil
@@ -104,10 +110,8 @@ func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
 		segs := s.dir.Segments()
 		slices.SortFunc(segs, func(a, b *directory.Segment[segment[R]]) int { return cmp.Compare(a.Index(), b.Index()) })
 		for _, seg := range segs {
-			for res := range seg.Body.all {
-				if !yield(res, nil) {
-					return
-				}
+			if !seg.Body.all(firstOf[R](seg.Index()), func(res store.Result[R]) bool { return yield(res, nil) }) {
+				return
 			}
 		}
 	}

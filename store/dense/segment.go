@@ -6,15 +6,43 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/resultpool/resultpool/internal/directory"
 	"github.com/resultpool/resultpool/store"
 )
 
+// A segment has maxSize slots if their values take no more than maxBytes, and otherwise as many as do, or
+// one: the first result must not take the memory of a thousand large ones.
 const (
-	segmentBits = 10
-	segmentSize = 1 << segmentBits
+	maxSize  = 1 << 10
+	maxBytes = 64 << 10
 )
+
+// sizeFor returns how many slots a segment has. For each R that is a constant, which the compiler finds,
+// and a power of two for small R.
+func sizeFor[R any]() uint64 {
+	bytes := uint64(unsafe.Sizeof(*new(R)))
+	if bytes <= maxBytes/maxSize {
+		return maxSize
+	}
+	return max(1, maxBytes/bytes)
+}
+
+// lowest returns the ID of the first slot of the first segment: 0, or, if there is one slot for each segment, 1.
+// Otherwise the last ID would have directory.Max for its index, which is none.
+func lowest[R any]() store.ID {
+	if sizeFor[R]() == 1 {
+		return 1
+	}
+	return 0
+}
+
+// indexOf returns the index of an ID's segment, offset the place of its slot, and firstOf the ID of the first
+// slot.
+func indexOf[R any](id store.ID) uint64    { return uint64(id-lowest[R]()) / sizeFor[R]() }
+func offset[R any](id store.ID) uint64     { return uint64(id-lowest[R]()) % sizeFor[R]() }
+func firstOf[R any](index uint64) store.ID { return store.ID(index*sizeFor[R]()) + lowest[R]() }
 
 // A segment holds the results of segmentSize consecutive IDs.
 //
@@ -29,9 +57,8 @@ const (
 // for the same IDs without a Put being lost in the old one.
 type segment[R any] struct {
 	// What a Put or Get looks at. It does not change, but that errs is set once.
-	index uint64                             // the IDs' upper bits
-	slots *slots[R]                          // apart, so that the allocator has its size exactly
-	errs  atomic.Pointer[[segmentSize]error] // set with mu held, before the first slot has failed
+	slots slots[R]
+	errs  atomic.Pointer[[]error] // set with mu held, before the first slot has failed
 
 	// What a Delete changes, in another cache line: a reader that deletes as it
 	// goes does not take the one above from those that put.
@@ -52,8 +79,8 @@ type segment[R any] struct {
 // apart from the values: sixteen are in a cache line, and an atomic operation has to
 // wait for its line, where a plain one need not.
 type slots[R any] struct {
-	states [segmentSize]atomic.Uint32
-	values [segmentSize]R
+	states []atomic.Uint32
+	values []R
 }
 
 const (
@@ -75,9 +102,9 @@ const (
 
 func newSegment[R any](index uint64) *directory.Segment[segment[R]] {
 	seg := new(directory.Segment[segment[R]])
-	g := &seg.Body
-	g.index, g.slots = index, new(slots[R])
-	if index == 0 {
+	g, size := &seg.Body, sizeFor[R]()
+	g.slots = slots[R]{make([]atomic.Uint32, size), make([]R, size)}
+	if firstOf[R](index) == 0 {
 		// ID 0 is never put. The first segment does not wait for its Delete.
 		g.slots.states[0].Store(deleted)
 		g.deleted.Store(1)
@@ -87,7 +114,7 @@ func newSegment[R any](index uint64) *directory.Segment[segment[R]] {
 
 // slot returns the state and the value of an ID's slot.
 func (g *segment[R]) slot(id store.ID) (*atomic.Uint32, *R) {
-	i := id % segmentSize
+	i := offset[R](id)
 	return &g.slots.states[i], &g.slots.values[i]
 }
 
@@ -99,7 +126,7 @@ func (g *segment[R]) put(res store.Result[R]) outcome {
 	*value = res.Value
 	done := held
 	if res.Err != nil {
-		g.errors()[res.ID%segmentSize] = res.Err
+		g.errors()[offset[R](res.ID)] = res.Err
 		done = failed
 	}
 	state.Store(done)
@@ -107,16 +134,17 @@ func (g *segment[R]) put(res store.Result[R]) outcome {
 }
 
 // errors returns the array for the errors of g, and makes it if need be.
-func (g *segment[R]) errors() *[segmentSize]error {
+func (g *segment[R]) errors() []error {
 	if errs := g.errs.Load(); errs != nil {
-		return errs
+		return *errs
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.errs.Load() == nil {
-		g.errs.Store(new([segmentSize]error))
+		errs := make([]error, sizeFor[R]())
+		g.errs.Store(&errs)
 	}
-	return g.errs.Load()
+	return *g.errs.Load()
 }
 
 func (g *segment[R]) putAgain(state *atomic.Uint32, res store.Result[R]) outcome {
@@ -150,7 +178,7 @@ func (g *segment[R]) get(id store.ID) (store.Result[R], bool) {
 	case held:
 		return store.Result[R]{ID: id, Value: *value}, true
 	case failed:
-		return store.Result[R]{ID: id, Value: *value, Err: g.errs.Load()[id%segmentSize]}, true
+		return store.Result[R]{ID: id, Value: *value, Err: g.errors()[offset[R](id)]}, true
 	case deleted:
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -167,7 +195,7 @@ func (g *segment[R]) delete(id store.ID) bool {
 	was := state.Load()
 	first := (was == held || was == failed) && state.CompareAndSwap(was, deleted)
 	switch {
-	case first && g.deleted.Add(1) < segmentSize:
+	case first && uint64(g.deleted.Add(1)) < sizeFor[R]():
 		return false
 	case !first && state.Load() != deleted:
 		return false // empty, or its Put has not returned yet
@@ -178,26 +206,27 @@ func (g *segment[R]) delete(id store.ID) bool {
 	if !first { // else a result in again was put after this Delete
 		delete(g.again, id)
 	}
-	if g.deleted.Load() == segmentSize && len(g.again) == 0 {
+	if uint64(g.deleted.Load()) == sizeFor[R]() && len(g.again) == 0 {
 		g.retired = true
 	}
 	return g.retired
 }
 
-// all yields what is held, without holding a lock meanwhile.
-func (g *segment[R]) all(yield func(store.Result[R]) bool) {
+// all yields what is held, without holding a lock meanwhile. The first slot is that of the ID first.
+// It returns false if yield has.
+func (g *segment[R]) all(first store.ID, yield func(store.Result[R]) bool) (goesOn bool) {
 	for i := range g.slots.states {
-		res := store.Result[R]{ID: store.ID(g.index<<segmentBits | uint64(i))}
+		res := store.Result[R]{ID: first + store.ID(i)}
 		switch g.slots.states[i].Load() {
 		case held:
 			res.Value = g.slots.values[i]
 		case failed:
-			res.Value, res.Err = g.slots.values[i], g.errs.Load()[i]
+			res.Value, res.Err = g.slots.values[i], g.errors()[i]
 		default:
 			continue
 		}
 		if !yield(res) {
-			return
+			return false
 		}
 	}
 	g.mu.Lock()
@@ -205,7 +234,8 @@ func (g *segment[R]) all(yield func(store.Result[R]) bool) {
 	g.mu.Unlock()
 	for _, res := range again {
 		if !yield(res) {
-			return
+			return false
 		}
 	}
+	return true
 }

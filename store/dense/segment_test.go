@@ -73,7 +73,7 @@ func nearlyRetired(s *Store[int], index uint64, n int) store.ID {
 		seg.slots.states[i].Store(deleted)
 	}
 	seg.deleted.Store(int32(segmentSize - n))
-	return store.ID(index << segmentBits)
+	return store.ID(index * segmentSize)
 }
 
 // TestPutMeetsRetiredSegment is about a Put that comes between the retirement of

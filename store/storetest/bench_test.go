@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"flag"
 	"io"
 	"testing"
@@ -20,17 +21,24 @@ func TestRunBenchmarks(t *testing.T) {
 	defer func() { assert.NoError(t, benchtime.Set(before)) }()
 
 	plain := func() store.ResultStore[int] { return struct{ store.ResultStore[int] }{newReference()} }
+	noLarge := func(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
+		if len(ids) == poolBatch {
+			return io.EOF
+		}
+		return do(ctx)
+	}
 	for name, row := range map[string]struct {
 		st    func() store.ResultStore[int]
 		fails bool
 	}{
-		"good":           {func() store.ResultStore[int] { return newReference() }, false},
-		"no PutBatch":    {plain, false},
-		"Put fails":      {func() store.ResultStore[int] { return WithFaults(plain(), Faults{Put: Fail(io.EOF)}) }, true},
-		"PutBatch fails": {func() store.ResultStore[int] { return WithFaults(newReference(), Faults{PutBatch: Fail(io.EOF)}) }, true},
-		"Get fails":      {func() store.ResultStore[int] { return WithFaults(newReference(), Faults{Get: Fail(io.EOF)}) }, true},
-		"All fails":      {func() store.ResultStore[int] { return WithFaults(newReference(), Faults{All: Fail(io.EOF)}) }, true},
-		"All ends early": {func() store.ResultStore[int] { return WithFaults(newReference(), Faults{All: Fail(nil)}) }, true},
+		"good":                 {func() store.ResultStore[int] { return newReference() }, false},
+		"no PutBatch":          {plain, false},
+		"Put fails":            {func() store.ResultStore[int] { return WithFaults(plain(), Faults{Put: Fail(io.EOF)}) }, true},
+		"PutBatch fails":       {func() store.ResultStore[int] { return WithFaults(newReference(), Faults{PutBatch: Fail(io.EOF)}) }, true},
+		"a pool's batch fails": {func() store.ResultStore[int] { return WithFaults(newReference(), Faults{PutBatch: noLarge}) }, true},
+		"Get fails":            {func() store.ResultStore[int] { return WithFaults(newReference(), Faults{Get: Fail(io.EOF)}) }, true},
+		"All fails":            {func() store.ResultStore[int] { return WithFaults(newReference(), Faults{All: Fail(io.EOF)}) }, true},
+		"All ends early":       {func() store.ResultStore[int] { return WithFaults(newReference(), Faults{All: Fail(nil)}) }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			made, failed := 0, false

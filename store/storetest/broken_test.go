@@ -27,7 +27,7 @@ type brokenStore struct {
 }
 
 var brokenStores = slices.Concat(brokenPuts, brokenDeletes, brokenLoops, brokenHolds, brokenContexts,
-	brokenBatches, brokenRecords, brokenReservers, hangingStores)
+	brokenBatches, brokenRecords, brokenBatchDeletes, brokenReservers, hangingStores)
 
 func (s brokenStore) newStore(testing.TB) store.ResultStore[int] {
 	b := newBroken()
@@ -103,19 +103,21 @@ type broken struct {
 	putBatch batchFunc
 	encode   encodeFunc
 	putRecs  recordsFunc
+	delBatch delBatchFunc
 	reserve  reserveFunc
 }
 
 type (
-	putFunc     = func(ctx context.Context, b *broken, res store.Result[int]) error
-	getFunc     = func(ctx context.Context, b *broken, id store.ID) (store.Result[int], error)
-	delFunc     = func(ctx context.Context, b *broken, id store.ID) error
-	allFunc     = func(ctx context.Context, b *broken, yield yielder)
-	batchFunc   = func(ctx context.Context, b *broken, res []store.Result[int]) error
-	encodeFunc  = func(b *broken, res store.Result[int]) ([]byte, error)
-	recordsFunc = func(ctx context.Context, b *broken, recs []store.Record) error
-	reserveFunc = func(ctx context.Context, b *broken, n uint64) (store.ID, error)
-	yielder     = func(store.Result[int], error) bool
+	putFunc      = func(ctx context.Context, b *broken, res store.Result[int]) error
+	getFunc      = func(ctx context.Context, b *broken, id store.ID) (store.Result[int], error)
+	delFunc      = func(ctx context.Context, b *broken, id store.ID) error
+	allFunc      = func(ctx context.Context, b *broken, yield yielder)
+	batchFunc    = func(ctx context.Context, b *broken, res []store.Result[int]) error
+	encodeFunc   = func(b *broken, res store.Result[int]) ([]byte, error)
+	recordsFunc  = func(ctx context.Context, b *broken, recs []store.Record) error
+	delBatchFunc = func(ctx context.Context, b *broken, ids []store.ID) error
+	reserveFunc  = func(ctx context.Context, b *broken, n uint64) (store.ID, error)
+	yielder      = func(store.Result[int], error) bool
 )
 
 func newBroken() *broken {
@@ -132,18 +134,20 @@ func newBroken() *broken {
 		putBatch:   func(ctx context.Context, _ *broken, res []store.Result[int]) error { return r.PutBatch(ctx, res) },
 		encode:     func(_ *broken, res store.Result[int]) ([]byte, error) { return r.Encode(res) },
 		putRecs:    func(ctx context.Context, _ *broken, recs []store.Record) error { return r.PutRecords(ctx, recs) },
+		delBatch:   func(ctx context.Context, _ *broken, ids []store.ID) error { return r.DeleteBatch(ctx, ids) },
 		reserve:    func(ctx context.Context, _ *broken, n uint64) (store.ID, error) { return r.ReserveIDs(ctx, n) },
 	}
 }
 
-func withPut(f putFunc) func(*broken)         { return func(b *broken) { b.put = f } }
-func withGet(f getFunc) func(*broken)         { return func(b *broken) { b.get = f } }
-func withDelete(f delFunc) func(*broken)      { return func(b *broken) { b.del = f } }
-func withAll(f allFunc) func(*broken)         { return func(b *broken) { b.all = f } }
-func withBatch(f batchFunc) func(*broken)     { return func(b *broken) { b.putBatch = f } }
-func withEncode(f encodeFunc) func(*broken)   { return func(b *broken) { b.encode = f } }
-func withRecords(f recordsFunc) func(*broken) { return func(b *broken) { b.putRecs = f } }
-func withReserve(f reserveFunc) func(*broken) { return func(b *broken) { b.reserve = f } }
+func withPut(f putFunc) func(*broken)           { return func(b *broken) { b.put = f } }
+func withGet(f getFunc) func(*broken)           { return func(b *broken) { b.get = f } }
+func withDelete(f delFunc) func(*broken)        { return func(b *broken) { b.del = f } }
+func withAll(f allFunc) func(*broken)           { return func(b *broken) { b.all = f } }
+func withBatch(f batchFunc) func(*broken)       { return func(b *broken) { b.putBatch = f } }
+func withEncode(f encodeFunc) func(*broken)     { return func(b *broken) { b.encode = f } }
+func withRecords(f recordsFunc) func(*broken)   { return func(b *broken) { b.putRecs = f } }
+func withDelBatch(f delBatchFunc) func(*broken) { return func(b *broken) { b.delBatch = f } }
+func withReserve(f reserveFunc) func(*broken)   { return func(b *broken) { b.reserve = f } }
 
 func with(breakIts ...func(*broken)) func(*broken) {
 	return func(b *broken) {
@@ -173,6 +177,10 @@ func (b *broken) Encode(res store.Result[int]) ([]byte, error) { return b.encode
 
 func (b *broken) PutRecords(ctx context.Context, recs []store.Record) error {
 	return b.putRecs(ctx, b, recs)
+}
+
+func (b *broken) DeleteBatch(ctx context.Context, ids []store.ID) error {
+	return b.delBatch(ctx, b, ids)
 }
 
 func (b *broken) ReserveIDs(ctx context.Context, n uint64) (store.ID, error) {

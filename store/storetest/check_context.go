@@ -47,7 +47,7 @@ func getDone(s *subject) {
 	s.doneOn(func(o *script, held map[store.ID]store.Result[int], done context.Context) {
 		res, err := o.st.Get(done, 2)
 		if worked(done, "Get(2), of an ID that is held,", err) && !same(res, held[2]) {
-			kit.Failf("Get(2) returned %+v, want %+v", res, held[2])
+			kit.Failf("Get(2) returned %+v, %s", res, difference(res, held[2]))
 		}
 		_, err = o.st.Get(done, 7)
 		if !errors.Is(err, store.ErrNotFound) && !kit.Refused(done, err) {
@@ -95,7 +95,7 @@ func (o *script) endsWell(ctx context.Context, held map[store.ID]store.Result[in
 		case err == nil && seen[res.ID]:
 			kit.Failf("All yielded ID %d twice", res.ID)
 		case err == nil && !same(res, held[res.ID]):
-			kit.Failf("All yielded %+v, want %+v", res, held[res.ID])
+			kit.Failf("All yielded %+v, %s", res, difference(res, held[res.ID]))
 		case err == nil:
 			seen[res.ID] = true
 		case kit.Refused(ctx, err) && res.ID == 0:

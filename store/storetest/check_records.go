@@ -138,7 +138,7 @@ func unreadable(s *subject, open func() batchScript) {
 		case err != nil && !bad[res.ID]:
 			kit.Failf("All yielded error %q with ID %d, want the ID of a result that cannot be read", err, res.ID)
 		case err == nil && !bad[res.ID] && !same(res, result(res.ID, 0)):
-			kit.Failf("All yielded %+v, want %+v", res, result(res.ID, 0))
+			kit.Failf("All yielded %+v, %s", res, difference(res, result(res.ID, 0)))
 		}
 		seen[res.ID] = true
 	})

@@ -66,6 +66,12 @@ var checks = []check{
 	{Offer: "RecordPutter", Name: "encode-at-once", Try: records(encodeAtOnce)},
 	{Offer: "RecordPutter", Name: "encode-rejects", Try: records(encodeRejects)},
 
+	{Offer: "BatchDeleter", Name: "equals-deletes", Try: deletesEqual},
+	{Offer: "BatchDeleter", Name: "absent", Try: deletesAbsent},
+	{Offer: "BatchDeleter", Name: "does-not-keep", Try: deletesNotKept},
+	{Offer: "BatchDeleter", Name: "at-once", Try: deletesAtOnce},
+	{Offer: "BatchDeleter", Name: "done-context", Try: deletesDone},
+
 	{Offer: "IDReserver", Name: "increasing", Try: reserveIncreasing},
 	{Offer: "IDReserver", Name: "concurrent", Try: reserveConcurrent},
 	{Offer: "IDReserver", Name: "done-context", Try: reserveDone},

@@ -29,7 +29,8 @@ func contract() *kit.Contract {
 			6: "The body of a loop over All may call every method of the store, loop " +
 				"over All again, break, return and panic: no lock is held while it " +
 				"runs.",
-			7: "A Result is held until it is deleted. A store does not evict.",
+			7: "A Result is held until it is deleted. A store does not evict, except at a " +
+				"limit that its user has set, as package bounded does.",
 			8: "Every ID from 1 to the largest uint64 can be held.",
 			9: "A method that has to wait returns when ctx is done. With a ctx that is " +
 				"done, a method either does its work or returns an error matching " +
@@ -45,6 +46,11 @@ func contract() *kit.Contract {
 			"RecordPutter": "Encode returns the bytes of res, which are the caller's. It waits " +
 				"for nothing. Its error matches ErrRejected. PutRecords is PutBatch of " +
 				"the results whose bytes recs are.",
+			"BatchDeleter": "DeleteBatch forgets every Result that is held under one of ids, as " +
+				"Delete would each. An ID that is not held is no error, nor is one that " +
+				"is there twice. When it returns nil, none of ids is held. After an " +
+				"error each may be or not, and the call may be repeated. It does not " +
+				"change ids, and does not keep it after it has returned.",
 			"IDReserver": "ReserveIDs returns the first of n consecutive IDs that no call of it " +
 				"has returned before, in this process or an earlier one on the same " +
 				"data. Each call's range is above all the ranges before it. n is at " +

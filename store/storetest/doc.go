@@ -11,9 +11,9 @@
 // # Proving a store
 //
 // [Run] tries every clause of [store.ResultStore], and the promises of
-// [store.BatchPutter], [store.RecordPutter] and [store.IDReserver] if the store is
-// one. Run it under
-// the race detector, and with more than one number of processors:
+// [store.BatchPutter], [store.RecordPutter], [store.BatchDeleter] and
+// [store.IDReserver] if the store is one. Run it under the race detector, and with
+// more than one number of processors:
 //
 //	go test -race -cpu 1,2,8 -run TestConformance
 //
@@ -59,7 +59,13 @@
 // [errors.Is]. The errors that Run puts are context.Canceled,
 // context.DeadlineExceeded, io.EOF, fs.ErrNotExist, store.ErrRejected,
 // store.ErrNotRun, store.ErrGoexit, errors that wrap or join some of these, some of
-// them a hundred deep, and one that matches none of them. A store whose Put is slow,
+// them a hundred deep, and one that matches none of them. Package codec knows those of
+// packages context and store by itself; a store that encodes with it registers the other
+// two, or fails error-identity:
+//
+//	codec.Options{Errors: map[string]error{"io.EOF": io.EOF, "fs.ErrNotExist": fs.ErrNotExist}}
+//
+// A store whose Put is slow,
 // as on a disk, is tested with fewer results, so that a check takes about a second;
 // one whose Put takes a microsecond or two holds more than a hundred thousand.
 //

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/resultpool/resultpool/internal/kit"
+	"github.com/resultpool/resultpool/internal/optional"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -74,15 +75,17 @@ func Chain(faults ...Fault) Fault { return kit.Chain(faults...) }
 
 // Faults says which Fault each method of a store has. A method whose Fault is nil
 // works as it should, with one exception: a nil PutBatch stands for Put's Fault,
-// so that a store whose Put fails does not take the same results in a batch.
+// so that a store whose Put fails does not take the same results in a batch, and a nil
+// DeleteBatch for Delete's.
 type Faults struct {
-	Put        Fault // of one ID
-	Get        Fault // of one ID
-	Delete     Fault // of one ID
-	All        Fault // of no ID; its do is the whole loop
-	Each       Fault // of one ID, for each result of All; its error is yielded in the result's place
-	PutBatch   Fault // of the IDs in the batch, if the store is a BatchPutter; also PutRecords
-	ReserveIDs Fault // of no ID, if the store is an IDReserver
+	Put         Fault // of one ID
+	Get         Fault // of one ID
+	Delete      Fault // of one ID
+	All         Fault // of no ID; its do is the whole loop
+	Each        Fault // of one ID, for each result of All; its error is yielded in the result's place
+	PutBatch    Fault // of the IDs in the batch, if the store is a BatchPutter; also PutRecords
+	DeleteBatch Fault // of the IDs that it is given, if the store is a BatchDeleter
+	ReserveIDs  Fault // of no ID, if the store is an IDReserver
 }
 
 // A Fault stands between a caller and a method of a store. It makes the call with
@@ -90,7 +93,7 @@ type Faults struct {
 // of its own. It may do so late, or not at all, or panic instead.
 //
 // ids are those that the call is about: one for Put, Get and Delete, all of a
-// batch for PutBatch, none for All and ReserveIDs. When a Fault returns an error,
+// batch for PutBatch and DeleteBatch, none for All and ReserveIDs. When a Fault returns an error,
 // Get returns a zero Result beside it, and All yields it as its last pair.
 //
 // A result that cannot be read is made of two faults. All goes on after it:
@@ -113,9 +116,9 @@ type Fault func(ctx context.Context, ids []store.ID, do func(context.Context) er
 // WithFaults returns a store that is st but for its faults, to test what uses a
 // store: a pool, or a store that wraps another.
 //
-// The store that it returns is a [store.BatchPutter] if st is one, a
-// [store.RecordPutter] if st is one, and a [store.IDReserver] if st is one; see
-// [Faults] for what that means for Put. All can be hidden by wrapping st before:
+// The store that it returns is a [store.BatchPutter] if st is one, and likewise a
+// [store.RecordPutter], a [store.BatchDeleter] and a [store.IDReserver]; see [Faults] for
+// what that means for Put and Delete. All can be hidden by wrapping st before:
 //
 //	struct{ store.ResultStore[R] }{st}
 //
@@ -125,38 +128,15 @@ func WithFaults[R any](st store.ResultStore[R], faults Faults) store.ResultStore
 	if faults.PutBatch == nil {
 		faults.PutBatch = faults.Put
 	}
-	f := &faulty[R]{ResultStore: st, faults: faults}
-	var batches, records, reserves bool
-	f.batcher, batches = st.(store.BatchPutter[R])
-	f.recorder, records = st.(store.RecordPutter[R])
-	f.reserver, reserves = st.(store.IDReserver)
-	switch {
-	case records && reserves:
-		return f
-	case records:
-		return struct {
-			store.ResultStore[R]
-			store.RecordPutter[R]
-		}{f, f}
-	case batches && reserves:
-		return struct {
-			store.ResultStore[R]
-			store.BatchPutter[R]
-			store.IDReserver
-		}{f, f, f}
-	case batches:
-		return struct {
-			store.ResultStore[R]
-			store.BatchPutter[R]
-		}{f, f}
-	case reserves:
-		return struct {
-			store.ResultStore[R]
-			store.IDReserver
-		}{f, f}
-	default:
-		return struct{ store.ResultStore[R] }{f}
+	if faults.DeleteBatch == nil {
+		faults.DeleteBatch = faults.Delete
 	}
+	f := &faulty[R]{ResultStore: st, faults: faults}
+	f.batcher, _ = st.(store.BatchPutter[R])
+	f.recorder, _ = st.(store.RecordPutter[R])
+	f.deleter, _ = st.(store.BatchDeleter[R])
+	f.reserver, _ = st.(store.IDReserver)
+	return optional.Of(st, f)
 }
 
 // A faulty store has the methods of all optional interfaces. WithFaults hides those which the
@@ -165,6 +145,7 @@ type faulty[R any] struct {
 	store.ResultStore[R]
 	batcher  store.BatchPutter[R]
 	recorder store.RecordPutter[R]
+	deleter  store.BatchDeleter[R]
 	reserver store.IDReserver
 	faults   Faults
 }
@@ -246,6 +227,11 @@ func (s *faulty[R]) PutRecords(ctx context.Context, recs []store.Record) error {
 		ids[i] = rec.ID
 	}
 	return kit.Call(ctx, s.faults.PutBatch, ids, func(ctx context.Context) error { return s.recorder.PutRecords(ctx, recs) })
+}
+
+// DeleteBatch implements [store.BatchDeleter].
+func (s *faulty[R]) DeleteBatch(ctx context.Context, ids []store.ID) error {
+	return kit.Call(ctx, s.faults.DeleteBatch, ids, func(ctx context.Context) error { return s.deleter.DeleteBatch(ctx, ids) })
 }
 
 // ReserveIDs implements [store.IDReserver].

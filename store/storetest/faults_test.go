@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/resultpool/resultpool/internal/optional"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -26,37 +27,13 @@ func TestWithoutFaults(t *testing.T) {
 	Run(t, func(testing.TB) store.ResultStore[int] { return WithFaults(newReference(), faults) })
 }
 
+// TestWithFaultsKeepsOptionalInterfaces tries two stores: TestOf tries all combinations.
 func TestWithFaultsKeepsOptionalInterfaces(t *testing.T) {
-	type base = store.ResultStore[int]
-	type batcher = store.BatchPutter[int]
-	r := newReference()
-	for want, st := range map[string]base{
-		"true true true":    r,
-		"false false false": struct{ base }{r},
-		"true true false": struct {
-			base
-			store.RecordPutter[int]
-		}{r, r},
-		"true false true": struct {
-			base
-			batcher
-			store.IDReserver
-		}{r, r, r},
-		"true false false": struct {
-			base
-			batcher
-		}{r, r},
-		"false false true": struct {
-			base
-			store.IDReserver
-		}{r, r},
-	} {
-		faulty := WithFaults(st, Faults{})
-		_, batches := faulty.(batcher)
-		_, records := faulty.(store.RecordPutter[int])
-		_, reserves := faulty.(store.IDReserver)
-		assert.Equal(t, want, fmt.Sprint(batches, records, reserves))
-	}
+	assert.Implements(t, (*optional.All[int])(nil), WithFaults(newReference(), Faults{}))
+	bare := WithFaults(struct{ store.ResultStore[int] }{newReference()}, Faults{})
+	assert.NotImplements(t, (*store.BatchPutter[int])(nil), bare)
+	assert.NotImplements(t, (*store.BatchDeleter[int])(nil), bare)
+	assert.NotImplements(t, (*store.IDReserver)(nil), bare)
 }
 
 // TestEachMethodHasItsFault calls every method of a store in which one is faulty, and sees
@@ -90,11 +67,13 @@ func TestEachMethodHasItsFault(t *testing.T) {
 		saw("ReserveIDs", err)
 		assert.Equal(t, err != nil, first == 0)
 		saw("Delete", st.Delete(ctx, 1))
+		saw("DeleteBatch", st.(store.BatchDeleter[int]).DeleteBatch(ctx, []store.ID{2, 3}))
 		return failed
 	}
 	assert.Equal(t, seen{}, call(func(Fault) Faults { return Faults{} }))
 	assert.Equal(t, seen{"Get": {1}}, call(func(f Fault) Faults { return Faults{Get: f} }))
-	assert.Equal(t, seen{"Delete": {1}}, call(func(f Fault) Faults { return Faults{Delete: f} }))
+	assert.Equal(t, seen{"Delete": {1}, "DeleteBatch": {2, 3}}, call(func(f Fault) Faults { return Faults{Delete: f} }))
+	assert.Equal(t, seen{"DeleteBatch": {2, 3}}, call(func(f Fault) Faults { return Faults{DeleteBatch: f} }))
 	assert.Equal(t, seen{"All": nil}, call(func(f Fault) Faults { return Faults{All: f} }))
 	assert.Equal(t, seen{"All": {1}}, call(func(f Fault) Faults { return Faults{Each: f} }))
 	assert.Equal(t, seen{"PutBatch": {2, 3}, "PutRecords": {4, 5}}, call(func(f Fault) Faults { return Faults{PutBatch: f} }))

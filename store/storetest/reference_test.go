@@ -94,6 +94,15 @@ func (r *reference) Delete(_ context.Context, id store.ID) error {
 	return nil
 }
 
+func (r *reference) DeleteBatch(_ context.Context, ids []store.ID) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range ids {
+		delete(r.m, id)
+	}
+	return nil
+}
+
 func (r *reference) All(ctx context.Context) iter.Seq2[store.Result[int], error] {
 	return func(yield func(store.Result[int], error) bool) {
 		for _, id := range r.sortedIDs() {

@@ -13,9 +13,9 @@ import (
 const patience = 30 * time.Second
 
 // Run checks that the stores which newStore makes keep the contract of
-// [store.ResultStore], and those of [store.BatchPutter], [store.RecordPutter] and
-// [store.IDReserver] if they implement these. Each check is a subtest of t. They run one after
-// the other, each on stores of its own.
+// [store.ResultStore], and those of [store.BatchPutter], [store.RecordPutter],
+// [store.BatchDeleter] and [store.IDReserver] if they implement these. Each check is a subtest
+// of t. They run one after the other, each on stores of its own.
 func Run(t *testing.T, newStore func(testing.TB) store.ResultStore[int]) {
 	t.Helper()
 	perPut, err := measure(t, newStore)

@@ -20,6 +20,7 @@ func TestContract(t *testing.T) {
 	kittest.Contract(t, contract(), "../store.go", map[string][]string{
 		"BatchPutter":  {"PutBatch"},
 		"RecordPutter": {"Encode", "PutRecords"},
+		"BatchDeleter": {"DeleteBatch"},
 		"IDReserver":   {"ReserveIDs"},
 	})
 	kittest.Names(t, contract(), checks)
@@ -123,7 +124,7 @@ func hopelessStores() map[string]func() store.ResultStore[int] {
 			faulty("Delete "+name, func() Faults { return Faults{Delete: kit.After(n, f)} })
 			faulty("All "+name, func() Faults { return Faults{All: kit.After(n/25, f)} })
 			faulty("the optional methods "+name, func() Faults {
-				return Faults{PutBatch: kit.After(n/25, f), ReserveIDs: kit.After(n/10, f)}
+				return Faults{PutBatch: kit.After(n/25, f), DeleteBatch: kit.After(n/25, f), ReserveIDs: kit.After(n/10, f)}
 			})
 		}
 	}

@@ -3,8 +3,6 @@ package storetest
 import (
 	"context"
 	"errors"
-	"io"
-	"io/fs"
 	"time"
 
 	"github.com/resultpool/resultpool/internal/kit"
@@ -70,7 +68,7 @@ func (o *script) has(want store.Result[int]) {
 	case err != nil:
 		kit.Failf("Get(%d) returned error %q, want %+v", want.ID, err, want)
 	case !same(got, want):
-		kit.Failf("Get(%d) returned %+v, want %+v", want.ID, got, want)
+		kit.Failf("Get(%d) returned %+v, %s", want.ID, got, difference(got, want))
 	}
 }
 
@@ -130,7 +128,7 @@ func (o *script) holdsOnly(want map[store.ID]store.Result[int]) {
 		case !held:
 			kit.Failf("All yielded %+v, which is not held", res)
 		case !same(res, w):
-			kit.Failf("All yielded %+v, want %+v", res, w)
+			kit.Failf("All yielded %+v, %s", res, difference(res, w))
 		}
 		got[res.ID] = true
 	})
@@ -188,29 +186,4 @@ func byID(res []store.Result[int]) map[store.ID]store.Result[int] {
 func (o *script) fill(n int) map[store.ID]store.Result[int] {
 	o.put(batch(1, n)...)
 	return byID(batch(1, n))
-}
-
-// sentinels are the errors by which an Err is told from another. They are such
-// as a store that encodes its results can know.
-var sentinels = []error{
-	context.Canceled,
-	context.DeadlineExceeded,
-	io.EOF,
-	fs.ErrNotExist,
-	store.ErrRejected,
-	store.ErrNotRun,
-	store.ErrGoexit,
-}
-
-// same reports whether got is the Result that was put as want.
-func same(got, want store.Result[int]) bool {
-	if got.ID != want.ID || got.Value != want.Value || (got.Err == nil) != (want.Err == nil) {
-		return false
-	}
-	for _, s := range sentinels {
-		if errors.Is(got.Err, s) != errors.Is(want.Err, s) {
-			return false
-		}
-	}
-	return true
 }

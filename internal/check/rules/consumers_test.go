@@ -40,7 +40,7 @@ func TestConsumers(t *testing.T) {
 		{packages: "store store/codec", sums: []string{xsync, testify, yaml, xsys}},
 		{packages: "store store/storetest", test: true, sums: []string{xsync, testify, yaml, xsys}},
 		{
-			packages: "engine engine/enginetest pool store store/codec store/dense store/rwmutex store/storetest store/syncmap store/xsync",
+			packages: "engine engine/enginetest pool store store/bounded store/codec store/dense store/rwmutex store/storetest store/syncmap store/xsync",
 			requires: []string{xsync, xsys}, sums: []string{xsync, testify, yaml, xsys},
 		},
 	} {

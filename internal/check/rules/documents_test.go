@@ -54,7 +54,7 @@ var (
 	label = regexp.MustCompile(`\]\[[^\]]*\]|^\[[^\]]*\]:.*`)
 	// A folder and a dot may come before a test, a subtest behind it.
 	testRef = regexp.MustCompile(`(?:([a-z][a-z0-9_/]*)\.)?\b((?:Test|Fuzz|Benchmark|Example)[A-Z_]\w*)((?:/[^\s/|,;)\x60*]+)*)`)
-	kitRef  = regexp.MustCompile(`\b(?:clause=[0-9-]+|BatchPutter|RecordPutter|IDReserver)/([a-z0-9-]+)`)
+	kitRef  = regexp.MustCompile(`\b(?:clause=[0-9-]+|BatchPutter|BatchDeleter|RecordPutter|IDReserver)/([a-z0-9-]+)`)
 	stepRef = regexp.MustCompile(`\.ci/(\w+)(?: ([a-z0-9]+))?`)
 	// The last cell of a row, and the headings under which it names tests.
 	lastCell    = regexp.MustCompile(`^\|(?:.*[^\\])?\|([^|]*)\|\s*$`)

@@ -28,6 +28,7 @@ var imports = map[string][]string{
 	"internal/kit...":    {"internal/kit"},
 	"internal/naive":     {},
 	"internal/directory": {},
+	"internal/optional":  {"store"},
 	"internal/queue":     {"internal/directory"},
 	"internal/text":      {},
 	"internal/guard":     {"store"},
@@ -38,9 +39,10 @@ var imports = map[string][]string{
 	"store":           {},
 	"store/...":       {"store"}, // never another store
 	"store/bolt":      {"store", "store/codec", "go.etcd.io/bbolt..."},
+	"store/bounded":   {"store", "internal/guard", "internal/optional"},
 	"store/codec":     {"store", "internal/text", "internal/errwalk"},
 	"store/dense":     {"store", "internal/directory"},
-	"store/storetest": {"store", "internal/kit"},
+	"store/storetest": {"store", "internal/kit", "internal/optional"},
 	"store/xsync":     {"store", "github.com/puzpuzpuz/xsync/v3"},
 
 	"engine":            {},
@@ -59,10 +61,12 @@ var imports = map[string][]string{
 		"examples...", "engine...", "pool", "store...", "github.com/nats-io/nats.go...",
 		"github.com/schollz/progressbar/v3", "golang.org/x/term",
 	},
-	"bench":             {"..."},
-	"bench/peers":       {"pool", "store...", "internal/naive", "github.com/...", "golang.org/x/...", "gonum.org/v1/plot..."},
-	"internal/check...": {"..."},
-	"tools":             {"..."},
+	"examples":               {},
+	"examples/internal/jobs": {"examples...", "go.uber.org/goleak"},
+	"bench":                  {"..."},
+	"bench/peers":            {"pool", "store...", "internal/naive", "github.com/...", "golang.org/x/...", "gonum.org/v1/plot..."},
+	"internal/check...":      {"..."},
+	"tools":                  {"..."},
 }
 
 // notInTests says what tests may not import. Else they may import what lies above their package, as

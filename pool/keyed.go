@@ -1,0 +1,142 @@
+package pool
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/resultpool/resultpool/internal/guard"
+	"github.com/resultpool/resultpool/store"
+)
+
+// NewKeyed is [New] for tasks of which no more than Options.PerKey with the same key run at
+// once: one, unless opts says more. Those of one key are started in the order of their IDs. A task
+// whose key is busy is passed over and holds no worker; one of another key runs in its place.
+//
+//	p, err := pool.NewKeyed(ctx, fetch, hostOf, dense.New[Page](), &pool.Options{Workers: 64, PerKey: 2})
+//
+// A key is busy until the result of its task is stored, or handed to the goroutine that writes
+// batches. A task that waits for its next attempt, see [RetryAfter], keeps no key busy, and then
+// waits for its key like those that come new: so the order holds for first starts.
+//
+// Tasks that are passed over count as Queued and take up room in the queue. So one busy key can
+// fill it, and hold up the submitting of tasks of other keys while workers idle: let Options.Queue
+// be as large as what may wait for one key, or [math.MaxInt]. Over that, Queued may exceed Queue
+// by one for each worker.
+//
+// Submit and its kin call key, once for each task, on a goroutine of its own, with no lock held. If it panics,
+// calls Goexit, or returns a key that cannot be looked up (NaN, or a value in an interface
+// that has no ==), Submit returns an error that says so, with the index in SubmitAll, and accepts none of the tasks.
+// A key of which no task is here takes no memory.
+//
+// Such a pool takes its lock for each task that is submitted and for each that is taken, which New's does not.
+//
+// The error is New's, or one for a nil key.
+func NewKeyed[K comparable, T, R any](ctx context.Context, fn func(context.Context, T) (R, error), key func(T) K, st store.ResultStore[R], opts *Options) (*Pool[T, R], error) {
+	if key == nil {
+		return nil, errNilKey
+	}
+	perKey := 1
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	switch {
+	case o.PerKey < 0:
+		return nil, fmt.Errorf("pool: PerKey is %d, want 0 (1) or more", o.PerKey)
+	case o.PerKey > 0:
+		perKey = o.PerKey
+	}
+	o.PerKey = 0
+	return newLocal(ctx, fn, &lanes[K, T]{key: key, places: perKey, busy: make(map[K]*lane)}, st, &o)
+}
+
+// A keyring is what a pool of NewKeyed knows of its keys. All but read is called with Pool.mu held.
+type keyring[T any] interface {
+	// read returns a function that is to be told when the next n of in are in the queue.
+	read(in []T) (pushed func(n int), err error)
+	// next returns the lane of the next task that is taken out of the queue.
+	next() *lane
+	// again returns the lane of a task with that key.
+	again(key any) *lane
+	// forget forgets a lane if it is empty.
+	forget(l *lane)
+}
+
+// A lane is the tasks of one key. Nobody waits in it while a place is free.
+type lane struct {
+	key     any
+	places  int
+	taken   int       // by tasks that run, or that a worker may take
+	waiting list.List // of *parked
+}
+
+// lanes has a lane for each key that is busy. Tasks are pushed and taken with Pool.mu held, one by one
+// and in the order of their IDs, so their keys are a queue beside that of the tasks.
+type lanes[K comparable, T any] struct {
+	key    func(T) K
+	places int
+	busy   map[K]*lane
+	most   int // see emptied
+	keys   []K // of the tasks in the queue, from first on
+	first  int
+}
+
+var _ keyring[int] = (*lanes[int, int])(nil)
+
+func (ls *lanes[K, T]) read(in []T) (pushed func(n int), err error) {
+	keys := make([]K, len(in))
+	i := 0
+	err = guard.Apart(func() error {
+		for ; i < len(in); i++ {
+			keys[i] = ls.key(in[i])
+			if k := keys[i]; k != k { //nolint:gocritic // NaN; and it panics if k has no ==
+				return errors.New("it is NaN, which equals no key")
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		if errors.Is(err, guard.ErrGoexit) {
+			err = ErrGoexit
+		}
+		return nil, fmt.Errorf("pool: the key of the task at index %d: %w", i, err)
+	}
+	return func(n int) {
+		ls.keys = append(ls.keys, keys[:n]...)
+		keys = keys[n:]
+	}, nil
+}
+
+func (ls *lanes[K, T]) next() *lane {
+	k := ls.keys[ls.first]
+	clear(ls.keys[ls.first : ls.first+1])
+	ls.first++
+	switch {
+	case ls.first == len(ls.keys):
+		ls.keys, ls.first = nil, 0
+	case ls.first > len(ls.keys)/2:
+		ls.keys, ls.first = slices.Clone(ls.keys[ls.first:]), 0
+	}
+	return ls.lane(k)
+}
+
+func (ls *lanes[K, T]) again(key any) *lane { return ls.lane(key.(K)) }
+
+func (ls *lanes[K, T]) lane(k K) *lane {
+	l := ls.busy[k]
+	if l == nil {
+		l = &lane{key: k, places: ls.places}
+		ls.busy[k] = l
+	}
+	return l
+}
+
+func (ls *lanes[K, T]) forget(l *lane) {
+	if l.taken == 0 && l.waiting.Len() == 0 {
+		delete(ls.busy, l.key.(K))
+		ls.busy = emptied(ls.busy, &ls.most)
+	}
+}

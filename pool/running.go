@@ -1,0 +1,43 @@
+package pool
+
+import (
+	"slices"
+
+	"github.com/resultpool/resultpool/store"
+)
+
+// Running returns the IDs of the tasks that run now, in their order: those that Stats counts
+// as Running, at one moment. So a task is among them until its result is stored. It does not block.
+//
+// In a pool that has joined an engine they are the tasks that run in this process.
+func (p *Pool[T, R]) Running() []store.ID {
+	if p.isZero() {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.wakeAndUnlock()
+	p.queue.Freeze()
+	defer p.queue.Thaw()
+	var ids []store.ID
+	for _, ticket := range p.queue.Running() {
+		id := p.idLocked(ticket)
+		if !p.handover.handed[id].unrun && p.offs.tasks[id] == nil && p.park.tasks[id] == nil {
+			ids = append(ids, id)
+		}
+	}
+	for id, off := range p.offs.tasks {
+		if !off.saved {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// idLocked returns the ID of a task that has not ended.
+func (p *Pool[T, R]) idLocked(ticket uint64) store.ID {
+	if p.share != nil {
+		return store.ID(p.queue.IDAt(ticket))
+	}
+	return store.ID(p.ids.ID(ticket))
+}

@@ -1,0 +1,39 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// DeleteAll deletes the Results that st holds under ids: at once if st is a [BatchDeleter],
+// and else one by one. An ID that is not held is no error. It blocks for as long as st
+// does, and may be called from any goroutine.
+//
+// When it returns nil, none of ids is held. After an error each may be or not, and
+// DeleteAll of all of them may be called again. One by one, a result that cannot be deleted
+// does not keep the others from it: the error joins those of Delete, each with its ID. It
+// ends early only when ctx is done or st returns [ErrClosed], and then says how many IDs are
+// left.
+func DeleteAll[R any](ctx context.Context, st ResultStore[R], ids []ID) error {
+	if b, ok := st.(BatchDeleter[R]); ok {
+		return b.DeleteBatch(ctx, ids)
+	}
+	var failed []error
+	for i, id := range ids {
+		if ctx.Err() != nil {
+			return errors.Join(append(failed, left(len(ids)-i, context.Cause(ctx)))...)
+		}
+		switch err := st.Delete(ctx, id); {
+		case errors.Is(err, ErrClosed):
+			return errors.Join(append(failed, left(len(ids)-i, err))...)
+		case err != nil:
+			failed = append(failed, fmt.Errorf("store: deleting result %d: %w", id, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func left(n int, err error) error {
+	return fmt.Errorf("store: %d results are left to delete: %w", n, err)
+}
