@@ -102,10 +102,10 @@ func (p *Pool[T, R]) takeLocked(h *queue.Hand[T]) (it queue.Item[T], t *parked[T
 		if p.keys == nil {
 			return it, nil, found
 		}
-		l := p.keys.next()
+		l := p.keys.Next()
 		id := store.ID(it.ID)
 		if h.IsCalledOff() && p.passLocked(h, id) {
-			p.keys.forget(l)
+			p.keys.Forget(l)
 			continue
 		}
 		t = &parked[T, R]{id: id, ticket: h.Ticket(), task: it.Task, index: -1, key: l.key}
@@ -151,7 +151,7 @@ func (p *Pool[T, R]) resumeLocked(h *queue.Hand[T], t *parked[T, R]) (queue.Item
 // admitLocked gives a task that comes again its place among those of its key. If it has to wait for that, it
 // does, and admitLocked returns false.
 func (p *Pool[T, R]) admitLocked(t *parked[T, R]) bool {
-	return p.keys == nil || p.enterLocked(t, p.keys.again(t.key))
+	return p.keys == nil || p.enterLocked(t, p.keys.Again(t.key))
 }
 
 // enterLocked gives a task a place in its lane, or has it wait there.
@@ -179,7 +179,7 @@ func (p *Pool[T, R]) leaveLaneLocked(t *parked[T, R]) {
 		return
 	}
 	l.taken--
-	p.keys.forget(l)
+	p.keys.Forget(l)
 }
 
 // again parks the task of w, whose function has returned a RetryAfter, and reports whether it has. If

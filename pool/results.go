@@ -129,7 +129,7 @@ func (p *Pool[T, R]) nextUnrun() []saver.Entry[R] {
 			break
 		}
 		if p.keys != nil {
-			p.keys.forget(p.keys.next()) // it is kept for each task in the queue
+			p.keys.Forget(p.keys.Next()) // it is kept for each task in the queue
 		}
 		id := store.ID(it.ID)
 		if p.passLocked(&p.reaper, id) {
