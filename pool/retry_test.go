@@ -168,6 +168,28 @@ func TestRetryEnds(t *testing.T) {
 		require.NoError(t, p.Stop(t.Context()))
 		assert.Equal(t, store.Result[int]{ID: id, Value: 4}, held(t, p, id))
 	})
+	bubble(t, "nested", func(t *testing.T) {
+		p := newPool(t, nil)
+		id := submit(t, p, func(context.Context) (int, error) {
+			return 4, pool.RetryAfter(time.Hour, fmt.Errorf("once more: %w", pool.RetryAfter(time.Hour, io.EOF)))
+		})
+		synctest.Wait()
+		assert.True(t, p.Cancel(id, errCause))
+		res, err := p.Result(t.Context(), id)
+		require.NoError(t, err)
+		require.ErrorIs(t, res.Err, io.EOF)
+
+		again := submit(t, p, func(ctx context.Context) (int, error) {
+			if this, _ := pool.TaskFromContext(ctx); this.Attempt > 1 {
+				return 5, nil
+			}
+			return 5, res.Err
+		})
+		synctest.Wait()
+		_, state, err := p.Peek(t.Context(), again)
+		require.NoError(t, err)
+		assert.Equal(t, pool.Ended, state, "there is no RetryAfter in a stored error")
+	})
 	bubble(t, "nil", func(t *testing.T) {
 		p := newPool(t, nil)
 		id := submit(t, p, func(context.Context) (int, error) { return 4, pool.RetryAfter(time.Hour, nil) })
