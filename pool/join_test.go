@@ -918,7 +918,7 @@ func TestJoinBareEngine(t *testing.T) {
 // What a joined pool takes over, submits and saves at once is bounded by bytes as well.
 func TestJoinBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const size, n = 1 << 20, 64
+		const size, n = 1 << 20, 32
 		eng := &measured{Memory: enginetest.NewMemory(&enginetest.MemoryOptions{MaxSize: 4 << 20})}
 		blob := string(bytes.Repeat([]byte{'x'}, size))
 		var slow atomic.Bool
