@@ -284,6 +284,8 @@ func TestJoinBadInput(t *testing.T) {
 	}
 	_, err = pool.Join(ctx, doubled, eng, &pool.Options{Queue: -1})
 	require.ErrorContains(t, err, "Queue is -1")
+	_, err = pool.Join(ctx, doubled, eng, &pool.Options{PerKey: 1})
+	require.ErrorContains(t, err, "PerKey is 1, want 0")
 	_, err = pool.Join(ctx, doubled, eng, &pool.Options{Codec: &codec.Options{Errors: map[string]error{"x": nil}}})
 	require.ErrorContains(t, err, `pool: Codec: codec: Errors["x"] is nil`)
 	_, err = pool.Join(ctx, pool.Call[int], eng, nil)

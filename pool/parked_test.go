@@ -213,6 +213,8 @@ func TestJoinCancelOfRetryIsFinal(t *testing.T) {
 			id := accepted(t, other, 7)[0]
 			synctest.Wait()
 			assert.True(t, p.Cancel(id, errCause))
+			synctest.Wait()
+			assert.Equal(t, running, p.Cancel(id, errCause), "a second time")
 			cancel(nil)
 			synctest.Wait()
 			if running {

@@ -29,7 +29,8 @@ import (
 // ran. (A pool that has joined an engine gives the task back to it instead, unless it was Cancel.)
 //
 // The pool looks for the error as errors.As does; what wraps it is not kept. A nil err becomes one
-// that says so, and of one that is or wraps a RetryAfter only the error of that is kept. It means nothing to [Map] and [MapSeq], where it is an error like others.
+// that says so, and of one that is or wraps a RetryAfter only the error of that is kept. It means nothing
+// to [Map] and [MapSeq], where it is an error like others.
 func RetryAfter(d time.Duration, err error) error {
 	if err == nil {
 		err = errNoReason
