@@ -235,7 +235,15 @@ type Stats struct {
 	// given up. Anything but 0 means trouble with the store.
 	Unsaved uint64
 
-	Workers int // how many tasks may run at once; see Resize
+	Workers  int // how many tasks may run at once; see Resize
+	Capacity int // how many may wait; see Options.Queue
+
+	// Refused is how many calls of Submit and its kin have returned ErrQueueFull.
+	Refused uint64
+
+	// Oldest is the lowest ID of the tasks that wait for a worker, for their key, or for
+	// their next attempt; 0 if none does.
+	Oldest store.ID
 
 	// Failing says since when the store or the engine has failed, and with what. Since is
 	// when the oldest of those attempts failed that have been repeated without success until
