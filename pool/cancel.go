@@ -37,10 +37,14 @@ import (
 // callOffs is the tasks that waited when Cancel called them off. All of it is guarded by Pool.mu.
 type callOffs[R any] struct {
 	tasks   map[store.ID]*callOff // those that are not saved, or not passed over
+	most    int                   // see emptied
 	next    []saver.Entry[R]      // their results, to be saved
 	unsaved int                   // how many of the tasks are not saved
 	saving  bool                  // the goroutine that saves them is there
 	ended   uint64                // tasks that have ended as not run since Cancel wanted it
+
+	notesEarly bool       // somebody loops over Finished
+	early      []store.ID // tasks that were saved before they were passed over, for those loops
 }
 
 // callOff is a task that is called off.
@@ -73,10 +77,18 @@ func (p *Pool[T, R]) Cancel(id store.ID, cause error) bool {
 		cause = context.Canceled
 	}
 	p.mu.Lock()
+	wasParked := p.park.tasks[id] != nil
 	c, done := p.cancelLocked(id, cause)
 	p.wakeAndUnlock()
+	if wasParked && p.share != nil { // it leaves room for another
+		p.share.Resumed()
+		p.share.Skipped()
+	}
 	if c != nil {
 		c.end(cause)
+	}
+	if done && p.share != nil {
+		p.share.Freed()
 	}
 	return done
 }
@@ -93,7 +105,7 @@ func (p *Pool[T, R]) cancelLocked(id store.ID, cause error) (c *taskContext[T, R
 	if t := p.park.tasks[id]; t != nil {
 		p.unparkLocked(t)
 		p.leaveLaneLocked(t)
-		res, out := p.unrunResult(t, cause)
+		res, out := p.unrunResult(t, cause, true)
 		p.callOffLocked(res, callOff{ticket: ticket, passed: true, outcome: out, ran: t.ran})
 		return nil, true
 	}
@@ -111,7 +123,8 @@ func (p *Pool[T, R]) cancelLocked(id store.ID, cause error) (c *taskContext[T, R
 		hasReturned := false
 		for w := range p.crew {
 			hasReturned = hasReturned || w.word.Load()&^used == ticket+1
-			if of := w.ctx.Load(); of != nil && of.use.Load() != unused && of.task.ID == id {
+			// One that has ended may be that of an earlier attempt.
+			if of := w.ctx.Load(); of != nil && of.use.Load() != unused && !of.ended.Load() && of.task.ID == id {
 				c = of
 			}
 		}
@@ -186,10 +199,13 @@ func (p *Pool[T, R]) settleCalledOffNow(es []saver.Entry[R]) {
 		}
 		var waiter *queue.Waiter
 		if off.passed {
-			delete(o.tasks, id)
+			p.forgetCallOffLocked(id)
 			waiter = p.queue.EndTicket(off.ticket)
 		} else {
 			waiter = p.queue.Settle(off.ticket)
+			if o.notesEarly {
+				o.early = append(o.early, id)
+			}
 		}
 		p.settleLocked(waiter, off.outcome)
 	}
@@ -206,12 +222,17 @@ func (p *Pool[T, R]) passLocked(h *queue.Hand[T], id store.ID) (passed bool) {
 	}
 	off.passed = true
 	if off.saved {
-		delete(p.offs.tasks, id)
+		p.forgetCallOffLocked(id)
 		p.queue.End(h)
 	} else {
 		h.Pass()
 	}
 	return true
+}
+
+func (p *Pool[T, R]) forgetCallOffLocked(id store.ID) {
+	delete(p.offs.tasks, id)
+	p.offs.tasks = emptied(p.offs.tasks, &p.offs.most)
 }
 
 // heed does with a task that is marked, and that w has taken and not run, what Cancel wants: it
@@ -223,7 +244,7 @@ func (p *Pool[T, R]) heed(w *worker[T, R]) (passed bool) {
 	switch {
 	case cause == nil:
 	case w.parked != nil && w.parked.attempts > 0:
-		w.res, w.outcome = p.unrunResult(w.parked, cause)
+		w.res, w.outcome = p.unrunResult(w.parked, cause, true)
 	default:
 		w.res.Err, w.outcome = notRunBecause(cause), notRun
 		p.offs.ended++
@@ -238,7 +259,7 @@ func (p *Pool[T, R]) heed(w *worker[T, R]) (passed bool) {
 // leaveUnrun gives the task that w has taken, in a pool that was cancelled, its result.
 func (p *Pool[T, R]) leaveUnrun(w *worker[T, R], cause error) {
 	if w.parked != nil {
-		w.res, w.outcome = p.unrunResult(w.parked, cause)
+		w.res, w.outcome = p.unrunResult(w.parked, cause, false)
 		return
 	}
 	w.res.Err, w.outcome = p.notRunError(cause), notRun

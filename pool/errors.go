@@ -120,7 +120,7 @@ func (e *UnsavedError[R]) Error() string {
 func (e *UnsavedError[R]) Unwrap() error { return e.Err }
 
 // Is reports whether target is [ErrUnsaved].
-func (e *UnsavedError[R]) Is(target error) bool { return target == ErrUnsaved } //nolint:errorlint // that one itself
+func (e *UnsavedError[R]) Is(target error) bool { return target == ErrUnsaved }
 
 // IDs returns the IDs of the results, in their order, in a slice that is the caller's.
 func (e *UnsavedError[R]) IDs() []store.ID {

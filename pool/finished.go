@@ -20,6 +20,10 @@ import (
 // while a loop sleeps; and a loop that falls behind remembers a ticket and not what has ended since. All loops
 // of a pool share one Ended, and each result goes to the one that takes its ID.
 //
+// A task that waited, and that Cancel has called off, ends for the queue in its turn, which may be long after its
+// result is stored: the IDs of those are noted while there is a loop (callOffs.early), and their tickets are not
+// taken for others when their turn has come.
+//
 // What was stored before the first loop is listed once, by the store's All: a look at each ID that was ever
 // given out would be endless in an old pool. When the last loop has left, all of this is forgotten. A later
 // loop lists again: what was yielded is deleted by then, so what it finds was not.
@@ -36,9 +40,10 @@ type finished struct {
 	loops    int
 	listed   bool
 	ended    queue.Ended
-	ready    []store.ID      // of tasks that have ended, to be taken next
-	tickets  []uint64        // of tasks that have ended, while mu is held
-	sleepers []chan struct{} // of loops that have found nothing; each is told once, and has room for one
+	ready    []store.ID            // of tasks that have ended, to be taken next
+	tickets  []uint64              // of tasks that have ended, while mu is held
+	early    map[store.ID]struct{} // that were in ready before their turn, and were not seen to have ended
+	sleepers []chan struct{}       // of loops that have found nothing; each is told once, and has room for one
 }
 
 // maxUndeleted is how many results a loop has gone through and not deleted, at most.
@@ -65,8 +70,8 @@ const maxUndeleted = 1024
 // a store has of other pools and of earlier runs is left alone: All of the store yields it.
 //
 // A pair with an error and ID 0 is the last: ctx is done, the store has failed, also in deleting, or,
-// as [ErrInTask], the loop is inside a task of the same pool. A loop that begins later goes on where this one
-// has ended, and shows again what could not be deleted. The results that a loop has gone through are deleted
+// as [ErrInTask], the loop is inside a task of the same pool. Another loop goes on where this one has ended, and
+// shows again what could not be deleted. The results that a loop has gone through are deleted
 // also if ctx is done, for which the store has five seconds then.
 //
 // The loop blocks while no task ends, until ctx is done. A pool over which nobody loops does nothing for it.
@@ -99,7 +104,8 @@ type finishing[T, R any] struct {
 	ctx   context.Context
 	yield func(store.Result[R], error) bool
 	hand  store.ID   // whose result was taken, and is not gone through or passed over; 0: none
-	gone  []store.ID // whose results the body has gone through, and that are not deleted
+	gone  []store.ID // whose results the body has gone through, and that are to be deleted
+	kept  []store.ID // whose results could not be deleted; then the loop is over
 }
 
 // pass yields the result at hand, or why it cannot be had. It returns false if the loop is over.
@@ -154,11 +160,23 @@ func (l *finishing[T, R]) flush() error {
 	if len(l.gone) == 0 {
 		return nil
 	}
-	gone := l.gone
-	l.gone = l.gone[:0] // also if the store panics
+	l.kept = append(l.kept, l.gone...) // also if the store panics
+	l.gone = l.gone[:0]
 	ctx, cancel := lingering(l.ctx)
 	defer cancel()
-	return store.DeleteAll(ctx, l.pool.saver.Store(), gone)
+	err := store.DeleteAll(ctx, l.pool.saver.Store(), l.kept)
+	if err == nil {
+		l.kept = l.kept[:0]
+	}
+	return err
+}
+
+// left returns the IDs that a loop which is over leaves to another one.
+func (l *finishing[T, R]) left() []store.ID {
+	if l.hand != 0 {
+		return append(l.kept, l.hand)
+	}
+	return l.kept
 }
 
 // linger is how long a delete may go on after the end of a loop's context.
@@ -176,8 +194,7 @@ func lingering(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // runFinished is a loop over a pool of New.
 func (p *Pool[T, R]) runFinished(l *finishing[T, R]) {
-	f := &p.finished
-	f.enter()
+	p.enterFinished()
 	defer func() { // also after a panic or a Goexit in the body
 		defer p.leaveFinished(l)
 		_ = l.flush() // after a break or a panic nobody can be told
@@ -223,21 +240,32 @@ func (p *Pool[T, R]) hasEnded() bool {
 	}
 }
 
-func (f *finished) enter() {
+func (p *Pool[T, R]) enterFinished() {
+	f := &p.finished
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.loops++
+	p.setEarlyNoted(true)
 }
 
-// leaveFinished ends a loop. What it has at hand is for another one.
+// setEarlyNoted has the tasks noted whose results are stored before their turn, or not any more. finished.mu is
+// held.
+func (p *Pool[T, R]) setEarlyNoted(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.offs.notesEarly = on; !on {
+		p.offs.early = nil
+	}
+}
+
+// leaveFinished ends a loop. What it leaves is for another one.
 func (p *Pool[T, R]) leaveFinished(l *finishing[T, R]) {
 	f := &p.finished
 	f.mu.Lock()
-	if l.hand != 0 {
-		f.ready = slices.Insert(f.ready, 0, l.hand)
-	}
+	f.ready = slices.Insert(f.ready, 0, l.left()...)
 	if f.loops--; f.loops == 0 {
-		f.listed, f.ended, f.ready, f.tickets = false, queue.Ended{}, nil, nil
+		f.listed, f.ended, f.ready, f.tickets, f.early = false, queue.Ended{}, nil, nil, nil
+		p.setEarlyNoted(false)
 	}
 	f.mu.Unlock()
 	p.wakeFinished() // this loop may have been told of what others are to take
@@ -275,11 +303,16 @@ func (p *Pool[T, R]) listFinished(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	f.early = make(map[store.ID]struct{})
 	ids = slices.DeleteFunc(ids, func(id store.ID) bool {
+		if off := p.offs.tasks[id]; off != nil && off.saved {
+			f.early[id] = struct{}{}
+			return false
+		}
 		ticket, ok := p.ids.Past(uint64(id))
 		return !ok || !f.ended.Sees(ticket)
 	})
-	p.mu.Unlock()
 	f.ready, f.listed = ids, true
 	return nil
 }
@@ -315,14 +348,23 @@ func (p *Pool[T, R]) takeFinished(sleeper chan struct{}) (id store.ID, ok bool) 
 func (p *Pool[T, R]) lookFinished() {
 	f := &p.finished
 	f.tickets = p.queue.See(&f.ended, f.tickets[:0], maxUndeleted)
-	if len(f.tickets) == 0 {
-		return
-	}
 	f.ready = f.ready[:0]
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for _, id := range p.offs.early {
+		if _, is := f.early[id]; !is {
+			f.early[id] = struct{}{}
+			f.ready = append(f.ready, id)
+		}
+	}
+	p.offs.early = p.offs.early[:0]
 	for _, ticket := range f.tickets {
-		f.ready = append(f.ready, store.ID(p.ids.ID(ticket)))
+		id := store.ID(p.ids.ID(ticket))
+		if _, was := f.early[id]; was {
+			delete(f.early, id)
+			continue
+		}
+		f.ready = append(f.ready, id)
 	}
 }
 

@@ -27,10 +27,11 @@ func (j *joint[T, R]) Finished(l *finishing[T, R]) {
 	var found []remote.Fetched // results beyond that at hand
 	defer func() {             // also after a panic or a Goexit in the body
 		defer func() {
-			if l.hand != 0 {
-				found = append([]remote.Fetched{{ID: uint64(l.hand)}}, found...)
+			ids := l.left()
+			for _, r := range found {
+				ids = append(ids, store.ID(r.ID))
 			}
-			s.leave(found)
+			s.leave(ids)
 		}()
 		_ = l.flush() // after a break or a panic nobody can be told
 	}()
@@ -131,11 +132,11 @@ func (s *submitted) startIfLookedLocked() {
 	}
 }
 
-// leave ends a loop. What it has found and not yielded is for another one.
-func (s *submitted) leave(found []remote.Fetched) {
-	ids := make([]uint64, len(found))
-	for i, r := range found {
-		ids[i] = r.ID
+// leave ends a loop. What it leaves is for another one.
+func (s *submitted) leave(left []store.ID) {
+	ids := make([]uint64, len(left))
+	for i, id := range left {
+		ids[i] = uint64(id)
 	}
 	s.tasks.Return(ids...)
 	s.mu.Lock()

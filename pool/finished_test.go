@@ -129,6 +129,50 @@ func TestFinishedAfterCancel(t *testing.T) {
 	})
 }
 
+// What Cancel has called off is yielded when its result is stored, and not when its turn has come, which may be never:
+// once, whether it was called off before the loop or during it.
+func TestFinishedBeforeItsTurn(t *testing.T) {
+	bubble(t, "busy", func(t *testing.T) {
+		p, gate, running, queued, queued2 := busyPool(t)
+		assert.True(t, p.Cancel(queued2, errCause))
+		synctest.Wait()
+		l := listen(p.Finished(t.Context()), 0)
+		want := []store.ID{queued2}
+		assert.Equal(t, want, l.ids(t))
+		assert.True(t, p.Cancel(queued, errCause))
+		want = append(want, queued)
+		require.Equal(t, want, l.ids(t))
+		assert.ErrorIs(t, l.pairs[1].res.Err, pool.ErrNotRun)
+		assert.Equal(t, 0, holds(t, p))
+		close(gate)
+		want = append(want, running, submit(t, p, value(4)))
+		assert.Equal(t, want, l.ids(t))
+		require.NoError(t, p.Stop(t.Context()))
+		assert.NoError(t, l.returns(t))
+		assert.Equal(t, want, l.ids(t))
+	})
+	bubble(t, "without workers", func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 1})
+		gate := make(chan struct{})
+		running := submit(t, p, gated(gate, 1))
+		ids := []store.ID{submit(t, p, value(2)), submit(t, p, value(3)), submit(t, p, value(4))}
+		require.NoError(t, p.Resize(0))
+		close(gate)
+		l := listen(p.Finished(t.Context()), 0)
+		assert.Equal(t, []store.ID{running}, l.ids(t))
+		for _, id := range ids {
+			assert.True(t, p.Cancel(id, errCause))
+		}
+		assert.Len(t, l.ids(t), 4)
+		require.NoError(t, p.Wait(t.Context()))
+		require.NoError(t, p.Resize(1))
+		last := submit(t, p, value(5))
+		require.NoError(t, p.Stop(t.Context()))
+		require.NoError(t, l.returns(t))
+		assert.Equal(t, []store.ID{last}, l.ids(t)[4:])
+	})
+}
+
 // After a break, a panic or the end of ctx, what the body has gone through is deleted, and the result at hand is
 // there for the next loop.
 func TestFinishedIsLeft(t *testing.T) {
@@ -328,6 +372,20 @@ func TestFinishedErrors(t *testing.T) {
 		assert.Zero(t, last.res)
 		assert.Equal(t, []store.ID{1}, listen(p.Finished(t.Context()), 0).ids(t), "again")
 	})
+	bubble(t, "Delete, beside another loop", func(t *testing.T) {
+		st := &deletes{ResultStore: newTestStore(nil), fault: script(storetest.Fail(errDown))}
+		p := newPool(t, nil, st)
+		a, b := listen(p.Finished(t.Context()), 0), listen(p.Finished(t.Context()), 0)
+		synctest.Wait()
+		submit(t, p, value(1))
+		synctest.Wait()
+		if len(a.pairs) < len(b.pairs) {
+			a, b = b, a
+		}
+		assert.ErrorIs(t, a.last(t).err, errDown)
+		assert.Equal(t, []store.ID{1}, b.ids(t), "again")
+		assert.Equal(t, 0, holds(t, p))
+	})
 	bubble(t, "a Delete that hangs", func(t *testing.T) {
 		st := &deletes{ResultStore: newTestStore(nil), fault: func(ctx context.Context, _ []store.ID, _ func(context.Context) error) error {
 			<-ctx.Done()
@@ -436,6 +494,44 @@ func TestFinishedRacesTasks(t *testing.T) {
 	}
 }
 
+// However Cancel races with the loops and the turns of tasks, each result is gone through once.
+func TestFinishedRacesCancel(t *testing.T) {
+	for range 20 {
+		p := newPool(t, &pool.Options{Workers: 2, Queue: 1000})
+		var mu sync.Mutex
+		seen := make(map[store.ID]int)
+		var loops sync.WaitGroup
+		loop := func() {
+			for res, err := range p.Finished(t.Context()) {
+				assert.NoError(t, err)
+				mu.Lock()
+				seen[res.ID]++
+				mu.Unlock()
+			}
+		}
+		var ids []store.ID
+		for i := range 600 {
+			if i%200 == 50 {
+				loops.Go(loop)
+			}
+			id := submit(t, p, func(context.Context) (int, error) {
+				time.Sleep(time.Duration(rand.IntN(20)) * time.Microsecond)
+				return i, nil
+			})
+			if ids = append(ids, id); i%2 == 0 {
+				p.Cancel(ids[rand.IntN(len(ids))], errCause)
+			}
+		}
+		require.NoError(t, p.Stop(t.Context()))
+		loops.Wait()
+		assert.Len(t, seen, len(ids))
+		for id, n := range seen {
+			require.Equal(t, 1, n, "of result %d", id)
+		}
+		assert.Zero(t, holds(t, p))
+	}
+}
+
 // In a joined pool Finished has the results of the tasks that this pool has submitted, whoever has run them, and
 // ends when these have ended.
 func TestJoinFinished(t *testing.T) {
@@ -459,16 +555,16 @@ func TestJoinFinished(t *testing.T) {
 		assert.Equal(t, len(others), stored(), "deleted")
 		in := []int{}
 		for range 100 {
-			in = append(in, 3600)
+			in = append(in, 300)
 		}
 		in = append(in, 30, 20, 10)
 		more := accepted(t, p, in...)
-		time.Sleep(30 * time.Minute)
+		time.Sleep(2 * time.Minute)
 		want := append(ids, more[102], more[101], more[100])
 		assert.Equal(t, want, l.ids(t), "behind 100 tasks that take long")
 
 		breaks := listen(p.Finished(t.Context()), 1)
-		time.Sleep(time.Hour)
+		time.Sleep(5 * time.Minute)
 		require.NoError(t, breaks.returns(t))
 		got := l.ids(t)
 		assert.Len(t, got, 106, "also the one that the other loop had at hand")
@@ -476,7 +572,7 @@ func TestJoinFinished(t *testing.T) {
 		assert.Equal(t, append(ids, more...), got)
 		assert.Equal(t, len(others), stored())
 
-		last := accepted(t, p, 3600, 3600)
+		last := accepted(t, p, 300, 300)
 		cancel(errCause)
 		<-p.Done()
 		l.waits(t)
@@ -516,5 +612,7 @@ func TestJoinFinishedIsLeft(t *testing.T) {
 		last := l.last(t)
 		assert.ErrorIs(t, last.err, errDown)
 		assert.Len(t, l.pairs, 131+1)
+		deleting.Store(false)
+		assert.Equal(t, ids[69:], listen(p.Finished(t.Context()), 0).ids(t), "again")
 	})
 }

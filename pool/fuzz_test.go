@@ -23,19 +23,32 @@ import (
 // right kind, the numbers add up at each step, no worker sleeps while a task waits,
 // everything that waits returns, and the pool ends. (synctest finds it if not.)
 //
-// The first two bytes are the workers and the queue, whether the store takes batches, and
-// whether each step is waited for. Each byte after that is one thing that a user, a task or a store may do.
+// The first two bytes are the workers, the queue and how many tasks of one key may run at once, if there are keys,
+// whether the store takes batches, whether each step is waited for, and of which of two lists the steps are: the first one
+// is that of old inputs. Each byte after that is one thing that a user, a task or a store may do.
 func FuzzPool(f *testing.F) {
 	f.Add([]byte{1, 3, 0x00, 0x01, 0x02, 0x03, 0x14, 0x24, 0x44, 0x18, 0x09, 0x0e})
+	f.Add([]byte{2, 0x43, 0x80, 0x90, 0xa0, 0xb0, 0xc0, 0xd0, 0xe0, 0xf0, 0x81, 0x82, 0x83, 0x94, 0x95, 0x86, 0x17, 0x8b, 0x1b, 0x91})
+	f.Add([]byte{3, 0x66, 0x87, 0xf7, 0x82, 0x03, 0xa1, 0x93, 0x84, 0xa5, 0xb0, 0xb1, 0xd2, 0x08, 0x3b, 0x86, 0x0f})
 	f.Add([]byte{2, 0x81, 0x77, 0x36, 0x1c, 0x00, 0x6b, 0x0a, 0x2c, 0x4c, 0x0f})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) < 2 || len(data) > 120 {
 			return
 		}
 		synctest.Test(t, func(t *testing.T) {
-			l := newLife(t, dense.New[int](), int(data[0]&7)+1, int(data[1]&15)+1, data[0]&0x40 != 0)
+			l := newLife(t, dense.New[int](), data[0]&0x40 != 0, &pool.Options{
+				Workers: int(data[0]&7) + 1, Queue: int(data[1]&15) + 1, PerKey: int(data[1] >> 4 & 3)})
 			for _, b := range data[2:] {
-				l.step(int(b&15), int(b>>4))
+				l.still = data[1]&0x80 == 0
+				switch what, arg := int(b&15), int(b>>4); {
+				case data[1]&0x40 == 0:
+					l.step(what, arg)
+				case arg < 8:
+					l.step(what, 2*arg)
+				default:
+					l.step(16+what%8, arg%8+what&8)
+				}
+				l.still = false
 				if data[1]&0x80 == 0 {
 					synctest.Wait()
 					l.check()
@@ -55,6 +68,7 @@ type life struct {
 	unit  time.Duration  // of the time that users have
 	mode  atomic.Int64   // of the store
 	room  int            // of the queue
+	still bool           // all others wait for something, when a step begins
 }
 
 const (
@@ -65,8 +79,8 @@ const (
 	storeModes
 )
 
-func newLife(t *testing.T, st store.ResultStore[int], workers, room int, batch bool) *life {
-	l := &life{t: t, room: room, unit: 50 * time.Millisecond}
+func newLife(t *testing.T, st store.ResultStore[int], batch bool, opts *pool.Options) *life {
+	l := &life{t: t, room: opts.Queue, unit: 50 * time.Millisecond}
 	l.apart = l.users.Go
 	l.put = func(ctx context.Context, _ []store.ID, do func(context.Context) error) error {
 		switch l.mode.Load() {
@@ -81,7 +95,7 @@ func newLife(t *testing.T, st store.ResultStore[int], workers, room int, batch b
 		}
 		return do(ctx)
 	}
-	l.open(t, st, batch, &pool.Options{Workers: workers, Queue: room})
+	l.open(t, st, batch, opts)
 	return l
 }
 
@@ -154,8 +168,40 @@ func (l *life) step(what, arg int) {
 		} else if _, err := l.p.Results(ctx); err != nil {
 			l.fault("Results: %v", err)
 		}
+	case 16:
+		l.apart(func() { _ = l.submit(ctx, l.repeatedly(arg)) })
+	case 17:
+		l.callOff(l.recent(arg), l.still)
+	case 18:
+		l.peek(l.recent(arg), l.still)
+	case 19:
+		l.limited(20*arg, func(ctx context.Context) { l.result(ctx, l.recent(arg)) })
+	case 20:
+		l.limited(20*arg, func(ctx context.Context) {
+			l.getAll(ctx, []store.ID{l.recent(arg), l.recent(arg / 2), l.recent(arg), l.recent(1)}, 1+arg)
+		})
+	case 21:
+		l.limited(5*arg, func(ctx context.Context) { l.finish(ctx, arg) })
+	case 22:
+		l.listRunning()
+		l.callOff(l.recent(0), l.still)
+	case 23:
+		l.limited(1+arg, func(ctx context.Context) {
+			_ = l.submitAll(ctx, []deed{l.deed(succeeds), l.repeatedly(arg), l.deed(quits), l.repeatedly(arg + 1), l.deed(obeys)})
+		})
 	}
 }
+
+// repeatedly returns a deed that asks to be run again.
+func (l *life) repeatedly(arg int) deed {
+	d := l.deed(behaviour(arg) % behaviours)
+	d.again = 1 + arg%3
+	d.pause = time.Duration(arg%4) * 3 * l.unit
+	return d
+}
+
+// recent returns the ID of a task, if there are so many.
+func (l *life) recent(back int) store.ID { return store.ID(max(1, int(l.next.Load())-back)) }
 
 func (l *life) resize(n int) {
 	if n == 0 {
@@ -197,8 +243,13 @@ func (l *life) check() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	checkStats(l.t, s)
-	if s.Queued > 0 && s.Running < uint64(s.Workers) && !l.cancelled.Load() {
-		l.t.Errorf("%d tasks wait, and of %d workers %d are busy", s.Queued, s.Workers, s.Running)
+	if l.perKey > 0 && l.batches.Load() > 0 {
+		// Which tasks are there is not known.
+	} else if held := l.heldBackLocked(); s.Queued > held && s.Running < uint64(s.Workers) && !l.cancelled.Load() {
+		l.t.Errorf("%d tasks wait, %d of them not for a worker, and of %d workers %d are busy", s.Queued, held, s.Workers, s.Running)
+	}
+	if n := len(l.p.Running()); uint64(n) != s.Running {
+		l.t.Errorf("Running has %d tasks, %+v", n, s)
 	}
 	if l.batches.Load() == 0 && l.singles.Load() > 0 && s.Queued < uint64(l.room) && s.Workers > 0 {
 		l.t.Errorf("%d submitters wait while there is room: %+v", l.singles.Load(), s)
@@ -242,6 +293,9 @@ func (l *life) end(how int) {
 	<-l.p.Done()
 	l.users.Wait()
 	checkStats(l.t, l.p.Stats())
+	kept, err := store.Snapshot(context.Background(), l.inner)
+	assert.NoError(l.t, err)
+	assert.Equal(l.t, len(kept), l.finish(context.Background(), len(kept)), "what is left is yielded")
 	assert.NoError(l.t, l.settle())
 }
 
@@ -259,11 +313,12 @@ func TestNoLostWakeUp(t *testing.T) {
 		seed := rand.Uint64()
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 0))
-			l := newLife(t, dense.New[int](), 1+rng.IntN(6), 1+rng.IntN(12), false)
+			l := newLife(t, dense.New[int](), false, &pool.Options{
+				Workers: 1 + rng.IntN(6), Queue: 1 + rng.IntN(12), PerKey: max(0, rng.IntN(6)-3)})
 			l.unit = 300 * time.Microsecond
 			for range 20 {
 				for range 1 + rng.IntN(6) {
-					l.step([]int{2, 3, 4, 5, 5, 5, 6, 7, 7, 8, 8, 8, 8, 9}[rng.IntN(14)], rng.IntN(8))
+					l.step([]int{2, 3, 4, 5, 5, 5, 6, 7, 7, 8, 8, 8, 8, 9, 16, 16, 17, 22, 23}[rng.IntN(19)], rng.IntN(8))
 					if rng.IntN(3) == 0 {
 						runtime.Gosched()
 					}

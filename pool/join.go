@@ -107,6 +107,7 @@ type remoteQueue[T, R any] interface {
 	Resized()
 	Skipped()
 	Resumed()
+	Freed()
 	Failed(err error)
 }
 
@@ -159,8 +160,8 @@ func (j *joint[T, R]) Run(ctx context.Context, id uint64) (v R, err error) {
 	if errors.Is(err, ErrPoisoned) {
 		j.pool.log(slog.LevelError, "a task is poisoned: processes die at it", slog.Uint64("task", id), slog.String("error", text.Of(err)))
 	}
-	// What comes again has not killed its process either.
-	defer func() { start.End(remote.IsHandBack(err) || retryOf(err) != nil) }()
+	isRetry := false // what comes again has not killed its process either
+	defer func() { start.End(isRetry || remote.IsHandBack(err)) }()
 	if err != nil {
 		return v, err
 	}
@@ -169,6 +170,7 @@ func (j *joint[T, R]) Run(ctx context.Context, id uint64) (v R, err error) {
 		return v, err
 	}
 	v, err = j.pool.fn(ctx, in)
+	isRetry = retryOf(err) != nil
 	if err != nil && j.isInterrupted(ctx, err) {
 		var none R
 		return none, &remote.HandBack{Cause: err}
@@ -245,6 +247,9 @@ func (j *joint[T, R]) Skipped() { j.share.Skip() }
 // Resumed follows a task that was parked and is taken again.
 func (j *joint[T, R]) Resumed() { j.share.Reenter() }
 
+// Freed follows a Cancel: there may be room for another task.
+func (j *joint[T, R]) Freed() { j.share.Freed() }
+
 // Failed follows a final failure.
 func (j *joint[T, R]) Failed(err error) { j.share.Close(closedBecause(err)) }
 
@@ -265,15 +270,17 @@ func (j *joint[T, R]) Refusal() error {
 	return j.pool.refusalLocked(nil)
 }
 
-// Workers returns how many tasks may run at once, and how many more may wait for that.
+// Workers returns how many tasks may run at once, and how many more may wait for that: those that are parked
+// take up room.
 func (j *joint[T, R]) Workers() (workers, queue int) {
 	j.pool.mu.Lock()
 	defer j.pool.mu.Unlock()
-	return j.pool.target, j.pool.queue.Cap()
+	return j.pool.target, max(0, j.pool.queue.Cap()-len(j.pool.park.tasks))
 }
 
 // Enqueue puts tasks into the queue. There is room, since nobody else adds to it, unless the
-// engine has sent more than it was asked for.
+// engine has sent more than it was asked for, or tasks were parked meanwhile. These may stay for hours, so
+// what they leave no room for is given back.
 func (j *joint[T, R]) Enqueue(ids []uint64) (n int) {
 	p := j.pool
 	var none [1]T
@@ -284,7 +291,7 @@ func (j *joint[T, R]) Enqueue(ids []uint64) (n int) {
 			return n
 		}
 		p.queue.ShutTail(true)
-		full := p.fullLocked()
+		full, isParking := p.fullLocked(), len(p.park.tasks) > 0
 		for ; n < len(ids); n++ {
 			ticket := p.queue.Pushed()
 			r := queue.Range{First: ticket, Offset: ids[n] - ticket, End: ticket + 1}
@@ -293,10 +300,13 @@ func (j *joint[T, R]) Enqueue(ids []uint64) (n int) {
 			}
 		}
 		p.wakeAndUnlock()
-		if full && n < len(ids) {
-			backoff.Sleep(p.intake, backoff.First) // which does not change in a joined pool
-		} else {
+		switch {
+		case !full || n == len(ids):
 			runtime.Gosched()
+		case isParking:
+			return n
+		default:
+			backoff.Sleep(p.intake, backoff.First) // which does not change in a joined pool
 		}
 	}
 	return n

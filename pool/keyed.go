@@ -53,16 +53,16 @@ func NewKeyed[K comparable, T, R any](ctx context.Context, fn func(context.Conte
 	return newLocal(ctx, fn, &lanes[K, T]{key: key, places: perKey, busy: make(map[K]*lane)}, st, &o)
 }
 
-// A keyring is what a pool of NewKeyed knows of its keys. All but read is called with Pool.mu held.
+// A keyring is what a pool of NewKeyed knows of its keys. All but Read is called with Pool.mu held.
 type keyring[T any] interface {
-	// read returns a function that is to be told when the next n of in are in the queue.
-	read(in []T) (pushed func(n int), err error)
-	// next returns the lane of the next task that is taken out of the queue.
-	next() *lane
-	// again returns the lane of a task with that key.
-	again(key any) *lane
-	// forget forgets a lane if it is empty.
-	forget(l *lane)
+	// Read returns a function that is to be told when the next n of in are in the queue.
+	Read(in []T) (pushed func(n int), err error)
+	// Next returns the lane of the next task that is taken out of the queue.
+	Next() *lane
+	// Again returns the lane of a task with that key.
+	Again(key any) *lane
+	// Forget forgets a lane if it is empty.
+	Forget(l *lane)
 }
 
 // A lane is the tasks of one key. Nobody waits in it while a place is free.
@@ -79,11 +79,13 @@ type lanes[K comparable, T any] struct {
 	key    func(T) K
 	places int
 	busy   map[K]*lane
+	most   int // see emptied
 	keys   []K // of the tasks in the queue, from first on
 	first  int
 }
 
-func (ls *lanes[K, T]) read(in []T) (pushed func(n int), err error) {
+// Read is keyring's.
+func (ls *lanes[K, T]) Read(in []T) (pushed func(n int), err error) {
 	keys := make([]K, len(in))
 	i := 0
 	err = guard.Apart(func() error {
@@ -107,7 +109,8 @@ func (ls *lanes[K, T]) read(in []T) (pushed func(n int), err error) {
 	}, nil
 }
 
-func (ls *lanes[K, T]) next() *lane {
+// Next is keyring's.
+func (ls *lanes[K, T]) Next() *lane {
 	k := ls.keys[ls.first]
 	clear(ls.keys[ls.first : ls.first+1])
 	ls.first++
@@ -120,7 +123,8 @@ func (ls *lanes[K, T]) next() *lane {
 	return ls.lane(k)
 }
 
-func (ls *lanes[K, T]) again(key any) *lane { return ls.lane(key.(K)) }
+// Again is keyring's.
+func (ls *lanes[K, T]) Again(key any) *lane { return ls.lane(key.(K)) }
 
 func (ls *lanes[K, T]) lane(k K) *lane {
 	l := ls.busy[k]
@@ -131,8 +135,10 @@ func (ls *lanes[K, T]) lane(k K) *lane {
 	return l
 }
 
-func (ls *lanes[K, T]) forget(l *lane) {
+// Forget is keyring's.
+func (ls *lanes[K, T]) Forget(l *lane) {
 	if l.taken == 0 && l.waiting.Len() == 0 {
 		delete(ls.busy, l.key.(K))
+		ls.busy = emptied(ls.busy, &ls.most)
 	}
 }

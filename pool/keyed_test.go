@@ -289,7 +289,7 @@ func TestKeyedBadInput(t *testing.T) {
 		"panic":      {func() any { panic("boom") }, "boom"},
 		"Goexit":     {func() any { runtime.Goexit(); return 0 }, pool.ErrGoexit.Error()},
 		"inside":     {[1]any{math.NaN()}, "NaN"},
-		"panic(nil)": {func() any { panic(nil) }, "panic"}, //nolint:govet // that is the point
+		"panic(nil)": {func() any { panic(nil) }, "panic"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := p.Submit(t.Context(), c.in)

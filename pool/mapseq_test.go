@@ -115,7 +115,7 @@ func TestMapSeqIsLeft(t *testing.T) {
 			}
 		},
 		"panic in the input": func(seq iter.Seq2[int, error]) {
-			for range seq { //nolint:revive // all of it
+			for range seq {
 			}
 		},
 	} {

@@ -15,8 +15,8 @@ import (
 //
 //	in         until                                          is put there by        and taken out by
 //	a lane     one of its key has ended, whose place it gets  takeLocked, admit      leaveLaneLocked
-//	later      its time has come                              parkLocked             runClock
-//	behind     those are claimed that wait before it          parkLocked             nextReadyLocked
+//	later      its time has come                              again                  runClock
+//	behind     those have begun that wait before it           again                  nextReadyLocked
 //	ready      a worker takes it                              leaveLaneLocked,       nextReadyLocked
 //	                                                          runClock
 //
@@ -28,6 +28,7 @@ import (
 // it was: the worker that takes it resumes its place in its old claim.
 type parking[T, R any] struct {
 	tasks  map[store.ID]*parked[T, R] // all of them
+	most   int                        // see emptied
 	ready  list.List
 	behind list.List
 	later  dues[T, R]
@@ -49,7 +50,7 @@ type parked[T, R any] struct {
 
 	due    time.Time
 	index  int           // in later
-	behind uint64        // how many tasks have to be claimed before it
+	behind uint64        // it waits until all tasks with lower tickets have begun; not only until they are claimed, since some may be in its worker's own claim
 	line   *list.List    // ready, behind or a lane's line, in which it waits; nil: in later
 	place  *list.Element // there
 }
@@ -84,6 +85,7 @@ func (p *Pool[T, R]) unlineLocked(t *parked[T, R]) {
 func (p *Pool[T, R]) unparkLocked(t *parked[T, R]) {
 	p.unlineLocked(t)
 	delete(p.park.tasks, t.id)
+	p.park.tasks = emptied(p.park.tasks, &p.park.most)
 	p.queue.AddRoom(1)
 }
 
@@ -102,10 +104,10 @@ func (p *Pool[T, R]) takeLocked(h *queue.Hand[T]) (it queue.Item[T], t *parked[T
 		if p.keys == nil {
 			return it, nil, found
 		}
-		l := p.keys.next()
+		l := p.keys.Next()
 		id := store.ID(it.ID)
 		if h.IsCalledOff() && p.passLocked(h, id) {
-			p.keys.forget(l)
+			p.keys.Forget(l)
 			continue
 		}
 		t = &parked[T, R]{id: id, ticket: h.Ticket(), task: it.Task, since: it.Since, index: -1, key: l.key}
@@ -117,7 +119,7 @@ func (p *Pool[T, R]) takeLocked(h *queue.Hand[T]) (it queue.Item[T], t *parked[T
 }
 
 // nextReadyLocked takes the first task that is ready out of the parking, or nil. One that is behind others
-// is so when they are claimed, or, if the queue is empty, anyway.
+// is so when they have begun, or, if the queue is empty, anyway.
 func (p *Pool[T, R]) nextReadyLocked(isEmpty bool) *parked[T, R] {
 	for _, line := range []*list.List{&p.park.ready, &p.park.behind} {
 		first := line.Front()
@@ -126,7 +128,7 @@ func (p *Pool[T, R]) nextReadyLocked(isEmpty bool) *parked[T, R] {
 		}
 		t := first.Value.(*parked[T, R])
 		if line == &p.park.behind {
-			if !isEmpty && p.queue.Claimed() < t.behind {
+			if !isEmpty && !p.queue.HasBegunBelow(t.behind) {
 				continue
 			}
 			if !p.admitLocked(t) {
@@ -151,7 +153,7 @@ func (p *Pool[T, R]) resumeLocked(h *queue.Hand[T], t *parked[T, R]) (queue.Item
 // admitLocked gives a task that comes again its place among those of its key. If it has to wait for that, it
 // does, and admitLocked returns false.
 func (p *Pool[T, R]) admitLocked(t *parked[T, R]) bool {
-	return p.keys == nil || p.enterLocked(t, p.keys.again(t.key))
+	return p.keys == nil || p.enterLocked(t, p.keys.Again(t.key))
 }
 
 // enterLocked gives a task a place in its lane, or has it wait there.
@@ -179,27 +181,24 @@ func (p *Pool[T, R]) leaveLaneLocked(t *parked[T, R]) {
 		return
 	}
 	l.taken--
-	p.keys.forget(l)
+	p.keys.Forget(l)
 }
 
-// again parks the task of w if its function has returned a RetryAfter, and reports whether it has. If
+// again parks the task of w, whose function has returned a RetryAfter, and reports whether it has. If
 // the task is not to run again, its result says why.
 //
 // Whether the pool ends, or Cancel ends the task, is looked for after leave: a Cancel that comes later finds
 // that the function has returned, or finds the task parked.
 func (p *Pool[T, R]) again(w *worker[T, R], task T) bool {
-	retry := retryOf(w.res.Err)
-	if retry == nil {
-		return false
-	}
-	w.res.Err = retry.err
+	retry := w.retry
+	w.retry, w.res.Err = nil, retry.err
 	p.leave(w, 0)
 	p.lockHeedingCancel()
 	defer p.wakeAndUnlock()
-	if why := p.noRetryLocked(w.id); why != nil {
+	if isCancel, why := p.noRetryLocked(w.id); why != nil {
 		w.returned = w.hand.Ticket() + 1
 		w.word.Or(w.returned)
-		w.res.Value, w.res.Err, w.outcome = p.endedBy(w.res, why)
+		w.res, w.outcome = p.endedBy(w.res, why, isCancel)
 		return false
 	}
 	t := w.parked
@@ -235,39 +234,39 @@ func (p *Pool[T, R]) again(w *worker[T, R], task T) bool {
 	return true
 }
 
-// noRetryLocked returns why a task is not to run again, or nil. It is asked once, when the function has returned.
-func (p *Pool[T, R]) noRetryLocked(id store.ID) error {
-	why := p.cancels[id]
+// noRetryLocked returns why a task is not to run again, or nil, and whether it is Cancel that wants it. It is asked
+// once, when the function has returned.
+func (p *Pool[T, R]) noRetryLocked(id store.ID) (isCancel bool, why error) {
+	why = p.cancels[id]
 	delete(p.cancels, id)
 	switch {
 	case why != nil:
-		return why
+		return true, why
 	case p.phase >= aborting:
-		return p.unrun
+		return false, p.unrun
 	case p.phase == draining && p.target == 0: // nobody would run it
-		return ErrNoWorkers
+		return false, ErrNoWorkers
 	default:
-		return nil
+		return false, nil
 	}
 }
 
 // endedBy returns what becomes of a task that has run, and is not run again: what it has returned last, and
-// why. A task of an engine is given back.
-func (p *Pool[T, R]) endedBy(last store.Result[R], why error) (R, error, outcome) {
-	if p.share != nil {
-		var none R
-		return none, p.notRunError(why), notRun
+// why. A task of an engine is given back, unless Cancel has ended it, which is final for all who have joined.
+func (p *Pool[T, R]) endedBy(last store.Result[R], why error, isCancel bool) (store.Result[R], outcome) {
+	if p.share != nil && !isCancel {
+		return store.Result[R]{ID: last.ID, Err: p.notRunError(why)}, notRun
 	}
-	return last.Value, text.Because(last.Err, why), failed
+	last.Err = text.Because(last.Err, why)
+	return last, failed
 }
 
 // unrunResult returns what becomes of a parked task that is not run, or not again.
-func (p *Pool[T, R]) unrunResult(t *parked[T, R], why error) (store.Result[R], outcome) {
-	res, out := store.Result[R]{ID: t.id, Err: p.notRunError(why)}, notRun
+func (p *Pool[T, R]) unrunResult(t *parked[T, R], why error, isCancel bool) (store.Result[R], outcome) {
 	if t.attempts > 0 {
-		res.Value, res.Err, out = p.endedBy(t.last, why)
+		return p.endedBy(t.last, why, isCancel)
 	}
-	return res, out
+	return store.Result[R]{ID: t.id, Err: notRunBecause(why)}, notRun // it has waited for its key, which no engine has
 }
 
 // runClock makes tasks ready whose time has come. It is there while there are some to come.
@@ -317,17 +316,32 @@ func (d dues[T, R]) Swap(i, j int) {
 	d[i].index, d[j].index = i, j
 }
 
+// Push is for package heap.
 func (d *dues[T, R]) Push(x any) {
 	t := x.(*parked[T, R])
 	t.index = len(*d)
 	*d = append(*d, t)
 }
 
+// Pop is for package heap.
 func (d *dues[T, R]) Pop() any {
 	last := len(*d) - 1
 	t := (*d)[last]
 	(*d)[last] = nil
-	*d = (*d)[:last]
+	if *d = (*d)[:last]; last == 0 {
+		*d = nil // as emptied does
+	}
 	t.index = -1
 	return t
+}
+
+// emptied returns m, from which something was deleted, or, if nothing is left of what was much, another map: one
+// keeps the memory of all that was ever in it at once. most is how much that was.
+func emptied[K comparable, V any](m map[K]V, most *int) map[K]V {
+	*most = max(*most, len(m))
+	if len(m) > 0 || *most < 1<<10 {
+		return m
+	}
+	*most = 0
+	return make(map[K]V)
 }

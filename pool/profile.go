@@ -5,12 +5,13 @@ import (
 	"runtime/pprof"
 	"runtime/trace"
 
+	"github.com/resultpool/resultpool/internal/queue"
 	"github.com/resultpool/resultpool/internal/text"
 )
 
-// profiled runs call as a task of runtime/trace, with the labels of Options.Profile, in a context that has
-// both.
-func (p *Pool[T, R]) profiled(ctx context.Context, w *worker[T, R], call func(context.Context)) {
+// profiled calls the task's function as a task of runtime/trace, with the labels of Options.Profile, in a
+// context that has both.
+func (p *Pool[T, R]) profiled(ctx context.Context, w *worker[T, R], it queue.Item[T]) {
 	labels := []string{"pool", p.name}
 	if w.parked != nil && w.parked.key != nil {
 		labels = append(labels, "key", text.Of(w.parked.key))
@@ -21,5 +22,5 @@ func (p *Pool[T, R]) profiled(ctx context.Context, w *worker[T, R], call func(co
 		defer task.End()
 		trace.Logf(ctx, "task", "%d", w.id)
 	}
-	pprof.Do(ctx, pprof.Labels(labels...), call)
+	pprof.Do(ctx, pprof.Labels(labels...), func(ctx context.Context) { w.res.Value, w.res.Err = p.function(ctx, it) })
 }

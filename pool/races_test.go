@@ -165,3 +165,37 @@ func TestResizeToZeroRacesWorkers(t *testing.T) {
 		require.Equal(t, before, began.Load(), "%+v", p.Stats())
 	}
 }
+
+// A task whose time comes at the moment at which the only worker that sleeps is handed another one has a worker
+// started for it. (Who looked whether one sleeps had not yet turned away what hands tasks over.)
+func TestRaceOfRetryAndHandOver(t *testing.T) {
+	for round := range raceRounds {
+		p := newPoolIn(t, context.Background(), &pool.Options{Workers: 2}, dense.New[int]())
+		parked := submit(t, p, again(time.Hour)) // so the clock goes on
+		for s := p.Stats(); s.Queued != 1 || s.Running > 0; s = p.Stats() {
+			runtime.Gosched()
+		}
+		asked, came, gate := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		submit(t, p, func(ctx context.Context) (int, error) {
+			if this, _ := pool.TaskFromContext(ctx); this.Attempt == 1 {
+				close(asked)
+				return 0, pool.RetryAfter(50*time.Microsecond, errTask)
+			}
+			close(came)
+			return gated(gate, 0)(ctx)
+		})
+		<-asked
+		for at := time.Now().Add(time.Duration(40+2*(round%100)) * time.Microsecond); time.Now().Before(at); {
+			runtime.Gosched()
+		}
+		submit(t, p, gated(gate, 0))
+		select {
+		case <-came:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("round %d: nobody runs a task that is ready", round)
+		}
+		close(gate)
+		require.True(t, p.Cancel(parked, nil))
+		require.NoError(t, p.Stop(context.Background()))
+	}
+}

@@ -181,7 +181,14 @@ type bare struct{ engine.Engine }
 func TestJoinPeek(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory := newMemory(0)
-		p, _ := join(t, memory, lasting(30*time.Second), &pool.Options{Workers: 1})
+		p, _ := join(t, memory, func(ctx context.Context, in int) (int, error) {
+			select {
+			case <-time.After(time.Hour):
+				return 2 * in, nil
+			case <-ctx.Done():
+				return 0, ctx.Err()
+			}
+		}, &pool.Options{Workers: 1})
 		q, _ := join(t, memory.Open(), nil, nil)
 		peek := func(id store.ID, want pool.State) store.Result[int] {
 			t.Helper()

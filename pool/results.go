@@ -131,7 +131,7 @@ func (p *Pool[T, R]) nextUnrun() []saver.Entry[R] {
 		}
 		p.unparkLocked(t)
 		p.leaveLaneLocked(t)
-		res, out := p.unrunResult(t, p.unrun)
+		res, out := p.unrunResult(t, p.unrun, false)
 		unrun = append(unrun, saver.NewEntry(res))
 		p.handover.handed[id] = handed{ticket: t.ticket, outcome: out, ran: t.ran, unrun: true}
 	}
@@ -139,6 +139,9 @@ func (p *Pool[T, R]) nextUnrun() []saver.Entry[R] {
 		it, _, found := p.queue.NextOwned(&p.reaper)
 		if found == queue.None {
 			break
+		}
+		if p.keys != nil {
+			p.keys.Forget(p.keys.Next()) // it is kept for each task in the queue
 		}
 		id := store.ID(it.ID)
 		if p.passLocked(&p.reaper, id) {

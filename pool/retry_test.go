@@ -265,6 +265,28 @@ func TestCancelRacesRetries(t *testing.T) {
 	require.NoError(t, p.Stop(t.Context()))
 }
 
+// Cancel ends the context of the attempt that runs, also if the worker of an earlier one still has that one's.
+func TestCancelEndsTheRightAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 4})
+		for range 50 { // any of the workers takes the next attempt
+			id := submit(t, p, attempts(1, time.Second, func(ctx context.Context) (int, error) {
+				<-ctx.Done()
+				return 0, context.Cause(ctx)
+			}))
+			gate := make(chan struct{})
+			for range 3 { // so that there are others
+				submit(t, p, gated(gate, 1))
+			}
+			synctest.Wait()
+			close(gate)
+			time.Sleep(2 * time.Second)
+			assert.True(t, p.Cancel(id, errCause))
+			require.Equal(t, errCause, p.getting(id).returns(t))
+		}
+	})
+}
+
 // Many tasks with retries, all of their ends at once, over a store that fails: none is lost, doubled or left.
 func TestRetriesUnderStress(t *testing.T) {
 	const n = 3000

@@ -45,6 +45,11 @@ const (
 // changed.
 func (p *Pool[T, R]) wakeAndUnlock() {
 	p.refillLocked()
+	if p.hasReadyLocked() {
+		// First; then hireLocked looks who sleeps. A sleeper that is handed a task after that look, and before
+		// it is turned away, would not come for what is ready, and nobody be hired in its place.
+		p.queue.TurnAway(true)
+	}
 	p.hireLocked()
 	p.queue.TurnAway(p.keys != nil || p.hasReadyLocked() || p.phase >= aborting || len(p.crew) > p.target) // these two first; then look who sleeps
 	p.gates.Settle.Set(p.phase != open || p.quiet != nil)

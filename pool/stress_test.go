@@ -80,7 +80,8 @@ func TestStress(t *testing.T) {
 // that another try will do.
 func stress(t *testing.T, st store.ResultStore[int], seed uint64) pool.Stats {
 	rng := rand.New(rand.NewPCG(seed, 0))
-	l := newLife(t, st, 1+rng.IntN(8), 1+rng.IntN(1<<rng.IntN(8)), rng.IntN(2) == 0)
+	l := newLife(t, st, rng.IntN(2) == 0, &pool.Options{
+		Workers: 1 + rng.IntN(8), Queue: 1 + rng.IntN(1<<rng.IntN(8)), PerKey: max(0, rng.IntN(7)-3)})
 	l.apart, l.unit = func(f func()) { f() }, 5*time.Microsecond
 	down, boom := storetest.Fail(errDown), storetest.Panic("boom")
 	faults := []storetest.Fault{down, storetest.Fail(store.ErrRejected), boom, goexit, loses(down), loses(boom), loses(goexit)}
@@ -99,6 +100,10 @@ func stress(t *testing.T, st store.ResultStore[int], seed uint64) pool.Stats {
 		rng := rand.New(rand.NewPCG(seed, uint64(user+1)))
 		l.users.Go(func() {
 			for range each { // but sleep, open gates, change the store and end the pool
+				if rng.IntN(3) == 0 {
+					l.step(16+rng.IntN(8), rng.IntN(16))
+					continue
+				}
 				l.step([]int{0, 0, 0, 1, 2, 3, 4, 6, 7, 9, 10, 13, 14, 15}[rng.IntN(14)], 9+rng.IntN(7))
 			}
 		})
@@ -115,6 +120,9 @@ type deed struct {
 	number int
 	does   behaviour
 	gate   chan struct{}
+	key    int           // in a pool with keys
+	again  int           // it asks so often to be run again, before it does that
+	pause  time.Duration // after which
 }
 
 type behaviour int
@@ -129,6 +137,8 @@ const (
 	submits // others, from inside
 	asks    // everything of its own pool that could be a deadlock
 	stops
+	quits // cancels itself
+	behaviours
 )
 
 // An account is a pool with its store, and what is known of both: which tasks were accepted,
@@ -141,6 +151,7 @@ type account struct {
 	gates  [4]chan struct{}
 	inner  store.ResultStore[int]
 	put    storetest.Fault // of the store
+	perKey int             // 0 in a pool without keys
 
 	singles, batches atomic.Int64 // Submits and SubmitAlls that have not returned
 
@@ -153,7 +164,9 @@ type account struct {
 	stored   map[store.ID]store.Result[int] // guarded by mu
 	lied     map[store.ID]bool              // stored by a call that did not say so; guarded by mu
 	deleted  map[store.ID]bool              // guarded by mu
-	runs     map[int]int                    // by number; guarded by mu
+	calls    calls                          // guarded by mu
+	runs     map[int]run                    // by number; guarded by mu
+	ofKey    [keys]keyed                    // guarded by mu
 	running  int                            // guarded by mu
 	most     int                            // workers that there have been allowed; guarded by mu
 	faults   []string                       // guarded by mu
@@ -161,9 +174,10 @@ type account struct {
 
 // open makes a pool over inner, which takes batches if batch is true.
 func (a *account) open(t *testing.T, inner store.ResultStore[int], batch bool, opts *pool.Options) {
-	a.inner, a.most = inner, opts.Workers
+	a.inner, a.most, a.perKey = inner, opts.Workers, opts.PerKey
 	a.accepted, a.stored = make(map[store.ID]deed), make(map[store.ID]store.Result[int])
-	a.lied, a.deleted, a.runs = make(map[store.ID]bool), make(map[store.ID]bool), make(map[int]int)
+	a.lied, a.deleted, a.runs = make(map[store.ID]bool), make(map[store.ID]bool), make(map[int]run)
+	a.calls = calls{make(map[store.ID]bool), make(map[store.ID]bool), make(map[store.ID]bool)}
 	for i := range a.gates {
 		a.gates[i] = make(chan struct{})
 	}
@@ -171,7 +185,11 @@ func (a *account) open(t *testing.T, inner store.ResultStore[int], batch bool, o
 	ctx, cancel := context.WithCancelCause(context.Background())
 	a.cancel = cancel
 	var err error
-	a.p, err = pool.New(ctx, a.do, st.as(batch), opts)
+	if a.perKey > 0 {
+		a.p, err = pool.NewKeyed(ctx, a.do, func(d deed) int { return d.key }, st.as(batch), opts)
+	} else {
+		a.p, err = pool.New(ctx, a.do, st.as(batch), opts)
+	}
 	require.NoError(t, err)
 }
 
@@ -217,7 +235,7 @@ func (a *account) deed(does behaviour) deed {
 	n := int(a.next.Add(1))
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return deed{n, does, a.gates[n%len(a.gates)]}
+	return deed{number: n, does: does, gate: a.gates[n%len(a.gates)], key: n % keys}
 }
 
 // openGate opens one of the gates, for the deeds that there are so far.
@@ -232,20 +250,14 @@ func (a *account) openGate(i int) {
 
 // do is the task function.
 func (a *account) do(ctx context.Context, d deed) (int, error) {
-	a.mu.Lock()
-	a.runs[d.number]++
-	if a.running++; a.running > a.most {
-		a.faults = append(a.faults, fmt.Sprintf("%d tasks run at once, and there were never more than %d workers", a.running, a.most))
-	}
-	a.mu.Unlock()
+	id, attempt := a.begin(ctx, d)
 	if d.number%5 == 0 {
 		runtime.Gosched()
 	}
-	defer func() {
-		a.mu.Lock()
-		a.running--
-		a.mu.Unlock()
-	}()
+	defer a.leave(d, attempt <= d.again)
+	if attempt <= d.again {
+		return d.number, pool.RetryAfter(d.pause, errTask)
+	}
 	switch d.does {
 	case fails:
 		return d.number, errTask
@@ -277,11 +289,19 @@ func (a *account) do(ctx context.Context, d deed) (int, error) {
 		a.mu.Unlock()
 		for _, id := range ids {
 			a.get(ctx, id)
+			a.result(ctx, id)
+			a.peek(id, false)
 		}
+		a.getAll(ctx, ids, len(ids))
+		a.finish(ctx, 1)
 	case stops:
 		a.stopped.Store(true)
 		if err := a.p.Stop(ctx); err != pool.ErrInTask {
 			a.fault("Stop in a task returned %v", err)
+		}
+	case quits:
+		if took := a.callOff(id, false); !took || ctx.Err() == nil {
+			a.fault("task %d, %+v, runs, its Cancel has returned %v, and its context has %v", id, d, took, ctx.Err())
 		}
 	}
 	return d.number, nil
@@ -324,6 +344,7 @@ func (a *account) submitted(in []deed, err error, ids ...store.ID) error {
 	}
 	switch {
 	case err == nil, errors.Is(err, pool.ErrQueueFull), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, errCalledOff): // that was a task
 	case errors.Is(err, pool.ErrClosed) && (a.stopped.Load() || a.cancelled.Load()):
 	case errors.Is(err, pool.ErrNoWorkers) && a.emptied.Load():
 	default:
@@ -351,13 +372,18 @@ func (a *account) get(ctx context.Context, id store.ID) {
 
 // fits reports whether a result may be that of a task.
 func (a *account) fits(d deed, res store.Result[int]) bool {
+	return a.fitsLast(d, res) || d.again > 0 && a.fitsAgain(d, res)
+}
+
+// fitsLast reports whether a result may be that of a task that did not run, or did what it does.
+func (a *account) fitsLast(d deed, res store.Result[int]) bool {
 	var panicked *pool.PanicError
 	var unsaved *pool.UnsavedError[int]
 	switch {
 	case errors.As(res.Err, &unsaved), errors.Is(res.Err, store.ErrRejected):
 		return a.storeFailed.Load()
 	case errors.Is(res.Err, pool.ErrNotRun):
-		return a.over()
+		return a.isReason(res)
 	case d.does == fails:
 		return res == store.Result[int]{ID: res.ID, Value: d.number, Err: errTask}
 	case d.does == panics:
@@ -387,21 +413,35 @@ func (a *account) settle() error {
 		}
 	}
 	var want pool.Stats
+	calledOff := uint64(0)
 	for id, d := range a.accepted {
 		res, ok := a.stored[id]
 		if !ok {
 			a.fault("task %d, %+v, was accepted and has no result", id, d)
 			continue
 		}
-		if !a.fits(d, res) {
-			a.fault("task %d, %+v, has the result %+v", id, d, res)
+		r := a.runs[d.number]
+		fits := a.fitsLast
+		if r.times > 0 && r.times <= d.again {
+			fits = a.fitsAgain
+		}
+		if !fits(d, res) || r.id != 0 && r.id != id {
+			a.fault("task %d, %+v, has the result %+v, after %+v", id, d, res, r)
 		}
 		want.Submitted++
-		switch runs := a.runs[d.number]; {
-		case runs > 1 || runs == 1 && errors.Is(res.Err, pool.ErrNotRun):
-			a.fault("task %d ran %d times, and its result is %+v", id, runs, res)
-		case runs == 0:
+		switch {
+		case r.times > 1+d.again || r.times > 0 && errors.Is(res.Err, pool.ErrNotRun):
+			a.fault("task %d ran %d times, and its result is %+v", id, r.times, res)
+		case r.times == 0:
 			want.NotRun++
+			if a.calls.tookEffect[id] {
+				calledOff++
+			}
+			if a.calls.tookEffect[id] != errors.Is(res.Err, errCalledOff) && !errors.Is(res.Err, store.ErrRejected) {
+				a.fault("task %d did not run, and a Cancel of it has returned %v: %+v", id, a.calls.tookEffect[id], res)
+			}
+		case r.times <= d.again:
+			want.Failed++
 		case d.does == panics:
 			want.Panicked++
 		case d.does == fails, d.does == goexits:
@@ -410,8 +450,8 @@ func (a *account) settle() error {
 			want.Succeeded++
 		}
 	}
-	if want.NotRun > 0 && !a.over() {
-		a.fault("%d tasks did not run", want.NotRun)
+	if want.NotRun > calledOff && !a.over() {
+		a.fault("%d tasks did not run, and %d were called off", want.NotRun, calledOff)
 	}
 	if len(a.stored) != len(a.accepted) {
 		a.fault("%d results of %d accepted tasks", len(a.stored), len(a.accepted))

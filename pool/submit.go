@@ -177,7 +177,7 @@ func (p *Pool[T, R]) submitAll(ctx context.Context, in []T) ([]store.ID, error) 
 // readKeys has the keys of sub's tasks made, in a pool with keys.
 func (p *Pool[T, R]) readKeys(sub *submission[T]) (err error) {
 	if p.keys != nil {
-		sub.pushed, err = p.keys.read(sub.rest)
+		sub.pushed, err = p.keys.Read(sub.rest)
 	}
 	return err
 }

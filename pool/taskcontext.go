@@ -175,16 +175,19 @@ func (c *taskContext[T, R]) Done() <-chan struct{} {
 	return c.inner().Done()
 }
 
+// Err is that of the context that c has, or of the pool's.
 func (c *taskContext[T, R]) Err() error {
 	c.touch()
 	return c.inner().Err()
 }
 
+// Deadline is the pool's.
 func (c *taskContext[T, R]) Deadline() (deadline time.Time, ok bool) {
 	c.touch()
 	return c.pool.ctx.Deadline()
 }
 
+// Value has the task, and whether it is inside its pool, beside what the pool's has.
 func (c *taskContext[T, R]) Value(key any) any {
 	c.touch()
 	switch k := key.(type) {

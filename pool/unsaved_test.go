@@ -17,7 +17,7 @@ func TestUnsavedWithoutR(t *testing.T) {
 	err := errors.Join(errTask, fmt.Errorf("ended: %w", given))
 
 	var wrong *pool.UnsavedError[int]
-	assert.False(t, errors.As(err, &wrong), "why there has to be another way")
+	assert.NotErrorAs(t, err, &wrong, "why there has to be another way")
 	assert.ErrorIs(t, err, pool.ErrUnsaved)
 	assert.ErrorIs(t, err, errDown)
 	assert.NotErrorIs(t, given, errTask)

@@ -28,6 +28,7 @@ type worker[T, R any] struct {
 	outcome outcome
 	began   time.Time     // when its function was called, if that is to be known; zero: it was not
 	ran     time.Duration // and for how long it ran
+	retry   *retryAfter   // what its function has returned, until again
 	job     *saver.Job[R] // saves its results, unless the store is a BatchPutter
 
 	ctx      atomic.Pointer[taskContext[T, R]] // of the task, or of the next; written by the worker
@@ -87,7 +88,7 @@ func (p *Pool[T, R]) run(w *worker[T, R]) {
 		default:
 			p.call(w, ctx, it)
 			clearLabels()
-			if w.res.Err != nil && p.again(w, it.Task) {
+			if w.retry != nil && p.again(w, it.Task) {
 				continue
 			}
 		}
@@ -100,6 +101,7 @@ func (p *Pool[T, R]) run(w *worker[T, R]) {
 func (p *Pool[T, R]) call(w *worker[T, R], ctx *taskContext[T, R], it queue.Item[T]) {
 	defer func() {
 		if w.stage == calling { // after a panic; in a Goexit, resume makes another result
+			w.forget()
 			err := &PanicError{Value: recover(), Stack: debug.Stack()}
 			w.res.Err, w.outcome = err, panicked
 			p.logPanic(w.id, err)
@@ -112,16 +114,16 @@ func (p *Pool[T, R]) call(w *worker[T, R], ctx *taskContext[T, R], it queue.Item
 	if p.hooks.Ended != nil {
 		w.began = time.Now()
 	}
-	switch {
-	case p.profile:
-		p.profiled(ctx, w, func(ctx context.Context) { w.res.Value, w.res.Err = p.function(ctx, it) })
-	default:
+	if p.profile {
+		p.profiled(ctx, w, it)
+	} else {
 		w.res.Value, w.res.Err = p.function(ctx, it)
 	}
-	w.stage = idle
 	if w.res.Err != nil {
+		w.retry = retryOf(w.res.Err) // methods of the error may panic as well
 		w.outcome = p.outcomeOf(w.res.Err)
 	}
+	w.stage = idle
 }
 
 // function calls the task's function.
@@ -203,6 +205,10 @@ func (p *Pool[T, R]) next(w *worker[T, R]) (it queue.Item[T], ok bool) {
 	if w.first != nil {
 		it, w.first = *w.first, nil
 		p.taken(w, queue.Claimed)
+		if p.gates.Hire.Load() && p.queue.TurnsAway() { // perhaps for parked tasks, which taken does not see
+			p.mu.Lock()
+			p.wakeAndUnlock()
+		}
 		return it, true
 	}
 	locking := w.outcome != succeeded || w.parked != nil

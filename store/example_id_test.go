@@ -30,7 +30,7 @@ func ExampleParseID() {
 			return
 		}
 		res, err := results.Get(r.Context(), id)
-		fmt.Fprint(w, res.Value, " ", err)
+		_, _ = fmt.Fprint(w, res.Value, " ", err)
 	})
 
 	owners.Store(store.ID(1), "ada")

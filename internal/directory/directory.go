@@ -106,10 +106,10 @@ func (t *table[S]) segments() []*Segment[S] {
 	return segs
 }
 
-// Find returns the segment with this index, or nil.
+// Find returns the segment with this index, or nil. Nothing has Max.
 func (d *Directory[S]) Find(index uint64) *Segment[S] {
 	t := d.table.Load()
-	if t == nil {
+	if t == nil || index == Max {
 		return nil
 	}
 	return t.find(index)

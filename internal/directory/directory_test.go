@@ -51,6 +51,7 @@ func TestDirectory(t *testing.T) {
 			delete(want, index)
 		}
 		require.Len(t, d.Segments(), len(want))
+		require.Nil(t, d.Find(Max))
 		for _, index := range indexes {
 			require.Same(t, want[index], d.Find(index), "index %d", index)
 		}

@@ -116,7 +116,7 @@ func (q *Queue[T]) Next(h *Hand[T]) (it Item[T], waiter *Waiter, found Found) {
 	return q.next(h, false)
 }
 
-// NextOwned is Next for the owner, with its lock held: it is not turned away.
+// NextOwned is Next for the owner, with its lock held: it is not turned away, and None says that no task waits.
 func (q *Queue[T]) NextOwned(h *Hand[T]) (it Item[T], waiter *Waiter, found Found) {
 	return q.next(h, true)
 }
@@ -161,8 +161,8 @@ func (q *Queue[T]) next(h *Hand[T], owned bool) (it Item[T], waiter *Waiter, fou
 		}
 		h.seg = nil
 	}
-	if h.given {
-		h.given = false
+	given := h.given
+	if h.given = false; given && !owned {
 		return it, waiter, None
 	}
 	if found = q.claim(h, owned); h.holds {
@@ -336,6 +336,15 @@ func (q *Queue[T]) oldest() (seg *directory.Segment[segment[T]], index, i uint64
 		q.begun.CompareAndSwap(from, t)
 	}
 	return seg, index, t % segmentSize, found
+}
+
+// HasBegunBelow reports whether all tasks with tickets below t have begun; it may miss that.
+func (q *Queue[T]) HasBegunBelow(t uint64) bool {
+	if q.head.Load() < t {
+		return false
+	}
+	_, index, i, found := q.oldest()
+	return !found || index<<segmentBits+i >= t
 }
 
 func (h *Hand[T]) word() *atomic.Uint64 { return &h.seg.Body.claims[h.first] }

@@ -92,3 +92,66 @@ func TestClaimsAreShares(t *testing.T) {
 		assert.EqualValues(t, c.most, q.Claimed(), "%+v", c)
 	}
 }
+
+// The owner's search says None only if no task waits, also for a worker whose last task was handed over.
+func TestOwnerIsNotToldNone(t *testing.T) {
+	q := queue.New[int](100)
+	var h queue.Hand[int]
+	q.Announce()
+	handed := make(chan queue.Found)
+	go func() {
+		_, found := q.Sleep(&h)
+		handed <- found
+	}()
+	_, ok := q.Push(all, 1)
+	require.True(t, ok)
+	require.Equal(t, queue.Handed, <-handed)
+	_, ok = q.Push(all, 2)
+	require.True(t, ok)
+	it, _, found := q.NextOwned(&h)
+	assert.Equal(t, queue.Claimed, found)
+	assert.Equal(t, 2, it.Task)
+}
+
+// Tasks that are claimed have not begun with that.
+func TestHasBegunBelow(t *testing.T) {
+	q := queue.New[int](100)
+	_, n := q.PushAll(all, make([]int, 6))
+	require.Equal(t, 6, n)
+	var a, b queue.Hand[int]
+	_, move := q.BeginClaim(&a, 4)
+	move()
+	begun := func(want ...bool) {
+		t.Helper()
+		for i, ticket := range []uint64{0, 4, 6} {
+			assert.Equal(t, want[i], q.HasBegunBelow(ticket), "%d", ticket)
+		}
+	}
+	begun(true, false, false)
+	for range 3 {
+		_, ok := take(q, &a)
+		require.True(t, ok)
+	}
+	begun(true, true, false)
+	_, ok := take(q, &b)
+	require.True(t, ok)
+	begun(true, true, false)
+	_, ok = take(q, &b)
+	require.True(t, ok)
+	begun(true, true, true)
+}
+
+// Workers are turned away at a price that does not grow with the tasks that have begun: a pool does so
+// for each of its parked tasks. That is measured by what it allocates; it did when it went through all segments.
+func TestTurnAwayIsCheap(t *testing.T) {
+	q := queue.New[int](1 << 20)
+	_, n := q.PushAll(all, make([]int, 100_000))
+	require.Equal(t, 100_000, n)
+	hands := make([]queue.Hand[int], n)
+	for i := range hands {
+		hands[i].SetLimit(1)
+		_, ok := take(q, &hands[i])
+		require.True(t, ok)
+	}
+	assert.Zero(t, testing.AllocsPerRun(10, func() { q.TurnAway(true); q.TurnAway(false) }))
+}

@@ -153,12 +153,15 @@ func (q *Queue[T]) TurnAway(on bool) {
 		return
 	}
 	// Whoever has loaded a claim and has not looked at turnsAway yet sees it set. All others have to load
-	// again: each claim that somebody could take from changes, and the place of the one at the head.
+	// again: each claim that somebody could take from changes, and the place of the one at the head. All
+	// of them are between begun and the head, and few, however many tasks have begun and not ended: a pool may
+	// turn workers away for each of a million parked tasks.
 	q.touchHead()
-	for _, seg := range q.segments.Segments() {
-		index := seg.Index()
-		if index<<segmentBits > q.head.Load() {
-			continue // nobody has claimed from it
+	q.oldest() // so that begun is where it can be
+	for index := q.begun.Load() >> segmentBits; index<<segmentBits <= q.head.Load(); index++ {
+		seg := q.segments.Find(index)
+		if seg == nil {
+			continue // its tasks have ended, or it is new
 		}
 		for i := range seg.Body.claims {
 			word := &seg.Body.claims[i]

@@ -122,6 +122,9 @@ func (s *Share) noteChange() {
 	}
 }
 
+// Freed says that the host may have room for another task, though none has begun or ended.
+func (s *Share) Freed() { s.wakeFeed() }
+
 // wakeFeed has feed look for workers that could begin more, now or before it next sleeps.
 func (s *Share) wakeFeed() {
 	select {

@@ -83,7 +83,7 @@ type Host interface {
 	Workers() (workers, queue int)
 
 	// Enqueue puts tasks that are held into the host's queue. It returns how many are in it:
-	// fewer if the host is closed or has no workers.
+	// fewer if the host is closed, has no workers, or has no room for long.
 	Enqueue(ids []uint64) int
 
 	// Go runs f on a goroutine of the host, which does not end before f has returned. If

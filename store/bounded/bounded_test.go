@@ -76,7 +76,7 @@ func (a *all) PutBatch(ctx context.Context, res []store.Result[int]) error {
 	for i, one := range res {
 		if err := a.Store.Put(ctx, one); err != nil {
 			for _, before := range res[:i] {
-				_ = a.Store.Delete(ctx, before.ID)
+				_ = a.Delete(ctx, before.ID)
 			}
 			return err
 		}
@@ -86,7 +86,7 @@ func (a *all) PutBatch(ctx context.Context, res []store.Result[int]) error {
 
 func (a *all) DeleteBatch(ctx context.Context, ids []store.ID) error {
 	for _, id := range ids {
-		_ = a.Store.Delete(ctx, id)
+		_ = a.Delete(ctx, id)
 	}
 	return nil
 }
@@ -231,7 +231,7 @@ func TestHeldBefore(t *testing.T) {
 		time.Sleep(time.Hour - 1)
 		put(t, st, 6)
 		assertHeld(t, st, 4, 5, 6)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		assertHeld(t, st, 6)
 	})
 }
@@ -257,7 +257,7 @@ func TestTooOld(t *testing.T) {
 		put(t, st, 3)
 		time.Sleep(30*time.Minute - 1)
 		assertHeld(t, st, 1, 2, 3)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		assertHeld(t, st, 3)
 		assertHeld(t, in, 1, 2, 3)
 		put(t, st, 4)

@@ -31,9 +31,9 @@ type Codec[R any] struct {
 	known  sentinels
 	name   string
 
-	isJSON bool  // Values are JSON, and what they would lose is looked for
-	hasAny bool  // R has an interface without methods
-	loss   error // why nothing is written, in a Codec of ForReading
+	isJSON bool   // Values are JSON, and what they would lose is looked for
+	left   doubts // about R
+	loss   error  // why nothing is written, in a Codec of ForReading
 }
 
 // New makes a Codec. It returns an error that says which option is bad: Values
@@ -75,7 +75,7 @@ func ForReading[R any](opts *Options) (*Codec[R], error) {
 		if l := w.walk(t, true, ""); l != nil { // Values are given a pointer to an R
 			c.loss = fmt.Errorf("%s %w", c.name, l)
 		}
-		c.hasAny = w.hasAny
+		c.left = w.doubts
 	}
 	return c, nil
 }
@@ -210,7 +210,7 @@ func (e *unwritable) Unwrap() error { return e.why }
 func (c *Codec[R]) marshal(v *R) ([]byte, error) {
 	data, err := marshal(c.values, v)
 	if err == nil && c.isJSON {
-		err = checkWritten(v, data, c.hasAny)
+		err = checkWritten(v, data, c.left)
 	}
 	return data, err
 }

@@ -18,8 +18,10 @@
 //   - two fields with one name, also where one hides that of an embedded struct;
 //   - a struct whose MarshalJSON is that of an embedded field, as in struct{ time.Time; Name string },
 //     which leaves out the others;
+//   - the same with an embedded pointer, as in struct{ *time.Time }, which is nil when it is to read;
 //   - a type that JSON writes by a method and has none to read by, or that has a MarshalJSON
-//     with a pointer receiver as the value of a map, where JSON does not call it;
+//     with a pointer receiver as the value of a map, where JSON does not call it; one, but a string,
+//     that has an UnmarshalText and nothing to write a text; one with methods and the tag ",string";
 //   - a channel, a func, a complex number; keys of a map that JSON does not read.
 //
 // The error names the field. The way out is to export the field, or to give the type methods for both
@@ -30,15 +32,16 @@
 // nothing, as struct{}, loses nothing; a type may contain itself.
 //
 // What the type cannot tell is an error of [Codec.Encode]: a string that is not UTF-8 (a []byte comes
-// back as it was); an integer in a variable of type any that a float64 rounds; a NaN, an infinity, a
-// pointer that leads back to itself.
+// back as it was); an integer in a variable of type any that a float64 rounds; a string, if it is the key of
+// a map or has no MarshalText, of which its UnmarshalText makes another; a NaN, an infinity, a pointer
+// that leads back to itself.
 //
 // This is left:
 //
 //   - what was in a field or a variable of type any comes back as a float64, string, bool,
 //     map[string]any, []any or nil;
-//   - pointers to one thing come back as pointers to copies of it, a pointer to a nil one as nil, and
-//     a time.Time without its monotonic clock;
+//   - pointers to one thing come back as pointers to copies of it, a pointer to a nil one as nil, a
+//     time.Time without its monotonic clock, and an empty json.Number as 0;
 //   - what a type loses that marshals itself.
 //
 // So take one R on a trip in a test, as the example of [Codec.Encode] does. [ForReading] is for
@@ -85,7 +88,8 @@
 //
 // One json.Marshal or json.Unmarshal, one copy of the bytes and one checksum. An error
 // costs a walk through its chain. JSON in which the escape \ufffd is, or a long number where R has
-// an any, is looked at once more, which takes about as long as to read it. Beside the bytes of the value there are six
+// an any, is looked at once more, which takes about as long as to read it; so is all JSON of an R with
+// strings that have an UnmarshalText and no MarshalText, or as keys of maps. Beside the bytes of the value there are six
 // more, and for an error its text, its codes and the stack.
 //
 // # Versions

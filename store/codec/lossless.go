@@ -31,9 +31,17 @@ func (l *loss) Error() string {
 // and omitempty. A type that marshals itself is trusted.
 type typeWalk struct {
 	seen map[place]bool
+	doubts
+}
+
+// doubts are what a type leaves open, so that its values are looked at when they are written.
+type doubts struct {
 	// hasAny is true if the type has an interface without methods: what is in that is read as JSON
 	// reads it, so that numbers may be rounded.
 	hasAny bool
+	// hasPlain is true if it has strings that JSON writes plainly and reads by an UnmarshalText, which may
+	// make others of them.
+	hasPlain bool
 }
 
 // A place is a type and whether its values can be addressed there: JSON calls methods with a
@@ -67,6 +75,9 @@ func (w *typeWalk) walk(t reflect.Type, addressable bool, at string) *loss {
 	case reflect.Array:
 		return w.walk(t.Elem(), addressable, at+"[]")
 	case reflect.Map:
+		if t.Key().Kind() == reflect.String && reflect.PointerTo(t.Key()).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
+			w.hasPlain = true // JSON does not call the MarshalText of such a key
+		}
 		if !isKey(t.Key()) {
 			return &loss{
 				at, fmt.Sprintf("has keys of type %v, which JSON cannot read", t.Key()),
@@ -100,10 +111,11 @@ func (w *typeWalk) fields(p place, at string, paths map[string]string, within []
 			inner, isPointer = inner.Elem(), true
 		}
 		promotes := f.Anonymous && inner.Kind() == reflect.Struct
+		_, writes := first(writers(), reflect.PointerTo(inner))
 		at := at + "." + f.Name
 		switch {
 		case isLeftOut || f.Name == "_" || !f.IsExported() && f.Type.Size() == 0:
-		case !f.IsExported() && (!promotes || isPointer):
+		case !f.IsExported() && (!promotes || isPointer || name != "" && writes): // JSON cannot call what writes it
 			return &loss{
 				at, "is not exported",
 				fmt.Sprintf("export it, tag it `json:\"-\"` if it may come back zero, give %v MarshalJSON and UnmarshalJSON", p.Type),
@@ -115,6 +127,8 @@ func (w *typeWalk) fields(p place, at string, paths map[string]string, within []
 			if l := w.fields(p, at, paths, append(within, inner)); l != nil {
 				return l
 			}
+		case isQuoted(f):
+			return &loss{at, "has the option string in its tag, and JSON reads it otherwise than its type writes it", "leave out the option"}
 		default:
 			if name == "" {
 				name = f.Name
@@ -146,9 +160,21 @@ func jsonName(f reflect.StructField) (name string, isLeftOut bool) {
 	return name, tag == "-"
 }
 
+// isQuoted reports whether the option "string" of a field's tag has its value read from within quotes, while its
+// type, which marshals itself, does not put it there.
+func isQuoted(f reflect.StructField) bool {
+	t := f.Type
+	if t.Kind() == reflect.Pointer && t.Name() == "" {
+		t = t.Elem()
+	}
+	_, writes := first(writers(), reflect.PointerTo(t))
+	isBasic := t.Kind() >= reflect.Bool && t.Kind() <= reflect.Float64 || t.Kind() == reflect.String
+	return writes && isBasic && isInQuotes(f)
+}
+
 // isKey reports whether JSON writes and reads such a key of a map.
 func isKey(t reflect.Type) bool {
-	writes, reads := t.Implements(textMarshaler), reflect.PointerTo(t).Implements(textUnmarshaler)
+	writes, reads := t.Implements(reflect.TypeFor[encoding.TextMarshaler]()), reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 	switch t.Kind() {
 	case reflect.String:
 		return true
@@ -160,12 +186,7 @@ func isKey(t reflect.Type) bool {
 	}
 }
 
-var (
-	jsonMarshaler   = reflect.TypeFor[json.Marshaler]()
-	jsonUnmarshaler = reflect.TypeFor[json.Unmarshaler]()
-	textMarshaler   = reflect.TypeFor[encoding.TextMarshaler]()
-	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
-)
+func isFor[T any](t reflect.Type) bool { return t == reflect.TypeFor[T]() }
 
 // A method is one by which a type marshals itself. find names it in a constant, as the linker wants it:
 // otherwise it keeps every method of the program.
@@ -178,15 +199,15 @@ type method struct {
 // writers and readers have the method first that JSON prefers.
 func writers() []method {
 	return []method{
-		{"MarshalJSON", jsonMarshaler, func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("MarshalJSON") }},
-		{"MarshalText", textMarshaler, func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("MarshalText") }},
+		{"MarshalJSON", reflect.TypeFor[json.Marshaler](), func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("MarshalJSON") }},
+		{"MarshalText", reflect.TypeFor[encoding.TextMarshaler](), func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("MarshalText") }},
 	}
 }
 
 func readers() []method {
 	return []method{
-		{"UnmarshalJSON", jsonUnmarshaler, func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("UnmarshalJSON") }},
-		{"UnmarshalText", textUnmarshaler, func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("UnmarshalText") }},
+		{"UnmarshalJSON", reflect.TypeFor[json.Unmarshaler](), func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("UnmarshalJSON") }},
+		{"UnmarshalText", reflect.TypeFor[encoding.TextUnmarshaler](), func(t reflect.Type) (reflect.Method, bool) { return t.MethodByName("UnmarshalText") }},
 	}
 }
 
@@ -204,8 +225,18 @@ func first(methods []method, t reflect.Type) (method, bool) {
 func (w *typeWalk) marshalsItself(p place, at string) (bool, *loss) {
 	pointer := reflect.PointerTo(p.Type)
 	write, writes := first(writers(), pointer) // it has the methods of p, too
-	if !writes {
+	read, reads := first(readers(), pointer)
+	switch {
+	case writes:
+	case !reads || isFor[json.Unmarshaler](read.of): // that reads what JSON writes, more or less
 		return false, nil
+	case p.Kind() == reflect.String:
+		w.hasPlain = true
+		return false, nil
+	default:
+		return false, &loss{
+			at, fmt.Sprintf("is read by the UnmarshalText of %v, which has nothing to write a text", p.Type), "give it MarshalText",
+		}
 	}
 	if !p.addressable {
 		unused := write.name
@@ -216,7 +247,6 @@ func (w *typeWalk) marshalsItself(p place, at string) (bool, *loss) {
 			}
 		}
 	}
-	read, reads := first(readers(), pointer)
 	if !reads {
 		return false, &loss{
 			at, fmt.Sprintf("is written by the %s of %v, which has nothing to read that", write.name, p.Type),
@@ -240,6 +270,12 @@ func (w *typeWalk) others(p place, m method, at string) *loss {
 	for i := range p.NumField() {
 		f := p.Field(i)
 		if f.Anonymous && reflect.PointerTo(f.Type).Implements(m.of) || f.Anonymous && f.Type.Implements(m.of) {
+			if f.Type.Kind() == reflect.Pointer && (isFor[json.Unmarshaler](m.of) || isFor[encoding.TextUnmarshaler](m.of)) {
+				return &loss{
+					at + "." + f.Name, fmt.Sprintf("is nil when JSON calls its %s, which is that of %v as well", m.name, p.Type),
+					fmt.Sprintf("embed what it points to, give it a name, or give %v its own", p.Type),
+				}
+			}
 			if l := w.walk(f.Type, p.addressable, at+"."+f.Name); l != nil {
 				return l
 			}

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"math/big"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -62,7 +63,7 @@ type (
 		Id string //nolint:revive,staticcheck // JSON tells the two apart
 	}
 	BadName struct { // of which JSON takes A's own name
-		A string `json:"a\\b"`
+		A string `json:"a\\b"` //nolint:staticcheck // what becomes of it is the question
 		B string `json:"A"`
 	}
 	base   struct{ Name string }
@@ -86,7 +87,7 @@ type (
 	EmbeddingPointer         struct{ *base }
 	EmbeddingExportedPointer struct{ *Other }
 	text                     string
-	EmbeddingText            struct{ text }
+	EmbeddingText            struct{ text } //nolint:unused // JSON leaves it out
 	EmbeddingItself          struct {
 		*EmbeddingItself
 		Name string
@@ -123,6 +124,30 @@ type (
 	Level    int
 
 	Hex struct{ n int }
+
+	StampedPointer struct{ *time.Time }
+	Wrapped        struct{ StampedPointer }
+	StampedHere    struct{ At *time.Time }
+	Size           int // has UnmarshalText only
+	Shout          string
+	Grade          int
+	QuotedGrade    struct {
+		G *Grade `json:",string"`
+	}
+	QuotedText struct {
+		S Shout `json:",string"`
+	}
+	left  struct{ n int } //nolint:unused // used by JSON, if at all
+	right struct{ n int } //nolint:unused // likewise
+	Pair  struct {        // has two MarshalJSON, and so none
+		left  `json:"l"` //nolint:unused // likewise
+		right `json:"r"` //nolint:unused // likewise
+	}
+	Box[T any] struct{ in T } // whose methods are those of the compiler's instances
+	Labelled   struct {
+		Box[int]
+		Label string
+	}
 )
 
 func (s StampedItself) MarshalJSON() ([]byte, error)     { return json.Marshal(s.name) }
@@ -136,6 +161,21 @@ func (l *Lenient) UnmarshalJSON(data []byte) error {
 	type plain Lenient
 	return json.Unmarshal(data, (*plain)(l))
 }
+
+func (s *Size) UnmarshalText([]byte) error { return nil }
+func (s *Shout) UnmarshalText(data []byte) error {
+	*s = Shout(strings.ToUpper(string(data)))
+	return nil
+}
+func (g Grade) MarshalText() ([]byte, error)      { return []byte{byte('A' + g)}, nil }
+func (g *Grade) UnmarshalText(data []byte) error  { *g = Grade(data[0] - 'A'); return nil }
+func (l left) MarshalJSON() ([]byte, error)       { return json.Marshal(l.n) }          //nolint:unused // likewise
+func (l *left) UnmarshalJSON(data []byte) error   { return json.Unmarshal(data, &l.n) } //nolint:unused // likewise
+func (r right) MarshalJSON() ([]byte, error)      { return json.Marshal(r.n) }          //nolint:unused // likewise
+func (r *right) UnmarshalJSON(data []byte) error  { return json.Unmarshal(data, &r.n) } //nolint:unused // likewise
+func (b Box[T]) MarshalJSON() ([]byte, error)     { return json.Marshal(b.in) }
+func (b *Box[T]) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, &b.in) }
+
 func (Level) MarshalText() ([]byte, error) { return []byte("info"), nil }
 func (Hex) MarshalText() ([]byte, error)   { return nil, nil }
 
@@ -205,12 +245,23 @@ func TestTypes(t *testing.T) {
 		{of[Stamped](), "its field Name is left out, since the MarshalJSON of codec_test.Stamped is that of an embedded field", "give codec_test.Stamped its own, or the embedded field a name"},
 		{of[StampedTwice](), "its field Time.wall is not exported", "export it"},
 		{of[Pear](), "it is written by the MarshalJSON of codec_test.Pear, which has nothing to read that", "give it UnmarshalJSON"},
+		{of[StampedPointer](), "its field Time is nil when JSON calls its UnmarshalJSON, which is that of codec_test.StampedPointer as well", "embed what it points to"},
+		{of[[]Wrapped](), "its element [].StampedPointer.Time is nil when JSON calls its UnmarshalJSON", "give it a name"},
+		{of[Labelled](), "its field Label is left out, since the MarshalJSON of codec_test.Labelled is that of an embedded field", "give"},
+		{of[StampedHere](), "", ""},
+		{of[Box[chan int]](), "", ""},
 		{of[StampedOnly](), "", ""},
 		{of[StampedNamed](), "", ""},
 		{of[StampedItself](), "", ""},
 
 		{of[Redacted](), "it is written by the MarshalJSON of codec_test.Redacted, which has nothing to read that", "give it UnmarshalJSON"},
 		{of[[]Level](), "its element [] is written by the MarshalText of codec_test.Level", "give it UnmarshalJSON"},
+		{of[Size](), "it is read by the UnmarshalText of codec_test.Size, which has nothing to write a text", "give it MarshalText"},
+		{of[QuotedGrade](), "its field G has the option string in its tag, and JSON reads it otherwise than its type writes it", "leave out the option"},
+		{of[Pair](), "its field left is not exported", "export it"},
+		{of[QuotedText](), "", ""},
+		{of[Quoted](), "", ""},
+		{of[map[Grade]Grade](), "", ""},
 		{of[map[string]Itself](), "its element [] is of type codec_test.Itself in a map, where JSON does not call MarshalJSON", "have pointers in the map"},
 		{of[map[string][2]big.Int](), "its element [][] is of type big.Int in a map", "have pointers in the map"},
 		{of[Itself](), "", ""},

@@ -72,6 +72,7 @@ const netClosedText = "use of closed network connection"
 
 func (netClosed) Error() string { return netClosedText }
 
+// Is reports whether target is net.ErrClosed.
 func (netClosed) Is(target error) bool {
 	return reflect.TypeOf(target).PkgPath() == "internal/poll" && target.Error() == netClosedText
 }
@@ -126,7 +127,7 @@ func (known sentinels) codes(err error) (is []string, exact string) {
 	found := make([]bool, len(known))
 	for e := range errwalk.Tree(err) {
 		for i, s := range known {
-			found[i] = found[i] || errwalk.Match(e, s.err) || s.err == netClosed{} && netClosed{}.Is(e)
+			found[i] = found[i] || errwalk.Match(e, s.err) || s.err == netClosed{} && netClosed{}.Is(e) //nolint:errorlint // itself
 		}
 		if code := errnoCode(e); code != "" && !slices.Contains(is, code) {
 			is = append(is, code)

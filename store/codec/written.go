@@ -16,34 +16,41 @@ import (
 var errNotUTF8 = errors.New("a string in it is not UTF-8, and would come back with U+FFFD in place of some bytes: have a []byte")
 
 // checkWritten looks for what a type cannot tell, in a value v and its JSON: strings that are not
-// UTF-8, and with hasAny integers that would come back from an any as others. It does more than look at
-// each byte only where that shows that there may be one.
-func checkWritten[R any](v *R, data []byte, hasAny bool) error {
-	if err := checkUTF8[R](data); err != nil || !hasAny || !hasLongNumber(data) {
+// UTF-8, integers that would come back from an any as others, and strings that their UnmarshalText would
+// change. For the first two it does more than look at each byte only where that shows that there may be one.
+func checkWritten[R any](v *R, data []byte, left doubts) error {
+	if err := checkStrings[R](data, left.hasPlain); err != nil || !left.hasAny || !hasLongNumber(data) {
 		return err
 	}
 	return guarded(func() error { return checkNumbers(reflect.ValueOf(v).Elem(), false, 0) })
 }
 
-// checkUTF8 finds what json.Marshal has written as an escaped U+FFFD, as it does with bytes that are not
+var errPlain = errors.New("a string in it, or a key, is written without MarshalText, and its UnmarshalText makes another of it")
+
+// checkStrings finds what json.Marshal has written as an escaped U+FFFD, as it does with bytes that are not
 // UTF-8 and not with a U+FFFD. The escape may also be that of a json.RawMessage, or the text of a
 // string, which are written so again when they have been read.
-func checkUTF8[R any](data []byte) error {
+//
+// With hasPlain it finds what is another when it has been read, too.
+func checkStrings[R any](data []byte, hasPlain bool) error {
 	escape := []byte(`\ufffd`)
 	n := bytes.Count(data, escape)
-	if n == 0 {
+	if n == 0 && !hasPlain {
 		return nil
 	}
 	var back R
+	var again []byte
 	err := unmarshal(JSON{}, data, &back)
 	if err == nil {
-		data, err = marshal(JSON{}, &back)
+		again, err = marshal(JSON{}, &back)
 	}
 	switch {
 	case err != nil:
 		return fmt.Errorf("it could not be read: %s", texts.Of(err))
-	case bytes.Count(data, escape) < n:
+	case bytes.Count(again, escape) < n:
 		return errNotUTF8
+	case hasPlain && !bytes.Equal(data, again):
+		return errPlain
 	}
 	return nil
 }

@@ -26,6 +26,18 @@ func TestStringsThatAreNotUTF8(t *testing.T) {
 	same[any](t, `\ufffd`)
 }
 
+// JSON writes such a string, and such a key, as it is, and reads it by UnmarshalText.
+func TestStringsThatUnmarshalTextChanges(t *testing.T) {
+	const says = "is written without MarshalText, and its UnmarshalText makes another of it"
+	requireRejected(t, nil, Shout("a"), nil, says)
+	requireRejected(t, nil, map[Shout]int{"a": 1}, nil, says)
+	requireRejected(t, nil, QuotedText{"a"}, nil, says)
+	same(t, Shout("A"))
+	same(t, map[Shout][]Shout{"A": {"B"}})
+	same(t, QuotedText{"A"})
+	same(t, map[Grade]Grade{1: 2})
+}
+
 type (
 	Count struct {
 		Exact int64

@@ -40,6 +40,7 @@ package dense
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 
@@ -65,6 +66,9 @@ func New[R any]() *Store[R] { return new(Store[R]) }
 // Put implements [store.ResultStore].
 func (s *Store[R]) Put(_ context.Context, res store.Result[R]) error {
 	index := indexOf[R](res.ID)
+	if index == directory.Max {
+		return fmt.Errorf("%w: dense: the ID is 0", store.ErrRejected)
+	}
 	for {
 		seg := s.dir.Find(index)
 		if seg == nil {
@@ -106,8 +110,7 @@ func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
 		segs := s.dir.Segments()
 		slices.SortFunc(segs, func(a, b *directory.Segment[segment[R]]) int { return cmp.Compare(a.Index(), b.Index()) })
 		for _, seg := range segs {
-			first := store.ID(seg.Index() * sizeFor[R]())
-			if !seg.Body.all(first, func(res store.Result[R]) bool { return yield(res, nil) }) {
+			if !seg.Body.all(firstOf[R](seg.Index()), func(res store.Result[R]) bool { return yield(res, nil) }) {
 				return
 			}
 		}

@@ -84,10 +84,14 @@ func checkLarge[R [1 << 7]int64 | [20_000 / 8]int64 | [1 << 13]int64](t *testing
 
 	for _, id := range ids {
 		require.NoError(t, s.Delete(ctx, id))
-		_, err := s.Get(ctx, id)
-		require.ErrorIs(t, err, store.ErrNotFound)
+		for _, id := range []store.ID{id, 0} {
+			_, err := s.Get(ctx, id)
+			require.ErrorIs(t, err, store.ErrNotFound)
+			require.NoError(t, s.Delete(ctx, id))
+		}
 	}
 	if sizeFor[R]() == 1 {
+		assert.ErrorIs(t, s.Put(ctx, wide(0, 1)), store.ErrRejected)
 		assert.Empty(t, s.dir.Segments())
 	} else {
 		assert.LessOrEqual(t, len(s.dir.Segments()), 3, "of far IDs, and the last; they were not full")

@@ -29,9 +29,20 @@ func sizeFor[R any]() uint64 {
 	return max(1, maxBytes/bytes)
 }
 
-// indexOf returns the index of an ID's segment, and offset the place of its slot.
-func indexOf[R any](id store.ID) uint64 { return uint64(id) / sizeFor[R]() }
-func offset[R any](id store.ID) uint64  { return uint64(id) % sizeFor[R]() }
+// lowest returns the ID of the first slot of the first segment: 0, or, if there is one slot for each segment, 1.
+// Otherwise the last ID would have directory.Max for its index, which is none.
+func lowest[R any]() store.ID {
+	if sizeFor[R]() == 1 {
+		return 1
+	}
+	return 0
+}
+
+// indexOf returns the index of an ID's segment, offset the place of its slot, and firstOf the ID of the first
+// slot.
+func indexOf[R any](id store.ID) uint64    { return uint64(id-lowest[R]()) / sizeFor[R]() }
+func offset[R any](id store.ID) uint64     { return uint64(id-lowest[R]()) % sizeFor[R]() }
+func firstOf[R any](index uint64) store.ID { return store.ID(index*sizeFor[R]()) + lowest[R]() }
 
 // A segment holds the results of segmentSize consecutive IDs.
 //
@@ -93,7 +104,7 @@ func newSegment[R any](index uint64) *directory.Segment[segment[R]] {
 	seg := new(directory.Segment[segment[R]])
 	g, size := &seg.Body, sizeFor[R]()
 	g.slots = slots[R]{make([]atomic.Uint32, size), make([]R, size)}
-	if index == 0 {
+	if firstOf[R](index) == 0 {
 		// ID 0 is never put. The first segment does not wait for its Delete.
 		g.slots.states[0].Store(deleted)
 		g.deleted.Store(1)

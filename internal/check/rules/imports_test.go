@@ -61,10 +61,12 @@ var imports = map[string][]string{
 		"examples...", "engine...", "pool", "store...", "github.com/nats-io/nats.go...",
 		"github.com/schollz/progressbar/v3", "golang.org/x/term",
 	},
-	"bench":             {"..."},
-	"bench/peers":       {"pool", "store...", "internal/naive", "github.com/...", "golang.org/x/...", "gonum.org/v1/plot..."},
-	"internal/check...": {"..."},
-	"tools":             {"..."},
+	"examples":               {},
+	"examples/internal/jobs": {"examples...", "go.uber.org/goleak"},
+	"bench":                  {"..."},
+	"bench/peers":            {"pool", "store...", "internal/naive", "github.com/...", "golang.org/x/...", "gonum.org/v1/plot..."},
+	"internal/check...":      {"..."},
+	"tools":                  {"..."},
 }
 
 // notInTests says what tests may not import. Else they may import what lies above their package, as
