@@ -2,6 +2,7 @@ package pool
 
 import (
 	"fmt"
+	"log/slog"
 	"runtime"
 
 	"github.com/resultpool/resultpool/store/codec"
@@ -29,6 +30,24 @@ type Options struct {
 	// PerKey is how many tasks with the same key may run at once, in a pool of
 	// [NewKeyed]: 0 means 1. Elsewhere it is an error.
 	PerKey int
+
+	// Name is what the pool is called in logs, profiles and monitors. It may be empty,
+	// and that of several pools.
+	Name string
+
+	// Logger is told what an operator has to know: a panic, with its stack; a store or an
+	// engine that begins to fail, and that works again; a task of an engine that was poisoned; and
+	// what Wait and Stop wait for, after five seconds and then after twice as many each
+	// time. There is nothing for each task. Nil is silence.
+	Logger *slog.Logger
+
+	// Hooks are called as things happen to tasks. Nil costs nothing.
+	Hooks *Hooks
+
+	// Profile has each task run with the pprof labels "pool" (Name) and, in a pool of
+	// NewKeyed, "key", and as a task of runtime/trace while that is on. That costs some
+	// allocations for each task.
+	Profile bool
 
 	// Codec says how a pool that has joined an engine writes its tasks, its values and
 	// its errors: with the Values and Errors of package codec. Nil is JSON, and then a

@@ -1,0 +1,131 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/resultpool/resultpool/internal/remote"
+	"github.com/resultpool/resultpool/internal/saver"
+	"github.com/resultpool/resultpool/internal/text"
+	"github.com/resultpool/resultpool/store"
+)
+
+// Hooks are functions that a pool calls as things happen to its tasks, for metrics and tracing. Each may be
+// nil, and costs nothing then; the clock is read only for Started and Ended.
+//
+// A hook runs on the goroutine of the submission or the task that it is about, with no lock held. One that
+// blocks holds that one up, and nothing else; over a [store.BatchPutter], Ended runs on the goroutine that
+// writes, and holds up the results behind it. One that panics is recovered from, and Options.Logger told. A hook may call
+// the pool, except to wait for the task that it is about. All may be called from many goroutines at once.
+type Hooks struct {
+	// Submitted is called when a task was accepted. ctx is Submit's. The task may have started,
+	// and ended, before.
+	Submitted func(ctx context.Context, id store.ID)
+
+	// Started is called before the function is, once for each attempt. ctx is the task's. waited is
+	// how long the task waited for it since it was submitted, or since the time had come that a RetryAfter
+	// has named; in a pool that has joined an engine, since this pool took it over.
+	Started func(ctx context.Context, id store.ID, waited time.Duration)
+
+	// Ended is called once for each task, when its result is stored or given up, before anyone
+	// who waits for it wakes. err is the task's, or matches [ErrUnsaved] if the result was given
+	// up. ran is for how long its function ran, the last time; 0 if it never did.
+	Ended func(id store.ID, out Outcome, err error, ran time.Duration)
+
+	// Refused is called for a call of Submit or its kin that returns [ErrQueueFull] or [ErrClosed].
+	Refused func(err error)
+}
+
+// An Outcome is what became of a task, as [Stats] counts it.
+type Outcome int
+
+// What may become of a task.
+const (
+	Succeeded Outcome = iota // the function returned a nil error
+	Failed                   // it returned another one, or called Goexit
+	Panicked                 // it panicked
+	NotRun                   // it was not called; in a pool that has joined an engine, the task was given back
+)
+
+// String returns the name of the outcome: Succeeded, Failed, Panicked or NotRun.
+func (o Outcome) String() string {
+	switch o {
+	case Succeeded:
+		return "Succeeded"
+	case Failed:
+		return "Failed"
+	case Panicked:
+		return "Panicked"
+	case NotRun:
+		return "NotRun"
+	default:
+		return fmt.Sprintf("Outcome(%d)", int(o))
+	}
+}
+
+func (p *Pool[T, R]) tellSubmitted(ctx context.Context, ids ...store.ID) {
+	if p.hooks.Submitted == nil {
+		return
+	}
+	defer p.recoverHook("Submitted")
+	for _, id := range ids {
+		p.hooks.Submitted(ctx, id)
+	}
+}
+
+// tellRefused counts a submission that has failed for want of room, and tells of it.
+func (p *Pool[T, R]) tellRefused(err error) {
+	if p.isZero() {
+		return
+	}
+	isFull := errors.Is(err, ErrQueueFull)
+	if isFull {
+		p.refusedFull.Add(1)
+	}
+	if p.hooks.Refused != nil && (isFull || errors.Is(err, ErrClosed)) {
+		defer p.recoverHook("Refused")
+		p.hooks.Refused(err)
+	}
+}
+
+func (p *Pool[T, R]) tellStarted(ctx context.Context, id uint64, since time.Duration) {
+	defer p.recoverHook("Started")
+	p.hooks.Started(ctx, store.ID(id), p.queue.Now()-since)
+}
+
+// tellEnded tells of a task whose result res is stored, or was given up.
+func (p *Pool[T, R]) tellEnded(res store.Result[R], out outcome, ran time.Duration, givenUp error) {
+	defer p.recoverHook("Ended")
+	err := res.Err
+	if givenUp != nil && !remote.IsHandBack(err) {
+		err = &UnsavedError[R]{Results: []store.Result[R]{res}, Err: givenUp}
+	}
+	p.hooks.Ended(res.ID, Outcome(out), err, ran)
+}
+
+// tellAllEnded is tellEnded for results that somebody else than their workers has saved, and what is known
+// of their tasks.
+func (p *Pool[T, R]) tellAllEnded(es []saver.Entry[R], givenUp error, of func(store.ID) (outcome, time.Duration)) {
+	if p.hooks.Ended == nil {
+		return
+	}
+	for i := range es {
+		res := es[i].Result()
+		p.mu.Lock()
+		out, ran := of(res.ID)
+		p.mu.Unlock()
+		p.tellEnded(res, out, ran, givenUp)
+	}
+}
+
+// recoverHook is deferred around a hook.
+func (p *Pool[T, R]) recoverHook(name string) {
+	if v := recover(); v != nil {
+		p.log(slog.LevelError, "a hook panicked", slog.String("hook", name), slog.String("panic", text.Of(v)),
+			slog.String("stack", string(debug.Stack())))
+	}
+}
