@@ -349,7 +349,9 @@ func cancelRaces(t *testing.T, batch bool, ending string, seed uint64) {
 					took[id].Store(true)
 				}
 				checkStats(t, p.Stats())
-				assert.LessOrEqual(t, len(p.Running()), n)
+				if rand.IntN(16) == 0 { // it looks at all that is there
+					assert.LessOrEqual(t, len(p.Running()), n)
+				}
 			}
 		})
 	}

@@ -175,7 +175,8 @@
 //	Resize(0)     Submit goes on. The few tasks that were taken over wait for workers, or for
 //	              Stop, which gives them back.
 //	RetryAfter    The task stays with this process, which keeps its lease. If that dies, or the
-//	              pool ends, another one runs it, and counts the attempts from 1 again.
+//	              pool ends, another one runs it, and counts the attempts from 1 again. While as
+//	              many are parked here as Queue has room for, no others are taken over.
 //	NewKeyed      There is none for an engine.
 //	Cancel,       They know the tasks that this pool has taken over and not ended.
 //	Running

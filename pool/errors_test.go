@@ -3,6 +3,7 @@ package pool_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"math"
 	"testing"
 	"testing/synctest"
@@ -93,6 +94,12 @@ func TestCallBadInput(t *testing.T) {
 		"Get 0":          func(p taskPool, ctx context.Context) error { _, err := p.Get(ctx, 0); return err },
 		"Get 1":          func(p taskPool, ctx context.Context) error { _, err := p.Get(ctx, 1); return err },
 		"Get last":       func(p taskPool, ctx context.Context) error { _, err := p.Get(ctx, math.MaxUint64); return err },
+		"Result":         func(p taskPool, ctx context.Context) error { _, err := p.Result(ctx, 1); return err },
+		"Result 0":       func(p taskPool, ctx context.Context) error { _, err := p.Result(ctx, 0); return err },
+		"Peek":           func(p taskPool, ctx context.Context) error { _, _, err := p.Peek(ctx, 1); return err },
+		"GetAll":         func(p taskPool, ctx context.Context) error { return firstError(p.GetAll(ctx, idsFromTo(1, 2))) },
+		"GetAll 0":       func(p taskPool, ctx context.Context) error { return firstError(p.GetAll(ctx, []store.ID{1, 0})) },
+		"Finished":       func(p taskPool, ctx context.Context) error { return firstError(p.Finished(ctx)) },
 		"Results":        func(p taskPool, ctx context.Context) error { _, err := p.Results(ctx); return err },
 		"Wait":           func(p taskPool, ctx context.Context) error { return p.Wait(ctx) },
 		"Stop":           func(p taskPool, ctx context.Context) error { return p.Stop(ctx) },
@@ -113,14 +120,14 @@ func TestCallBadInput(t *testing.T) {
 	}{
 		{"open", open, context.Background(), pool.ErrNilTask, []string{"Submit nil", "TrySubmit nil", "SubmitAll nil"}},
 		{"open", open, context.Background(), pool.ErrNoWorkers, []string{"Resize -1", "Resize least"}},
-		{"open", open, context.Background(), store.ErrNotFound, []string{"Get 0", "Get 1", "Get last"}},
-		{"done ctx", open, doneContext(), store.ErrNotFound, []string{"Get 1"}},
-		{"done ctx", open, doneContext(), context.Canceled, []string{"Submit", "SubmitAll", "SubmitAll none", "Results"}},
-		{"nil ctx", open, nilCtx, nil, []string{"Submit", "SubmitAll", "Get 1", "Results", "Wait", "Stop"}},
+		{"open", open, context.Background(), store.ErrNotFound, []string{"Get 0", "Get 1", "Get last", "Result", "Result 0", "GetAll", "GetAll 0"}},
+		{"done ctx", open, doneContext(), store.ErrNotFound, []string{"Get 1", "Result"}},
+		{"done ctx", open, doneContext(), context.Canceled, []string{"Submit", "SubmitAll", "SubmitAll none", "Results", "GetAll", "Finished"}},
+		{"nil ctx", open, nilCtx, nil, []string{"Submit", "SubmitAll", "Get 1", "Results", "Wait", "Stop", "Result", "Peek", "GetAll", "Finished"}},
 		{"stopped", stopped, context.Background(), pool.ErrNilTask, []string{"Submit nil"}},
 		{"stopped", stopped, context.Background(), pool.ErrClosed, []string{"Submit", "TrySubmit", "SubmitAll", "SubmitAll none", "Resize 1"}},
 		{"stopped", stopped, context.Background(), pool.ErrNoWorkers, []string{"Resize -1"}},
-		{"stopped", stopped, context.Background(), store.ErrNotFound, []string{"Get 1"}},
+		{"stopped", stopped, context.Background(), store.ErrNotFound, []string{"Get 1", "Result", "GetAll"}},
 		{"stopped, done ctx", stopped, doneContext(), pool.ErrClosed, []string{"Submit"}},
 		{"cancelled", cancelled, context.Background(), pool.ErrClosed, []string{"Submit", "TrySubmit", "SubmitAll"}},
 		{"cancelled", cancelled, context.Background(), errCause, []string{"Submit", "TrySubmit", "SubmitAll", "Stop"}},
@@ -146,6 +153,14 @@ func TestCallBadInput(t *testing.T) {
 			})
 		}
 	}
+}
+
+// firstError returns the error of the first pair.
+func firstError(seq iter.Seq2[store.Result[int], error]) error {
+	for _, err := range seq {
+		return err
+	}
+	return nil
 }
 
 // noID and noIDs return err if there is no ID beside it.

@@ -72,7 +72,7 @@ func TestRangesWithGaps(t *testing.T) {
 			assert.EqualValues(t, 5, long)
 			synctest.Wait()
 			var ids []store.ID
-			for range 7 {
+			for range 5 {
 				more, err := p.SubmitAll(t.Context(), repeat(30_000, value(1)))
 				require.NoError(t, err)
 				ids = append(ids, more...)

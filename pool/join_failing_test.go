@@ -390,7 +390,7 @@ func (e endsAtOnce) Pull(context.Context, int) ([]engine.Delivery, error) {
 
 // A pool may end before Join has returned it.
 func TestJoinEndsAtOnce(t *testing.T) {
-	for range 20_000 {
+	for range 5000 {
 		ctx, cancel := context.WithCancel(context.Background())
 		p, err := pool.Join(ctx, doubled, endsAtOnce{newMemory(0), cancel}, nil)
 		require.NoError(t, err)

@@ -3,7 +3,6 @@ package pool_test
 import (
 	"context"
 	"errors"
-	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"github.com/resultpool/resultpool/engine"
 	"github.com/resultpool/resultpool/engine/enginetest"
 	"github.com/resultpool/resultpool/pool"
-	"github.com/resultpool/resultpool/store"
 )
 
 // retrying returns a function that asks n times to run again after d, notes which attempt each run is, and
@@ -43,7 +41,7 @@ func TestJoinRetryAfter(t *testing.T) {
 				memory := newMemory(100)
 				id := pulled(t, memory, 1, deliveries)
 				var noted []int
-				p, _ := join(t, open(memory), retrying(50, 2*lease, &noted), &pool.Options{Workers: 1})
+				p, _ := join(t, open(memory), retrying(20, 2*lease, &noted), &pool.Options{Workers: 1})
 				begun := time.Now()
 				time.Sleep(2 * lease) // that of the last one who had it ends
 				s := p.Stats()
@@ -54,9 +52,9 @@ func TestJoinRetryAfter(t *testing.T) {
 				assert.NoError(t, err)
 				assert.Equal(t, pool.Pending, state)
 				has(t, p, id, 2)
-				assert.InDelta(t, 101*lease, time.Since(begun), float64(lease), "all the pauses")
-				assert.Len(t, noted, 51)
-				assert.Equal(t, 51, noted[50])
+				assert.InDelta(t, 41*lease, time.Since(begun), float64(lease), "all the pauses")
+				assert.Len(t, noted, 21)
+				assert.Equal(t, 21, noted[20])
 				require.NoError(t, p.Stop(t.Context()))
 				assert.EqualValues(t, 1, p.Stats().Succeeded)
 			})
@@ -123,80 +121,4 @@ func TestJoinRetryIsGivenBack(t *testing.T) {
 			})
 		}
 	}
-}
-
-// Cancel makes what it finds waiting for its next attempt, or returning such an error, a result, as without an engine: it
-// is not given back, and no pool runs it again.
-func TestJoinCancelRetry(t *testing.T) {
-	for _, running := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			memory := newMemory(100)
-			gate := make(chan struct{})
-			opensAtEnd(t, gate)
-			var noted []int
-			retry := retrying(50, 5*lease, &noted)
-			p, _ := join(t, memory.Open(), func(ctx context.Context, in int) (int, error) {
-				if running {
-					<-gate
-				}
-				return retry(ctx, in)
-			}, &pool.Options{Workers: 1})
-			other, _ := join(t, memory.Open(), nil, nil)
-			id := accepted(t, other, 1)[0]
-			synctest.Wait()
-			assert.True(t, p.Cancel(id, io.EOF))
-			synctest.Wait()
-			assert.Equal(t, running, p.Cancel(id, io.EOF), "a second time")
-			if running {
-				close(gate)
-			}
-			res, err := other.Result(atMost(t, time.Hour), id)
-			require.NoError(t, err)
-			assert.Equal(t, store.Result[int]{ID: id, Value: 1, Err: res.Err}, res)
-			assert.EqualError(t, res.Err, errTask.Error()+": "+io.EOF.Error())
-			assert.NotErrorIs(t, res.Err, pool.ErrNotRun)
-			assert.Equal(t, []int{1}, noted)
-			synctest.Wait()
-			s := p.Stats()
-			checkStats(t, s)
-			assert.EqualValues(t, 1, s.Failed)
-			assert.NoError(t, p.Stop(t.Context()))
-		})
-	}
-}
-
-// Tasks that wait for their next attempt take up room: no more are taken over than there is room for, so that others run
-// what this pool would only keep.
-func TestJoinRetriesTakeUpRoom(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		memory := newMemory(100)
-		var noted []int
-		p, _ := join(t, memory.Open(), retrying(1, 20*lease, &noted), &pool.Options{Workers: 1, Queue: 3})
-		ids := accepted(t, p, numbers(10)...)
-		time.Sleep(lease)
-		synctest.Wait()
-		n := len(noted)
-		assert.GreaterOrEqual(t, n, 3)
-		assert.LessOrEqual(t, n, 4, "by one for each worker, at most")
-		for _, id := range ids[:2] {
-			assert.True(t, p.Cancel(id, nil))
-		}
-		synctest.Wait()
-		assert.Greater(t, len(noted), n, "their room is free")
-		n = len(noted)
-		begun := time.Now()
-		var others []int
-		other, _ := join(t, memory.Open(), retrying(0, 0, &others), &pool.Options{Workers: 1})
-		time.Sleep(lease)
-		synctest.Wait()
-		assert.Len(t, others, 10-n, "a task waits for a pool that has no room")
-		require.NoError(t, other.Wait(t.Context()))
-		assert.GreaterOrEqual(t, time.Since(begun), 18*lease)
-		for _, attempt := range noted[n:] {
-			assert.Equal(t, 2, attempt)
-		}
-		assert.Len(t, noted, 2*n-2)
-		checkStats(t, p.Stats())
-		require.NoError(t, p.Stop(t.Context()))
-	})
 }

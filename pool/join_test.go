@@ -284,6 +284,8 @@ func TestJoinBadInput(t *testing.T) {
 	}
 	_, err = pool.Join(ctx, doubled, eng, &pool.Options{Queue: -1})
 	require.ErrorContains(t, err, "Queue is -1")
+	_, err = pool.Join(ctx, doubled, eng, &pool.Options{PerKey: 1})
+	require.ErrorContains(t, err, "PerKey is 1, want 0")
 	_, err = pool.Join(ctx, doubled, eng, &pool.Options{Codec: &codec.Options{Errors: map[string]error{"x": nil}}})
 	require.ErrorContains(t, err, `pool: Codec: codec: Errors["x"] is nil`)
 	_, err = pool.Join(ctx, pool.Call[int], eng, nil)
@@ -918,7 +920,7 @@ func TestJoinBareEngine(t *testing.T) {
 // What a joined pool takes over, submits and saves at once is bounded by bytes as well.
 func TestJoinBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const size, n = 1 << 20, 64
+		const size, n = 1 << 20, 32
 		eng := &measured{Memory: enginetest.NewMemory(&enginetest.MemoryOptions{MaxSize: 4 << 20})}
 		blob := string(bytes.Repeat([]byte{'x'}, size))
 		var slow atomic.Bool

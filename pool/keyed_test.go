@@ -310,6 +310,12 @@ func TestKeyedBadInput(t *testing.T) {
 	assert.ErrorContains(t, err, "PerKey is -1, want 0 (1) or more")
 	_, err = pool.NewKeyed(t.Context(), one, func(any) int { return 1 }, nil, nil)
 	assert.Equal(t, pool.ErrNilStore, err)
+	_, err = pool.NewKeyed[int, any, int](t.Context(), nil, func(any) int { return 1 }, st, nil)
+	assert.Equal(t, pool.ErrNilFunc, err)
+	_, err = pool.NewKeyed(nil, one, func(any) int { return 1 }, st, nil) //nolint:staticcheck // that is the test
+	assert.ErrorContains(t, err, "nil context")
+	_, err = pool.NewKeyed(t.Context(), one, func(any) int { return 1 }, st, &pool.Options{Queue: -1})
+	assert.ErrorContains(t, err, "Queue is -1")
 	for _, perKey := range []int{-1, 1} {
 		want := fmt.Sprintf("PerKey is %d, want 0", perKey)
 		_, err = pool.New(t.Context(), one, st, &pool.Options{PerKey: perKey})

@@ -61,10 +61,15 @@ func (p *Pool[T, R]) hasReadyLocked() bool { return p.park.ready.Len()+p.park.be
 func (p *Pool[T, R]) lineUpLocked(t *parked[T, R], line *list.List) {
 	p.unlineLocked(t)
 	if _, is := p.park.tasks[t.id]; !is {
-		p.park.tasks[t.id] = t
-		p.queue.AddRoom(-1)
+		p.parkLocked(t)
 	}
 	t.line, t.place = line, line.PushBack(t)
+}
+
+// parkLocked puts a task into the parking. It takes up room, as the others that wait do.
+func (p *Pool[T, R]) parkLocked(t *parked[T, R]) {
+	p.park.tasks[t.id] = t
+	p.queue.AddRoom(-1)
 }
 
 // unlineLocked takes a task out of what it waits in.
@@ -221,8 +226,7 @@ func (p *Pool[T, R]) again(w *worker[T, R], task T) bool {
 		p.lineUpLocked(t, &p.park.behind)
 		return true
 	}
-	p.park.tasks[t.id] = t
-	p.queue.AddRoom(-1)
+	p.parkLocked(t)
 	t.due = time.Now().Add(retry.after)
 	heap.Push(&p.park.later, t)
 	if !p.park.clock {

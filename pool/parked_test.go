@@ -121,6 +121,7 @@ func TestBadErrors(t *testing.T) {
 			p := newPool(t, &pool.Options{Workers: 1})
 			res, err := p.Result(t.Context(), submit(t, p, c.do))
 			require.NoError(t, err)
+			synctest.Wait() // a result is stored before it is counted
 			s := p.Stats()
 			checkStats(t, s)
 			if c.panic == nil {
@@ -212,6 +213,8 @@ func TestJoinCancelOfRetryIsFinal(t *testing.T) {
 			id := accepted(t, other, 7)[0]
 			synctest.Wait()
 			assert.True(t, p.Cancel(id, errCause))
+			synctest.Wait()
+			assert.Equal(t, running, p.Cancel(id, errCause), "a second time")
 			cancel(nil)
 			synctest.Wait()
 			if running {
@@ -270,7 +273,7 @@ func TestJoinParkedTasksKeepNoOthers(t *testing.T) {
 // no key of it.
 func TestParkingKeepsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const n = 50_000
+		const n = 100_000
 		inUse := func() int64 {
 			runtime.GC()
 			runtime.GC() // what was in a sync.Pool

@@ -250,10 +250,10 @@ func TestBatchFailingResultHoldsUpNobody(t *testing.T) {
 			st := newTestStore(storetest.Chain(storetest.Slow(time.Millisecond), storetest.Only(down.fault, c.bad...)))
 			p := newPool(t, &pool.Options{Workers: 16}, st.as(c.batch))
 			n := 0
-			for _, more := range []int{1, 100, 1, 3000, 1} { // with an hour between them
+			for _, more := range []int{1, 100, 1, 3000, 1} { // with ten minutes between them
 				submitted := p.submittingAll(values(more))
 				n += more
-				time.Sleep(time.Hour)
+				time.Sleep(10 * time.Minute)
 				assert.NoError(t, submitted.returns(t))
 			}
 			failing := len(c.bad)

@@ -26,13 +26,17 @@ import (
 // Nothing is stored for an attempt that ends so. The task becomes Failed, with the value that came with
 // the last such error, and err, joined with the cause, if it is not run again: after
 // [Pool.Cancel], the pool's cancel, or a Stop without workers; also if that came while the attempt
-// ran. (A pool that has joined an engine gives the task back to it instead.)
+// ran. (A pool that has joined an engine gives the task back to it instead, unless it was Cancel.)
 //
 // The pool looks for the error as errors.As does; what wraps it is not kept. A nil err becomes one
-// that says so. It means nothing to [Map] and [MapSeq], where it is an error like others.
+// that says so, and of one that is or wraps a RetryAfter only the error of that is kept. It means nothing
+// to [Map] and [MapSeq], where it is an error like others.
 func RetryAfter(d time.Duration, err error) error {
 	if err == nil {
 		err = errNoReason
+	}
+	if inner := retryOf(err); inner != nil { // it would be stored with err
+		err = inner.err
 	}
 	return &retryAfter{after: d, err: err}
 }

@@ -168,6 +168,28 @@ func TestRetryEnds(t *testing.T) {
 		require.NoError(t, p.Stop(t.Context()))
 		assert.Equal(t, store.Result[int]{ID: id, Value: 4}, held(t, p, id))
 	})
+	bubble(t, "nested", func(t *testing.T) {
+		p := newPool(t, nil)
+		id := submit(t, p, func(context.Context) (int, error) {
+			return 4, pool.RetryAfter(time.Hour, fmt.Errorf("once more: %w", pool.RetryAfter(time.Hour, io.EOF)))
+		})
+		synctest.Wait()
+		assert.True(t, p.Cancel(id, errCause))
+		res, err := p.Result(t.Context(), id)
+		require.NoError(t, err)
+		require.ErrorIs(t, res.Err, io.EOF)
+
+		again := submit(t, p, func(ctx context.Context) (int, error) {
+			if this, _ := pool.TaskFromContext(ctx); this.Attempt > 1 {
+				return 5, nil
+			}
+			return 5, res.Err
+		})
+		synctest.Wait()
+		_, state, err := p.Peek(t.Context(), again)
+		require.NoError(t, err)
+		assert.Equal(t, pool.Ended, state, "there is no RetryAfter in a stored error")
+	})
 	bubble(t, "nil", func(t *testing.T) {
 		p := newPool(t, nil)
 		id := submit(t, p, func(context.Context) (int, error) { return 4, pool.RetryAfter(time.Hour, nil) })
@@ -263,28 +285,6 @@ func TestCancelRacesRetries(t *testing.T) {
 	}
 	assert.Zero(t, after.Load())
 	require.NoError(t, p.Stop(t.Context()))
-}
-
-// Cancel ends the context of the attempt that runs, also if the worker of an earlier one still has that one's.
-func TestCancelEndsTheRightAttempt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPool(t, &pool.Options{Workers: 4})
-		for range 50 { // any of the workers takes the next attempt
-			id := submit(t, p, attempts(1, time.Second, func(ctx context.Context) (int, error) {
-				<-ctx.Done()
-				return 0, context.Cause(ctx)
-			}))
-			gate := make(chan struct{})
-			for range 3 { // so that there are others
-				submit(t, p, gated(gate, 1))
-			}
-			synctest.Wait()
-			close(gate)
-			time.Sleep(2 * time.Second)
-			assert.True(t, p.Cancel(id, errCause))
-			require.Equal(t, errCause, p.getting(id).returns(t))
-		}
-	})
 }
 
 // Many tasks with retries, all of their ends at once, over a store that fails: none is lost, doubled or left.

@@ -151,7 +151,8 @@ func (f *Fetch) Start() {
 	f.hireLocked()
 }
 
-// Stop returns when no result is sent any more, and no goroutine is left. It may be called without Start.
+// Stop returns when no result is sent any more, and no goroutine is left. What is left is in the order of IDs
+// again: fetchers have put back what they had. It may be called without Start.
 func (f *Fetch) Stop() {
 	f.mu.Lock()
 	if f.cancel != nil {
@@ -160,6 +161,9 @@ func (f *Fetch) Stop() {
 	f.ctx, f.cancel = nil, nil
 	f.mu.Unlock()
 	f.working.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	slices.Sort(f.ids)
 }
 
 // hireLocked starts fetchers, as many as there are tasks for.

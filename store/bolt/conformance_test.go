@@ -77,7 +77,7 @@ func TestConformanceReopening(t *testing.T) {
 // TestConformanceBounded lays limits over bolt that are far away.
 func TestConformanceBounded(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, fewer(time.Millisecond, func(tb testing.TB) store.ResultStore[int] {
+	storetest.Run(t, fewer(10*time.Millisecond, func(tb testing.TB) store.ResultStore[int] {
 		st, err := bounded.New[int](openAt[int](tb, newPath(tb), kit(true)), bounded.Options{MaxResults: 1 << 30, MaxAge: time.Hour})
 		require.NoError(tb, err)
 		return st
