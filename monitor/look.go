@@ -102,7 +102,7 @@ func (s *sampler) run() {
 		s.next = time.Now().Add(s.opts.Every)
 		if snap, err := s.look(s.ctx); err == nil {
 			s.next = s.start.Add(snap.at + s.opts.Every) // it may be one that a request has made
-			s.tellStuck(snap.at)
+			s.tellStuck()
 		}
 	}
 }
@@ -126,11 +126,11 @@ type stuck struct {
 }
 
 // tellStuck calls OnStuck for each task that is stuck and was not told of.
-func (s *sampler) tellStuck(at time.Duration) {
+func (s *sampler) tellStuck() {
 	if s.opts.OnStuck == nil || s.opts.Stuck < 0 {
 		return
 	}
-	s.gatherStuck(at)
+	s.gatherStuck()
 	for len(s.untold) > 0 {
 		one := s.untold[0]
 		s.untold = s.untold[1:]
@@ -144,7 +144,7 @@ func (s *sampler) tellStuck(at time.Duration) {
 }
 
 // gatherStuck notes all calls before the first: OnStuck runs without the turn.
-func (s *sampler) gatherStuck(at time.Duration) {
+func (s *sampler) gatherStuck() {
 	select {
 	case s.turn <- struct{}{}:
 	case <-s.ctx.Done():
@@ -156,9 +156,9 @@ func (s *sampler) gatherStuck(at time.Duration) {
 	s.mu.Unlock()
 	for _, w := range pools {
 		for i := range w.running {
-			if r := &w.running[i]; !r.told && at-r.since >= s.opts.Stuck {
+			if r := &w.running[i]; !r.told && w.seen-r.since >= s.opts.Stuck {
 				r.told = true
-				s.untold = append(s.untold, stuck{w.name, r.id, at - r.since})
+				s.untold = append(s.untold, stuck{w.name, r.id, w.seen - r.since})
 			}
 		}
 	}

@@ -346,6 +346,7 @@ func TestOnStuckMisbehaves(t *testing.T) {
 		gate := make(chan struct{})
 		var m *monitor.Monitor
 		var remove func()
+		ready := make(chan struct{}) // remove is there
 		var calls atomic.Int32
 		m = newMonitor(t, &monitor.Options{Stuck: 1, OnStuck: func(_ string, id store.ID, _ time.Duration) {
 			calls.Add(1)
@@ -355,6 +356,7 @@ func TestOnStuckMisbehaves(t *testing.T) {
 			case 2:
 				runtime.Goexit()
 			case 3:
+				<-ready
 				remove()
 				get(m, "/stats")
 				m.Add("q", &fake{running: []store.ID{4}})
@@ -363,6 +365,7 @@ func TestOnStuckMisbehaves(t *testing.T) {
 			}
 		}})
 		remove = m.Add("p", &fake{running: []store.ID{1, 2, 3}})
+		close(ready)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		assert.EqualValues(t, 4, calls.Load())

@@ -32,11 +32,11 @@ func metrics() []metric {
 			}
 			return (now - s.oldest).Seconds()
 		}},
-		{"resultpool_oldest_running_seconds", "gauge", "For how long the longest running task has run, at least; 0 if none does.", func(s *shot, now time.Duration) float64 {
+		{"resultpool_oldest_running_seconds", "gauge", "For how long the longest running task has run, at least; 0 if none does.", func(s *shot, _ time.Duration) float64 {
 			if len(s.longest) == 0 {
 				return 0
 			}
-			return (now - s.longest[0].since).Seconds()
+			return (s.seen - s.longest[0].since).Seconds()
 		}},
 	}
 }

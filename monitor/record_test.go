@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/resultpool/resultpool/monitor"
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store"
 )
@@ -164,10 +163,4 @@ func TestHooksOfAName(t *testing.T) {
 		m.Add(long+"1", &fake{})
 		assert.Equal(t, []int{-1, -1}, errorsOf(), "forgotten")
 	})
-}
-
-// The hooks do no harm to a pool, and the monitor shows the pool.
-func TestMonitorOfAPool(t *testing.T) {
-	m := newMonitor(t, &monitor.Options{Every: 100 * time.Millisecond})
-	_ = m
 }

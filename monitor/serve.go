@@ -126,8 +126,10 @@ func (m *Monitor) serveEvents(w http.ResponseWriter, r *http.Request) {
 			if m.ctx.Err() != nil {
 				return
 			}
-			if _, err := w.Write(frame(m.event(snap, key, sent == nil))); err != nil {
-				return
+			for _, part := range m.event(snap, key, sent == nil) {
+				if _, err := w.Write(part); err != nil {
+					return
+				}
 			}
 			if err := control.Flush(); err != nil {
 				return
@@ -142,11 +144,6 @@ func (m *Monitor) serveEvents(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-}
-
-// frame makes an event of JSON, which has no line breaks.
-func frame(data []byte) []byte {
-	return append(append([]byte("event: look\ndata: "), data...), '\n', '\n')
 }
 
 func poolOf(query url.Values) (key int, err error) {

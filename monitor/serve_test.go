@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -316,9 +317,9 @@ func (f *sharedFake) Size(context.Context) (uint64, error) { return f.size() }
 func TestSharedQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMonitor(t, nil)
-		asked := 0
+		var asked atomic.Int32
 		j := &sharedFake{size: func() (uint64, error) {
-			switch asked++; asked {
+			switch asked.Add(1) {
 			case 1:
 				return 1 << 50, nil
 			case 2:
@@ -342,12 +343,12 @@ func TestSharedQueue(t *testing.T) {
 		assert.EqualValues(t, 1<<50, *p.Shared.Tasks)
 		assert.Equal(t, "maximum bytes exceeded", p.Failing.Error)
 		assert.InDelta(t, 4.9, p.Failing.Seconds, 1e-9)
-		assert.Equal(t, 1, asked)
+		assert.EqualValues(t, 1, asked.Load())
 		for range 100 {
 			time.Sleep(time.Second)
 			get(m, "/stats")
 		}
-		assert.Equal(t, 2, asked, "one at a time")
+		assert.EqualValues(t, 2, asked.Load(), "one at a time")
 		time.Sleep(time.Hour)
 		for _, want := range []string{"no quorum", "it broke"} {
 			get(m, "/stats")

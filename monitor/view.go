@@ -1,7 +1,9 @@
 package monitor
 
 import (
+	"bytes"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -92,7 +94,7 @@ func (s *shot) view(now time.Duration) row {
 		}
 	}
 	if len(s.longest) > 0 {
-		r.Longest = ptr((now - s.longest[0].since).Seconds())
+		r.Longest = ptr((s.seen - s.longest[0].since).Seconds())
 	}
 	if since := st.Failing.Since; !since.IsZero() {
 		r.Failing = &failing{max(0, time.Since(since).Seconds()), s.failing}
@@ -112,7 +114,7 @@ func (s *shot) view(now time.Duration) row {
 func (m *Monitor) details(s *shot, now time.Duration, past bool) details {
 	d := details{row: s.view(now), Running: []longRun{}, Ran: s.ran}
 	for _, r := range s.longest {
-		ran := now - r.since
+		ran := s.seen - r.since
 		d.Running = append(d.Running, longRun{r.id.String(), ran.Seconds(), m.opts.Stuck >= 0 && ran >= m.opts.Stuck})
 	}
 	if m.hasHooks(s.record) {
@@ -167,21 +169,22 @@ func (m *Monitor) stats(snap *snapshot) []byte {
 	return append(encode(all), '\n')
 }
 
-// event is one of /events: the rows of all pools, and one pool in detail.
-func (m *Monitor) event(snap *snapshot, key int, past bool) []byte {
-	e := struct {
-		head
-		Pools json.RawMessage `json:"pools"`
-		Pool  *details        `json:"pool"` // null if it is not there
-	}{head: m.head(snap), Pools: snap.rows()}
+// event returns one of /events, in parts: the rows of all pools, and one pool in detail, or null if it is not there. The rows
+// are the same bytes for all clients. JSON has no line breaks, which would end an event.
+func (m *Monitor) event(snap *snapshot, key int, past bool) [][]byte {
+	begin := bytes.TrimSuffix(encode(m.head(snap)), []byte("}"))
+	one := []byte("null")
 	for _, s := range snap.pools {
 		if s.key == key || key == 0 {
-			d := m.details(s, snap.at, past)
-			e.Pool = &d
+			one = encode(m.details(s, snap.at, past))
 			break
 		}
 	}
-	return encode(e)
+	return [][]byte{
+		slices.Concat([]byte("event: look\ndata: "), begin, []byte(`,"pools":`)),
+		snap.rows(),
+		slices.Concat([]byte(`,"pool":`), one, []byte("}\n\n")),
+	}
 }
 
 // encode returns v, which has only fields that can be encoded, in one line.
