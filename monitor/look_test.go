@@ -301,25 +301,31 @@ func TestRates(t *testing.T) {
 
 func TestOnStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var told []string
+		told := make(chan string, 10)
 		m := newMonitor(t, &monitor.Options{Stuck: 30 * time.Second, OnStuck: func(pool string, id store.ID, atLeast time.Duration) {
-			told = append(told, fmt.Sprint(pool, " ", id, " ", atLeast))
+			told <- fmt.Sprint(pool, " ", id, " ", atLeast)
 		}})
 		f := &fake{running: []store.ID{1}}
 		remove := m.Add("p", f)
 		time.Sleep(10*time.Second + 1)
 		f.set(func(f *fake) { f.running = []store.ID{1, 2} })
 		time.Sleep(19 * time.Second)
+		synctest.Wait()
 		assert.Empty(t, told)
 		time.Sleep(time.Second)
-		assert.Equal(t, []string{"p 1 30s"}, told)
+		synctest.Wait()
+		require.Len(t, told, 1)
+		assert.Equal(t, "p 1 30s", <-told)
 		time.Sleep(time.Hour)
-		assert.Equal(t, []string{"p 1 30s", "p 2 30s"}, told, "each once")
+		synctest.Wait()
+		require.Len(t, told, 1, "each once")
+		assert.Equal(t, "p 2 30s", <-told)
 
 		looked := f.looked()
 		remove()
 		remove()
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		assert.Equal(t, looked, f.looked(), "there is nothing to look at")
 	})
 }
@@ -332,6 +338,7 @@ func TestOnStuckDefaults(t *testing.T) {
 			f := &fake{running: []store.ID{1}}
 			m.Add("p", f)
 			time.Sleep(time.Hour)
+			synctest.Wait()
 			assert.Equal(t, want, first, stuck)
 			if stuck < 0 {
 				assert.Zero(t, f.looked(), "nobody looks")

@@ -321,6 +321,7 @@ func TestSharedQueue(t *testing.T) {
 		j := &sharedFake{size: func() (uint64, error) {
 			switch asked.Add(1) {
 			case 1:
+				time.Sleep(time.Second)
 				return 1 << 50, nil
 			case 2:
 				time.Sleep(time.Hour) // which ends neither with its context
@@ -336,7 +337,6 @@ func TestSharedQueue(t *testing.T) {
 		p := stats(t, m)
 		require.NotNil(t, p.Shared)
 		assert.Nil(t, p.Shared.Tasks, "nobody waits for it")
-		synctest.Wait()
 		time.Sleep(4900 * time.Millisecond)
 		p = stats(t, m)
 		require.NotNil(t, p.Shared.Tasks)
