@@ -25,7 +25,7 @@ type page struct {
 func newPage() page {
 	return page{
 		html: []byte(strings.NewReplacer("/*page.css*/", pageCSS, "/*page.js*/", pageJS).Replace(pageHTML)),
-		policy: "default-src 'none'; connect-src 'self'; style-src " + hash(pageCSS) + "; script-src " + hash(pageJS) +
+		policy: "default-src 'none'; connect-src 'self'; img-src data:; style-src " + hash(pageCSS) + "; script-src " + hash(pageJS) +
 			"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 	}
 }

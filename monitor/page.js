@@ -75,8 +75,8 @@ function showRows() {
 		const cells = [...r.children].slice(1);
 		const texts = p.trouble ? Array(7).fill("–") : [whole(p.queued), whole(p.running), rate(p.perSecond), rate(p.failuresPerSecond),
 			p.queued ? time(p.oldestSeconds) : "–", whole(p.refused), whole(p.unsaved)];
-		texts.forEach((text, i) => put(cells[i], text, i === 3 && p.failuresPerSecond > 0 || i === 6 && p.unsaved > 0));
-		put(cells[7], word, bad);
+		put(cells[0], word, bad);
+		texts.forEach((text, i) => put(cells[i + 1], text, i === 3 && p.failuresPerSecond > 0 || i === 6 && p.unsaved > 0));
 	}
 	for (const [k, r] of rows) if (!seen.has(k)) { r.remove(); rows.delete(k); }
 	$("none").hidden = look.pools.length > 0;
@@ -108,7 +108,7 @@ function showNumbers(p) {
 	number("tasks per second", rate(p.perSecond), n(p.succeeded) + " have succeeded");
 	number("failures per second", rate(p.failuresPerSecond), `${n(p.failed)} failed, ${n(p.panicked)} panicked`, p.failuresPerSecond > 0);
 	number("oldest waiting", p.queued ? time(p.oldestSeconds) : "none", p.oldest && "task " + p.oldest);
-	number("time to drain", p.queued && p.drainSeconds === null ? "not at this pace" : time(p.drainSeconds), "at this pace");
+	number("time to drain", p.queued && p.drainSeconds === null ? "never" : time(p.drainSeconds), "at this pace");
 	number("refused", n(p.refused), "for want of room");
 	number("not run", n(p.notRun), "of " + n(p.submitted) + " submitted");
 	number("unsaved", n(p.unsaved), "results", p.unsaved > 0);
@@ -147,8 +147,9 @@ const svg = (name, attributes) => {
 	return e;
 };
 
-// draw makes or changes a figure of two lines. Each point is [seconds, first, second]; where looks are missing, so is the line.
-function draw(i, title, names, points, show) {
+// draw makes or changes a figure of two lines, on one scale or each on its own. Each point is [seconds, first, second]; where
+// looks are missing, so is the line.
+function draw(i, title, names, points, show, apart) {
 	let f = $("lines").children[i];
 	if (!f) {
 		f = make("figure");
@@ -161,7 +162,7 @@ function draw(i, title, names, points, show) {
 		f.append(caption, s, axis);
 		$("lines").append(f);
 	}
-	const top = Math.max(...points.flatMap((p) => [p[1], p[2]]), 0) || 1;
+	const top = [1, 2].map((k) => Math.max(...points.flatMap((p) => apart ? p[k] : [p[1], p[2]]), 0));
 	const last = points[points.length - 1];
 	const [caption, s, axis] = f.children;
 	[1, 2].forEach((k) => {
@@ -169,7 +170,7 @@ function draw(i, title, names, points, show) {
 		for (const p of points) {
 			const x = 600 - (look.at - p[0]) / (minutes * 60) * 600;
 			if (x < 0) continue;
-			d += (before === null || p[0] - before > gap() ? "M" : "L") + x.toFixed(1) + " " + (98 - p[k] / top * 94).toFixed(1);
+			d += (before === null || p[0] - before > gap() ? "M" : "L") + x.toFixed(1) + " " + (98 - p[k] / (top[k - 1] || 1) * 94).toFixed(1);
 			before = p[0];
 		}
 		s.children[k - 1].setAttribute("d", d);
@@ -178,7 +179,7 @@ function draw(i, title, names, points, show) {
 		span.replaceChildren(make("b", "", k === 1 ? "━ " : "╍ "), names[k - 1] + " " + now);
 	});
 	s.setAttribute("aria-label", caption.textContent);
-	put(axis.children[1], "highest " + show(top));
+	put(axis.children[1], "top: " + show(top[0]) + (apart ? " and " + show(top[1]) : ""));
 }
 
 // gap is the pause between two looks after which the line has a hole. Who scrapes /metrics looks as well, every 15 or 60 seconds.
@@ -191,7 +192,7 @@ function showLines() {
 		if (s > 0 && s <= gap()) rates.push([past[i][0], Math.max(0, past[i][1] - past[i - 1][1]) / s, Math.max(0, past[i][2] - past[i - 1][2]) / s]);
 	}
 	draw(0, "per second:", ["run", "failed"], rates, rate);
-	draw(1, "at the time:", ["queued", "running"], past.map((p) => [p[0], p[3], p[4]]), whole);
+	draw(1, "at the time:", ["queued", "running"], past.map((p) => [p[0], p[3], p[4]]), whole, true);
 }
 
 // ---- events
