@@ -68,7 +68,7 @@ func TestPromtoolTakesMetrics(t *testing.T) {
 	promtool(t, text, "check", "metrics")
 }
 
-// promtool takes the rules in docs/operating.md, and these are of metrics that there are.
+// promtool takes the rules in docs/operating.md, which are of metrics that there are, and each fires when it is to.
 func TestPromtoolTakesRules(t *testing.T) {
 	text, err := os.ReadFile("../../docs/operating.md")
 	require.NoError(t, err)
@@ -80,9 +80,17 @@ func TestPromtoolTakesRules(t *testing.T) {
 	for _, name := range regexp.MustCompile(`resultpool_\w+`).FindAllString(string(text), -1) {
 		assert.Contains(t, served, "\n"+name+"{", "there is no metric %s", name)
 	}
-	file := filepath.Join(t.TempDir(), "rules.yml")
-	require.NoError(t, os.WriteFile(file, blocks[1], 0o600))
-	promtool(t, "", "check", "rules", file)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "rules.yml"), blocks[1], 0o600))
+	promtool(t, "", "check", "rules", filepath.Join(dir, "rules.yml"))
+
+	tests, err := os.ReadFile("testdata/rules_test.yml")
+	require.NoError(t, err)
+	for _, m := range regexp.MustCompile(`alert: (\w+)`).FindAllSubmatch(blocks[1], -1) {
+		assert.Contains(t, string(tests), "alertname: "+string(m[1])+",")
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "rules_test.yml"), tests, 0o600))
+	promtool(t, "", "test", "rules", filepath.Join(dir, "rules_test.yml"))
 }
 
 func promtool(t *testing.T, stdin string, args ...string) {
