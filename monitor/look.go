@@ -33,13 +33,13 @@ func (m *Monitor) look(ctx context.Context) (*snapshot, error) {
 	m.mu.Lock()
 	latest, pools := m.latest, m.pools
 	m.mu.Unlock()
-	now := time.Since(m.start)
+	now := m.now()
 	if latest != nil && now-latest.at < m.opts.Every {
 		return latest, nil
 	}
 	snap := &snapshot{at: now}
 	for _, w := range pools {
-		snap.pools = append(snap.pools, w.look(now, m.opts.Stuck))
+		snap.pools = append(snap.pools, w.look(m.now, m.opts.Stuck))
 		m.askSize(w, now)
 	}
 	snap.rows = sync.OnceValue(func() []byte { return m.encodeRows(snap) })
@@ -53,6 +53,9 @@ func (m *Monitor) look(ctx context.Context) (*snapshot, error) {
 	m.news = make(chan struct{})
 	return snap, nil
 }
+
+// now is the time of the monitor.
+func (m *Monitor) now() time.Duration { return time.Since(m.start) }
 
 // sampleLocked starts the sampler if it is wanted. mu must be held.
 func (m *Monitor) sampleLocked() {

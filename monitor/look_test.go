@@ -263,6 +263,21 @@ func TestAgeOfRetry(t *testing.T) {
 	})
 }
 
+// A look takes its time: what a source says may be of its end, and ages are not more for that.
+func TestAgesOfASlowSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, f := newMonitor(t, nil), &fake{}
+		f.before = func() { time.Sleep(3 * time.Second) }
+		f.running, f.stats.Submitted, f.stats.Queued, f.stats.Oldest = []store.ID{1}, 2, 1, 2
+		m.Add("p", f)
+		get(m, "/stats") // tasks 1 and 2 came at its end
+		time.Sleep(10 * time.Second)
+		p := stats(t, m)
+		assert.InDelta(t, 10, *p.LongestRunningSeconds, 1e-9)
+		assert.InDelta(t, 10, *p.OldestSeconds, 1e-9)
+	})
+}
+
 func TestRates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, f := newMonitor(t, nil), &fake{}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/resultpool/resultpool/pool"
 )
@@ -13,30 +12,30 @@ import (
 // metric is one of /metrics. The names are those of package monitor/otelpool, too.
 type metric struct {
 	name, kind, help string
-	value            func(s *shot, now time.Duration) float64
+	value            func(s *shot) float64
 }
 
 func metrics() []metric {
 	return []metric{
-		{"resultpool_tasks_submitted_total", "counter", "Tasks that were accepted.", func(s *shot, _ time.Duration) float64 { return float64(s.stats.Submitted) }},
+		{"resultpool_tasks_submitted_total", "counter", "Tasks that were accepted.", func(s *shot) float64 { return float64(s.stats.Submitted) }},
 		{"resultpool_tasks_finished_total", "counter", "Tasks that are over, by what became of them.", nil},
-		{"resultpool_tasks_queued", "gauge", "Tasks that wait.", func(s *shot, _ time.Duration) float64 { return float64(s.stats.Queued) }},
-		{"resultpool_queue_capacity", "gauge", "How many tasks may wait.", func(s *shot, _ time.Duration) float64 { return float64(s.stats.Capacity) }},
-		{"resultpool_tasks_running", "gauge", "Tasks that run, or whose results are being stored.", func(s *shot, _ time.Duration) float64 { return float64(s.stats.Running) }},
-		{"resultpool_workers", "gauge", "How many tasks may run at once.", func(s *shot, _ time.Duration) float64 { return float64(s.stats.Workers) }},
-		{"resultpool_results_unsaved", "gauge", "Results that the store has not taken.", func(s *shot, _ time.Duration) float64 { return float64(s.stats.Unsaved) }},
-		{"resultpool_submissions_refused_total", "counter", "Submissions that were refused for want of room.", func(s *shot, _ time.Duration) float64 { return float64(s.stats.Refused) }},
-		{"resultpool_queue_wait_seconds", "gauge", "For how long the oldest task that waits has waited, at least; 0 if none does.", func(s *shot, now time.Duration) float64 {
+		{"resultpool_tasks_queued", "gauge", "Tasks that wait.", func(s *shot) float64 { return float64(s.stats.Queued) }},
+		{"resultpool_queue_capacity", "gauge", "How many tasks may wait.", func(s *shot) float64 { return float64(s.stats.Capacity) }},
+		{"resultpool_tasks_running", "gauge", "Tasks that run, or whose results are being stored.", func(s *shot) float64 { return float64(s.stats.Running) }},
+		{"resultpool_workers", "gauge", "How many tasks may run at once.", func(s *shot) float64 { return float64(s.stats.Workers) }},
+		{"resultpool_results_unsaved", "gauge", "Results that the store has not taken.", func(s *shot) float64 { return float64(s.stats.Unsaved) }},
+		{"resultpool_submissions_refused_total", "counter", "Submissions that were refused for want of room.", func(s *shot) float64 { return float64(s.stats.Refused) }},
+		{"resultpool_queue_wait_seconds", "gauge", "For how long the oldest task that waits has waited, at least; 0 if none does.", func(s *shot) float64 {
 			if !s.waits {
 				return 0
 			}
-			return (now - s.oldest).Seconds()
+			return s.waited().Seconds()
 		}},
-		{"resultpool_oldest_running_seconds", "gauge", "For how long the longest running task has run, at least; 0 if none does.", func(s *shot, _ time.Duration) float64 {
+		{"resultpool_oldest_running_seconds", "gauge", "For how long the longest running task has run, at least; 0 if none does.", func(s *shot) float64 {
 			if len(s.longest) == 0 {
 				return 0
 			}
-			return (s.seen - s.longest[0].since).Seconds()
+			return s.ranFor(s.longest[0]).Seconds()
 		}},
 	}
 }
@@ -63,7 +62,7 @@ func exposition(snap *snapshot) []byte {
 				continue
 			}
 			if m.value != nil {
-				line(m.name, labels[i], m.value(s, snap.at))
+				line(m.name, labels[i], m.value(s))
 				continue
 			}
 			for out, n := range [...]uint64{

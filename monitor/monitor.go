@@ -89,9 +89,10 @@ type Monitor struct {
 
 	panics count // of OnStuck
 
-	mu       sync.Mutex // innermost; no code of users runs with it
-	pools    []*watched // in the order of Add; replaced, never changed
-	records  map[string]*record
+	mu       sync.Mutex         // innermost; no code of users runs with it
+	pools    []*watched         // in the order of Add; replaced, never changed
+	names    map[string]bool    // of pools, as they are shown
+	records  map[string]*record // by the names that were given
 	keys     int
 	viewers  int           // of /events
 	sampling bool          // there is a sampler
@@ -110,6 +111,7 @@ func New(opts *Options) *Monitor {
 		cancel:  cancel,
 		turn:    make(chan struct{}, 1),
 		wake:    make(chan struct{}, 1),
+		names:   make(map[string]bool),
 		records: make(map[string]*record),
 		news:    make(chan struct{}),
 	}
@@ -145,6 +147,7 @@ func (m *Monitor) remove(name string, w *watched) {
 		}
 	}
 	m.pools = rest
+	delete(m.names, w.name)
 	m.latest = nil
 	// The Hooks that were asked for once more are for a pool that will be added.
 	if w.record.shown--; w.record.shown == 0 && w.record.given <= w.record.added {
@@ -153,20 +156,17 @@ func (m *Monitor) remove(name string, w *watched) {
 	m.wakeSampler()
 }
 
-// freeNameLocked returns the name that a pool is shown under. mu must be held.
+// freeNameLocked takes a name for a pool to be shown under. mu must be held.
 func (m *Monitor) freeNameLocked(name string) string {
 	name = shorten(name, longestName)
 	if name == "" {
 		name = "unnamed"
 	}
-	taken := make(map[string]bool, len(m.pools))
-	for _, w := range m.pools {
-		taken[w.name] = true
-	}
 	free := name
-	for n := 2; taken[free]; n++ {
+	for n := 2; m.names[free]; n++ {
 		free = name + " (" + strconv.Itoa(n) + ")"
 	}
+	m.names[free] = true
 	return free
 }
 

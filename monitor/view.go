@@ -70,8 +70,8 @@ type errorKind struct {
 
 func ptr(f float64) *float64 { return &f }
 
-// view returns the pool's row. now is that of the look.
-func (s *shot) view(now time.Duration) row {
+// view returns the pool's row.
+func (s *shot) view() row {
 	st := &s.stats
 	r := row{
 		Key: s.key, Name: s.name, Trouble: s.trouble,
@@ -88,13 +88,13 @@ func (s *shot) view(now time.Duration) row {
 		}
 	}
 	if s.waits {
-		r.OldestFor = ptr((now - s.oldest).Seconds())
+		r.OldestFor = ptr(s.waited().Seconds())
 		if st.Oldest > 0 {
 			r.Oldest = st.Oldest.String()
 		}
 	}
 	if len(s.longest) > 0 {
-		r.Longest = ptr((s.seen - s.longest[0].since).Seconds())
+		r.Longest = ptr(s.ranFor(s.longest[0]).Seconds())
 	}
 	if since := st.Failing.Since; !since.IsZero() {
 		r.Failing = &failing{max(0, time.Since(since).Seconds()), s.failing}
@@ -112,9 +112,9 @@ func (s *shot) view(now time.Duration) row {
 
 // details returns what is shown of the pool alone, with the lines of the last minutes or without.
 func (m *Monitor) details(s *shot, now time.Duration, past bool) details {
-	d := details{row: s.view(now), Running: []longRun{}, Ran: s.ran}
+	d := details{row: s.view(), Running: []longRun{}, Ran: s.ran}
 	for _, r := range s.longest {
-		ran := s.seen - r.since
+		ran := s.ranFor(r)
 		d.Running = append(d.Running, longRun{r.id.String(), ran.Seconds(), m.opts.Stuck >= 0 && ran >= m.opts.Stuck})
 	}
 	if m.hasHooks(s.record) {
@@ -141,7 +141,7 @@ func (m *Monitor) hasHooks(r *record) bool {
 func (m *Monitor) encodeRows(snap *snapshot) []byte {
 	rows := []row{}
 	for _, s := range snap.pools {
-		rows = append(rows, s.view(snap.at))
+		rows = append(rows, s.view())
 	}
 	return encode(rows)
 }

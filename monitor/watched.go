@@ -81,6 +81,7 @@ type shot struct {
 	failing string // the text of the error; empty if there is none
 	trouble string // why the source cannot be looked at
 
+	at           time.Duration
 	seen         time.Duration // when the source was asked what runs
 	longest      []run
 	stuck        int
@@ -94,8 +95,12 @@ type shot struct {
 
 // look asks the source, whose methods may panic. Of many tasks it asks less often what runs: of 10,000 once in ten
 // seconds, since the answer takes a pool a tenth of a microsecond for each.
-func (w *watched) look(now, stuck time.Duration) *shot {
-	s := &shot{watched: w}
+//
+// What it finds was so at some time between two looks at the clock. Ages are from the later one of the first look to the
+// earlier one of the last, so that none is too high.
+func (w *watched) look(clock func() time.Duration, stuck time.Duration) *shot {
+	now := clock()
+	s := &shot{watched: w, at: now}
 	var ids []store.ID
 	asks := false
 	if err := guard.Call(func() error {
@@ -112,23 +117,28 @@ func (w *watched) look(now, stuck time.Duration) *shot {
 		s.trouble = shorten(text.Of(err), longText)
 		return s
 	}
+	after := clock()
 	if asks {
 		if !slices.IsSorted(ids) {
 			ids = slices.Sorted(slices.Values(ids))
 		}
-		w.seeRunning(now, ids)
+		w.seeRunning(now, after, ids)
 	}
 	s.seen = w.seen
 	s.longest, s.stuck = w.longest(stuck)
-	s.oldest, s.waits = w.seeWaiting(now, s.stats)
+	s.oldest, s.waits = w.seeWaiting(after, s.stats)
 	s.rate, s.failed, s.rates = w.seeCounts(now, s.stats)
 	s.ran = w.seeDurations(now)
 	s.past = w.past
 	return s
 }
 
+// waited returns for how long the oldest task has waited, and ranFor a task that runs.
+func (s *shot) waited() time.Duration      { return max(0, s.at-s.oldest) }
+func (s *shot) ranFor(r run) time.Duration { return max(0, s.seen-r.since) }
+
 // seeRunning notes which tasks run. It walks along both lists: a map of 10,000 tasks takes ten times as long.
-func (w *watched) seeRunning(now time.Duration, ids []store.ID) {
+func (w *watched) seeRunning(now, after time.Duration, ids []store.ID) {
 	before, runs := w.running, w.spare[:0]
 	for _, id := range ids {
 		for len(before) > 0 && before[0].id < id {
@@ -137,7 +147,7 @@ func (w *watched) seeRunning(now time.Duration, ids []store.ID) {
 		if len(before) > 0 && before[0].id == id {
 			runs = append(runs, before[0])
 		} else {
-			runs = append(runs, run{id: id, since: now})
+			runs = append(runs, run{id: id, since: after})
 		}
 	}
 	w.running, w.spare = runs, w.running
@@ -169,7 +179,7 @@ func (w *watched) longest(stuck time.Duration) (top []run, n int) {
 // submitted for certain. The first is too late where tasks overtake others, and the second where no task
 // with a higher ID was seen. A mark that is of no use to the oldest is dropped: a task that
 // waits to run again counts from its first wait at most while others have waited since then.
-func (w *watched) seeWaiting(now time.Duration, s pool.Stats) (since time.Duration, waits bool) {
+func (w *watched) seeWaiting(after time.Duration, s pool.Stats) (since time.Duration, waits bool) {
 	if s.Queued == 0 {
 		w.marks = w.marks[:0]
 		return 0, false
@@ -186,10 +196,10 @@ func (w *watched) seeWaiting(now time.Duration, s pool.Stats) (since time.Durati
 		}
 		old++
 	}
-	w.marks = append(slices.Delete(w.marks, 0, old), mark{now, s.Submitted, highest})
+	w.marks = append(slices.Delete(w.marks, 0, old), mark{after, s.Submitted, highest})
 	since = w.marks[0].at
 	if len(w.marks) >= manyMarks {
-		w.marks = thin(w.marks, now)
+		w.marks = thin(w.marks, after)
 	}
 	return since, true
 }
