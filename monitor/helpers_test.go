@@ -199,10 +199,10 @@ func (v *viewer) got(t *testing.T) (data []string) {
 func (v *viewer) leave() {
 	v.cancel()
 	if !v.reads {
-		v.Close()
+		_ = v.Close()
 	}
 	<-v.ended
-	v.Close()
+	_ = v.Close()
 }
 
 func seconds(d time.Duration) float64 { return d.Seconds() }

@@ -67,7 +67,7 @@ func TestErrorsAreCounted(t *testing.T) {
 		m.Add("p", &fake{})
 		assert.Nil(t, stats(t, m).Errors, "without Hooks they are not known")
 		ended := m.Hooks("p").Ended
-		assert.Equal(t, 0, len(stats(t, m).Errors))
+		assert.Empty(t, stats(t, m).Errors)
 		assert.NotNil(t, stats(t, m).Errors)
 		for i := range store.ID(10) {
 			ended(i, pool.Failed, assert.AnError, 0)

@@ -55,8 +55,8 @@ func open(t *testing.T) *browser {
 		"--hide-scrollbars", "--disable-background-networking", "--no-first-run", "--user-data-dir="+t.TempDir(), "about:blank")
 	cmd.ExtraFiles = []*os.File{commands, events} // 3 and 4
 	require.NoError(t, cmd.Start())
-	commands.Close()
-	events.Close()
+	_ = commands.Close()
+	_ = events.Close()
 	b := &browser{t: t, to: to, answers: make(map[int]chan message)}
 	read := make(chan struct{})
 	go func() {
@@ -66,10 +66,10 @@ func open(t *testing.T) *browser {
 	t.Cleanup(func() {
 		b.session = ""
 		b.call("Browser.close", nil)
-		to.Close()
+		_ = to.Close()
 		_ = cmd.Wait() // how it ends does not matter
 		<-read
-		from.Close()
+		_ = from.Close()
 	})
 
 	var target struct{ TargetID string }
