@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/resultpool/resultpool/internal/queue"
 	"github.com/resultpool/resultpool/internal/saver"
@@ -48,6 +49,7 @@ type callOff struct {
 	tookRoom      bool // when it was called off; the queue has room for one more until it is passed over
 	saved, passed bool // not both
 	outcome       outcome
+	ran           time.Duration
 }
 
 // Cancel calls one task off. One that waits is not run: its result is [ErrNotRun], which wraps
@@ -92,7 +94,7 @@ func (p *Pool[T, R]) cancelLocked(id store.ID, cause error) (c *taskContext[T, R
 		p.unparkLocked(t)
 		p.leaveLaneLocked(t)
 		res, out := p.unrunResult(t, cause)
-		p.callOffLocked(res, callOff{ticket: ticket, passed: true, outcome: out})
+		p.callOffLocked(res, callOff{ticket: ticket, passed: true, outcome: out, ran: t.ran})
 		return nil, true
 	}
 	if p.cancels[id] == nil { // before the mark, by which it is found
@@ -162,7 +164,15 @@ func (p *Pool[T, R]) nextCalledOff() []saver.Entry[R] {
 }
 
 // settleCalledOff settles the tasks of results that are saved.
-func (p *Pool[T, R]) settleCalledOff(es []saver.Entry[R]) {
+func (p *Pool[T, R]) settleCalledOff(es []saver.Entry[R], givenUp error) {
+	defer p.settleCalledOffNow(es) // also if a hook ends the goroutine
+	p.tellAllEnded(es, givenUp, func(id store.ID) (outcome, time.Duration) {
+		off := p.offs.tasks[id]
+		return off.outcome, off.ran
+	})
+}
+
+func (p *Pool[T, R]) settleCalledOffNow(es []saver.Entry[R]) {
 	p.mu.Lock()
 	defer p.wakeAndUnlock()
 	o := &p.offs
@@ -268,6 +278,6 @@ func (p *Pool[T, R]) onlyCalledOffLocked() bool {
 
 // isCancelled reports whether ctx is the context of a task that Cancel has ended.
 func isCancelled[T, R any](ctx context.Context) bool {
-	c, ok := ctx.(*taskContext[T, R])
+	c, ok := ctx.Value(contextKey{}).(*taskContext[T, R]) // it may be wrapped: see profiled
 	return ok && c.cancelled.Load()
 }

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"sync"
 
 	"github.com/resultpool/resultpool/internal/backoff"
 	"github.com/resultpool/resultpool/store"
@@ -89,7 +90,7 @@ func (p *Pool[T, R]) Wait(ctx context.Context) error {
 		return ErrInTask
 	}
 	if p.share != nil {
-		return p.share.Wait(ctx)
+		return p.waitShared(ctx)
 	}
 	p.mu.Lock()
 	if p.quiet == nil {
@@ -103,10 +104,23 @@ func (p *Pool[T, R]) Wait(ctx context.Context) error {
 		return p.closedByFailure()
 	default:
 	}
+	p.awaitEnd(ctx, quiet, "Wait")
 	select {
 	case <-quiet:
 		return p.closedByFailure()
-	case <-ctx.Done():
+	default:
 		return backoff.Cause(ctx)
 	}
+}
+
+// waitShared is Wait over an engine.
+func (p *Pool[T, R]) waitShared(ctx context.Context) error {
+	over := make(chan struct{})
+	var words sync.WaitGroup
+	if p.logger != nil {
+		words.Go(func() { p.awaitEnd(ctx, over, "Wait") })
+	}
+	defer words.Wait()
+	defer close(over)
+	return p.share.Wait(ctx)
 }

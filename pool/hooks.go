@@ -2,9 +2,15 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"time"
 
+	"github.com/resultpool/resultpool/internal/remote"
+	"github.com/resultpool/resultpool/internal/saver"
+	"github.com/resultpool/resultpool/internal/text"
 	"github.com/resultpool/resultpool/store"
 )
 
@@ -58,5 +64,68 @@ func (o Outcome) String() string {
 		return "NotRun"
 	default:
 		return fmt.Sprintf("Outcome(%d)", int(o))
+	}
+}
+
+func (p *Pool[T, R]) tellSubmitted(ctx context.Context, ids ...store.ID) {
+	if p.hooks.Submitted == nil {
+		return
+	}
+	defer p.recoverHook("Submitted")
+	for _, id := range ids {
+		p.hooks.Submitted(ctx, id)
+	}
+}
+
+// tellRefused counts a submission that has failed for want of room, and tells of it.
+func (p *Pool[T, R]) tellRefused(err error) {
+	if p.isZero() {
+		return
+	}
+	isFull := errors.Is(err, ErrQueueFull)
+	if isFull {
+		p.refusedFull.Add(1)
+	}
+	if p.hooks.Refused != nil && (isFull || errors.Is(err, ErrClosed)) {
+		defer p.recoverHook("Refused")
+		p.hooks.Refused(err)
+	}
+}
+
+func (p *Pool[T, R]) tellStarted(ctx context.Context, id uint64, since time.Duration) {
+	defer p.recoverHook("Started")
+	p.hooks.Started(ctx, store.ID(id), p.queue.Now()-since)
+}
+
+// tellEnded tells of a task whose result res is stored, or was given up.
+func (p *Pool[T, R]) tellEnded(res store.Result[R], out outcome, ran time.Duration, givenUp error) {
+	defer p.recoverHook("Ended")
+	err := res.Err
+	if givenUp != nil && !remote.IsHandBack(err) {
+		err = &UnsavedError[R]{Results: []store.Result[R]{res}, Err: givenUp}
+	}
+	p.hooks.Ended(res.ID, Outcome(out), err, ran)
+}
+
+// tellAllEnded is tellEnded for results that somebody else than their workers has saved, and what is known
+// of their tasks.
+func (p *Pool[T, R]) tellAllEnded(es []saver.Entry[R], givenUp error, of func(store.ID) (outcome, time.Duration)) {
+	if p.hooks.Ended == nil {
+		return
+	}
+	for i := range es {
+		res := es[i].Result()
+		p.mu.Lock()
+		out, ran := of(res.ID)
+		p.mu.Unlock()
+		p.tellEnded(res, out, ran, givenUp)
+	}
+}
+
+// recoverHook is deferred around a hook.
+func (p *Pool[T, R]) recoverHook(name string) {
+	if v := recover(); v != nil {
+		p.log(slog.LevelError, "a hook panicked", slog.String("hook", name), slog.String("panic", text.Of(v)),
+			slog.String("stack", string(debug.Stack())))
 	}
 }

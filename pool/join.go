@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"runtime"
 
 	"github.com/resultpool/resultpool/engine"
@@ -12,6 +13,7 @@ import (
 	"github.com/resultpool/resultpool/internal/queue"
 	"github.com/resultpool/resultpool/internal/remote"
 	"github.com/resultpool/resultpool/internal/saver"
+	"github.com/resultpool/resultpool/internal/text"
 	"github.com/resultpool/resultpool/internal/wire"
 	"github.com/resultpool/resultpool/store"
 )
@@ -154,6 +156,9 @@ func (j *joint[T, R]) Submit(ctx context.Context, in []T, wait bool) ([]store.ID
 // acknowledges the task.
 func (j *joint[T, R]) Run(ctx context.Context, id uint64) (v R, err error) {
 	task, start, err := j.share.Begin(id)
+	if errors.Is(err, ErrPoisoned) {
+		j.pool.log(slog.LevelError, "a task is poisoned: processes die at it", slog.Uint64("task", id), slog.String("error", text.Of(err)))
+	}
 	// What comes again has not killed its process either.
 	defer func() { start.End(remote.IsHandBack(err) || retryOf(err) != nil) }()
 	if err != nil {

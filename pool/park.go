@@ -40,7 +40,9 @@ type parked[T, R any] struct {
 	id       store.ID
 	ticket   uint64
 	task     T
+	since    time.Duration   // from when on it waits for its next run; see queue.Item
 	attempts int             // runs of its function that have ended
+	ran      time.Duration   // for how long the last of them ran, if that is to be known
 	last     store.Result[R] // what the last of them has returned
 	key      any             // nil in a pool without keys
 	lane     *lane           // in which it has a place; nil: none
@@ -106,7 +108,7 @@ func (p *Pool[T, R]) takeLocked(h *queue.Hand[T]) (it queue.Item[T], t *parked[T
 			p.keys.forget(l)
 			continue
 		}
-		t = &parked[T, R]{id: id, ticket: h.Ticket(), task: it.Task, index: -1, key: l.key}
+		t = &parked[T, R]{id: id, ticket: h.Ticket(), task: it.Task, since: it.Since, index: -1, key: l.key}
 		if p.enterLocked(t, l) {
 			return it, t, found
 		}
@@ -143,7 +145,7 @@ func (p *Pool[T, R]) resumeLocked(h *queue.Hand[T], t *parked[T, R]) (queue.Item
 	if p.share != nil {
 		p.share.Resumed()
 	}
-	return queue.Item[T]{ID: uint64(t.id), Task: t.task}, t, queue.Claimed
+	return queue.Item[T]{ID: uint64(t.id), Task: t.task, Since: t.since}, t, queue.Claimed
 }
 
 // admitLocked gives a task that comes again its place among those of its key. If it has to wait for that, it
@@ -205,6 +207,10 @@ func (p *Pool[T, R]) again(w *worker[T, R], task T) bool {
 		t = &parked[T, R]{id: w.id, ticket: w.hand.Ticket(), task: task, index: -1}
 	}
 	t.attempts++
+	t.since = p.queue.Now() + max(0, retry.after)
+	if !w.began.IsZero() {
+		t.ran = time.Since(w.began)
+	}
 	t.last = w.res
 	w.parked = nil
 	w.hand.Pass()

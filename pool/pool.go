@@ -3,6 +3,7 @@ package pool
 import (
 	"container/list"
 	"context"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +52,12 @@ type Pool[T, R any] struct {
 
 	finished finished // of a pool of New
 
+	name        string
+	logger      *slog.Logger
+	hooks       Hooks
+	profile     bool
+	refusedFull atomic.Uint64 // see Stats.Refused
+
 	// What follows is guarded by mu. See state.go for what holds while mu is free.
 	mu      sync.Mutex
 	phase   phase
@@ -72,15 +79,16 @@ type Pool[T, R any] struct {
 	reaper     queue.Hand[T]              // takes what is not to be run
 	goroutines int                        // of the pool, all of them; the pool does not end before they do
 
-	handover handover[R]
-	offs     callOffs[R]
-	park     parking[T, R]
-	keys     keyring[T]         // nil but in a pool of NewKeyed; does not change
-	cancels  map[store.ID]error // the causes of Cancels of tasks that run, until these have returned
-	dead     *graveyard         // not guarded by mu
-	quiet    chan struct{}      // closed when nothing waits or runs; nil if nobody asks
-	wake     []chan struct{}    // to be closed by wakeAndUnlock
-	tell     []*queue.Waiter    // to be told by it
+	handover   handover[R]
+	offs       callOffs[R]
+	park       parking[T, R]
+	keys       keyring[T]         // nil but in a pool of NewKeyed; does not change
+	cancels    map[store.ID]error // the causes of Cancels of tasks that run, until these have returned
+	toldOutage time.Time          // since when the outage was that the log was told of last
+	dead       *graveyard         // not guarded by mu
+	quiet      chan struct{}      // closed when nothing waits or runs; nil if nobody asks
+	wake       []chan struct{}    // to be closed by wakeAndUnlock
+	tell       []*queue.Waiter    // to be told by it
 
 	// The pool must not end while onCancel is on its way.
 	unwatch func() bool // takes the call of onCancel back; false if it is too late for that
@@ -151,11 +159,23 @@ func newPool[T, R any](ctx context.Context, fn func(context.Context, T) (R, erro
 		target:    o.Workers,
 		handover:  handover[R]{handed: make(map[store.ID]handed)},
 		finished:  finished{entering: semaphore.NewWeighted(1)},
+		name:      o.Name,
+		logger:    o.Logger,
+		profile:   o.Profile,
 		crew:      make(map[*worker[T, R]]struct{}),
 		offs:      callOffs[R]{tasks: make(map[store.ID]*callOff)},
 		cancels:   make(map[store.ID]error),
 		park:      parking[T, R]{tasks: make(map[store.ID]*parked[T, R])},
 		dead:      &graveyard{},
+	}
+	if o.Hooks != nil {
+		p.hooks = *o.Hooks
+	}
+	if p.hooks.Started != nil {
+		p.queue.KeepTimes()
+	}
+	if p.logger != nil {
+		p.failures.Tell(p.logOutage)
 	}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	p.callCtx = context.WithValue(p.ctx, taskOf[T, R]{p}, true)
@@ -276,6 +296,9 @@ func (p *Pool[T, R]) Stats() Stats {
 		Running:   running - unrun,
 		Unsaved:   p.saver.Unsaved(),
 		Workers:   p.target,
+		Capacity:  p.queue.Cap(),
+		Refused:   p.refusedFull.Load(),
+		Oldest:    p.oldestLocked(),
 		Failing:   p.failures.Now(),
 	}
 	s.Succeeded = pushed - s.Queued - s.Running - s.Failed - s.Panicked - s.NotRun

@@ -1,6 +1,8 @@
 package pool
 
 import (
+	"time"
+
 	"github.com/resultpool/resultpool/internal/queue"
 	"github.com/resultpool/resultpool/internal/saver"
 	"github.com/resultpool/resultpool/store"
@@ -21,6 +23,7 @@ type handover[R any] struct {
 type handed struct {
 	ticket  uint64
 	outcome outcome
+	ran     time.Duration
 	unrun   bool // it was taken by the reaper
 }
 
@@ -33,7 +36,8 @@ func (p *Pool[T, R]) hand(w *worker[T, R], e saver.Entry[R]) {
 	h := &p.handover
 	p.mu.Lock()
 	h.next.Add(e)
-	h.handed[w.id] = handed{ticket: w.hand.Ticket(), outcome: w.outcome}
+	h.handed[w.id] = handed{ticket: w.hand.Ticket(), outcome: w.outcome, ran: w.ran}
+	w.ran = 0
 	w.hand.Pass()
 	if !h.writing {
 		h.writing = true
@@ -81,7 +85,15 @@ func (p *Pool[T, R]) setAside(one *saver.Job[R]) bool {
 
 // settleHanded settles the tasks of results that were handed over. They are stored by now, or among
 // those that Stop hands back: a Get that is woken here finds them.
-func (p *Pool[T, R]) settleHanded(es []saver.Entry[R]) {
+func (p *Pool[T, R]) settleHanded(es []saver.Entry[R], givenUp error) {
+	defer p.settleHandedNow(es) // also if a hook ends the goroutine
+	p.tellAllEnded(es, givenUp, func(id store.ID) (outcome, time.Duration) {
+		t := p.handover.handed[id]
+		return t.outcome, t.ran
+	})
+}
+
+func (p *Pool[T, R]) settleHandedNow(es []saver.Entry[R]) {
 	h := &p.handover
 	p.mu.Lock()
 	defer p.wakeAndUnlock()
@@ -121,7 +133,7 @@ func (p *Pool[T, R]) nextUnrun() []saver.Entry[R] {
 		p.leaveLaneLocked(t)
 		res, out := p.unrunResult(t, p.unrun)
 		unrun = append(unrun, saver.NewEntry(res))
-		p.handover.handed[id] = handed{ticket: t.ticket, outcome: out, unrun: true}
+		p.handover.handed[id] = handed{ticket: t.ticket, outcome: out, ran: t.ran, unrun: true}
 	}
 	for len(unrun) < saver.MaxBatch {
 		it, _, found := p.queue.NextOwned(&p.reaper)

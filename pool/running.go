@@ -34,6 +34,22 @@ func (p *Pool[T, R]) Running() []store.ID {
 	return ids
 }
 
+// oldestLocked returns the lowest ID of the tasks that wait, or 0. The queue is frozen.
+func (p *Pool[T, R]) oldestLocked() (oldest store.ID) {
+	ticket, found := p.queue.FirstWaiting(func(t uint64) bool {
+		return len(p.offs.tasks) > 0 && p.offs.tasks[p.idLocked(t)] != nil
+	})
+	if found {
+		oldest = p.idLocked(ticket)
+	}
+	for id := range p.park.tasks {
+		if oldest == 0 || id < oldest {
+			oldest = id
+		}
+	}
+	return oldest
+}
+
 // idLocked returns the ID of a task that has not ended.
 func (p *Pool[T, R]) idLocked(ticket uint64) store.ID {
 	if p.share != nil {

@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/resultpool/resultpool/internal/backoff"
 	"github.com/resultpool/resultpool/internal/text"
@@ -40,12 +41,9 @@ func (p *Pool[T, R]) Stop(ctx context.Context) error {
 
 	inTask := p.inTask(ctx)
 	if !inTask {
-		select {
-		case <-p.done:
-		case <-ctx.Done():
-			if p.isEnding() { // it may be the context of a task, which ends a moment before
-				<-p.done
-			}
+		p.awaitEnd(ctx, p.done, "Stop")
+		if p.isEnding() { // ctx may be the context of a task, which ends a moment before
+			<-p.done
 		}
 	}
 	select {
@@ -127,6 +125,7 @@ func (p *Pool[T, R]) fail(err error) {
 	if !p.failures.End(err) {
 		return
 	}
+	p.log(slog.LevelError, "the store or the engine has failed for good", slog.String("error", text.Of(err)))
 	if p.parent.Err() == nil { // otherwise the cause is that of the cancel, which was first
 		p.broken.Store(&err)
 	}

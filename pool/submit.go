@@ -28,13 +28,25 @@ import (
 // context, it returns [ErrQueueFull] rather than wait for its own pool. Tasks that
 // submit tasks, nobody knows how many, need Options.Queue: [math.MaxInt]; see the example.
 func (p *Pool[T, R]) Submit(ctx context.Context, in T) (store.ID, error) {
-	return p.submit(ctx, in, true)
+	id, err := p.submit(ctx, in, true)
+	return id, p.tell1(ctx, id, err)
 }
 
 // TrySubmit is Submit without the wait: if the queue is full, it returns
 // [ErrQueueFull]. It blocks only on a store that has to reserve more IDs.
 func (p *Pool[T, R]) TrySubmit(in T) (store.ID, error) {
-	return p.submit(context.Background(), in, false)
+	id, err := p.submit(context.Background(), in, false)
+	return id, p.tell1(context.Background(), id, err)
+}
+
+// tell1 tells the hooks what became of a submission of one task, and returns its error.
+func (p *Pool[T, R]) tell1(ctx context.Context, id store.ID, err error) error {
+	if err != nil {
+		p.tellRefused(err)
+	} else if p.hooks.Submitted != nil {
+		p.tellSubmitted(ctx, id)
+	}
+	return err
 }
 
 // submit waits for room in the queue, or does not.
@@ -125,6 +137,17 @@ func (p *Pool[T, R]) lockForSubmit(ctx context.Context, expired error, sub *subm
 //
 // SubmitAll does not keep in after it has returned.
 func (p *Pool[T, R]) SubmitAll(ctx context.Context, in []T) ([]store.ID, error) {
+	ids, err := p.submitAll(ctx, in)
+	if err != nil {
+		p.tellRefused(err)
+	}
+	if len(ids) > 0 {
+		p.tellSubmitted(ctx, ids...)
+	}
+	return ids, err
+}
+
+func (p *Pool[T, R]) submitAll(ctx context.Context, in []T) ([]store.ID, error) {
 	if err := p.check(ctx); err != nil {
 		return nil, err
 	}

@@ -190,6 +190,8 @@ func (c *taskContext[T, R]) Value(key any) any {
 	switch k := key.(type) {
 	case taskKey:
 		return &c.task
+	case contextKey:
+		return c
 	case taskOf[T, R]:
 		if k.p == c.pool {
 			return c.isInside()
@@ -197,6 +199,9 @@ func (c *taskContext[T, R]) Value(key any) any {
 	}
 	return c.inner().Value(key)
 }
+
+// contextKey is the key under which a task's context has itself.
+type contextKey struct{}
 
 // isInside returns true, or nil when the task has ended.
 func (c *taskContext[T, R]) isInside() any {

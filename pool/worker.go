@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"context"
 	"runtime"
 	"runtime/debug"
 	"sync/atomic"
@@ -25,6 +26,8 @@ type worker[T, R any] struct {
 	id      store.ID        // of the task it holds, or held last
 	res     store.Result[R] // of that task, until it is saved or handed over
 	outcome outcome
+	began   time.Time     // when its function was called, if that is to be known; zero: it was not
+	ran     time.Duration // and for how long it ran
 	job     *saver.Job[R] // saves its results, unless the store is a BatchPutter
 
 	ctx      atomic.Pointer[taskContext[T, R]] // of the task, or of the next; written by the worker
@@ -73,6 +76,7 @@ func (p *Pool[T, R]) run(w *worker[T, R]) {
 		ctx := p.enter(w)
 		w.id = store.ID(it.ID)
 		w.res.ID, w.outcome = w.id, succeeded
+		w.began = time.Time{}
 		if w.hand.IsCalledOff() && p.heed(w) {
 			continue
 		}
@@ -96,14 +100,23 @@ func (p *Pool[T, R]) run(w *worker[T, R]) {
 func (p *Pool[T, R]) call(w *worker[T, R], ctx *taskContext[T, R], it queue.Item[T]) {
 	defer func() {
 		if w.stage == calling { // after a panic; in a Goexit, resume makes another result
-			w.res.Err, w.outcome = &PanicError{Value: recover(), Stack: debug.Stack()}, panicked
+			err := &PanicError{Value: recover(), Stack: debug.Stack()}
+			w.res.Err, w.outcome = err, panicked
+			p.logPanic(w.id, err)
 		}
 	}()
 	w.stage = calling
-	if p.share == nil {
-		w.res.Value, w.res.Err = p.fn(ctx, it.Task)
-	} else {
-		w.res.Value, w.res.Err = p.share.Run(ctx, it.ID)
+	if p.hooks.Started != nil {
+		p.tellStarted(ctx, it.ID, it.Since)
+	}
+	if p.hooks.Ended != nil {
+		w.began = time.Now()
+	}
+	switch {
+	case p.profile:
+		p.profiled(ctx, w, func(ctx context.Context) { w.res.Value, w.res.Err = p.function(ctx, it) })
+	default:
+		w.res.Value, w.res.Err = p.function(ctx, it)
 	}
 	w.stage = idle
 	if w.res.Err != nil {
@@ -111,11 +124,22 @@ func (p *Pool[T, R]) call(w *worker[T, R], ctx *taskContext[T, R], it queue.Item
 	}
 }
 
+// function calls the task's function.
+func (p *Pool[T, R]) function(ctx context.Context, it queue.Item[T]) (R, error) {
+	if p.share == nil {
+		return p.fn(ctx, it.Task)
+	}
+	return p.share.Run(ctx, it.ID)
+}
+
 // save returns when the result of the task that w holds is stored, given up or handed over. The
 // worker keeps its slot until then. To go on and save beside the next task would be faster, but
 // results would pile up without a bound while the store is down.
 func (p *Pool[T, R]) save(w *worker[T, R]) {
 	p.leave(w, w.hand.Ticket()+1)
+	if !w.began.IsZero() {
+		w.ran = time.Since(w.began)
+	}
 	if p.saver.TakesBatches() {
 		w.stage = encoding
 		e := p.saver.Encode(w.res)
@@ -125,9 +149,22 @@ func (p *Pool[T, R]) save(w *worker[T, R]) {
 		return
 	}
 	w.stage = saving
-	w.job.Save(&w.res)
+	givenUp := w.job.Save(&w.res)
+	p.saved(w, givenUp)
+}
+
+// saved follows a result that is stored, or was given up. A hook that ends the goroutine ends it with nothing
+// left to do but to settle the task.
+func (p *Pool[T, R]) saved(w *worker[T, R], givenUp error) {
 	w.stage = idle
+	if p.hooks.Ended == nil {
+		w.forget()
+		return
+	}
+	res, ran := w.res, w.ran
+	w.ran = 0
 	w.forget()
+	p.tellEnded(res, w.outcome, ran, givenUp)
 }
 
 // forget forgets the result, which is not the worker's any more.
@@ -152,9 +189,7 @@ func (p *Pool[T, R]) resume(w *worker[T, R]) {
 		w.forget()
 		p.hand(w, e)
 	case saving:
-		w.job.Resume(&w.res)
-		w.stage = idle
-		w.forget()
+		p.saved(w, w.job.Resume(&w.res))
 	}
 }
 

@@ -105,13 +105,20 @@ func (l *Loop) Do(ctx context.Context, attempt func() (Verdict, error)) (done bo
 // Failed records that an attempt has failed, and returns the pause before the next one.
 func (l *Loop) Failed(err error) time.Duration {
 	l.pause = next(l.pause, Longest)
-	l.failures.mu.Lock()
-	defer l.failures.mu.Unlock()
+	f := l.failures
+	f.mu.Lock()
+	began := false
 	if l.outage.Since.IsZero() {
 		l.outage.Since = time.Now()
-		l.failures.open[l] = struct{}{}
+		began = len(f.open) == 0
+		f.open[l] = struct{}{}
 	}
 	l.outage.Err = err
+	outage := l.outage
+	f.mu.Unlock()
+	if began && f.tell != nil {
+		f.tell(outage, true)
+	}
 	return l.pause
 }
 
@@ -124,10 +131,16 @@ func (l *Loop) Succeeded() {
 // Clear removes the loop's entry. Any goroutine may call it while the loop's own makes an
 // attempt: one that succeeds by waiting does not say so.
 func (l *Loop) Clear() {
-	l.failures.mu.Lock()
-	defer l.failures.mu.Unlock()
-	delete(l.failures.open, l)
+	f := l.failures
+	f.mu.Lock()
+	outage := l.outage
+	delete(f.open, l)
 	l.outage = Outage{}
+	ceased := !outage.Since.IsZero() && len(f.open) == 0
+	f.mu.Unlock()
+	if ceased && f.tell != nil {
+		f.tell(outage, false)
+	}
 }
 
 // IsFailing reports whether the last attempt has failed.

@@ -17,6 +17,7 @@ type Failures struct {
 	mu    sync.Mutex
 	open  map[*Loop]struct{} // guarded by mu
 	final *Outage            // the first final failure; guarded by mu
+	tell  func(Outage, bool) // see Tell
 }
 
 // New returns an empty record.
@@ -24,6 +25,10 @@ func New() *Failures { return &Failures{open: make(map[*Loop]struct{})} }
 
 // Loop returns a loop whose failures are recorded here.
 func (f *Failures) Loop() *Loop { return &Loop{failures: f} }
+
+// Tell has change be called, without a lock, when something begins to fail and nothing did before, and, with
+// false, when nothing fails any more. It is to be called before all else. Two calls may come in the wrong order.
+func (f *Failures) Tell(change func(o Outage, fails bool)) { f.tell = change }
 
 // End records a final failure, and reports whether it is the first.
 func (f *Failures) End(err error) bool {

@@ -35,6 +35,7 @@ import (
 type Queue[T any] struct {
 	capacity uint64
 	oneByOne bool
+	timed    bool
 	extra    atomic.Uint64 // room beyond the capacity: see AddRoom
 	segments directory.Directory[segment[T]]
 	spare    []*directory.Segment[segment[T]] // to be used; guarded by the directory's lock
@@ -97,8 +98,9 @@ type segment[T any] struct {
 
 // An Item is one waiting task.
 type Item[T any] struct {
-	ID   uint64
-	Task T
+	ID    uint64
+	Task  T
+	Since time.Duration // Now when it was pushed, in a queue that keeps times
 }
 
 // New returns an empty queue for up to capacity tasks, at least one, and one worker. Memory is taken
@@ -116,6 +118,18 @@ func New[T any](capacity int) *Queue[T] {
 func (q *Queue[T]) TakeOneByOne() {
 	q.oneByOne = true
 	q.shares.Store(math.MaxUint64)
+}
+
+// KeepTimes has each task keep when it was pushed, from now on. It is for the owner, before anything is
+// pushed.
+func (q *Queue[T]) KeepTimes() { q.timed = true }
+
+// Now is how long there has been the queue, if it keeps times, and 0 otherwise.
+func (q *Queue[T]) Now() time.Duration {
+	if !q.timed {
+		return 0
+	}
+	return time.Since(q.epoch)
 }
 
 // SetWorkers says how many workers there may be. It is the owner's. More than any machine has count as fewer:
@@ -176,7 +190,7 @@ func (q *Queue[T]) Push(ids Range, task T) (id uint64, ok bool) {
 		if !q.tail.CompareAndSwap(t, t+1) {
 			continue
 		}
-		item := Item[T]{t + ids.Offset, task}
+		item := Item[T]{t + ids.Offset, task, q.Now()}
 		if q.Idle() > 0 && q.begun.Load() == t && q.Withdraw() { // so t is the head, and nothing is left behind
 			q.handOverAt(t, item)
 			if q.Pushed() > t+1 && q.IsReady() {
@@ -259,10 +273,11 @@ func (q *Queue[T]) pushAll(bit uint64, ids Range, tasks []T) (first uint64, n in
 
 // publish writes tasks to the slots from ticket t on, and publishes those of a word of bits together.
 func (q *Queue[T]) publish(t, offset uint64, tasks []T) {
+	now := q.Now()
 	for len(tasks) > 0 {
 		seg, i := q.segmentFor(t), t%segmentSize
 		n := min(wordSize-i%wordSize, uint64(len(tasks)))
-		seg.Body.slots.writeAll(i, t+offset, tasks[:n])
+		seg.Body.slots.writeAll(i, t+offset, tasks[:n], now)
 		seg.Body.publish(i, n)
 		t, tasks = t+n, tasks[n:]
 	}
@@ -288,7 +303,7 @@ func (q *Queue[T]) segmentFor(t uint64) *directory.Segment[segment[T]] {
 func (q *Queue[T]) newSegment(index uint64) *directory.Segment[segment[T]] {
 	for {
 		if len(q.spare) == 0 {
-			return makeSegment[T]()
+			return makeSegment[T](q.timed)
 		}
 		seg := q.spare[len(q.spare)-1]
 		q.spare = q.spare[:len(q.spare)-1]

@@ -22,6 +22,34 @@ func (q *Queue[T]) Running() (tickets []uint64) {
 	return tickets
 }
 
+// FirstWaiting returns the lowest ticket of a task that nobody has begun and that is not to be skipped. It is
+// the owner's, between Freeze and Thaw.
+func (q *Queue[T]) FirstWaiting(skip func(t uint64) bool) (ticket uint64, found bool) {
+	head, pushed := q.head.Load(), q.Pushed()
+	for t := q.begun.Load(); t < pushed; {
+		if t >= head {
+			if !skip(t) {
+				return t, true
+			}
+			t++
+			continue
+		}
+		seg := q.segments.Find(t >> segmentBits)
+		if seg == nil { // all of its tasks are done
+			t = (t>>segmentBits + 1) << segmentBits
+			continue
+		}
+		w := claim(seg.Body.claims[t%segmentSize].Load())
+		for k := w.begun(); k < w.size(); k++ {
+			if !skip(t + k) {
+				return t + k, true
+			}
+		}
+		t += w.size()
+	}
+	return 0, false
+}
+
 // IDAt returns the ID of a task that has not ended and was put into the queue by PushShut. It is the
 // owner's, with its lock held.
 func (q *Queue[T]) IDAt(t uint64) uint64 {

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"time"
 	"unsafe"
 
 	"github.com/resultpool/resultpool/internal/directory"
@@ -10,13 +11,14 @@ import (
 // the first one would take that of a whole segment of them: it costs an allocation, which is little
 // beside copying it several times. The compiler knows which of the two ways is T's.
 //
-// The two pointers do not change. Both sides read them for each task, so they are apart from what either
+// The pointers do not change. Both sides read them for each task, so they are apart from what either
 // writes.
 type slots[T any] struct {
 	ids   [segmentSize]uint64
 	_     cacheLinePad
 	small *[segmentSize]T // nil if T is large
 	large *[segmentSize]*T
+	since *[segmentSize]time.Duration // nil unless the queue keeps times
 	_     cacheLinePad
 }
 
@@ -25,7 +27,15 @@ const maxInline = 256 // bytes: 64 KiB for a segment
 func isLarge[T any]() bool { return unsafe.Sizeof(*new(T)) > maxInline }
 
 // makeSegment makes a segment and its slots, in one piece.
-func makeSegment[T any]() *directory.Segment[segment[T]] {
+func makeSegment[T any](timed bool) *directory.Segment[segment[T]] {
+	seg := makeUntimed[T]()
+	if timed {
+		seg.Body.slots.since = new([segmentSize]time.Duration)
+	}
+	return seg
+}
+
+func makeUntimed[T any]() *directory.Segment[segment[T]] {
 	if isLarge[T]() {
 		made := new(struct {
 			segment directory.Segment[segment[T]]
@@ -44,6 +54,9 @@ func makeSegment[T any]() *directory.Segment[segment[T]] {
 
 func (s *slots[T]) write(i uint64, item Item[T]) {
 	s.ids[i] = item.ID
+	if s.since != nil {
+		s.since[i] = item.Since
+	}
 	if isLarge[T]() {
 		task := new(T)
 		*task = item.Task
@@ -54,10 +67,10 @@ func (s *slots[T]) write(i uint64, item Item[T]) {
 }
 
 // writeAll writes tasks with consecutive IDs to as many slots.
-func (s *slots[T]) writeAll(i, id uint64, tasks []T) {
-	if isLarge[T]() {
+func (s *slots[T]) writeAll(i, id uint64, tasks []T, since time.Duration) {
+	if isLarge[T]() || s.since != nil {
 		for k, task := range tasks {
-			s.write(i+uint64(k), Item[T]{id + uint64(k), task})
+			s.write(i+uint64(k), Item[T]{id + uint64(k), task, since})
 		}
 		return
 	}
@@ -79,6 +92,9 @@ func (s *slots[T]) clear(i uint64) {
 // take clears the slot, and returns the zero T if it is clear already.
 func (s *slots[T]) take(i uint64) (it Item[T]) {
 	it.ID = s.ids[i]
+	if s.since != nil {
+		it.Since = s.since[i]
+	}
 	if !isLarge[T]() {
 		it.Task = s.small[i]
 	} else if task := s.large[i]; task != nil {

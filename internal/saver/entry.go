@@ -23,6 +23,9 @@ func NewEntry[R any](res store.Result[R]) Entry[R] { return Entry[R]{res: res} }
 // ID returns the ID of the result.
 func (e *Entry[R]) ID() store.ID { return e.res.ID }
 
+// Result returns the task's own result, also if the store was given another in its place.
+func (e *Entry[R]) Result() store.Result[R] { return e.original(nil).res }
+
 // Size returns how many bytes the result has, or 0 if it is not encoded.
 func (e *Entry[R]) Size() int { return len(e.data) }
 

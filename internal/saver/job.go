@@ -25,8 +25,11 @@ type Job[R any] struct {
 	// calling is true while the store is being called with the next part. If Run finds it true when
 	// it ends, the store has called Goexit.
 	calling bool
-	// settled is told of results that are stored or given up. It may be nil.
-	settled func([]Entry[R])
+	// settled is told of results that are stored, or given up for a reason. It may be nil, and may
+	// end the goroutine.
+	settled func(es []Entry[R], why error)
+	// givenUp is why the last result that was settled was given up, if it was.
+	givenUp error
 
 	// aside, if not nil, is given a result that the store fails to take, in a job of its own,
 	// and runs it on another goroutine, or returns false.
@@ -46,48 +49,51 @@ type part[R any] struct {
 }
 
 // NewJob returns a job without results. settled is called with results when they are stored or
-// given up; it may be nil. aside may take a result that fails alone, to be tried beside the
+// given up, then with the reason; it may be nil. aside may take a result that fails alone, to be tried beside the
 // others, by running the job that it is given; it may be nil.
-func (s *Saver[R]) NewJob(settled func([]Entry[R]), aside func(*Job[R]) bool) *Job[R] {
+func (s *Saver[R]) NewJob(settled func(es []Entry[R], why error), aside func(*Job[R]) bool) *Job[R] {
 	return &Job[R]{saver: s, loop: s.failures.Loop(), settled: settled, aside: aside}
 }
 
 // Add adds results. They, and the array that they are in, belong to the job until all are settled.
 func (j *Job[R]) Add(es []Entry[R]) { j.parts = append(j.parts, part[R]{es: es}) }
 
-// Save returns when a result is stored or given up. The caller, a worker, waits meanwhile: a
+// Save returns when a result is stored, or given up, and then why. The caller, a worker, waits meanwhile: a
 // store that is slow or down slows the pool and in the end its submitters, and nothing piles up.
 //
 // The first attempt is most often the only one, and is made without a part for it: a task that does
 // nothing would notice the difference (BenchmarkPool over dense). res stays the caller's:
 // only if another attempt is needed, the job has a copy of it. The caller keeps res until Save has
 // returned, since Resume needs it if the first attempt ends the goroutine.
-func (j *Job[R]) Save(res *store.Result[R]) {
+func (j *Job[R]) Save(res *store.Result[R]) (givenUp error) {
 	if j.saver.cancelled.Load() {
 		j.addOne(res)
 		j.Run()
-		return
+		return j.givenUp
 	}
 	j.calling = true
 	a := j.putFirst(res)
 	j.calling = false
-	if a.fate != stored {
-		j.addOne(res)
-		j.follow(a)
-		j.Run()
+	if a.fate == stored {
+		return nil
 	}
+	j.addOne(res)
+	j.follow(a)
+	j.Run()
+	return j.givenUp
 }
 
 // Resume goes on with the Save of a result that a Goexit of the store has ended. If that was the
 // first attempt, the result is not in a part yet, and Run does not know of it. If it was a later one,
 // Run has given the result up before its goroutine ended, and nothing is left to do.
-func (j *Job[R]) Resume(res *store.Result[R]) {
+func (j *Job[R]) Resume(res *store.Result[R]) (givenUp error) {
 	if j.calling { // it was the first attempt: Run has none of its own left open
 		j.calling = false
 		j.addOne(res)
 		j.follow(attempt{gone, errGoexit})
 	}
 	j.Run()
+	return j.givenUp
 }
 
 // addOne adds a part with one result, in an array of the job's own.
@@ -224,10 +230,11 @@ func (j *Job[R]) settle(why error) {
 	if retried > 0 || why != nil {
 		j.saver.settle(retried, givenUp)
 	}
+	j.givenUp = why
+	defer j.drop() // whatever becomes of the goroutine
 	if j.settled != nil {
-		j.settled(p.es)
+		j.settled(p.es, why)
 	}
-	j.drop()
 }
 
 // drop removes the next part, and forgets its results, which are the store's or the user's now. With

@@ -192,7 +192,7 @@ func TestBatchIsHalved(t *testing.T) {
 				r := newRig(t, batches{st})
 				var settled []store.ID
 				var alone *saver.Job[int]
-				job := r.NewJob(func(es []saver.Entry[int]) {
+				job := r.NewJob(func(es []saver.Entry[int], _ error) {
 					for i := range es {
 						settled = append(settled, es[i].ID())
 					}

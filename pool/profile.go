@@ -1,0 +1,25 @@
+package pool
+
+import (
+	"context"
+	"runtime/pprof"
+	"runtime/trace"
+
+	"github.com/resultpool/resultpool/internal/text"
+)
+
+// profiled runs call as a task of runtime/trace, with the labels of Options.Profile, in a context that has
+// both.
+func (p *Pool[T, R]) profiled(ctx context.Context, w *worker[T, R], call func(context.Context)) {
+	labels := []string{"pool", p.name}
+	if w.parked != nil && w.parked.key != nil {
+		labels = append(labels, "key", text.Of(w.parked.key))
+	}
+	if trace.IsEnabled() {
+		var task *trace.Task
+		ctx, task = trace.NewTask(ctx, "resultpool task")
+		defer task.End()
+		trace.Logf(ctx, "task", "%d", w.id)
+	}
+	pprof.Do(ctx, pprof.Labels(labels...), call)
+}
