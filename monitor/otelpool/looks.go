@@ -1,6 +1,7 @@
 package otelpool
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -24,8 +25,9 @@ type look struct {
 	last store.ID
 }
 
-// mostLooks bounds the memory for a queue that stands still.
-const mostLooks = 128
+// mostLooks bounds the memory for a queue that stands still, whose looks are then kept the closer together the later
+// they were: what is said is too little by no more than a tenth, for weeks of looks once a second, or by the time between two collections.
+const mostLooks = 256
 
 // waited returns how long the oldest task that waits has done so at least, by a look at the queue.
 //
@@ -41,8 +43,7 @@ func (l *looks) waited(s pool.Stats, before, after time.Time) time.Duration {
 	last := s.Oldest + store.ID(s.Queued-1)
 	if n := len(l.queue); n == 0 || l.queue[n-1].last < last {
 		if n == mostLooks {
-			odd := false
-			l.queue = slices.DeleteFunc(l.queue, func(look) bool { odd = !odd; return !odd })
+			l.thinLocked(after)
 		}
 		l.queue = append(l.queue, look{after, last})
 	}
@@ -50,6 +51,18 @@ func (l *looks) waited(s pool.Stats, before, after time.Time) time.Duration {
 		l.queue = l.queue[1:]
 	}
 	return max(0, before.Sub(l.queue[0].at))
+}
+
+// thinLocked forgets the look without which the gap is the smallest, as a share of its age. mu must be held.
+func (l *looks) thinLocked(now time.Time) {
+	which, least := 0, math.Inf(1)
+	for i := 1; i < len(l.queue)-1; i++ {
+		before := l.queue[i-1].at
+		if share := float64(l.queue[i+1].at.Sub(before)) / float64(now.Sub(before)); share < least {
+			which, least = i, share
+		}
+	}
+	l.queue = slices.Delete(l.queue, which, which+1)
 }
 
 // ran returns how long the longest of the tasks that run has done so at least.

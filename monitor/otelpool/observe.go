@@ -54,8 +54,8 @@ func Observe(p Source, name string, o *Options) (unregister func() error, err er
 		}
 		return metric.WithAttributeSet(attribute.NewSet(attributes...))
 	}
-	outcome := func(text string) metric.MeasurementOption { return with(taskOutcome.String(text)) }
-	of, succeeded, failed, panicked, notRun := with(), outcome("succeeded"), outcome("failed"), outcome("panicked"), outcome("not_run")
+	outcome := func(o pool.Outcome) metric.MeasurementOption { return with(taskOutcome.String(o.String())) }
+	of, succeeded, failed, panicked, notRun := with(), outcome(pool.Succeeded), outcome(pool.Failed), outcome(pool.Panicked), outcome(pool.NotRun)
 	kept := &looks{}
 	registration, err := m.meter.RegisterCallback(func(_ context.Context, to metric.Observer) error {
 		before := time.Now()
