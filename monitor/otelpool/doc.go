@@ -54,8 +54,9 @@
 // that package monitor uses, as resultpool_tasks_submitted_total.
 //
 // No clock is read for a task. So the last two say what earlier collections prove: never more than it is, and less by as much
-// as lies between two collections, or, if nothing has moved for long, by up to a tenth. A task that runs, waits to be run again and
-// runs between two collections counts as running all the time. How long each task has waited, and run, is in its span.
+// as lies between two collections, or, if nothing has moved for long, by up to a tenth. Of a task that is to be run again
+// they know less: what it has waited may be more, and if it has stopped and begun again between two collections it counts as
+// running all the time. How long each task has waited, and run, is in its span.
 //
 // # Cost
 //

@@ -1,6 +1,7 @@
 package otelpool
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -39,25 +40,26 @@ func (e ending) tell(span trace.Span) {
 }
 
 // typeOf returns the name of the type of err, or of what it wraps if it is a wrapper of package fmt, or of the
-// pool, as RetryAfter's is. It is that of semconv.ErrorType, which goes round for ever in a chain that leads back to itself.
+// pool, as RetryAfter's is. It is that of semconv.ErrorType, which goes round for ever in a chain that leads back to
+// itself, as one of such wrappers alone cannot.
 func typeOf(err error) string {
-	t := reflect.TypeOf(err)
-	for range 100 {
-		if t != reflect.TypeOf(fmt.Errorf("%w", pool.ErrGoexit)) && (t.Kind() != reflect.Pointer || t.Elem().PkgPath() != reflect.TypeFor[pool.Options]().PkgPath()) {
-			break
-		}
-		wrapper, ok := err.(interface{ Unwrap() error })
-		if !ok {
-			break
-		}
-		inner := wrapper.Unwrap()
+	for isWrapper(reflect.TypeOf(err)) {
+		inner := errors.Unwrap(err)
 		if inner == nil {
 			break
 		}
-		err, t = inner, reflect.TypeOf(inner)
+		err = inner
 	}
+	t := reflect.TypeOf(err)
 	if t.PkgPath() != "" {
 		return t.PkgPath() + "." + t.Name()
 	}
 	return t.String()
+}
+
+func isWrapper(t reflect.Type) bool {
+	if t.Kind() != reflect.Pointer {
+		return false
+	}
+	return t == reflect.TypeOf(fmt.Errorf("%w", pool.ErrGoexit)) || t.Elem().PkgPath() == reflect.TypeFor[pool.Options]().PkgPath()
 }

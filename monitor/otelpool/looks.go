@@ -37,7 +37,6 @@ func (l *looks) waited(s pool.Stats, before, after time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if s.Oldest == 0 || s.Queued == 0 {
-		l.queue = nil
 		return 0
 	}
 	last := s.Oldest + store.ID(s.Queued-1)

@@ -192,12 +192,12 @@ func TestQueueWait(t *testing.T) {
 		require.NoError(t, err)
 		submitted := make(map[store.ID]time.Time)
 		next, oldest := store.ID(1000), store.ID(1000) // as of a store that has held others
-		for look := range 5000 {
+		for look := range 1000 {
 			for range 3 {
 				submitted[next] = time.Now()
 				next++
 			}
-			if look > 2000 { // from here on the queue shrinks
+			if look > 400 { // from here on the queue shrinks
 				for range 4 {
 					if oldest < next {
 						oldest++
@@ -219,6 +219,49 @@ func TestQueueWait(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 	})
+}
+
+// A look may take long, and have its answers at its end, or at its beginning.
+func TestSlowSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reader, o := newReader()
+		var s slowSource
+		_, err := otelpool.Observe(&s, "", o)
+		require.NoError(t, err)
+		collect(t, reader)
+		got := collect(t, reader)
+		assert.LessOrEqual(t, got["resultpool_queue_wait_seconds"], s.waited.Seconds())
+		assert.LessOrEqual(t, got["resultpool_oldest_running_seconds"], s.ran.Seconds())
+		assert.Equal(t, time.Second, s.waited)
+		assert.Equal(t, time.Second, s.ran)
+	})
+}
+
+// slowSource has one task that waits, and one that runs. Each begins to at the end of the first question for it; the
+// second answer is of the time of the question.
+type slowSource struct {
+	waits, runs time.Time
+	waited, ran time.Duration // at the second answer
+}
+
+func (s *slowSource) Stats() pool.Stats {
+	s.answer(&s.waits, &s.waited)
+	return pool.Stats{Queued: 1, Oldest: 2}
+}
+
+func (s *slowSource) Running() []store.ID {
+	s.answer(&s.runs, &s.ran)
+	return []store.ID{1}
+}
+
+func (s *slowSource) answer(since *time.Time, age *time.Duration) {
+	if !since.IsZero() {
+		*age = time.Since(*since)
+	}
+	time.Sleep(time.Second)
+	if since.IsZero() {
+		*since = time.Now()
+	}
 }
 
 // Readers collect, and pools are observed, at the same time.

@@ -56,6 +56,8 @@ var imports = map[string][]string{
 	"engine/jetstream/internal/folder":          {},
 	"engine/jetstream/embedded/internal/outage": {},
 
+	"monitor/otelpool": {"pool", "store", "go.opentelemetry.io/otel..."},
+
 	// Users' programs: Go would let them import internal packages, a user's it would not.
 	"examples/...": {
 		"examples...", "engine...", "pool", "store...", "github.com/nats-io/nats.go...",
