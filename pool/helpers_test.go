@@ -272,6 +272,12 @@ func checkStats(t *testing.T, s pool.Stats) {
 	assert.Equal(t, s.Submitted, s.Succeeded+s.Failed+s.Panicked+s.NotRun+s.Queued+s.Running, "%+v", s)
 }
 
+// counts returns the numbers of a pool's Stats that are about tasks, and how many workers there are.
+func counts(s pool.Stats) pool.Stats {
+	s.Capacity, s.Refused, s.Oldest = 0, 0, 0
+	return s
+}
+
 // handedBack returns the results in err, which must be an UnsavedError with n of them.
 func handedBack(t *testing.T, err error, n int) []store.Result[int] {
 	t.Helper()

@@ -51,7 +51,7 @@ func TestRecursion(t *testing.T) {
 			require.NoError(t, p.Wait(t.Context()))
 			s := p.Stats()
 			if room == math.MaxInt {
-				assert.Equal(t, pool.Stats{Submitted: tasks, Succeeded: tasks, Workers: 1}, s)
+				assert.Equal(t, pool.Stats{Submitted: tasks, Succeeded: tasks, Workers: 1}, counts(s))
 			} else {
 				assert.NotZero(t, s.Failed, "tasks that had to submit others")
 			}

@@ -416,7 +416,7 @@ func (a *account) settle() error {
 	if len(a.stored) != len(a.accepted) {
 		a.fault("%d results of %d accepted tasks", len(a.stored), len(a.accepted))
 	}
-	s := a.p.Stats()
+	s := counts(a.p.Stats())
 	want.Workers, want.Unsaved = s.Workers, uint64(handed)
 	if s != want {
 		a.fault("the pool says %+v, want %+v", s, want)
