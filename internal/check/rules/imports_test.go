@@ -57,8 +57,9 @@ var imports = map[string][]string{
 	"engine/jetstream/embedded/internal/outage": {},
 
 	// No other package imports it: who does not use it links no net/http.
-	"monitor":       {"pool", "store", "internal/errwalk", "internal/guard", "internal/text"},
-	"monitor/check": {"monitor", "pool", "store...", "github.com/prometheus/..."},
+	"monitor":          {"pool", "store", "internal/errwalk", "internal/guard", "internal/text"},
+	"monitor/check":    {"monitor", "pool", "store...", "github.com/prometheus/..."},
+	"monitor/otelpool": {"pool", "store", "go.opentelemetry.io/otel..."},
 
 	// Users' programs: Go would let them import internal packages, a user's it would not.
 	"examples/...": {
