@@ -63,7 +63,7 @@ var imports = map[string][]string{
 
 	// Users' programs: Go would let them import internal packages, a user's it would not.
 	"examples/...": {
-		"examples...", "engine...", "pool", "store...", "github.com/nats-io/nats.go...",
+		"examples...", "engine...", "monitor", "pool", "store...", "github.com/nats-io/nats.go...",
 		"github.com/schollz/progressbar/v3", "golang.org/x/term",
 	},
 	"examples":               {},
