@@ -48,7 +48,7 @@ func fewer(perPut time.Duration, newStore func(testing.TB) store.ResultStore[int
 func TestConformanceReopening(t *testing.T) {
 	t.Parallel()
 	var unused []string
-	storetest.Run(t, fewer(time.Millisecond, func(tb testing.TB) store.ResultStore[int] {
+	storetest.Run(t, fewer(5*time.Millisecond, func(tb testing.TB) store.ResultStore[int] {
 		if len(unused) == 0 {
 			unused = append(unused, newPath(t))
 		}
@@ -57,12 +57,14 @@ func TestConformanceReopening(t *testing.T) {
 		r.reopen()
 		tb.Cleanup(func() {
 			ctx := t.Context()
+			var ids []store.ID
 			for res, err := range r.Store.All(ctx) {
 				if res.ID == 0 { // else it is about a result that a check has made unreadable
 					assert.NoError(tb, err)
 				}
-				assert.NoError(tb, r.Delete(ctx, res.ID))
+				ids = append(ids, res.ID)
 			}
+			assert.NoError(tb, r.DeleteBatch(ctx, ids))
 			_, err := r.ReserveIDs(ctx, 1)
 			assert.NoError(tb, r.Close())
 			if err == nil { // else a check has reserved all IDs that there are

@@ -21,7 +21,7 @@ import (
 )
 
 var (
-	damages    = flag.Int("bolt.damages", 200, "how many damages TestDamage tries")
+	damages    = flag.Int("bolt.damages", 100, "how many damages TestDamage tries")
 	damageSeed = flag.Uint64("bolt.seed", 0, "the seed of TestDamage; 0: another one each time")
 )
 
