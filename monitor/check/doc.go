@@ -4,5 +4,5 @@
 // It needs chromium (or Chrome) and promtool in PATH, and skips loudly what it does not find. `bash .ci/run monitor`
 // installs them where it may. The pictures of the documents are made by
 //
-//	go test ./monitor/check -run TestPictures -pictures=docs/plots
+//	go test ./monitor/check -run TestPictures -args -pictures=docs/plots
 package check
