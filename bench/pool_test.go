@@ -39,6 +39,7 @@ type errand struct {
 	tasks []int
 	ids   []store.ID // of those submitted
 	got   int        // how many of them have been got
+	hooks *pool.Hooks
 }
 
 const (
@@ -54,7 +55,7 @@ func same(_ context.Context, in int) (int, error) { return in, nil }
 
 // run includes Stop: only then are all results stored.
 func (e *errand) run(ctx context.Context, all, get bool) error {
-	p, err := pool.New(ctx, same, e.st, &pool.Options{Workers: 2})
+	p, err := pool.New(ctx, same, e.st, &pool.Options{Workers: 2, Hooks: e.hooks})
 	if err != nil {
 		return err
 	}

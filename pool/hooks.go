@@ -92,9 +92,13 @@ func (p *Pool[T, R]) tellRefused(err error) {
 	}
 }
 
-func (p *Pool[T, R]) tellStarted(ctx context.Context, id uint64, since time.Duration) {
+func (p *Pool[T, R]) tellStarted(ctx context.Context, w *worker[T, R]) {
 	defer p.recoverHook("Started")
-	p.hooks.Started(ctx, store.ID(id), p.queue.Now()-since)
+	since := w.hand.Since()
+	if w.parked != nil && w.parked.attempts > 0 {
+		since = w.parked.since
+	}
+	p.hooks.Started(ctx, w.id, p.queue.Now()-since)
 }
 
 // tellEnded tells of a task whose result res is stored, or was given up.

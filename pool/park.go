@@ -41,8 +41,8 @@ type parked[T, R any] struct {
 	id       store.ID
 	ticket   uint64
 	task     T
-	since    time.Duration   // from when on it waits for its next run; see queue.Item
 	attempts int             // runs of its function that have ended
+	since    time.Duration   // from when on it waits for the next of them, by the queue's clock
 	ran      time.Duration   // for how long the last of them ran, if that is to be known
 	last     store.Result[R] // what the last of them has returned
 	key      any             // nil in a pool without keys
@@ -115,7 +115,7 @@ func (p *Pool[T, R]) takeLocked(h *queue.Hand[T]) (it queue.Item[T], t *parked[T
 			p.keys.Forget(l)
 			continue
 		}
-		t = &parked[T, R]{id: id, ticket: h.Ticket(), task: it.Task, since: it.Since, index: -1, key: l.key}
+		t = &parked[T, R]{id: id, ticket: h.Ticket(), task: it.Task, index: -1, key: l.key}
 		if p.enterLocked(t, l) {
 			return it, t, found
 		}
@@ -152,7 +152,7 @@ func (p *Pool[T, R]) resumeLocked(h *queue.Hand[T], t *parked[T, R]) (queue.Item
 	if p.share != nil {
 		p.share.Resumed()
 	}
-	return queue.Item[T]{ID: uint64(t.id), Task: t.task, Since: t.since}, t, queue.Claimed
+	return queue.Item[T]{ID: uint64(t.id), Task: t.task}, t, queue.Claimed
 }
 
 // admitLocked gives a task that comes again its place among those of its key. If it has to wait for that, it

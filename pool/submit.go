@@ -29,24 +29,29 @@ import (
 // submit tasks, nobody knows how many, need Options.Queue: [math.MaxInt]; see the example.
 func (p *Pool[T, R]) Submit(ctx context.Context, in T) (store.ID, error) {
 	id, err := p.submit(ctx, in, true)
-	return id, p.tell1(ctx, id, err)
+	if err != nil || p.hooks.Submitted != nil {
+		p.tellOne(ctx, id, err)
+	}
+	return id, err
 }
 
 // TrySubmit is Submit without the wait: if the queue is full, it returns
 // [ErrQueueFull]. It blocks only on a store that has to reserve more IDs.
 func (p *Pool[T, R]) TrySubmit(in T) (store.ID, error) {
 	id, err := p.submit(context.Background(), in, false)
-	return id, p.tell1(context.Background(), id, err)
+	if err != nil || p.hooks.Submitted != nil {
+		p.tellOne(context.Background(), id, err)
+	}
+	return id, err
 }
 
-// tell1 tells the hooks what became of a submission of one task, and returns its error.
-func (p *Pool[T, R]) tell1(ctx context.Context, id store.ID, err error) error {
+// tellOne tells what became of a submission of one task.
+func (p *Pool[T, R]) tellOne(ctx context.Context, id store.ID, err error) {
 	if err != nil {
 		p.tellRefused(err)
-	} else if p.hooks.Submitted != nil {
+	} else {
 		p.tellSubmitted(ctx, id)
 	}
-	return err
 }
 
 // submit waits for room in the queue, or does not.

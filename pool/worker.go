@@ -77,7 +77,9 @@ func (p *Pool[T, R]) run(w *worker[T, R]) {
 		ctx := p.enter(w)
 		w.id = store.ID(it.ID)
 		w.res.ID, w.outcome = w.id, succeeded
-		w.began = time.Time{}
+		if p.hooks.Ended != nil {
+			w.began = time.Time{}
+		}
 		if w.hand.IsCalledOff() && p.heed(w) {
 			continue
 		}
@@ -109,7 +111,7 @@ func (p *Pool[T, R]) call(w *worker[T, R], ctx *taskContext[T, R], it queue.Item
 	}()
 	w.stage = calling
 	if p.hooks.Started != nil {
-		p.tellStarted(ctx, it.ID, it.Since)
+		p.tellStarted(ctx, w)
 	}
 	if p.hooks.Ended != nil {
 		w.began = time.Now()
@@ -139,7 +141,7 @@ func (p *Pool[T, R]) function(ctx context.Context, it queue.Item[T]) (R, error) 
 // results would pile up without a bound while the store is down.
 func (p *Pool[T, R]) save(w *worker[T, R]) {
 	p.leave(w, w.hand.Ticket()+1)
-	if !w.began.IsZero() {
+	if p.hooks.Ended != nil && !w.began.IsZero() {
 		w.ran = time.Since(w.began)
 	}
 	if p.saver.TakesBatches() {

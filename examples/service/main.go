@@ -1,11 +1,13 @@
 // Service looks up the addresses of hosts, as jobs that their clients fetch the results of:
 //
-//	service [-addr HOST:PORT] [-workers N] [-queue N] [-keep DURATION] [-grace DURATION]
+//	service [-addr HOST:PORT] [-admin HOST:PORT] [-workers N] [-queue N] [-keep DURATION] [-grace DURATION]
 //
 //	curl -i -d host=go.dev localhost:8080/jobs   202, and in Location the URL of the job; 503 if the queue is full
 //	curl -i localhost:8080/jobs/1                202 while it waits or runs; then 200 and its result,
 //	                                             422 and its error, or 410 if it was cancelled; 404 if it has expired
 //	curl -i -X DELETE localhost:8080/jobs/1      cancels it, and answers as GET does: it may have ended before
+//
+// At another address, which it prints, there is a page that shows the pool at work, and metrics for Prometheus.
 //
 // The lookup stands for your own task: any function of the form func(context.Context, T) (R, error).
 //
@@ -41,6 +43,7 @@ func main() {
 	flag.IntVar(&opts.Workers, "workers", 16, "how many jobs run at once")
 	flag.IntVar(&opts.Queue, "queue", 1000, "how many jobs may wait")
 	flag.DurationVar(&limits.MaxAge, "keep", time.Hour, "how long results are kept")
+	operator := newOperator()
 	flag.Parse()
 	if flag.NArg() > 0 {
 		log.Fatalf("unexpected argument %q", flag.Arg(0))
@@ -49,7 +52,7 @@ func main() {
 	signals, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	ctx, cancel := context.WithCancel(context.Background()) // a signal does not cancel the jobs
 	results := must(bounded.New(dense.New[[]string](), limits))
-	s := service{must(pool.New(ctx, net.DefaultResolver.LookupHost, results, &opts))}
+	s := service{must(operator.newPool(ctx, results, &opts))}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /jobs", s.submit)
 	mux.HandleFunc("GET /jobs/{id}", s.show)
@@ -62,7 +65,7 @@ func main() {
 	<-signals.Done()
 	stop()
 	time.AfterFunc(*grace, cancel)
-	if err := errors.Join(s.Stop(context.Background()), server.Shutdown(context.Background())); err != nil {
+	if err := errors.Join(s.Stop(context.Background()), server.Shutdown(context.Background()), operator.stop()); err != nil {
 		log.Fatal("while shutting down: ", err)
 	}
 }

@@ -14,6 +14,12 @@ import (
 
 func TestMain(m *testing.M) { jobs.Main(m, main) }
 
+// start starts the service, whose operators have a free port.
+func start(t *testing.T, args ...string) *jobs.Program {
+	t.Helper()
+	return jobs.Start(t, append([]string{"-admin", "127.0.0.1:0"}, args...)...)
+}
+
 const (
 	found   = "200 192.0.2.1\n"
 	pending = "202 "
@@ -21,7 +27,7 @@ const (
 )
 
 func TestJobs(t *testing.T) {
-	p := jobs.Start(t)
+	p := start(t)
 	ok, gone, slow := p.Post(t, "ok.test"), p.Post(t, "gone.test"), p.Post(t, "slow.test")
 	p.AwaitGet(t, ok, found)
 	p.AwaitGet(t, gone, "422 lookup gone.test.*: no such host\n")
@@ -41,7 +47,7 @@ func TestJobs(t *testing.T) {
 }
 
 func TestDelete(t *testing.T) {
-	p := jobs.Start(t, "-workers", "1")
+	p := start(t, "-workers", "1")
 	ended, running := p.Post(t, "ok.test"), p.Post(t, "slow.test")
 	p.Await(t, process.Opening+`"slow"`)
 	waiting := p.Post(t, "ok.test")
@@ -59,7 +65,7 @@ func TestDelete(t *testing.T) {
 
 // Clients are told to come again, and not kept waiting.
 func TestQueueIsFull(t *testing.T) {
-	p := jobs.Start(t, "-workers", "1", "-queue", "1")
+	p := start(t, "-workers", "1", "-queue", "1")
 	first := p.Post(t, "slow.test")
 	p.Await(t, process.Opening+`"slow"`)
 	second := p.Post(t, "ok.test")
@@ -74,12 +80,12 @@ func TestQueueIsFull(t *testing.T) {
 }
 
 func TestResultsExpire(t *testing.T) {
-	p := jobs.Start(t, "-keep", "100ms")
+	p := start(t, "-keep", "100ms")
 	p.AwaitGet(t, p.Post(t, "ok.test"), unknown)
 }
 
 func TestWrongCalls(t *testing.T) {
-	used := jobs.Start(t).URL[len("http://"):]
+	used := start(t).URL[len("http://"):]
 	for _, tt := range []struct {
 		status int
 		said   string
@@ -92,8 +98,9 @@ func TestWrongCalls(t *testing.T) {
 		{1, "pool: Queue is -1, want 0 (1024) or more\n", []string{"-queue", "-1"}},
 		{1, "bounded: MaxAge is -1s", []string{"-keep", "-1s"}},
 		{1, "listen tcp " + used, []string{"-addr", used}},
+		{1, "listen tcp " + used, []string{"-admin", used}},
 	} {
-		p := process.New(t, "", tt.args...).Begin(t)
+		p := process.New(t, "", append([]string{"-admin="}, tt.args...)...).Begin(t)
 		assert.Equal(t, tt.status, p.AwaitEnd())
 		assert.Equal(t, tt.said, p.Said[:min(len(p.Said), len(tt.said))])
 	}

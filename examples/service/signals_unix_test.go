@@ -33,7 +33,7 @@ func awaitClosed(t *testing.T, p *jobs.Program) {
 // that is. Then the service ends, and leaves no goroutine.
 func TestSignal(t *testing.T) {
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
-		p := jobs.Start(t, "-workers", "1", "-grace", "1h")
+		p := start(t, "-workers", "1", "-grace", "1h")
 		running := p.Post(t, "slow.test")
 		p.Await(t, process.Opening+`"slow"`)
 		waiting := p.Post(t, "ok.test")
@@ -50,7 +50,7 @@ func TestSignal(t *testing.T) {
 
 // Who has had his time is cancelled.
 func TestGraceIsOver(t *testing.T) {
-	p := jobs.Start(t, "-workers", "1", "-grace", "10ms")
+	p := start(t, "-workers", "1", "-grace", "10ms")
 	p.Post(t, "slow.test")
 	p.Await(t, process.Opening+`"slow"`)
 	require.NoError(t, p.Process.Process.Signal(syscall.SIGTERM))
@@ -60,7 +60,7 @@ func TestGraceIsOver(t *testing.T) {
 
 // The second signal kills.
 func TestSecondSignal(t *testing.T) {
-	p := jobs.Start(t, "-grace", "1h")
+	p := start(t, "-grace", "1h")
 	p.Post(t, "slow.test")
 	p.Await(t, process.Opening+`"slow"`)
 	require.NoError(t, p.Process.Process.Signal(os.Interrupt))

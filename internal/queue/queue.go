@@ -98,9 +98,8 @@ type segment[T any] struct {
 
 // An Item is one waiting task.
 type Item[T any] struct {
-	ID    uint64
-	Task  T
-	Since time.Duration // Now when it was pushed, in a queue that keeps times
+	ID   uint64
+	Task T
 }
 
 // New returns an empty queue for up to capacity tasks, at least one, and one worker. Memory is taken
@@ -131,6 +130,20 @@ func (q *Queue[T]) Now() time.Duration {
 	}
 	return time.Since(q.epoch)
 }
+
+// noteTime notes when n tasks were written to the slots from i on, in a queue that keeps times.
+func (q *Queue[T]) noteTime(seg *directory.Segment[segment[T]], i, n uint64) {
+	if !q.timed {
+		return
+	}
+	now := q.Now()
+	for k := range n {
+		seg.Body.slots.since[i+k] = now
+	}
+}
+
+// Since returns the queue's Now when the task was pushed that h holds. The queue keeps times.
+func (h *Hand[T]) Since() time.Duration { return h.seg.Body.slots.since[(h.first+h.at)%segmentSize] }
 
 // SetWorkers says how many workers there may be. It is the owner's. More than any machine has count as fewer:
 // a multiple of their number must not turn over.
@@ -193,7 +206,7 @@ func (q *Queue[T]) Push(ids Range, task T) (id uint64, ok bool) {
 		if !q.tail.CompareAndSwap(t, t+1) {
 			continue
 		}
-		item := Item[T]{t + ids.Offset, task, q.Now()}
+		item := Item[T]{t + ids.Offset, task}
 		if q.Idle() > 0 && q.begun.Load() == t && q.Withdraw() { // so t is the head, and nothing is left behind
 			q.handOverAt(t, item)
 			if q.Pushed() > t+1 && q.IsReady() {
@@ -203,6 +216,7 @@ func (q *Queue[T]) Push(ids Range, task T) (id uint64, ok bool) {
 		}
 		seg := q.segmentFor(t)
 		seg.Body.slots.write(t%segmentSize, item)
+		q.noteTime(seg, t%segmentSize, 1)
 		seg.Body.publish(t%segmentSize, 1)
 		q.HandOver()
 		return item.ID, true
@@ -214,6 +228,7 @@ func (q *Queue[T]) Push(ids Range, task T) (id uint64, ok bool) {
 func (q *Queue[T]) handOverAt(t uint64, item Item[T]) {
 	seg, i := q.segmentFor(t), t%segmentSize
 	seg.Body.slots.write(i, item)
+	q.noteTime(seg, i, 1)
 	word := &seg.Body.claims[i]
 	w := claim(word.Load())
 	if w.isClosed(seg.Index()) || q.turnsAway.Load() || !word.CompareAndSwap(uint64(w), uint64(newClaim(seg.Index(), 1))) {
@@ -276,11 +291,11 @@ func (q *Queue[T]) pushAll(bit uint64, ids Range, tasks []T) (first uint64, n in
 
 // publish writes tasks to the slots from ticket t on, and publishes those of a word of bits together.
 func (q *Queue[T]) publish(t, offset uint64, tasks []T) {
-	now := q.Now()
 	for len(tasks) > 0 {
 		seg, i := q.segmentFor(t), t%segmentSize
 		n := min(wordSize-i%wordSize, uint64(len(tasks)))
-		seg.Body.slots.writeAll(i, t+offset, tasks[:n], now)
+		seg.Body.slots.writeAll(i, t+offset, tasks[:n])
+		q.noteTime(seg, i, n)
 		seg.Body.publish(i, n)
 		t, tasks = t+n, tasks[n:]
 	}

@@ -54,9 +54,6 @@ func makeUntimed[T any]() *directory.Segment[segment[T]] {
 
 func (s *slots[T]) write(i uint64, item Item[T]) {
 	s.ids[i] = item.ID
-	if s.since != nil {
-		s.since[i] = item.Since
-	}
 	if isLarge[T]() {
 		task := new(T)
 		*task = item.Task
@@ -67,10 +64,10 @@ func (s *slots[T]) write(i uint64, item Item[T]) {
 }
 
 // writeAll writes tasks with consecutive IDs to as many slots.
-func (s *slots[T]) writeAll(i, id uint64, tasks []T, since time.Duration) {
-	if isLarge[T]() || s.since != nil {
+func (s *slots[T]) writeAll(i, id uint64, tasks []T) {
+	if isLarge[T]() {
 		for k, task := range tasks {
-			s.write(i+uint64(k), Item[T]{id + uint64(k), task, since})
+			s.write(i+uint64(k), Item[T]{id + uint64(k), task})
 		}
 		return
 	}
@@ -92,9 +89,6 @@ func (s *slots[T]) clear(i uint64) {
 // take clears the slot, and returns the zero T if it is clear already.
 func (s *slots[T]) take(i uint64) (it Item[T]) {
 	it.ID = s.ids[i]
-	if s.since != nil {
-		it.Since = s.since[i]
-	}
 	if !isLarge[T]() {
 		it.Task = s.small[i]
 	} else if task := s.large[i]; task != nil {

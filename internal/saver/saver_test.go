@@ -150,7 +150,7 @@ func TestFates(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				st := newFake(c.put)
 				r := newRig(t, plain{st})
-				r.NewJob(nil, nil).Save(&store.Result[int]{ID: 1, Value: 7})
+				_ = r.NewJob(nil, nil).Save(&store.Result[int]{ID: 1, Value: 7})
 				assert.Len(t, st.calls, c.calls)
 				res, err := st.Get(t.Context(), 1)
 				if c.stored == errNone {
@@ -298,7 +298,7 @@ func TestCancelDuringPut(t *testing.T) {
 		r := newRig(t, plain{st})
 		over := make(chan time.Time)
 		go func() {
-			r.NewJob(nil, nil).Save(&store.Result[int]{ID: 1})
+			_ = r.NewJob(nil, nil).Save(&store.Result[int]{ID: 1})
 			over <- time.Now()
 		}()
 		time.Sleep(time.Minute)

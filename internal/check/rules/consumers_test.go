@@ -40,7 +40,7 @@ func TestConsumers(t *testing.T) {
 		{packages: "store store/codec", sums: []string{xsync, testify, yaml, xsys}},
 		{packages: "store store/storetest", test: true, sums: []string{xsync, testify, yaml, xsys}},
 		{
-			packages: "engine engine/enginetest pool store store/bounded store/codec store/dense store/rwmutex store/storetest store/syncmap store/xsync",
+			packages: "engine engine/enginetest monitor pool store store/bounded store/codec store/dense store/rwmutex store/storetest store/syncmap store/xsync",
 			requires: []string{xsync, xsys}, sums: []string{xsync, testify, yaml, xsys},
 		},
 	} {
@@ -62,6 +62,11 @@ func TestConsumers(t *testing.T) {
 				}
 			}
 			assert.ElementsMatch(t, c.sums, sums)
+
+			deps := strings.Fields(run(t, dir, "go", "list", "-deps", "-test", "."))
+			uses := slices.Contains(strings.Fields(c.packages), "monitor")
+			assert.Equal(t, uses, slices.Contains(deps, "net/http"), "net/http is linked")
+			assert.Equal(t, uses, slices.Contains(deps, module+"monitor"), "monitor is linked")
 
 			exe := filepath.Join(dir, "program.exe")
 			if c.test {
@@ -129,9 +134,9 @@ func run(t *testing.T, dir, program string, args ...string) string {
 // TestNoForeignTypes: what go doc shows of the exported API names types of the standard library and of
 // packages that users can import, and of no other.
 func TestNoForeignTypes(t *testing.T) {
-	known := strings.Fields("codec context engine errors io iter runtime store testing time")
+	known := strings.Fields("codec context engine errors http io iter pool runtime slog store testing time")
 	declaration, qualified := regexp.MustCompile(`^(?:func|type|var|const|\t).*`), regexp.MustCompile(`\b(\w+)\.[A-Z]`)
-	for _, pkg := range strings.Fields(run(t, root, "go", "list", "./pool", "./store/...", "./engine/...")) {
+	for _, pkg := range strings.Fields(run(t, root, "go", "list", "./pool", "./monitor", "./store/...", "./engine/...")) {
 		for _, line := range strings.Split(run(t, root, "go", "doc", "-all", pkg), "\n") {
 			code, _, _ := strings.Cut(declaration.FindString(line), "//")
 			if !strings.HasPrefix(code, "type ") { // whose = makes an alias; others give a value

@@ -56,9 +56,14 @@ var imports = map[string][]string{
 	"engine/jetstream/internal/folder":          {},
 	"engine/jetstream/embedded/internal/outage": {},
 
+	// No other package imports it: who does not use it links no net/http.
+	"monitor":          {"pool", "store", "internal/errwalk", "internal/guard", "internal/text"},
+	"monitor/check":    {"monitor", "pool", "store...", "github.com/prometheus/..."},
+	"monitor/otelpool": {"pool", "store", "go.opentelemetry.io/otel..."},
+
 	// Users' programs: Go would let them import internal packages, a user's it would not.
 	"examples/...": {
-		"examples...", "engine...", "pool", "store...", "github.com/nats-io/nats.go...",
+		"examples...", "engine...", "monitor", "pool", "store...", "github.com/nats-io/nats.go...",
 		"github.com/schollz/progressbar/v3", "golang.org/x/term",
 	},
 	"examples":               {},
@@ -152,6 +157,8 @@ func TestImportsBite(t *testing.T) {
 		{"engine/jetstream/x.go", "github.com/nats-io/nats-server/v2/server"},
 		{"internal/remote/x.go", module + "store"},
 		{"internal/saver/x_test.go", module + "pool"},
+		{"pool/pool.go", module + "monitor"},
+		{"engine/jetstream/x.go", module + "monitor"},
 		{"anew/anew.go", "context"},
 	} {
 		assert.NotEmpty(t, problems(wrong.file, wrong.imports), "%s may import %s", wrong.file, wrong.imports)
