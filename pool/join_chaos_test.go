@@ -124,7 +124,10 @@ func chaosRound(t *testing.T, seed uint64) {
 	var ran counted
 	longest := []time.Duration{0, time.Millisecond, time.Second, 20 * time.Second}[rnd.IntN(4)]
 	fn := func(ctx context.Context, in int) (int, error) {
-		d := 1 + time.Duration(in)*longest/1000 // not 0, for the race detector: go.dev/issue/78156
+		d := 1 + time.Duration(in)*longest/1000                                   // not 0, for the race detector: go.dev/issue/78156
+		if this, _ := pool.TaskFromContext(ctx); in%5 == 1 && this.Attempt == 1 { // in each process
+			return 0, pool.RetryAfter(d, errTask)
+		}
 		ran.ran(in)
 		if in%3 == 0 {
 			time.Sleep(d)
@@ -142,6 +145,7 @@ func chaosRound(t *testing.T, seed uint64) {
 		in int
 	}
 	var done []accepted
+	cancelled := make(map[store.ID]bool) // by a Cancel that has said true
 	var unconfirmed int
 	var pools sync.WaitGroup
 	ended, end := context.WithCancel(context.Background())
@@ -160,9 +164,17 @@ func chaosRound(t *testing.T, seed uint64) {
 					t.Error(err)
 					return
 				}
-				sleepUntil(ended, life/2)
-				_ = p.Resize(resize)
-				sleepUntil(ended, life/2)
+				for range 2 {
+					sleepUntil(ended, life/2)
+					_ = p.Resize(resize)
+					for _, id := range p.Running() {
+						mu.Lock() // over Cancel: who finds a result that says so finds it here
+						if rnd.IntN(30) == 0 && p.Cancel(id, errCause) {
+							cancelled[id] = true
+						}
+						mu.Unlock()
+					}
+				}
 				endInChaos(t, p, cancel, gentle, &calm)
 			}
 		})
@@ -209,11 +221,34 @@ func chaosRound(t *testing.T, seed uint64) {
 	end()
 	pools.Wait()
 	require.NoError(t, last.Stop(t.Context()))
-	require.NoError(t, submitter.Stop(t.Context()))
+	inputs := make(map[store.ID]int)
+	var ids []store.ID
 	for _, a := range done {
-		data, err := last.Get(t.Context(), a.id)
-		if err != nil || data != 2*a.in {
-			t.Errorf("task %d (%d): %v %v", a.id, a.in, data, err)
+		inputs[a.id] = a.in
+		ids = append(ids, a.id)
+	}
+	check := func(res store.Result[int], err error) bool {
+		in, found := inputs[res.ID]
+		isGood := res.Err == nil && res.Value == 2*in
+		if cancelled[res.ID] && res.Err != nil { // before, in or between its runs
+			isGood = errors.Is(res.Err, pool.ErrNotRun) || errors.Is(res.Err, context.Canceled) ||
+				res.Err.Error() == errTask.Error()+": "+errCause.Error()
+		}
+		if err != nil || !found || !isGood {
+			t.Errorf("task %d (%d, cancelled: %v): %+v %v", res.ID, in, cancelled[res.ID], res, err)
+		}
+		return !t.Failed()
+	}
+	for _, a := range done[:min(len(done), 100)] {
+		res, state, err := last.Peek(t.Context(), a.id)
+		if state != pool.Ended || !check(res, err) {
+			t.Error("Peek of task ", a.id, " says ", state)
+			break
+		}
+	}
+	got := 0
+	for res, err := range last.GetAll(t.Context(), ids) {
+		if got++; !check(res, err) {
 			break
 		}
 	}
@@ -221,6 +256,18 @@ func chaosRound(t *testing.T, seed uint64) {
 	require.NoError(t, err)
 	if len(all) < len(done) || len(all) > len(done)+unconfirmed {
 		t.Errorf("%d results, %d accepted, %d unconfirmed", len(all), len(done), unconfirmed)
+	}
+	require.NoError(t, submitter.Stop(t.Context()))
+	finished := 0
+	for res, err := range submitter.Finished(t.Context()) {
+		if finished++; !check(res, err) {
+			break
+		}
+	}
+	rest, err := last.Results(t.Context())
+	require.NoError(t, err)
+	if got != len(done) || finished != len(done) || len(rest) != len(all)-len(done) {
+		t.Errorf("%d accepted, GetAll has %d, Finished %d of them; %d of %d results are left", len(done), got, finished, len(rest), len(all))
 	}
 	if rate == 0 {
 		for i := range 1300 {
@@ -254,7 +301,7 @@ func endInChaos(t *testing.T, p *pool.Pool[int, int], cancel func(), gentle bool
 	var unsaved *pool.UnsavedError[int]
 	if errors.As(p.Stop(context.Background()), &unsaved) {
 		for _, res := range unsaved.Results {
-			if res.Err != nil {
+			if res.Err != nil && !errors.Is(res.Err, errCause) && !errors.Is(res.Err, context.Canceled) { // it was not called off
 				t.Error("unsaved: ", res.Err)
 			}
 		}
