@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -55,24 +56,7 @@ func mapEnds(t *testing.T, n, workers int, how []end) {
 	defer cancel(nil)
 	runs := make([]atomic.Int32, n)
 	var calls gauge
-	out, err := pool.Map(ctx, numbers(n), func(_ context.Context, i int) (int, error) {
-		defer calls.enter()()
-		runs[i].Add(1)
-		end := how[i%len(how)]
-		switch end {
-		case panicsWith:
-			panic(errTask)
-		case exits:
-			runtime.Goexit()
-		case yields:
-			runtime.Gosched()
-		case cancels:
-			if i > n/2 {
-				cancel(errCause)
-			}
-		}
-		return i + 100, wantOf[end]
-	}, &pool.Options{Workers: workers})
+	out, err := pool.Map(ctx, numbers(n), ending(how, runs, &calls, cancel), &pool.Options{Workers: workers})
 	synctest.Wait()
 	require.Zero(t, calls.now.Load())
 	require.LessOrEqual(t, int(calls.most.Load()), cmp.Or(workers, runtime.GOMAXPROCS(0)))
@@ -112,6 +96,62 @@ func mapEnds(t *testing.T, n, workers int, how []end) {
 	require.Empty(t, errs)
 }
 
+// ending returns a function whose call for i ends as how says, and which counts the calls.
+func ending(how []end, runs []atomic.Int32, calls *gauge, cancel context.CancelCauseFunc) func(context.Context, int) (int, error) {
+	return func(_ context.Context, i int) (int, error) {
+		defer calls.enter()()
+		runs[i].Add(1)
+		end := how[i%len(how)]
+		switch end {
+		case panicsWith:
+			panic(errTask)
+		case exits:
+			runtime.Goexit()
+		case yields:
+			runtime.Gosched()
+		case cancels:
+			if i > len(runs)/2 {
+				cancel(errCause)
+			}
+		}
+		return i + 100, wantOf[end]
+	}
+}
+
+// mapSeqEnds is mapEnds for MapSeq. The loop is left at a value, or goes to the end.
+func mapSeqEnds(t *testing.T, n, workers, queue, leave int, how []end) {
+	t.Helper()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	runs := make([]atomic.Int32, n)
+	var calls gauge
+	i := 0
+	opts := &pool.Options{Workers: workers, Queue: queue}
+	for v, err := range pool.MapSeq(ctx, slices.Values(numbers(n)), ending(how, runs, &calls, cancel), opts) {
+		end, value := returns, 0
+		if i < n && runs[i].Load() == 1 {
+			if end = how[i%len(how)]; end != panicsWith && end != exits {
+				value = i + 100
+			}
+			require.ErrorIs(t, err, wantOf[end])
+		} else {
+			matchesAll(t, err, pool.ErrNotRun, errCause)
+		}
+		require.Equal(t, value, v, "input %d", i)
+		if i++; i == leave {
+			break
+		}
+	}
+	require.Zero(t, calls.now.Load(), "the loop has ended")
+	require.LessOrEqual(t, int(calls.most.Load()), cmp.Or(workers, runtime.GOMAXPROCS(0)))
+	if ctx.Err() == nil && i != leave {
+		require.Equal(t, n, i)
+	}
+	for k := range runs {
+		require.LessOrEqual(t, int(runs[k].Load()), 1)
+	}
+}
+
 // rill #72, #86, #90; pond, conc #106, #156: no error is lost, whatever it is and wherever, and no
 // value beside it or after it. A worker that a Goexit ends is replaced, also if it is the only one,
 // and one that returns ErrGoexit is not.
@@ -145,7 +185,9 @@ func FuzzMap(f *testing.F) {
 				how[i] = end(b)
 			}
 		}
-		synctest.Test(t, func(t *testing.T) { mapEnds(t, len(how)<<(data[1]%8), int(data[0]%40), how) })
+		n, workers, some := len(how)<<(data[1]%8), int(data[0]%40), int(data[1]/8)
+		synctest.Test(t, func(t *testing.T) { mapEnds(t, n, workers, how) })
+		synctest.Test(t, func(t *testing.T) { mapSeqEnds(t, n, workers, some, n-some, how) })
 	})
 }
 

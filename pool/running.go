@@ -47,6 +47,13 @@ func (p *Pool[T, R]) oldestLocked() (oldest store.ID) {
 			oldest = id
 		}
 	}
+	if p.handover.unrun > 0 {
+		for id, h := range p.handover.handed {
+			if h.unrun && (oldest == 0 || id < oldest) {
+				oldest = id
+			}
+		}
+	}
 	return oldest
 }
 

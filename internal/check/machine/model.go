@@ -78,7 +78,10 @@ func (m *model) stats() pool.Stats {
 	if m.stuck {
 		s.Unsaved++
 	}
-	s.Workers = m.target
+	s.Workers, s.Capacity = m.target, m.room
+	if len(m.queued) > 0 {
+		s.Oldest = m.queued[0].id
+	}
 	return s
 }
 
@@ -130,6 +133,7 @@ func (m *model) admit(c *call, done, waits bool) {
 	case waits:
 		m.blocked = append(m.blocked, c)
 	default:
+		m.counts.Refused++
 		c.returns(pool.ErrQueueFull)
 	}
 }

@@ -126,6 +126,7 @@ func (o *Oracle) refuse(tasks []*Task, n int, err error, how call) {
 			why = "there were workers"
 		}
 	case errors.Is(err, pool.ErrQueueFull):
+		o.full.Add(1)
 		o.mu.Lock()
 		offered := len(o.offered)
 		o.mu.Unlock()
@@ -222,6 +223,9 @@ func (o *Oracle) Stats(old pool.Stats, inside bool) pool.Stats {
 	// Each worker has claimed an eighth at most.
 	if s.Queued > uint64(o.room+o.room/8*int(o.allowed.Load())) || int64(s.Workers) > o.allowed.Load() {
 		o.Fault("more than there is room for (%d): %+v", o.room, s)
+	}
+	if s.Capacity != o.room || s.Refused < old.Refused || (s.Oldest == 0) != (s.Queued == 0) {
+		o.Fault("after %+v Stats is %+v; there is room for %d", old, s, o.room)
 	}
 	if inside && s.Running == 0 {
 		o.Fault("inside a task Stats says that none runs: %+v", s)

@@ -76,6 +76,7 @@ type Oracle struct {
 	pool    Pool
 	st      Store
 
+	full       atomic.Uint64 // submissions that were refused for want of room
 	allowed    atomic.Int64  // the most workers there may ever have been
 	running    atomic.Int64  // tasks
 	lateStarts atomic.Int64  // after the cancel
@@ -129,7 +130,7 @@ func (o *Oracle) Open(newPool Maker, fn Func, st Store, opts *pool.Options) erro
 		return fmt.Errorf("making the pool: %w", err)
 	}
 	o.pool = p
-	if s := p.Stats(); s != (pool.Stats{Workers: o.workers}) {
+	if s := p.Stats(); s != (pool.Stats{Workers: o.workers, Capacity: o.room}) {
 		o.Fault("Stats of a new pool: %+v", s)
 	}
 	return nil

@@ -128,6 +128,7 @@ func (o *Oracle) settle(ctx context.Context, handed map[store.ID]Result) {
 	}
 	want, got := o.sum, o.pool.Stats()
 	want.Workers, want.Unsaved, want.Failing = got.Workers, uint64(len(handed)), got.Failing
+	want.Capacity, want.Refused = o.room, o.full.Load()
 	if got != want {
 		o.Fault("with nothing under way Stats is %+v, want %+v", got, want)
 	}
