@@ -23,7 +23,8 @@
 // which ends when the last of them has gone, unless there is an OnStuck. A request for /metrics or /stats looks
 // for itself, if the last look is older than Every. A look takes Stats and Running of each pool; no task
 // reads a clock for it. So all ages are those that looks could tell: a task has run or waited at least as
-// long as is shown, and began no more than one look earlier. Where more than 1,000 tasks run, a pool is asked less
+// long as is shown, and began no more than one look earlier. (One that is run again and again, by RetryAfter, is taken to run
+// on if each look finds it so; and to have waited as long as those around it, when it comes back.) Where more than 1,000 tasks run, a pool is asked less
 // often which they are: of 10,000 once in ten seconds.
 //
 // # What may block

@@ -46,7 +46,8 @@ type Options struct {
 	// OnStuck, if it is not nil, is called for each task that is stuck, once for as long as it runs on:
 	// for one that is run again after a RetryAfter maybe again. It is called on the goroutine that looks, one
 	// call at a time; a panic is recovered from and shown on the page. atLeast is how long the task has run.
-	// It must not call Close, which waits for it.
+	// It must not call Close, which waits for it. What ends and begins again between two looks, after a
+	// RetryAfter, counts as one run.
 	OnStuck func(pool string, id store.ID, atLeast time.Duration)
 }
 
@@ -184,7 +185,8 @@ func shorten(s string, n int) string {
 
 // Hooks returns the hooks of a pool that is, or will be, added under this name: by them m knows its errors
 // and for how long its tasks run. Without them the page says that these are not known. Pools of the same
-// name share what their hooks have told. What is told before Add is kept for it.
+// name share what their hooks have told. What is told before Add is kept for it. Ask for them for each pool: those of
+// one that was removed tell nobody any more.
 //
 // They cost each task two looks at the clock, and one that fails a lock. To use others beside them, call these
 // from yours.

@@ -108,7 +108,7 @@ function showNumbers(p) {
 	number("tasks per second", rate(p.perSecond), n(p.succeeded) + " have succeeded");
 	number("failures per second", rate(p.failuresPerSecond), `${n(p.failed)} failed, ${n(p.panicked)} panicked`, p.failuresPerSecond > 0);
 	number("oldest waiting", p.queued ? time(p.oldestSeconds) : "none", p.oldest && "task " + p.oldest);
-	number("time to drain", p.queued && p.drainSeconds === null ? "never" : time(p.drainSeconds), "at this pace");
+	number("time to drain", p.queued && p.drainSeconds === null && p.perSecond !== null ? "never" : time(p.drainSeconds), "at this pace");
 	number("refused", n(p.refused), "for want of room");
 	number("not run", n(p.notRun), "of " + n(p.submitted) + " submitted");
 	number("unsaved", n(p.unsaved), "results", p.unsaved > 0);

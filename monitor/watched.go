@@ -14,7 +14,7 @@ import (
 
 const (
 	longest    = 10  // how many of the running tasks are shown
-	mostPast   = 300 // looks that are kept for the lines
+	mostPast   = 300 // looks that are kept for the lines, one a second at most
 	manyMarks  = 512 // when they are thinned
 	rateOver   = 10 * time.Second
 	ranOver    = time.Minute
@@ -234,7 +234,7 @@ func (w *watched) seeCounts(now time.Duration, s pool.Stats) (rate, failed float
 			break
 		}
 	}
-	if len(w.past) == 0 || now-w.past[len(w.past)-1].at >= leastEvery/2 {
+	if len(w.past) == 0 || now-w.past[len(w.past)-1].at >= time.Second-leastEvery {
 		if len(w.past) == cap(w.past) { // what snapshots have stays as it is
 			w.past = append(make([]sample, 0, min(2*len(w.past)+16, 2*mostPast)), w.past...)
 		}

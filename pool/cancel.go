@@ -245,6 +245,7 @@ func (p *Pool[T, R]) heed(w *worker[T, R]) (passed bool) {
 	case cause == nil:
 	case w.parked != nil && w.parked.attempts > 0:
 		w.res, w.outcome = p.unrunResult(w.parked, cause, true)
+		w.ran = w.parked.ran
 	default:
 		w.res.Err, w.outcome = notRunBecause(cause), notRun
 		p.offs.ended++
@@ -260,6 +261,7 @@ func (p *Pool[T, R]) heed(w *worker[T, R]) (passed bool) {
 func (p *Pool[T, R]) leaveUnrun(w *worker[T, R], cause error) {
 	if w.parked != nil {
 		w.res, w.outcome = p.unrunResult(w.parked, cause, false)
+		w.ran = w.parked.ran
 		return
 	}
 	w.res.Err, w.outcome = p.notRunError(cause), notRun

@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -19,8 +18,12 @@ import (
 //
 // A hook runs on the goroutine of the submission or the task that it is about, with no lock held. One that
 // blocks holds that one up, and nothing else; over a [store.BatchPutter], Ended runs on the goroutine that
-// writes, and holds up the results behind it. One that panics is recovered from, and Options.Logger told. A hook may call
-// the pool, except to wait for the task that it is about. All may be called from many goroutines at once.
+// writes, and holds up the results behind it. One that panics is recovered from, and Options.Logger told. One that calls
+// Goexit ends its worker, which is replaced; of the results that were written together with its own, no more is told then. All may
+// be called from many goroutines at once.
+//
+// A hook may call the pool, but must not wait there: not in Get and its kin, not in Wait and Stop, and not in Submit for
+// room, for which there is TrySubmit. The worker that runs it may be the one that would have to go on.
 type Hooks struct {
 	// Submitted is called when a task was accepted. ctx is Submit's. The task may have started,
 	// and ended, before.
@@ -32,7 +35,8 @@ type Hooks struct {
 	Started func(ctx context.Context, id store.ID, waited time.Duration)
 
 	// Ended is called once for each task, when its result is stored or given up, before anyone
-	// who waits for it wakes. err is the task's, or matches [ErrUnsaved] if the result was given
+	// who waits for it wakes; in a pool that has joined an engine, those who wait at the engine may wake
+	// before. err is the task's, or matches [ErrUnsaved] if the result was given
 	// up. ran is for how long its function ran, the last time; 0 if it never did.
 	Ended func(id store.ID, out Outcome, err error, ran time.Duration)
 
@@ -71,10 +75,14 @@ func (p *Pool[T, R]) tellSubmitted(ctx context.Context, ids ...store.ID) {
 	if p.hooks.Submitted == nil {
 		return
 	}
-	defer p.recoverHook("Submitted")
 	for _, id := range ids {
-		p.hooks.Submitted(ctx, id)
+		p.tellSubmittedOne(ctx, id)
 	}
+}
+
+func (p *Pool[T, R]) tellSubmittedOne(ctx context.Context, id store.ID) {
+	defer p.recoverHook("Submitted")
+	p.hooks.Submitted(ctx, id)
 }
 
 // tellRefused counts a submission that has failed for want of room, and tells of it.
@@ -82,11 +90,12 @@ func (p *Pool[T, R]) tellRefused(err error) {
 	if p.isZero() {
 		return
 	}
-	isFull := errors.Is(err, ErrQueueFull)
+	what := text.What(err)         // the pool's own word: who has cancelled may have given any reason
+	isFull := what == ErrQueueFull //nolint:errorlint // the very error
 	if isFull {
 		p.refusedFull.Add(1)
 	}
-	if p.hooks.Refused != nil && (isFull || errors.Is(err, ErrClosed)) {
+	if p.hooks.Refused != nil && (isFull || what == ErrClosed) { //nolint:errorlint // the very error
 		defer p.recoverHook("Refused")
 		p.hooks.Refused(err)
 	}

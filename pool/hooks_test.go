@@ -249,6 +249,7 @@ func TestJoinHooks(t *testing.T) {
 		assert.ErrorIs(t, err, errEngineDown)
 		assert.Contains(t, log.String(), "fails; trying again")
 		assert.Contains(t, log.String(), "pool=thumbs")
+		assert.NotContains(t, log.String(), "works again", "nobody has seen that")
 	})
 }
 
@@ -287,12 +288,13 @@ func TestLogger(t *testing.T) {
 		p := newPool(t, &pool.Options{Workers: 1, Name: "sums", Logger: log.logger()}, st)
 		submit(t, p, value(1))
 		submit(t, p, failingTask)
+		submit(t, p, exitingTask)
 		require.NoError(t, p.Wait(t.Context()))
 		assert.Empty(t, log.String())
 		submit(t, p, panickingTask)
 		require.NoError(t, p.Wait(t.Context()))
 		assert.Contains(t, log.String(), "a task panicked")
-		assert.Contains(t, log.String(), "pool=sums task=3 panic=boom stack=")
+		assert.Contains(t, log.String(), "pool=sums task=4 panic=boom stack=")
 		assert.Contains(t, log.String(), "panickingTask")
 
 		down.Store(true)
@@ -302,7 +304,7 @@ func TestLogger(t *testing.T) {
 		assert.Equal(t, 1, countOf(log.String(), "fails; trying again"))
 		assert.Contains(t, log.String(), errDown.Error())
 		assert.Equal(t, 3, countOf(log.String(), "Wait waits"), "after 5, 15 and 35 seconds")
-		assert.Contains(t, log.String(), "running tasks\"=[4]")
+		assert.Contains(t, log.String(), "running tasks\"=[5]")
 		down.Store(false)
 		time.Sleep(time.Second)
 		assert.NoError(t, wait.returns(t))
@@ -316,6 +318,104 @@ func TestLogger(t *testing.T) {
 		assert.NoError(t, stop.returns(t))
 		assert.Equal(t, 1, countOf(log.String(), "Stop waits"))
 	})
+}
+
+// The log is told once that an outage begins and ends: whatever the store is, however many fail and however they are put
+// aside; and not that a store works which nobody has tried again.
+func TestLoggerOfOutages(t *testing.T) {
+	for _, batch := range []bool{false, true} {
+		for _, cancelled := range []bool{false, true} {
+			bubble(t, fmt.Sprint(batch, cancelled), func(t *testing.T) {
+				var log logged
+				var down breakdown
+				down.Store(true)
+				p := newPool(t, &pool.Options{Workers: 3, Logger: log.logger()}, newTestStore(down.fault).as(batch))
+				_, err := p.SubmitAll(t.Context(), values(5))
+				require.NoError(t, err)
+				time.Sleep(time.Hour)
+				assert.Equal(t, 1, countOf(log.String(), "fails; trying again"), log.String())
+				assert.Zero(t, countOf(log.String(), "works again"), log.String())
+				if cancelled {
+					p.cancel(errCause)
+					<-p.Done()
+					assert.Zero(t, countOf(log.String(), "works again"), log.String())
+					return
+				}
+				down.Store(false)
+				require.NoError(t, p.Wait(t.Context()))
+				assert.Equal(t, 1, countOf(log.String(), "works again"), log.String())
+				assert.Contains(t, log.String(), `"failed for"=1h0m`)
+
+				// One that begins a moment later is told of when it goes on.
+				for range 2 {
+					down.Store(true)
+					submit(t, p, value(1))
+					time.Sleep(time.Minute)
+					down.Store(false)
+					require.NoError(t, p.Wait(t.Context()))
+				}
+				assert.Equal(t, 3, countOf(log.String(), "fails; trying again"), log.String())
+				assert.Equal(t, 3, countOf(log.String(), "works again"), log.String())
+			})
+		}
+	}
+}
+
+// A cause of a cancel that looks like a full queue, and one that leads back to itself, are no refusal for want of room.
+func TestRefusedForItsOwnReasons(t *testing.T) {
+	loop := &circle{}
+	for _, cause := range []error{fmt.Errorf("too much: %w", pool.ErrQueueFull), loop} {
+		var e events
+		p := newPool(t, &pool.Options{Hooks: e.hooks()})
+		expired, cancel := context.WithCancelCause(t.Context())
+		cancel(cause)
+		_, err := p.Submit(expired, value(1))
+		assert.Equal(t, cause, err)
+		p.cancel(cause)
+		<-p.Done()
+		_, err = p.TrySubmit(value(1))
+		require.Error(t, err)
+		assert.Zero(t, p.Stats().Refused)
+	}
+}
+
+// A hook that panics for one task of many is told of the others.
+func TestSubmittedPanicsForOne(t *testing.T) {
+	var told []store.ID
+	p := newPool(t, &pool.Options{Hooks: &pool.Hooks{Submitted: func(_ context.Context, id store.ID) {
+		if told = append(told, id); id == 2 {
+			panic("boom")
+		}
+	}}})
+	_, err := p.SubmitAll(t.Context(), values(3))
+	require.NoError(t, err)
+	assert.Equal(t, []store.ID{1, 2, 3}, told)
+}
+
+// A logger that calls Goexit, as a test's does that fails, takes no task's result and holds no pool open.
+func TestLoggerCallsGoexit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, &pool.Options{Workers: 1, Logger: slog.New(exitingHandler{})}, newTestStore(nil))
+		id := submit(t, p, panickingTask)
+		_, err := p.Get(t.Context(), id)
+		require.ErrorAs(t, err, new(*pool.PanicError))
+		require.NoError(t, p.Stop(t.Context()))
+		assert.EqualValues(t, 1, p.Stats().Panicked)
+
+		closed := newTestStore(func(context.Context, []store.ID, func(context.Context) error) error { return store.ErrClosed })
+		p = newPool(t, &pool.Options{Workers: 1, Logger: slog.New(exitingHandler{})}, closed)
+		submit(t, p, value(1))
+		<-p.Done()
+	})
+}
+
+type exitingHandler struct{ slog.Handler }
+
+func (exitingHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (exitingHandler) Handle(context.Context, slog.Record) error {
+	runtime.Goexit()
+	return nil
 }
 
 func countOf(text, part string) int { return bytes.Count([]byte(text), []byte(part)) }

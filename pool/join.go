@@ -98,7 +98,7 @@ func Join[T, R any](ctx context.Context, fn func(context.Context, T) (R, error),
 // call Join need not link what only a joint uses, encoding/json above all.
 type remoteQueue[T, R any] interface {
 	Submit(ctx context.Context, in []T, wait bool) ([]store.ID, error)
-	Run(ctx context.Context, id uint64) (R, error)
+	Run(ctx context.Context, id uint64, begin func()) (R, error)
 	Result(ctx context.Context, id store.ID) (store.Result[R], error)
 	Peek(ctx context.Context, id store.ID) (res store.Result[R], pending bool, err error)
 	GetAll(ctx context.Context, ids []store.ID, yield func(store.Result[R], error) bool)
@@ -154,21 +154,22 @@ func (j *joint[T, R]) Submit(ctx context.Context, in []T, wait bool) ([]store.ID
 
 // Run is the function of a task that this pool has taken over. The error decides who owns the task
 // afterwards: with a HandBack the engine, and otherwise the writer, which saves the result and
-// acknowledges the task.
-func (j *joint[T, R]) Run(ctx context.Context, id uint64) (v R, err error) {
+// acknowledges the task. begin is called when the function is about to be.
+func (j *joint[T, R]) Run(ctx context.Context, id uint64, begin func()) (v R, err error) {
 	task, start, err := j.share.Begin(id)
-	if errors.Is(err, ErrPoisoned) {
-		j.pool.log(slog.LevelError, "a task is poisoned: processes die at it", slog.Uint64("task", id), slog.String("error", text.Of(err)))
-	}
 	isRetry := false // what comes again has not killed its process either
 	defer func() { start.End(isRetry || remote.IsHandBack(err)) }()
 	if err != nil {
+		if !remote.IsHandBack(err) && errwalk.Is(err, ErrPoisoned) {
+			j.pool.log(slog.LevelError, "a task is poisoned: processes die at it", slog.Uint64("task", id), slog.String("error", text.Of(err)))
+		}
 		return v, err
 	}
 	in, err := j.wire.DecodeTask(task)
 	if err != nil {
 		return v, err
 	}
+	begin()
 	v, err = j.pool.fn(ctx, in)
 	isRetry = retryOf(err) != nil
 	if err != nil && j.isInterrupted(ctx, err) {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/resultpool/resultpool/internal/backoff"
 	"github.com/resultpool/resultpool/internal/text"
-	"github.com/resultpool/resultpool/store"
 )
 
 // log tells the user's logger, if there is one. It is user code, called with no lock held; if it panics, there
@@ -20,37 +19,52 @@ func (p *Pool[T, R]) log(level slog.Level, msg string, attrs ...slog.Attr) {
 	p.logger.LogAttrs(context.Background(), level, "resultpool: "+msg, append([]slog.Attr{slog.String("pool", p.name)}, attrs...)...)
 }
 
-// logPanic tells of a task that has panicked.
-func (p *Pool[T, R]) logPanic(id store.ID, err *PanicError) {
-	if p.logger != nil {
-		p.log(slog.LevelError, "a task panicked", slog.Uint64("task", uint64(id)), slog.String("panic", text.Of(err.Value)),
+// logPanic tells of the task of w, which has panicked.
+func (p *Pool[T, R]) logPanic(w *worker[T, R]) {
+	if err, ok := w.res.Err.(*PanicError); ok && p.logger != nil { //nolint:errorlint // call has made it
+		p.log(slog.LevelError, "a task panicked", slog.Uint64("task", uint64(w.id)), slog.String("panic", text.Of(err.Value)),
 			slog.String("stack", string(err.Stack)))
 	}
 }
 
-// quietFor is how long the log says nothing of another outage after it has told of one: a store
-// that fails now and then would fill it.
+// quietFor is how long the log says nothing of an outage after it has told of one: a store that fails now and
+// then would fill it.
 const quietFor = 10 * time.Second
 
-// logOutage tells of a store or an engine that begins to fail, and of one that works again.
+// outageLog is what the log was told of outages. It is guarded by Pool.mu.
+type outageLog struct {
+	isOpen bool      // that one began, and not that it has ended
+	since  time.Time // when that one began
+	at     time.Time // when the log was told that one had begun, for the last time
+	latest time.Time // when the latest failure was
+}
+
+// logOutage tells of a store or an engine that begins to fail, and of one that works again. An outage whose end
+// nobody has seen, since nothing was tried any more, ends without a word: a failure that comes much later is of another.
 func (p *Pool[T, R]) logOutage(o backoff.Outage, fails bool) {
-	if fails {
-		p.mu.Lock()
-		tells := p.toldOutage.IsZero() || time.Since(p.toldOutage) >= quietFor
-		if tells {
-			p.toldOutage = o.Since
-		}
-		p.mu.Unlock()
-		if tells {
-			p.log(slog.LevelWarn, "the store or the engine fails; trying again", slog.String("error", text.Of(o.Err)))
-		}
-		return
-	}
+	now := time.Now()
 	p.mu.Lock()
-	tells := p.toldOutage.Equal(o.Since)
-	p.mu.Unlock()
+	t := &p.told
+	wasOpen, since := t.isOpen, t.since
+	tells := wasOpen && !fails
+	if fails {
+		goesOn := wasOpen && now.Sub(t.latest) < quietFor
+		tells = !goesOn && (t.at.IsZero() || now.Sub(t.at) >= quietFor)
+		t.latest = now
+	}
+	if tells && fails {
+		t.at, t.since = now, o.Since
+	}
 	if tells {
-		p.log(slog.LevelInfo, "the store or the engine works again", slog.Duration("failed for", time.Since(o.Since)))
+		t.isOpen = fails
+	}
+	p.mu.Unlock()
+	switch {
+	case !tells:
+	case fails:
+		p.log(slog.LevelWarn, "the store or the engine fails; trying again", slog.String("error", text.Of(o.Err)))
+	default:
+		p.log(slog.LevelInfo, "the store or the engine works again", slog.Duration("failed for", now.Sub(since)))
 	}
 }
 

@@ -79,16 +79,16 @@ type Pool[T, R any] struct {
 	reaper     queue.Hand[T]              // takes what is not to be run
 	goroutines int                        // of the pool, all of them; the pool does not end before they do
 
-	handover   handover[R]
-	offs       callOffs[R]
-	park       parking[T, R]
-	keys       keyring[T]         // nil but in a pool of NewKeyed; does not change
-	cancels    map[store.ID]error // the causes of Cancels of tasks that run, until these have returned
-	toldOutage time.Time          // since when the outage was that the log was told of last
-	dead       *graveyard         // not guarded by mu
-	quiet      chan struct{}      // closed when nothing waits or runs; nil if nobody asks
-	wake       []chan struct{}    // to be closed by wakeAndUnlock
-	tell       []*queue.Waiter    // to be told by it
+	handover handover[R]
+	offs     callOffs[R]
+	park     parking[T, R]
+	keys     keyring[T]         // nil but in a pool of NewKeyed; does not change
+	cancels  map[store.ID]error // the causes of Cancels of tasks that run, until these have returned
+	told     outageLog
+	dead     *graveyard      // not guarded by mu
+	quiet    chan struct{}   // closed when nothing waits or runs; nil if nobody asks
+	wake     []chan struct{} // to be closed by wakeAndUnlock
+	tell     []*queue.Waiter // to be told by it
 
 	// The pool must not end while onCancel is on its way.
 	unwatch func() bool // takes the call of onCancel back; false if it is too late for that

@@ -22,5 +22,5 @@ func (p *Pool[T, R]) profiled(ctx context.Context, w *worker[T, R], it queue.Ite
 		defer task.End()
 		trace.Logf(ctx, "task", "%d", w.id)
 	}
-	pprof.Do(ctx, pprof.Labels(labels...), func(ctx context.Context) { w.res.Value, w.res.Err = p.function(ctx, it) })
+	pprof.Do(ctx, pprof.Labels(labels...), func(ctx context.Context) { w.res.Value, w.res.Err = p.function(ctx, w, it) })
 }

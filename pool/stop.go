@@ -125,7 +125,6 @@ func (p *Pool[T, R]) fail(err error) {
 	if !p.failures.End(err) {
 		return
 	}
-	p.log(slog.LevelError, "the store or the engine has failed for good", slog.String("error", text.Of(err)))
 	if p.parent.Err() == nil { // otherwise the cause is that of the cancel, which was first
 		p.broken.Store(&err)
 	}
@@ -133,6 +132,7 @@ func (p *Pool[T, R]) fail(err error) {
 	if p.share != nil {
 		p.share.Failed(err)
 	}
+	p.log(slog.LevelError, "the store or the engine has failed for good", slog.String("error", text.Of(err)))
 }
 
 // closedByFailure returns an error if the store has failed for good.

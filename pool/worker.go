@@ -48,6 +48,7 @@ type stage int
 const (
 	idle     stage = iota // nothing that foreign code takes part in
 	calling               // the task's function is being called
+	returned              // it is over, and the log is being told of its panic
 	encoding              // the store is being asked for the bytes of the result
 	saving                // the result is being saved, by the job
 )
@@ -89,6 +90,11 @@ func (p *Pool[T, R]) run(w *worker[T, R]) {
 			p.leaveUnrun(w, cause)
 		default:
 			p.call(w, ctx, it)
+			if w.stage == calling { // it has panicked
+				w.stage = returned
+				p.logPanic(w)
+				w.stage = idle
+			}
 			clearLabels()
 			if w.retry != nil && p.again(w, it.Task) {
 				continue
@@ -104,22 +110,14 @@ func (p *Pool[T, R]) call(w *worker[T, R], ctx *taskContext[T, R], it queue.Item
 	defer func() {
 		if w.stage == calling { // after a panic; in a Goexit, resume makes another result
 			w.forget()
-			err := &PanicError{Value: recover(), Stack: debug.Stack()}
-			w.res.Err, w.outcome = err, panicked
-			p.logPanic(w.id, err)
+			w.res.Err, w.outcome = &PanicError{Value: recover(), Stack: debug.Stack()}, panicked
 		}
 	}()
 	w.stage = calling
-	if p.hooks.Started != nil {
-		p.tellStarted(ctx, w)
-	}
-	if p.hooks.Ended != nil {
-		w.began = time.Now()
-	}
 	if p.profile {
 		p.profiled(ctx, w, it)
 	} else {
-		w.res.Value, w.res.Err = p.function(ctx, it)
+		w.res.Value, w.res.Err = p.function(ctx, w, it)
 	}
 	if w.res.Err != nil {
 		w.retry = retryOf(w.res.Err) // methods of the error may panic as well
@@ -129,11 +127,22 @@ func (p *Pool[T, R]) call(w *worker[T, R], ctx *taskContext[T, R], it queue.Item
 }
 
 // function calls the task's function.
-func (p *Pool[T, R]) function(ctx context.Context, it queue.Item[T]) (R, error) {
-	if p.share == nil {
-		return p.fn(ctx, it.Task)
+func (p *Pool[T, R]) function(ctx context.Context, w *worker[T, R], it queue.Item[T]) (R, error) {
+	if p.share != nil {
+		return p.share.Run(ctx, it.ID, func() { p.begin(ctx, w) })
 	}
-	return p.share.Run(ctx, it.ID)
+	p.begin(ctx, w)
+	return p.fn(ctx, it.Task)
+}
+
+// begin does what hooks need before the function is called.
+func (p *Pool[T, R]) begin(ctx context.Context, w *worker[T, R]) {
+	if p.hooks.Started != nil {
+		p.tellStarted(ctx, w)
+	}
+	if p.hooks.Ended != nil {
+		w.began = time.Now()
+	}
 }
 
 // save returns when the result of the task that w holds is stored, given up or handed over. The
@@ -186,6 +195,9 @@ func (p *Pool[T, R]) resume(w *worker[T, R]) {
 	case calling:
 		w.forget()
 		w.res.Err, w.outcome = ErrGoexit, failed
+		p.save(w)
+	case returned:
+		w.stage = idle
 		p.save(w)
 	case encoding:
 		w.stage = idle

@@ -84,7 +84,13 @@ type Loop struct {
 // An attempt that fails when ctx is done is taken to have failed because of that: its own
 // error is not recorded.
 func (l *Loop) Do(ctx context.Context, attempt func() (Verdict, error)) (done bool, err error) {
-	defer l.Succeeded() // or given up: in either case nothing is being repeated any more
+	defer func() {
+		if done {
+			l.Succeeded() // whoever is asked has answered
+		} else {
+			l.Leave()
+		}
+	}()
 	var poll time.Duration
 	for ctx.Err() == nil {
 		verdict, err := attempt()
@@ -107,40 +113,47 @@ func (l *Loop) Failed(err error) time.Duration {
 	l.pause = next(l.pause, Longest)
 	f := l.failures
 	f.mu.Lock()
-	began := false
 	if l.outage.Since.IsZero() {
 		l.outage.Since = time.Now()
-		began = len(f.open) == 0
 		f.open[l] = struct{}{}
 	}
 	l.outage.Err = err
 	outage := l.outage
 	f.mu.Unlock()
-	if began && f.tell != nil {
+	if f.tell != nil {
 		f.tell(outage, true)
 	}
 	return l.pause
 }
 
-// Succeeded records that an attempt has succeeded, or that no other one follows.
+// Succeeded records that an attempt has succeeded.
 func (l *Loop) Succeeded() {
 	l.pause = 0
 	l.Clear()
 }
 
+// Leave records that no other attempt follows, which says nothing of what has failed.
+func (l *Loop) Leave() {
+	l.pause = 0
+	l.remove()
+}
+
 // Clear removes the loop's entry. Any goroutine may call it while the loop's own makes an
 // attempt: one that succeeds by waiting does not say so.
 func (l *Loop) Clear() {
+	if was, left := l.remove(); !was.Since.IsZero() && left == 0 && l.failures.tell != nil {
+		l.failures.tell(was, false)
+	}
+}
+
+// remove removes the loop's entry, if there is one. It returns what that was, and how many others are left.
+func (l *Loop) remove() (was Outage, left int) {
 	f := l.failures
 	f.mu.Lock()
-	outage := l.outage
+	defer f.mu.Unlock()
+	was, l.outage = l.outage, Outage{}
 	delete(f.open, l)
-	l.outage = Outage{}
-	ceased := !outage.Since.IsZero() && len(f.open) == 0
-	f.mu.Unlock()
-	if ceased && f.tell != nil {
-		f.tell(outage, false)
-	}
+	return was, len(f.open)
 }
 
 // IsFailing reports whether the last attempt has failed.

@@ -26,8 +26,8 @@ func New() *Failures { return &Failures{open: make(map[*Loop]struct{})} }
 // Loop returns a loop whose failures are recorded here.
 func (f *Failures) Loop() *Loop { return &Loop{failures: f} }
 
-// Tell has change be called, without a lock, when something begins to fail and nothing did before, and, with
-// false, when nothing fails any more. It is to be called before all else. Two calls may come in the wrong order.
+// Tell has change be called, without a lock, after each failure, and, with false, when a loop that had failed has
+// succeeded and no other one fails. It is to be called before all else. Two calls may come in the wrong order.
 func (f *Failures) Tell(change func(o Outage, fails bool)) { f.tell = change }
 
 // End records a final failure, and reports whether it is the first.

@@ -119,7 +119,7 @@ func (s *Share) Forget(id uint64) { s.drop([]uint64{id}) }
 // has taken over; the leases of tasks that still run are tried all the same.
 func (s *Share) keepLeases() {
 	loop := s.failures.Loop()
-	defer loop.Succeeded()
+	defer loop.Leave()
 	// A third, so that two attempts may fail before a lease ends.
 	every := max(s.eng.Lease()/3, time.Millisecond)
 	timer := time.NewTimer(every)

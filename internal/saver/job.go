@@ -209,7 +209,7 @@ func (j *Job[R]) retry(err error) {
 	alone.parts = []part[R]{*j.next()}
 	alone.parts[0].es = slices.Clone(alone.parts[0].es) // the array is that of a batch
 	if j.aside(alone) {
-		j.drop()
+		j.drop(false)
 	}
 }
 
@@ -231,7 +231,7 @@ func (j *Job[R]) settle(why error) {
 		j.saver.settle(retried, givenUp)
 	}
 	j.givenUp = why
-	defer j.drop() // whatever becomes of the goroutine
+	defer j.drop(why == nil) // whatever becomes of the goroutine
 	if j.settled != nil {
 		j.settled(p.es, why)
 	}
@@ -239,12 +239,17 @@ func (j *Job[R]) settle(why error) {
 
 // drop removes the next part, and forgets its results, which are the store's or the user's now. With
 // the last part the loop is over, however that has ended: after a Goexit nobody need call Run again.
-func (j *Job[R]) drop() {
+func (j *Job[R]) drop(isStored bool) {
 	p := j.next()
 	clear(p.es) // its batch may wait long for the rest
 	*p = part[R]{}
-	if j.parts = j.parts[:len(j.parts)-1]; len(j.parts) == 0 && j.loop.IsFailing() {
+	if j.parts = j.parts[:len(j.parts)-1]; len(j.parts) > 0 || !j.loop.IsFailing() {
+		return
+	}
+	if isStored {
 		j.loop.Succeeded()
+	} else {
+		j.loop.Leave()
 	}
 }
 

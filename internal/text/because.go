@@ -11,6 +11,14 @@ type because struct{ what, why error }
 func (e *because) Error() string   { return Of(e.what) + ": " + Of(e.why) }
 func (e *because) Unwrap() []error { return []error{e.what, e.why} }
 
+// What returns what of an error that Because has made, and any other error as it is. It calls no method.
+func What(err error) error {
+	if e, ok := err.(*because); ok { //nolint:errorlint // itself
+		return e.what
+	}
+	return err
+}
+
 // Wrap is fmt.Errorf("what: %w", why), except that the text is made when it is asked for, as
 // with [Because].
 func Wrap(what string, why error) error { return &wrapped{what, why} }

@@ -20,13 +20,13 @@ type ending struct {
 }
 
 // tell ends the span. Nothing that err does when it is printed reaches the task: package fmt
-// recovers from its panics.
+// recovers from most of its panics, and textOf from the rest.
 func (e ending) tell(span trace.Span) {
 	defer span.End()
 	if e.err == nil || !span.IsRecording() {
 		return
 	}
-	text := fmt.Sprintf("%v", e.err)
+	text := textOf(e.err)
 	if e.kind == "" {
 		e.kind = typeOf(e.err)
 	}
@@ -37,6 +37,16 @@ func (e ending) tell(span trace.Span) {
 	span.AddEvent(semconv.ExceptionEventName, trace.WithAttributes(event...))
 	span.SetAttributes(semconv.ErrorTypeKey.String(e.kind))
 	span.SetStatus(codes.Error, text)
+}
+
+// textOf returns the text of err. Package fmt prints what err panics with, which may panic as well.
+func textOf(err error) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = "an error whose text cannot be had"
+		}
+	}()
+	return fmt.Sprintf("%v", err)
 }
 
 // typeOf returns the name of the type of err, or of what it wraps if it is a wrapper of package fmt, or of the
