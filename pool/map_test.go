@@ -128,9 +128,10 @@ func mapSeqEnds(t *testing.T, n, workers, queue, leave int, how []end) {
 	i := 0
 	opts := &pool.Options{Workers: workers, Queue: queue}
 	for v, err := range pool.MapSeq(ctx, slices.Values(numbers(n)), ending(how, runs, &calls, cancel), opts) {
-		end, value := returns, 0
+		value := 0
 		if i < n && runs[i].Load() == 1 {
-			if end = how[i%len(how)]; end != panicsWith && end != exits {
+			end := how[i%len(how)]
+			if end != panicsWith && end != exits {
 				value = i + 100
 			}
 			require.ErrorIs(t, err, wantOf[end])
