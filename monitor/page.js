@@ -36,12 +36,18 @@ function time(s) {
 	return s < 1e10 ? Math.floor(s / 86400) + " d " + (Math.floor(s / 3600) % 24) + " h" : "ages";
 }
 
-// state returns what a pool's row says in a word, and whether that is bad.
+// isFull is exact but for the tasks that workers have claimed and not begun.
+const isFull = (p) => p.queued >= 0.95 * p.capacity;
+
+// state returns what a pool's row says in a few words, and whether that is bad.
 function state(p) {
 	if (p.trouble) return ["cannot be looked at", true];
-	if (p.failing) return ["failing", true];
-	if (p.unsaved) return ["unsaved", true];
-	if (p.stuck) return [whole(p.stuck) + " stuck", true];
+	const bad = [];
+	if (p.failing) bad.push("failing");
+	if (p.unsaved) bad.push("unsaved");
+	if (p.stuck) bad.push(whole(p.stuck) + " stuck");
+	if (isFull(p)) bad.push("full");
+	if (bad.length > 0) return [bad.join(", "), true];
 	if (p.workers === 0) return ["no workers", false];
 	return [p.running || p.queued ? "busy" : "idle", false];
 }
@@ -103,21 +109,21 @@ function number(name, value, small, bad) {
 
 function showNumbers(p) {
 	const n = (v) => p.trouble ? "–" : whole(v);
-	number("queued", n(p.queued), "of " + n(p.capacity), p.queued > 0 && p.queued >= p.capacity);
+	number("queued", n(p.queued), "of " + n(p.capacity), isFull(p));
 	number("running", n(p.running), "on " + n(p.workers) + " workers");
-	number("tasks per second", rate(p.perSecond), n(p.succeeded) + " have succeeded");
-	number("failures per second", rate(p.failuresPerSecond), `${n(p.failed)} failed, ${n(p.panicked)} panicked`, p.failuresPerSecond > 0);
+	number("ended per second", rate(p.perSecond), n(p.succeeded) + " have succeeded so far");
+	number("failures per second", rate(p.failuresPerSecond), `${n(p.failed)} failed and ${n(p.panicked)} panicked so far`, p.failuresPerSecond > 0);
 	number("oldest waiting", p.queued ? time(p.oldestSeconds) : "none", p.oldest && "task " + p.oldest);
-	number("time to drain", p.queued && p.drainSeconds === null && p.perSecond !== null ? "never" : time(p.drainSeconds), "at this pace");
-	number("refused", n(p.refused), "for want of room");
-	number("not run", n(p.notRun), "of " + n(p.submitted) + " submitted");
+	number("time to drain", p.queued && p.drainSeconds === null && p.perSecond !== null ? "never" : time(p.drainSeconds), "if nothing is added");
+	number("refused", n(p.refused), "so far: the queue was full");
+	number("not run", n(p.notRun), "cancelled, of " + n(p.submitted) + " submitted");
 	number("unsaved", n(p.unsaved), "results", p.unsaved > 0);
-	number("run for", p.ran ? "< " + time(p.ran.mostUnder) : p.errors ? "–" : "not known",
-		p.ran ? "99 %; half < " + time(p.ran.halfUnder) : p.errors ? "" : "without Hooks");
+	number("run time", p.ran ? "< " + time(p.ran.mostUnder) : p.errors ? "–" : "not known",
+		p.ran ? "99 % of those that ended; half < " + time(p.ran.halfUnder) : p.errors ? "" : "the pool has no Hooks of this monitor");
 	number("shared queue", !p.shared ? null : p.shared.tasks === null ? "not known" : whole(p.shared.tasks), p.shared && p.shared.error || "tasks of all", p.shared && p.shared.error);
 	const alarms = [];
 	if (p.trouble) alarms.push("This pool cannot be looked at: " + p.trouble);
-	if (p.failing) alarms.push("The store or the engine has failed for " + time(p.failing.seconds) + ", last with: " + p.failing.error);
+	if (p.failing) alarms.push("The store or the engine has not worked for " + time(p.failing.seconds) + ". Its last error: " + p.failing.error);
 	$("alarm").hidden = alarms.length === 0;
 	put($("alarm"), alarms.join("\n"), true);
 }
@@ -134,7 +140,7 @@ function fill(table, lines) {
 
 function showLists(p) {
 	fill($("running"), p.longestRunning.length === 0 ? [[["none runs"]]] :
-		p.longestRunning.map((r) => [["task " + r.id], [time(r.seconds), r.stuck], [r.stuck ? "stuck" : "", true]]));
+		p.longestRunning.map((r) => [["task " + r.id], [r.seconds < 1 ? "< 1 s" : time(r.seconds), r.stuck], [r.stuck ? "stuck" : "", true]]));
 	fill($("errors"), p.errors === null ? [[["not known: the pool has no Hooks of this monitor"]]] : p.errors.length === 0 ? [[["none"]]] :
 		p.errors.map((e) => [[e.kind], [whole(e.count) + " ×"], [time(e.lastSeconds) + " ago"], ["task " + e.lastID]]));
 }
@@ -179,7 +185,7 @@ function draw(i, title, names, points, show, apart) {
 		span.replaceChildren(make("b", "", k === 1 ? "━ " : "╍ "), names[k - 1] + " " + now);
 	});
 	s.setAttribute("aria-label", caption.textContent);
-	put(axis.children[1], "top: " + show(top[0]) + (apart ? " and " + show(top[1]) : ""));
+	put(axis.children[1], "top: " + show(top[0]) + (apart ? ` ${names[0]}, ${show(top[1])} ${names[1]}` : ""));
 }
 
 // gap is the pause between two looks after which the line has a hole. Who scrapes /metrics looks as well, every 15 or 60 seconds.
@@ -191,8 +197,8 @@ function showLines() {
 		const s = past[i][0] - past[i - 1][0];
 		if (s > 0 && s <= gap()) rates.push([past[i][0], Math.max(0, past[i][1] - past[i - 1][1]) / s, Math.max(0, past[i][2] - past[i - 1][2]) / s]);
 	}
-	draw(0, "per second:", ["run", "failed"], rates, rate);
-	draw(1, "at the time:", ["queued", "running"], past.map((p) => [p[0], p[3], p[4]]), whole, true);
+	draw(0, "per second:", ["ended", "failed or panicked"], rates, rate);
+	draw(1, "tasks:", ["queued", "running"], past.map((p) => [p[0], p[3], p[4]]), whole, true);
 }
 
 // ---- events

@@ -68,7 +68,7 @@ func TestPageIsLive(t *testing.T) {
 	gate <- struct{}{}
 	gate <- struct{}{}
 	b.wait(`document.getElementById("errors").textContent.includes("Failed: *errors.errorString1 ×")`)
-	b.wait(fmt.Sprintf(number, "tasks per second") + ` !== "0"`)
+	b.wait(fmt.Sprintf(number, "ended per second") + ` !== "0"`)
 	b.wait(`document.querySelectorAll("path")[0].getAttribute("d").includes("L")`)
 	gate <- struct{}{}
 	b.wait(is("running", "0"))

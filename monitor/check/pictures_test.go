@@ -145,7 +145,7 @@ func TestPictures(t *testing.T) {
 		{"dead-engine", 420, 900, false, []string{"failing", "no responders"}, func(_ *testing.T, m *monitor.Monitor) {
 			m.Add("thumbnails", source{errors.New("jetstream: nats: no responders available for request")})
 		}},
-		{"empty", 1000, 260, false, []string{"No pool has been added."}, func(*testing.T, *monitor.Monitor) {}},
+		{"empty", 1000, 260, false, []string{"There is no pool"}, func(*testing.T, *monitor.Monitor) {}},
 	} {
 		t.Run(p.name, func(t *testing.T) {
 			b := open(t)
