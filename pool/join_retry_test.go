@@ -41,7 +41,7 @@ func TestJoinRetryAfter(t *testing.T) {
 				memory := newMemory(100)
 				id := pulled(t, memory, 1, deliveries)
 				var noted []int
-				p, _ := join(t, open(memory), retrying(20, 2*lease, &noted), &pool.Options{Workers: 1})
+				p, _ := join(t, open(memory), retrying(50, 2*lease, &noted), &pool.Options{Workers: 1})
 				begun := time.Now()
 				time.Sleep(2 * lease) // that of the last one who had it ends
 				s := p.Stats()
@@ -52,9 +52,9 @@ func TestJoinRetryAfter(t *testing.T) {
 				assert.NoError(t, err)
 				assert.Equal(t, pool.Pending, state)
 				has(t, p, id, 2)
-				assert.InDelta(t, 41*lease, time.Since(begun), float64(lease), "all the pauses")
-				assert.Len(t, noted, 21)
-				assert.Equal(t, 21, noted[20])
+				assert.InDelta(t, 101*lease, time.Since(begun), float64(lease), "all the pauses")
+				assert.Len(t, noted, 51)
+				assert.Equal(t, 51, noted[50])
 				require.NoError(t, p.Stop(t.Context()))
 				assert.EqualValues(t, 1, p.Stats().Succeeded)
 			})
