@@ -298,7 +298,7 @@ func (p *Pool[T, R]) Stats() Stats {
 		Workers:   p.target,
 		Capacity:  p.queue.Cap(),
 		Refused:   p.refusedFull.Load(),
-		Oldest:    p.oldestLocked(),
+		Oldest:    p.oldestLocked(pushed),
 		Failing:   p.failures.Now(),
 	}
 	s.Succeeded = pushed - s.Queued - s.Running - s.Failed - s.Panicked - s.NotRun

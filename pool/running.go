@@ -34,9 +34,10 @@ func (p *Pool[T, R]) Running() []store.ID {
 	return ids
 }
 
-// oldestLocked returns the lowest ID of the tasks that wait, or 0. The queue is frozen.
-func (p *Pool[T, R]) oldestLocked() (oldest store.ID) {
-	ticket, found := p.queue.FirstWaiting(func(t uint64) bool {
+// oldestLocked returns the lowest ID of the tasks that wait, or 0. The queue is frozen, which has counted those that were
+// pushed: more may have been since.
+func (p *Pool[T, R]) oldestLocked(pushed uint64) (oldest store.ID) {
+	ticket, found := p.queue.FirstWaiting(pushed, func(t uint64) bool {
 		return len(p.offs.tasks) > 0 && p.offs.tasks[p.idLocked(t)] != nil
 	})
 	if found {

@@ -22,10 +22,10 @@ func (q *Queue[T]) Running() (tickets []uint64) {
 	return tickets
 }
 
-// FirstWaiting returns the lowest ticket of a task that nobody has begun and that is not to be skipped. It is
-// the owner's, between Freeze and Thaw.
-func (q *Queue[T]) FirstWaiting(skip func(t uint64) bool) (ticket uint64, found bool) {
-	head, pushed := q.head.Load(), q.Pushed()
+// FirstWaiting returns the lowest ticket of a task that nobody has begun and that is not to be skipped, of those that
+// Freeze has counted as pushed. It is the owner's, between Freeze and Thaw.
+func (q *Queue[T]) FirstWaiting(pushed uint64, skip func(t uint64) bool) (ticket uint64, found bool) {
+	head := q.head.Load()
 	for t := q.begun.Load(); t < pushed; {
 		if t >= head {
 			if !skip(t) {
