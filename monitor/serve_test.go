@@ -341,7 +341,7 @@ func TestSharedQueue(t *testing.T) {
 		time.Sleep(4900 * time.Millisecond)
 		p = stats(t, m)
 		require.NotNil(t, p.Shared.Tasks)
-		assert.EqualValues(t, uint64(1)<<50, *p.Shared.Tasks)
+		assert.Equal(t, uint64(1)<<50, *p.Shared.Tasks)
 		assert.Equal(t, "maximum bytes exceeded", p.Failing.Error)
 		assert.InDelta(t, 4.9, p.Failing.Seconds, 1e-9)
 		assert.EqualValues(t, 1, asked.Load())
