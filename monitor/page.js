@@ -37,7 +37,7 @@ function time(s) {
 }
 
 // isFull is exact but for the tasks that workers have claimed and not begun.
-const isFull = (p) => p.queued >= 0.95 * p.capacity;
+const isFull = (p) => p.queued > 0 && p.queued >= 0.95 * p.capacity;
 
 // state returns what a pool's row says in a few words, and whether that is bad.
 function state(p) {

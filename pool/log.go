@@ -71,7 +71,7 @@ func (p *Pool[T, R]) logOutage(o backoff.Outage, fails bool) {
 // firstWord is after which time a call that waits tells the log what for. It tells again after twice as long.
 const firstWord = 5 * time.Second
 
-// await waits for done or the end of ctx, for the method with that name.
+// awaitEnd waits for done or the end of ctx, for the method with that name, and tells the log that it does.
 func (p *Pool[T, R]) awaitEnd(ctx context.Context, done <-chan struct{}, method string) {
 	if p.logger == nil {
 		select {

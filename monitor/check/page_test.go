@@ -134,8 +134,18 @@ func TestPageIsReadable(t *testing.T) {
 			assert.Empty(t, b.eval(unreadable), "%d pixels, dark: %v", width, dark)
 		}
 	}
+	m.Add("blind", panicking{})
+	b.visit(url+"#2", 600, 900, false)
+	b.wait(`document.getElementById("name").textContent === "blind"`)
+	b.wait(`!document.getElementById("alarm").hidden`)
+	assert.Equal(t, "0", b.eval(`document.querySelectorAll("#numbers .bad").length`), "what is not known is not bad")
 	b.noFaults()
 }
+
+// panicking is a source that cannot be looked at.
+type panicking struct{ source }
+
+func (panicking) Stats() pool.Stats { panic("boom") }
 
 // unreadable lists texts whose contrast with what is behind them is less than the 4.5 to 1 of the guidelines.
 const unreadable = `(() => {

@@ -123,7 +123,7 @@ func TestPictures(t *testing.T) {
 		shows         []string
 		prepare       func(t *testing.T, m *monitor.Monitor)
 	}{
-		{"load", 1000, 800, false, []string{"1 stuck", "task 30000"}, func(t *testing.T, m *monitor.Monitor) {
+		{"load", 1000, 800, false, []string{"1 stuck, full", "task 30000"}, func(t *testing.T, m *monitor.Monitor) {
 			jobs(t, m, "thumbnails", waves, good)
 			jobs(t, m, "mail", func(int) int { return 40 }, good)
 			jobs(t, m, "reports", func(int) int { return 0 }, good)

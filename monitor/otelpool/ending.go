@@ -10,6 +10,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/resultpool/resultpool/internal/text"
 	"github.com/resultpool/resultpool/pool"
 )
 
@@ -19,34 +20,23 @@ type ending struct {
 	kind string // error.type, if it is not the type of err
 }
 
-// tell ends the span. Nothing that err does when it is printed reaches the task: package fmt
-// recovers from most of its panics, and textOf from the rest.
+// tell ends the span. A panic of err when it is printed does not reach the task.
 func (e ending) tell(span trace.Span) {
 	defer span.End()
 	if e.err == nil || !span.IsRecording() {
 		return
 	}
-	text := textOf(e.err)
+	message := text.Of(e.err)
 	if e.kind == "" {
 		e.kind = typeOf(e.err)
 	}
-	event := []attribute.KeyValue{semconv.ExceptionType(e.kind), semconv.ExceptionMessage(text)}
+	event := []attribute.KeyValue{semconv.ExceptionType(e.kind), semconv.ExceptionMessage(message)}
 	if p, ok := e.err.(*pool.PanicError); ok && e.kind == "panic" { //nolint:errorlint // of this attempt, and not one that fn has wrapped
 		event = append(event, semconv.ExceptionStacktrace(string(p.Stack)))
 	}
 	span.AddEvent(semconv.ExceptionEventName, trace.WithAttributes(event...))
 	span.SetAttributes(semconv.ErrorTypeKey.String(e.kind))
-	span.SetStatus(codes.Error, text)
-}
-
-// textOf returns the text of err. Package fmt prints what err panics with, which may panic as well.
-func textOf(err error) (text string) {
-	defer func() {
-		if recover() != nil {
-			text = "an error whose text cannot be had"
-		}
-	}()
-	return fmt.Sprintf("%v", err)
+	span.SetStatus(codes.Error, message)
 }
 
 // typeOf returns the name of the type of err, or of what it wraps if it is a wrapper of package fmt, or of the

@@ -180,7 +180,7 @@ func TestErrors(t *testing.T) {
 		{&pool.PanicError{Value: "of another task"}, "*store.PanicError", "pool: recovered panic: of another task"},
 		{pool.Permanent(fmt.Errorf("%w", circular{})), "github.com/resultpool/resultpool/monitor/otelpool_test.circular", "circular"},
 		{silent{}, "github.com/resultpool/resultpool/monitor/otelpool_test.silent", "%!v(PANIC=Error method: no text)"},
-		{endless{}, "github.com/resultpool/resultpool/monitor/otelpool_test.endless", "an error whose text cannot be had"},
+		{endless{}, "github.com/resultpool/resultpool/monitor/otelpool_test.endless", "(otelpool_test.endless, whose text cannot be had: the method that makes it panics)"},
 	} {
 		res, spans := runOne(t, func(context.Context, int) (int, error) { return 3, c.err })
 		assert.True(t, res.Err == c.err, "%T", c.err) //nolint:testifylint // ErrorIs is too weak

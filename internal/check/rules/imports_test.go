@@ -59,7 +59,7 @@ var imports = map[string][]string{
 	// No other package imports it: who does not use it links no net/http.
 	"monitor":          {"pool", "store", "internal/errwalk", "internal/guard", "internal/text"},
 	"monitor/check":    {"monitor", "pool", "store...", "github.com/prometheus/..."},
-	"monitor/otelpool": {"pool", "store", "go.opentelemetry.io/otel..."},
+	"monitor/otelpool": {"pool", "store", "internal/text", "go.opentelemetry.io/otel..."},
 
 	// Users' programs: Go would let them import internal packages, a user's it would not.
 	"examples/...": {
