@@ -30,6 +30,7 @@ func TestRunningInsideTask(t *testing.T) {
 				return end(ctx)
 			})
 			_, _ = p.Get(t.Context(), id)
+			synctest.Wait() // a result is stored before its task has ended
 			assert.Empty(t, p.Running())
 		}
 	})
@@ -134,6 +135,7 @@ func TestRetryOfCancelledTask(t *testing.T) {
 			assert.Equal(t, 7, held(t, p, 1).Value)
 			assert.Equal(t, 1, runs)
 			assert.Zero(t, time.Since(begun))
+			synctest.Wait() // a result is stored before it is counted
 			assert.EqualValues(t, 1, p.Stats().Failed)
 		})
 	}
@@ -217,6 +219,7 @@ func TestRetryAfterOutsideTask(t *testing.T) {
 		id := submit(t, p, func(context.Context) (int, error) { panic(pool.RetryAfter(time.Hour, errTask)) })
 		_, err := p.Get(t.Context(), id)
 		assert.ErrorAs(t, err, new(*pool.PanicError))
+		synctest.Wait() // a result is stored before it is counted
 		assert.EqualValues(t, 1, p.Stats().Panicked)
 		id = submit(t, p, func(ctx context.Context) (int, error) {
 			_, err := pool.Map(ctx, []int{1}, func(context.Context, int) (int, error) { return 0, pool.RetryAfter(0, errTask) }, nil)
