@@ -257,14 +257,21 @@ func (p *Pool[T, R]) heed(w *worker[T, R]) (passed bool) {
 	return passed
 }
 
-// leaveUnrun gives the task that w has taken, in a pool that was cancelled, its result.
+// leaveUnrun gives the task that w has taken, in a pool that was cancelled, its result. If a Cancel
+// of the task has taken effect before that is known to others, it is the one that the Cancel wants.
 func (p *Pool[T, R]) leaveUnrun(w *worker[T, R], cause error) {
-	if w.parked != nil {
+	p.note(w, w.hand.Ticket()+1)
+	if w.hand.IsCalledOff() {
+		p.heed(w)
+	}
+	switch {
+	case w.res.Err != nil:
+	case w.parked != nil:
 		w.res, w.outcome = p.unrunResult(w.parked, cause, false)
 		w.ran = w.parked.ran
-		return
+	default:
+		w.res.Err, w.outcome = p.notRunError(cause), notRun
 	}
-	w.res.Err, w.outcome = p.notRunError(cause), notRun
 }
 
 // cancelOf returns the cause of the Cancel of a task that runs, or nil.

@@ -272,6 +272,38 @@ func TestCancelAndTheEnd(t *testing.T) {
 	}
 }
 
+// A Cancel that takes effect on a task that a worker has taken, when the worker is about to find that the pool is
+// cancelled: the result has the cause of the Cancel that has said so.
+func TestCancelAtTheEnd(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		parent := &askedContext{Context: ctx}
+		p := newPoolIn(t, parent, &pool.Options{Workers: 1, Queue: 1})
+		parent.asked = func() {
+			if len(p.Running()) > 0 && p.Cancel(1, errCause) {
+				cancel(errTask)
+			}
+		}
+		id := submit(t, p, value(1))
+		synctest.Wait()
+		assert.ErrorIs(t, p.Stop(context.Background()), errTask)
+		isNotRun(t, p, id, errCause)
+	})
+}
+
+// askedContext is a context that does something whenever it is asked whether it has ended.
+type askedContext struct {
+	context.Context
+	asked func()
+}
+
+func (c *askedContext) Err() error {
+	if c.asked != nil {
+		c.asked()
+	}
+	return c.Context.Err()
+}
+
 // A store that fails while it is to take the result of a task that is called off holds nothing else up. What it
 // never takes is handed back.
 func TestCancelUnsaved(t *testing.T) {

@@ -76,16 +76,21 @@ func (p *Pool[T, R]) enter(w *worker[T, R]) *taskContext[T, R] {
 // leave notes that the function of the task that w holds has returned, or is not called. word is what Cancel
 // is to see: 1 more than the task's ticket, or, if it is not known yet whether it runs again, 0.
 func (p *Pool[T, R]) leave(w *worker[T, R], word uint64) {
-	last := w.returned
-	w.returned = word
-	if !w.word.CompareAndSwap(last, w.returned) {
-		w.word.Store(w.returned | used)
-		w.ctx.Load().retire()
-	}
+	p.note(w, word)
 	if word != 0 && w.hand.IsCalledOff() {
 		p.mu.Lock()
 		delete(p.cancels, w.id)
 		p.mu.Unlock()
+	}
+}
+
+// note is leave for a Cancel to come. What one that came before wants is kept.
+func (p *Pool[T, R]) note(w *worker[T, R], word uint64) {
+	last := w.returned
+	w.returned = word
+	if !w.word.CompareAndSwap(last, word) {
+		w.word.Store(word | used)
+		w.ctx.Load().retire()
 	}
 }
 
