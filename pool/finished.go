@@ -310,11 +310,17 @@ func (p *Pool[T, R]) listFinished(ctx context.Context) error {
 			f.early[id] = struct{}{}
 			return false
 		}
-		ticket, ok := p.ids.Past(uint64(id))
-		return !ok || !f.ended.Sees(ticket)
+		return !p.seesEnded(id)
 	})
+	p.offs.early = slices.DeleteFunc(p.offs.early, p.seesEnded) // noted for a loop before, and listed
 	f.ready, f.listed = ids, true
 	return nil
+}
+
+// seesEnded reports whether a task of this pool had ended before what is stored was listed. finished.mu is held.
+func (p *Pool[T, R]) seesEnded(id store.ID) bool {
+	ticket, ok := p.ids.Past(uint64(id))
+	return ok && p.finished.ended.Sees(ticket)
 }
 
 // takeFinished takes the ID of a task that has ended. If there is none, the loop whose channel is sleeper, if

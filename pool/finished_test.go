@@ -173,6 +173,27 @@ func TestFinishedBeforeItsTurn(t *testing.T) {
 	})
 }
 
+// What was called off, stored and passed over before a loop has listed what is stored, is yielded once. Another loop, whose
+// list has failed, has had it noted.
+func TestFinishedListsLate(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		st := newTestStore(nil)
+		st.all = storetest.First(1, storetest.Block())
+		p, gate, running, queued, queued2 := busyPool(t, st)
+		ctx, cancel := context.WithCancel(t.Context())
+		l := listen(p.Finished(ctx), 0)
+		synctest.Wait()
+		assert.True(t, p.Cancel(queued, errCause))
+		synctest.Wait()
+		close(gate)
+		next := listen(p.Finished(t.Context()), 0)
+		synctest.Wait()
+		cancel()
+		assert.ErrorIs(t, l.last(t).err, context.Canceled)
+		assert.Equal(t, []store.ID{running, queued, queued2}, next.ids(t))
+	})
+}
+
 // After a break, a panic or the end of ctx, what the body has gone through is deleted, and the result at hand is
 // there for the next loop.
 func TestFinishedIsLeft(t *testing.T) {
