@@ -51,6 +51,10 @@ type Delivery struct {
 	// pulled and not started.
 	Attempt int
 
+	// Runs counts those of them that a [DelayedNacker] was given back by NackAfter, and whose
+	// process has not died at the task, therefore.
+	Runs int
+
 	// Token is the engine's own handle of this delivery. Who is given a Delivery
 	// hands it back as it is.
 	Token any
@@ -189,6 +193,16 @@ type StartMarker interface {
 	// MarkStart adds n to the starts of a task, 1, or -1 for one that is taken back,
 	// and returns how many there are now. With an error it may have been added or not.
 	MarkStart(ctx context.Context, id uint64, n int) (starts int, err error)
+}
+
+// A DelayedNacker is an [Engine] that has tasks delivered again later, whose functions have ended
+// and ask for that. It is optional: without it a pool keeps such tasks itself, under their
+// leases, and who gets one after its process has died counts its runs anew.
+type DelayedNacker interface {
+	// NackAfter ends the leases of ds. The tasks are delivered again d from now, in about that order
+	// and to whoever pulls, with Runs one higher. They are in the queue all the time. If d
+	// is 0 or less, it is at once. With an error it may be done or not.
+	NackAfter(ctx context.Context, ds []Delivery, d time.Duration) error
 }
 
 // A Sizer is an [Engine] that says how many tasks are in its queue. It is optional:

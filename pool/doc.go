@@ -174,7 +174,9 @@
 //	              UnsavedError are run again by another process.
 //	Resize(0)     Submit goes on. The few tasks that were taken over wait for workers, or for
 //	              Stop, which gives them back.
-//	RetryAfter    The task stays with this process, which keeps its lease. If that dies, or the
+//	RetryAfter    If the engine is a DelayedNacker, it has the task back until then, any process
+//	              runs it, and attempts are counted on; this pool counts it as NotRun. Otherwise
+//	              the task stays with this process, which keeps its lease. If that dies, or the
 //	              pool ends, another one runs it, and counts the attempts from 1 again. While as
 //	              many are parked here as Queue has room for, no others are taken over.
 //	NewKeyed      There is none for an engine.

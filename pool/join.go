@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"runtime"
+	"time"
 
 	"github.com/resultpool/resultpool/engine"
 	"github.com/resultpool/resultpool/internal/backoff"
@@ -98,7 +99,9 @@ func Join[T, R any](ctx context.Context, fn func(context.Context, T) (R, error),
 // call Join need not link what only a joint uses, encoding/json above all.
 type remoteQueue[T, R any] interface {
 	Submit(ctx context.Context, in []T, wait bool) ([]store.ID, error)
-	Run(ctx context.Context, id uint64, begin func()) (R, error)
+	Run(ctx context.Context, id uint64, begin func(runs int)) (R, error)
+	RunLater(id uint64, after time.Duration) bool
+	Settled(ids []uint64)
 	Result(ctx context.Context, id store.ID) (store.Result[R], error)
 	Peek(ctx context.Context, id store.ID) (res store.Result[R], pending bool, err error)
 	GetAll(ctx context.Context, ids []store.ID, yield func(store.Result[R], error) bool)
@@ -154,8 +157,9 @@ func (j *joint[T, R]) Submit(ctx context.Context, in []T, wait bool) ([]store.ID
 
 // Run is the function of a task that this pool has taken over. The error decides who owns the task
 // afterwards: with a HandBack the engine, and otherwise the writer, which saves the result and
-// acknowledges the task. begin is called when the function is about to be.
-func (j *joint[T, R]) Run(ctx context.Context, id uint64, begin func()) (v R, err error) {
+// acknowledges the task. begin is called when the function is about to be, with how many runs have ended in other
+// pools.
+func (j *joint[T, R]) Run(ctx context.Context, id uint64, begin func(runs int)) (v R, err error) {
 	task, start, err := j.share.Begin(id)
 	isRetry := false // what comes again has not killed its process either
 	defer func() { start.End(isRetry || remote.IsHandBack(err)) }()
@@ -169,7 +173,7 @@ func (j *joint[T, R]) Run(ctx context.Context, id uint64, begin func()) (v R, er
 	if err != nil {
 		return v, err
 	}
-	begin()
+	begin(start.Runs)
 	v, err = j.pool.fn(ctx, in)
 	isRetry = retryOf(err) != nil
 	if err != nil && j.isInterrupted(ctx, err) {
@@ -178,6 +182,14 @@ func (j *joint[T, R]) Run(ctx context.Context, id uint64, begin func()) (v R, er
 	}
 	return v, err
 }
+
+// RunLater has a task given back that is to run again after that, if the engine can wait.
+func (j *joint[T, R]) RunLater(id uint64, after time.Duration) bool {
+	return j.share.RunLater(id, after)
+}
+
+// Settled follows tasks that are settled: those for which RunLater was called are given back.
+func (j *joint[T, R]) Settled(ids []uint64) { j.share.Settled(ids) }
 
 // isInterrupted reports whether err is what the cancel of the pool has done to a task. That is no
 // outcome: another process is to run the task. An error that only looks like one, before the cancel or

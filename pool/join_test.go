@@ -58,6 +58,7 @@ type wholeEngine interface {
 	engine.Engine
 	engine.Waiter
 	engine.StartMarker
+	engine.DelayedNacker
 	engine.Sizer
 	engine.Describer
 	engine.Retryabler

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"container/heap"
 	"container/list"
 	"time"
@@ -190,7 +191,7 @@ func (p *Pool[T, R]) leaveLaneLocked(t *parked[T, R]) {
 }
 
 // again parks the task of w, whose function has returned a RetryAfter, and reports whether it has. If
-// the task is not to run again, its result says why.
+// the task is not to run again here, its result says why; an engine that can wait has it back.
 //
 // Whether the pool ends, or Cancel ends the task, is looked for after leave: a Cancel that comes later finds
 // that the function has returned, or finds the task parked.
@@ -200,10 +201,12 @@ func (p *Pool[T, R]) again(w *worker[T, R], task T) bool {
 	p.leave(w, 0)
 	p.lockHeedingCancel()
 	defer p.wakeAndUnlock()
-	if isCancel, why := p.noRetryLocked(w.id); why != nil {
+	isCancel, why := p.noRetryLocked(w.id)
+	isGivenBack := !isCancel && p.share != nil && p.share.RunLater(uint64(w.id), retry.after)
+	if why != nil || isGivenBack {
 		w.returned = w.hand.Ticket() + 1
 		w.word.Or(w.returned)
-		w.res, w.outcome = p.endedBy(w.res, why, isCancel)
+		w.res, w.outcome = p.endedBy(w.res, cmp.Or(why, w.res.Err), isCancel)
 		return false
 	}
 	t := w.parked

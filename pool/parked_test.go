@@ -203,7 +203,7 @@ func TestJoinCancelOfRetryIsFinal(t *testing.T) {
 			gate := make(chan struct{})
 			opensAtEnd(t, gate)
 			runs := 0
-			p, cancel := join(t, memory.Open(), func(_ context.Context, in int) (int, error) {
+			p, cancel := join(t, marking{memory.Open(), memory}, func(_ context.Context, in int) (int, error) {
 				if runs++; running {
 					<-gate
 				}
@@ -243,7 +243,7 @@ func TestJoinParkedTasksKeepNoOthers(t *testing.T) {
 			}
 			return in, nil
 		}
-		p, _ := join(t, memory.Open(), fn, &pool.Options{Workers: 3, Queue: 2})
+		p, _ := join(t, marking{memory.Open(), memory}, fn, &pool.Options{Workers: 3, Queue: 2})
 		begun := time.Now()
 		parked := accepted(t, p, 0, 1)
 		synctest.Wait() // a worker is free, and another task is pulled for it

@@ -86,6 +86,7 @@ func (p *Pool[T, R]) setAside(one *saver.Job[R]) bool {
 // settleHanded settles the tasks of results that were handed over. They are stored by now, or among
 // those that Stop hands back: a Get that is woken here finds them.
 func (p *Pool[T, R]) settleHanded(es []saver.Entry[R], givenUp error) {
+	defer p.giveBack(es)        // at last: those tasks may come again, under the same IDs
 	defer p.settleHandedNow(es) // also if a hook ends the goroutine
 	p.tellAllEnded(es, givenUp, func(id store.ID) (outcome, time.Duration) {
 		t := p.handover.handed[id]
@@ -106,6 +107,18 @@ func (p *Pool[T, R]) settleHandedNow(es []saver.Entry[R]) {
 		}
 		p.settleLocked(p.queue.EndTicket(t.ticket), t.outcome)
 	}
+}
+
+// giveBack gives those of the tasks back that are to run again and that the engine is to have until then.
+func (p *Pool[T, R]) giveBack(es []saver.Entry[R]) {
+	if p.share == nil {
+		return
+	}
+	ids := make([]uint64, len(es))
+	for i := range es {
+		ids[i] = uint64(es[i].ID())
+	}
+	p.share.Settled(ids)
 }
 
 // reapLocked starts the reaper, which settles the tasks that wait in an aborting pool: a goroutine

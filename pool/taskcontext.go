@@ -117,7 +117,7 @@ func (c *taskContext[T, R]) first() {
 	}
 	w := c.worker
 	w.word.Or(used)
-	c.task = Task{ID: w.id, Attempt: 1}
+	c.task = Task{ID: w.id, Attempt: 1 + w.runs}
 	if w.parked != nil {
 		c.task.Attempt += w.parked.attempts
 	}

@@ -35,6 +35,7 @@ type worker[T, R any] struct {
 	word     atomic.Uint64                     // see taskContext
 	returned uint64                            // the low bits of word
 	parked   *parked[T, R]                     // of the task, if it was parked or has a key
+	runs     int                               // of the task, that have ended in other pools
 
 	yields   bool      // it has woken a submitter, and is to yield to it
 	yieldsAt time.Time // not before
@@ -129,7 +130,10 @@ func (p *Pool[T, R]) call(w *worker[T, R], ctx *taskContext[T, R], it queue.Item
 // function calls the task's function.
 func (p *Pool[T, R]) function(ctx context.Context, w *worker[T, R], it queue.Item[T]) (R, error) {
 	if p.share != nil {
-		return p.share.Run(ctx, it.ID, func() { p.begin(ctx, w) })
+		return p.share.Run(ctx, it.ID, func(runs int) {
+			w.runs = runs
+			p.begin(ctx, w)
+		})
 	}
 	p.begin(ctx, w)
 	return p.fn(ctx, it.Task)

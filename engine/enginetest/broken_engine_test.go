@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"slices"
 	"time"
@@ -24,7 +25,7 @@ func workWhenClosed(methods ...string) (all []broken) {
 }
 
 var brokenCloses = append(workWhenClosed("Push", "Pull", "Ack", "Nack", "Extend", "Save", "Load", "Delete", "All",
-	"Wait", "MarkStart", "Size", "Describe"), []broken{
+	"Wait", "MarkStart", "NackAfter", "Size", "Describe"), []broken{
 	{"records are lost when the queue is closed", "clause=16/reopened", whenClosed(func(d *memory) { clear(d.records) })},
 	{"the lease is another after each Open", "clause=16/reopened", func(r *rig) {
 		r.lease = func(d time.Duration) time.Duration { return d + time.Duration(r.handles)*time.Second }
@@ -165,6 +166,29 @@ var brokenOffers = []broken{
 		return func() { d.starts[c.id] = starts }
 	})},
 	{"a start cannot be taken back", "StartMarker/counts", before("MarkStart", func(c *twistedCall) { c.n = max(c.n, 0) })},
+	{"NackAfter does nothing", "DelayedNacker/comes-later DelayedNacker/runs", on("NackAfter", func(*twistedCall) {})},
+	{"NackAfter is always at once", "DelayedNacker/comes-later", before("NackAfter", func(c *twistedCall) { c.after = 0 })},
+	{"NackAfter takes a lease longer", "DelayedNacker/comes-later", before("NackAfter", func(c *twistedCall) {
+		if c.after > 0 {
+			c.after += c.data.lease + soon
+		}
+	})},
+	{"NackAfter is an Ack and a Push", "DelayedNacker/comes-later DelayedNacker/runs", on("NackAfter", func(c *twistedCall) {
+		_ = c.Ack(c.ctx, c.ds)
+		for _, one := range c.ds {
+			_, _ = c.Push(c.ctx, rand.Text(), [][]byte{one.Task})
+		}
+	})},
+	{"all deliveries have run", "DelayedNacker/runs", after("Pull", func(c *twistedCall) {
+		for i := range c.ds {
+			c.ds[i].Runs = c.ds[i].Attempt - 1
+		}
+	})},
+	{"runs are forgotten when the queue is closed", "DelayedNacker/runs", whenClosed(func(d *memory) {
+		for _, t := range d.tasks {
+			t.runs = 0
+		}
+	})},
 	{"Size leaves out what is held", "Sizer/counts", after("Size", func(c *twistedCall) {
 		c.locked(func(d *memory) { c.n -= len(d.held) })
 	})},

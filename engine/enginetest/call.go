@@ -15,6 +15,7 @@ type whole struct {
 	engine.Engine
 	engine.Waiter
 	engine.StartMarker
+	engine.DelayedNacker
 	engine.Sizer
 	engine.Describer
 	engine.Retryabler
@@ -24,6 +25,7 @@ func wholeOf(eng engine.Engine) whole {
 	w := whole{Engine: eng}
 	w.Waiter, _ = eng.(engine.Waiter)
 	w.StartMarker, _ = eng.(engine.StartMarker)
+	w.DelayedNacker, _ = eng.(engine.DelayedNacker)
 	w.Sizer, _ = eng.(engine.Sizer)
 	w.Describer, _ = eng.(engine.Describer)
 	w.Retryabler, _ = eng.(engine.Retryabler)
@@ -38,6 +40,8 @@ func (w whole) lacks(name string) bool {
 		return w.Waiter == nil
 	case "StartMarker", "MarkStart":
 		return w.StartMarker == nil
+	case "DelayedNacker", "NackAfter":
+		return w.DelayedNacker == nil
 	case "Sizer", "Size":
 		return w.Sizer == nil
 	case "Describer", "Describe":
@@ -62,6 +66,7 @@ type call struct {
 	id     uint64
 	n      int    // given to MarkStart, and what that and Size return
 	kind   string // given, and returned
+	after  time.Duration
 
 	got []byte                          // returned by Load and Wait
 	seq iter.Seq2[engine.Record, error] // returned
@@ -99,6 +104,8 @@ func (c *call) make(eng whole) {
 		c.got, c.err = eng.Wait(c.ctx, c.id)
 	case "MarkStart":
 		c.n, c.err = eng.MarkStart(c.ctx, c.id, c.n)
+	case "NackAfter":
+		c.err = eng.NackAfter(c.ctx, c.ds, c.after)
 	case "Size":
 		n, err := eng.Size(c.ctx)
 		c.n, c.err = int(n), err
@@ -130,7 +137,7 @@ func idsOf(ds []engine.Delivery) (ids []uint64) {
 func (w whole) calls(ctx context.Context, ds []engine.Delivery) (calls []*call) {
 	id := ds[0].ID
 	for _, method := range []string{
-		"Push", "Pull", "Ack", "Nack", "Extend", "Save", "Load", "Delete", "All", "Wait", "MarkStart", "Size", "Describe",
+		"Push", "Pull", "Ack", "Nack", "Extend", "Save", "Load", "Delete", "All", "Wait", "MarkStart", "NackAfter", "Size", "Describe",
 	} {
 		if !w.lacks(method) {
 			calls = append(calls, &call{
@@ -234,6 +241,11 @@ func (w *wrapped) Wait(ctx context.Context, id uint64) ([]byte, error) {
 func (w *wrapped) MarkStart(ctx context.Context, id uint64, n int) (int, error) {
 	c := w.do(&call{method: "MarkStart", ctx: ctx, id: id, n: n})
 	return c.n, c.err
+}
+
+// NackAfter implements [engine.DelayedNacker].
+func (w *wrapped) NackAfter(ctx context.Context, ds []engine.Delivery, d time.Duration) error {
+	return w.do(&call{method: "NackAfter", ctx: ctx, ds: ds, after: d}).err
 }
 
 // Size implements [engine.Sizer].

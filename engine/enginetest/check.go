@@ -56,6 +56,8 @@ var checks = []check{
 	{Offer: "Waiter", Name: "ends", Try: waitEnds},
 	{Offer: "StartMarker", Name: "counts", Try: startsCount, Waits: true},
 	{Offer: "StartMarker", Name: "at-once", Try: startsAtOnce},
+	{Offer: "DelayedNacker", Name: "comes-later", Try: comesLater, Waits: true},
+	{Offer: "DelayedNacker", Name: "runs", Try: runsCount},
 	{Offer: "Sizer", Name: "counts", Try: sizeCounts},
 	{Offer: "Describer", Name: "first-wins", Try: describeFirst},
 	{Offer: "Retryabler", Name: "of-this-package", Try: retryable},

@@ -60,6 +60,76 @@ func startsAtOnce(s *subject) {
 	})
 }
 
+// nackAfter gives tasks back for later.
+func (h *handle) nackAfter(ds []engine.Delivery, d time.Duration) {
+	h.s.freed(ds)
+	wantNil("NackAfter", h.NackAfter(h.ctx, ds, d))
+}
+
+// ran wants that so many runs of each task have ended.
+func ran(ds []engine.Delivery, want int) {
+	for _, d := range ds {
+		if d.Runs != want {
+			kit.Failf("task %d was delivered with %d Runs and Attempt %d, want %d Runs", d.ID, d.Runs, d.Attempt, want)
+		}
+	}
+}
+
+// comesLater has tasks come again before and after a lease would have ended, and others at once. Who has given
+// them back has no say any more.
+func comesLater(s *subject) {
+	h, other := s.two()
+	for _, d := range []time.Duration{h.Lease() / 2, h.Lease() * 3 / 2} {
+		h.push(6)
+		ds := h.pull(6)
+		begun := time.Now()
+		h.nackAfter(ds[:2], d)
+		h.nackAfter(ds[2:3], 0)
+		h.nackAfter(ds[3:4], -time.Hour)
+		atOnce := other.pull(2)
+		sameIDs("what was delivered at once, as NackAfter of no time said", idsOf(atOnce), idsOf(ds[2:4]))
+		other.ack(atOnce)
+		h.ack(ds[4:])
+		_ = h.Extend(h.ctx, ds[:2])
+		_ = h.Nack(h.ctx, ds[:2])
+		_ = h.NackAfter(h.ctx, ds[:2], 0)
+		if h.Sizer != nil {
+			h.sizeIs(2, "with two tasks that come later")
+		}
+		late := other.pull(2)
+		if took := time.Since(begun); took < d*9/10 {
+			kit.Failf("after a NackAfter of %v tasks were delivered within %v", d, took)
+		} else if took > d+soon {
+			kit.Failf("after a NackAfter of %v tasks were delivered after %v", d, took)
+		}
+		sameIDs("what was delivered later", idsOf(late), idsOf(ds[:2]))
+		ran(late, 1)
+		other.ack(late)
+	}
+}
+
+// runsCount gives tasks back in each way: only what NackAfter gives back has run.
+func runsCount(s *subject) {
+	h, other := s.two()
+	h.push(3)
+	for n := range 5 {
+		ds := h.pull(3)
+		ran(ds, 2*n)
+		h.nackAfter(ds, 0)
+		ds = other.pull(3)
+		ran(ds, 2*n+1)
+		other.nack(ds)
+		ds = other.pull(3)
+		ran(ds, 2*n+1)
+		other.nackAfter(ds, time.Millisecond)
+	}
+	ds := h.pull(3)
+	s.freed(ds)
+	h.close()
+	h = s.open()
+	ran(h.pull(3), 10)
+}
+
 // sizeIs wants Size to be that, soon: tasks may be gone only a moment after Ack. It must
 // not be less at any time.
 func (h *handle) sizeIs(want uint64, when string) {

@@ -73,6 +73,9 @@ func contract() *kit.Contract {
 			"StartMarker": "MarkStart adds n to the starts of a task, 1, or -1 for one that is taken " +
 				"back, and returns how many there are now. With an error it may have been " +
 				"added or not.",
+			"DelayedNacker": "NackAfter ends the leases of ds. The tasks are delivered again d from now, in " +
+				"about that order and to whoever pulls, with Runs one higher. They are in the queue all the " +
+				"time. If d is 0 or less, it is at once. With an error it may be done or not.",
 			"Sizer": "Size returns how many tasks are in the queue, held or not.",
 			"Describer": "Describe stores kind if nothing is stored yet, and returns what is stored, " +
 				"for as long as there is the queue.",

@@ -27,6 +27,7 @@ type Faults struct {
 	All       Fault // of no ID; its do is the whole loop
 	Wait      Fault // of one ID
 	MarkStart Fault // of one ID
+	NackAfter Fault // of the IDs of the deliveries
 	Size      Fault // of no ID
 	Describe  Fault // of no ID
 
@@ -37,8 +38,8 @@ type Faults struct {
 
 // A Faulty is an engine that fails on purpose, to test what uses engines.
 //
-// It has the methods of all optional interfaces. If the engine inside lacks one, Wait,
-// MarkStart, Size and Describe return an error matching [errors.ErrUnsupported], and
+// It has the methods of all optional interfaces. If the engine inside lacks one, Wait, MarkStart,
+// NackAfter, Size and Describe return an error matching [errors.ErrUnsupported], and
 // Retryable is what is said where it is missing. To hide what is there, or is not:
 //
 //	struct{ engine.Engine }{faulty}
@@ -216,7 +217,7 @@ func Fail(err error) Fault { return kit.Failing[uint64](err) }
 func Lose(err error) Fault { return kit.Losing[uint64](err) }
 
 // Drop has every call return nil, and nothing done, as an Ack that is only sent, and
-// lost. It is for Ack, Nack and Extend: a method that returns something would return
+// lost. It is for Ack, Nack, NackAfter and Extend: a method that returns something would return
 // nothing, which no engine does.
 func Drop() Fault {
 	return func(context.Context, []uint64, func(context.Context) error) error { return nil }

@@ -95,7 +95,7 @@ func TestEachMethodNeedsTheEngineInside(t *testing.T) {
 			lacking = append(lacking, c.method)
 		}
 	}
-	assert.Equal(t, []string{"Wait", "MarkStart", "Size", "Describe"}, lacking)
+	assert.Equal(t, []string{"Wait", "MarkStart", "NackAfter", "Size", "Describe"}, lacking)
 	for err, want := range map[error]bool{io.EOF: true, engine.ErrFull: true, engine.ErrTooLarge: false, engine.ErrGone: false, engine.ErrClosed: false} {
 		assert.Equal(t, want, f.Retryable(err), "%v", err)
 	}

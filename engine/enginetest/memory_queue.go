@@ -42,7 +42,9 @@ type memory struct {
 type memoryTask struct {
 	data       []byte
 	deliveries int
+	runs       int
 	leaseEnds  time.Time // if it is held
+	isDelayed  bool      // it is held by nobody until then
 }
 
 // A memoryToken is the Token of a Delivery.
@@ -134,7 +136,7 @@ func (d *memory) take(limit int) (ds []engine.Delivery, arrived <-chan struct{},
 			continue
 		}
 		t.deliveries++
-		t.leaseEnds = now.Add(d.lease)
+		t.leaseEnds, t.isDelayed = now.Add(d.lease), false
 		if len(d.held) == 0 {
 			d.soonest = t.leaseEnds
 		}
@@ -143,6 +145,7 @@ func (d *memory) take(limit int) (ds []engine.Delivery, arrived <-chan struct{},
 			ID:      id,
 			Task:    bytes.Clone(t.data),
 			Attempt: t.deliveries,
+			Runs:    t.runs,
 			Token:   memoryToken{id, t.deliveries},
 		})
 	}
@@ -197,6 +200,27 @@ func (m *Memory) Nack(ctx context.Context, ds []engine.Delivery) error {
 	})
 }
 
+// NackAfter implements [engine.DelayedNacker].
+func (m *Memory) NackAfter(ctx context.Context, ds []engine.Delivery, after time.Duration) error {
+	return m.deliveries(ctx, "NackAfter", ds, func(id uint64, held *memoryTask) {
+		d := m.data
+		if held == nil {
+			return
+		}
+		held.runs++
+		if after <= 0 {
+			d.releaseLocked(id)
+		} else {
+			held.isDelayed = true
+			held.leaseEnds = time.Now().Add(after)
+			if held.leaseEnds.Before(d.soonest) {
+				d.soonest = held.leaseEnds
+			}
+		}
+		d.arriveLocked() // who waits for the soonest end of a lease looks again
+	})
+}
+
 // Extend implements [engine.Queue].
 func (m *Memory) Extend(ctx context.Context, ds []engine.Delivery) error {
 	return m.deliveries(ctx, "Extend", ds, func(_ uint64, held *memoryTask) {
@@ -207,7 +231,7 @@ func (m *Memory) Extend(ctx context.Context, ds []engine.Delivery) error {
 }
 
 // deliveries calls f, with mu held, for each of ds. Its task is nil if the lease that
-// came with the delivery has ended.
+// came with the delivery has ended or was ended.
 func (m *Memory) deliveries(ctx context.Context, method string, ds []engine.Delivery, f func(id uint64, held *memoryTask)) error {
 	for _, one := range ds {
 		if token, ok := one.Token.(memoryToken); !ok || token.id != one.ID {
@@ -218,7 +242,7 @@ func (m *Memory) deliveries(ctx context.Context, method string, ds []engine.Deli
 		d.endLeasesLocked(time.Now())
 		for _, one := range ds {
 			t := d.held[one.ID]
-			if t != nil && t.deliveries != one.Token.(memoryToken).delivery {
+			if t != nil && (t.isDelayed || t.deliveries != one.Token.(memoryToken).delivery) {
 				t = nil
 			}
 			f(one.ID, t)

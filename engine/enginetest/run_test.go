@@ -39,11 +39,12 @@ func TestConformance(t *testing.T) {
 func TestContract(t *testing.T) {
 	kittest.Names(t, contract(), checks)
 	kittest.Contract(t, contract(), "../engine.go", map[string][]string{
-		"Waiter":      {"Wait"},
-		"StartMarker": {"MarkStart"},
-		"Sizer":       {"Size"},
-		"Describer":   {"Describe"},
-		"Retryabler":  {"Retryable"},
+		"Waiter":        {"Wait"},
+		"StartMarker":   {"MarkStart"},
+		"DelayedNacker": {"NackAfter"},
+		"Sizer":         {"Size"},
+		"Describer":     {"Describe"},
+		"Retryabler":    {"Retryable"},
 	})
 }
 

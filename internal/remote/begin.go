@@ -27,6 +27,8 @@ const (
 type Start struct {
 	share *Share
 	id    uint64
+	// Runs is how many runs of the task have ended that were not the last, in whichever process.
+	Runs int
 	// counted is true if the start is counted, durably, with MarkStart.
 	counted bool
 	// alone is true if this Start has filled share.suspect: End empties it.
@@ -41,11 +43,11 @@ type Start struct {
 func (s *Share) Begin(id uint64) (task []byte, start Start, err error) {
 	s.begun.Add(1)
 	s.noteChange()
-	start = Start{share: s, id: id}
 	// It is held until Finish or Forget, which come after its worker is done with it.
 	d := s.held.first(id)
-	if d.Attempt >= suspectFrom {
-		err = start.countSuspect(d.Attempt)
+	start = Start{share: s, id: id, Runs: d.Runs}
+	if deliveries := d.Attempt - d.Runs; deliveries >= suspectFrom { // nobody has died at the others
+		err = start.countSuspect(deliveries)
 	}
 	return d.Task, start, err
 }

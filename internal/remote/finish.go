@@ -3,6 +3,8 @@ package remote
 import (
 	"context"
 	"errors"
+	"slices"
+	"time"
 
 	"github.com/resultpool/resultpool/engine"
 	"github.com/resultpool/resultpool/internal/guard"
@@ -36,7 +38,11 @@ func (s *Share) Finish(ctx context.Context, recs []engine.Record) error {
 	}
 	// First, since the others may fail for as long as the host is there: other machines
 	// can run these meanwhile.
-	s.giveBack(back)
+	later := s.held.delayed(back)
+	s.giveBack(slices.DeleteFunc(back, func(id uint64) bool {
+		_, is := later[id]
+		return is // it is the host's until it is settled
+	}))
 	if len(save) == 0 {
 		return nil
 	}
@@ -74,12 +80,36 @@ func (s *Share) ack(ctx context.Context, ids ...uint64) {
 func (s *Share) giveBack(ids []uint64) {
 	// From here on nobody extends their leases. A worker that still had one of them would not know,
 	// so they are not given back before their workers are done with them.
-	ds := s.drop(ids)
+	s.tell(s.drop(ids), s.eng.Nack)
+}
+
+// tell makes a Nack, unless the engine has not answered to one.
+func (s *Share) tell(ds []engine.Delivery, nack func(ctx context.Context, ds []engine.Delivery) error) {
 	if len(ds) == 0 || s.deaf.Load() {
 		return
 	}
-	err := s.ask(s.calls, func(ctx context.Context) error { return s.eng.Nack(ctx, ds) })
+	err := s.ask(s.calls, func(ctx context.Context) error { return nack(ctx, ds) })
 	if errors.Is(err, context.DeadlineExceeded) {
 		s.deaf.Store(true)
+	}
+}
+
+// RunLater has a task given back, which is to run again after that time and is to be handed back. It returns false
+// if the engine cannot do that: the host has to keep the task itself.
+func (s *Share) RunLater(id uint64, after time.Duration) bool {
+	if _, ok := s.eng.(engine.DelayedNacker); !ok {
+		return false
+	}
+	s.held.delay(id, time.Now().Add(after))
+	return true
+}
+
+// Settled gives those of the tasks back for which RunLater was called. The host has nothing left that it knows by
+// their IDs, under which the engine may deliver them again at once.
+func (s *Share) Settled(ids []uint64) {
+	for id, until := range s.held.delayed(ids) {
+		s.tell(s.drop([]uint64{id}), func(ctx context.Context, ds []engine.Delivery) error {
+			return s.eng.(engine.DelayedNacker).NackAfter(ctx, ds, time.Until(until))
+		})
 	}
 }

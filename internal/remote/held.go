@@ -22,6 +22,9 @@ type held struct {
 	mu sync.Mutex
 	// tasks has the deliveries of each task by its ID, in their order. It is guarded by mu.
 	tasks map[uint64][]engine.Delivery
+	// later has the times at which tasks are to run again that are to be given back until then. It is
+	// guarded by mu.
+	later map[uint64]time.Time
 	// bytes is the size of the tasks together, guarded by mu.
 	bytes int
 	// closed is true once no task is added any more. It is guarded by mu.
@@ -60,8 +63,34 @@ func (h *held) remove(ids []uint64) (ds []engine.Delivery, end bool) {
 			ds = append(ds, d)
 		}
 		delete(h.tasks, id)
+		delete(h.later, id)
 	}
 	return ds, len(h.tasks) == 0 && h.closed
+}
+
+// delay notes when a task is to run again that is to be given back until then.
+func (h *held) delay(id uint64, until time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.later[id] = until
+}
+
+// delayed returns which of ids are to run again later, and when.
+func (h *held) delayed(ids []uint64) map[uint64]time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var later map[uint64]time.Time
+	for _, id := range ids {
+		until, is := h.later[id]
+		if !is {
+			continue
+		}
+		if later == nil {
+			later = make(map[uint64]time.Time)
+		}
+		later[id] = until
+	}
+	return later
 }
 
 // first returns the first delivery of a task that is held, as it is while the task runs.

@@ -26,7 +26,8 @@
 //	…                 the host runs the task's function
 //	Start.End         it has ended; feed may take over another
 //	Finish            the writer of the host has its result: Save, then (held) remove, then Ack
-//	  a HandBack      or it is not to be run here: (held) remove, then Nack
+//	  a HandBack      or it is not to be run here: (held) remove, then Nack, or NackAfter if it has run and
+//	                  is to run again
 //	Load              whoever waits for the result, here or elsewhere, gets it from the engine
 //
 // The calls of the engine: who makes them, what ends an attempt, how long attempts are repeated, and
@@ -40,6 +41,7 @@
 //	Save       Finish      patience, ctx           not here                    it ends the host
 //	Ack        Finish      patience, ctx           never                       it ends the host
 //	Nack       giveBack    patience                never                       it is ignored
+//	NackAfter  giveBack    patience                never                       it is ignored
 //	Load       Load        patience, ctx           until ctx ends              it is returned
 //	Wait       Load        ctx                     until ctx ends              it is returned
 //	Size       Wait        patience, ctx           until ctx ends              it is returned
@@ -159,7 +161,7 @@ func New(intake context.Context, eng engine.Engine, host Host, failures *backoff
 		calls:   context.WithoutCancel(intake),
 		look:    make(chan struct{}, 1),
 		suspect: make(chan struct{}, 1),
-		held:    held{tasks: make(map[uint64][]engine.Delivery)},
+		held:    held{tasks: make(map[uint64][]engine.Delivery), later: make(map[uint64]time.Time)},
 	}
 	s.leases, s.release = context.WithCancel(s.calls)
 	s.alive, s.die = context.WithCancelCause(s.calls)
