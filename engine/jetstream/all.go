@@ -1,11 +1,11 @@
 package jetstream
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -26,8 +26,8 @@ const (
 // error.
 func (e *Engine) All(ctx context.Context) iter.Seq2[engine.Record, error] {
 	return func(yield func(engine.Record, error) bool) {
-		r := reading{e: e, yield: yield}
-		if err := r.run(ctx); err != nil && !r.left {
+		r := reading{e: e, yield: yield, seen: make(map[uint64]*seenRun)}
+		if err := r.all(ctx); err != nil && !r.left {
 			yield(engine.Record{}, err)
 		}
 	}
@@ -39,12 +39,30 @@ type reading struct {
 	yield func(engine.Record, error) bool
 	left  bool // the loop was left
 
-	upTo     uint64   // the last message when the loop began
-	messages uint64   // how many were read, up to that one
-	seen     []uint64 // the IDs of the records that were yielded, 8 bytes each
+	upTo     uint64 // the last message when the loop began
+	messages uint64 // how many were read, up to that one
+	seen     map[uint64]*seenRun
 }
 
-func (r *reading) run(ctx context.Context) error {
+// seenRun is what was read of a run: its messages, and the indexes of its records that were yielded. While Delete
+// removes one of them, another may be in two messages.
+type seenRun struct {
+	messages uint64
+	records  []uint64
+}
+
+// isNew notes an index, and reports whether it was not noted before.
+func (s *seenRun) isNew(index int) bool {
+	for len(s.records) <= index/64 {
+		s.records = append(s.records, 0)
+	}
+	word, bit := &s.records[index/64], uint64(1)<<(index%64)
+	isNew := *word&bit == 0
+	*word |= bit
+	return isNew
+}
+
+func (r *reading) all(ctx context.Context) error {
 	state, err := r.state(ctx)
 	if err != nil {
 		return err
@@ -72,24 +90,82 @@ func (r *reading) rest(ctx context.Context, next uint64) error {
 	if _, err := r.pages(ctx, next, state.LastSeq); err != nil || r.left { // saved meanwhile
 		return err
 	}
-	slices.Sort(r.seen)
-	for subject := range state.Subjects {
-		id, ok := r.e.idOf(subject)
-		if _, seen := slices.BinarySearch(r.seen, id); seen || !ok {
+	for subject, messages := range state.Subjects {
+		seq, ok := r.e.runOf(subject)
+		if seen := r.seen[seq]; !ok || seen != nil && seen.messages >= messages {
 			continue
 		}
-		data, err := r.e.Load(ctx, id)
-		switch {
-		case errors.Is(err, engine.ErrNotFound):
-			continue // deleted meanwhile
-		case err != nil && !errors.Is(err, errUnreadable):
+		if err := r.missing(ctx, seq, messages); err != nil || r.left {
 			return err
-		}
-		if r.left = !r.yield(engine.Record{ID: id, Data: data}, err); r.left {
-			break
 		}
 	}
 	return nil
+}
+
+// missing yields the records of a run that have not come, and says if not all of it can be read.
+func (r *reading) missing(ctx context.Context, seq, messages uint64) error {
+	call, end, err := r.e.begin(ctx, askTimeout, r.e.names.get, r.e.names.info)
+	if err != nil {
+		return err
+	}
+	defer end()
+	msgs, err := r.e.readRun(call, seq)
+	if err == nil && uint64(len(msgs)) < messages { // perhaps deleted meanwhile
+		var info *jetstream.StreamInfo
+		subject := r.e.resultSubject(seq)
+		if info, err = r.e.results.Info(call, jetstream.WithSubjectFilter(subject)); err == nil {
+			messages = info.State.Subjects[subject]
+		}
+	}
+	if err != nil && !errors.Is(err, errUnreadable) {
+		return r.e.failAt(call, "all", r.e.names.results, err)
+	}
+	for _, m := range msgs {
+		if !r.yieldAll(seq, m.results) {
+			return nil
+		}
+	}
+	if err == nil && uint64(len(msgs)) < messages {
+		err = unreadable("the result of task", r.firstUnseen(seq))
+	}
+	if err != nil {
+		r.left = !r.yield(engine.Record{ID: r.firstUnseen(seq)}, err)
+	}
+	return nil
+}
+
+// firstUnseen is the ID of a task of a run of which there are results that cannot be read. Whose they are is not
+// known; it is one that has not come.
+func (r *reading) firstUnseen(seq uint64) uint64 {
+	seen := r.run(seq)
+	index := 0
+	if seq == 0 {
+		index = 1 // no ID is 0
+	}
+	for index < 1<<indexBits-1 && index/64 < len(seen.records) && seen.records[index/64]>>(index%64)&1 != 0 {
+		index++
+	}
+	return idAt(seq, index)
+}
+
+func (r *reading) run(seq uint64) *seenRun {
+	s := r.seen[seq]
+	if s == nil {
+		s = &seenRun{}
+		r.seen[seq] = s
+	}
+	return s
+}
+
+// yieldAll yields those of the results of a run that have not come. It returns false if the loop was left.
+func (r *reading) yieldAll(seq uint64, results []result) bool {
+	for _, one := range results {
+		if r.run(seq).isNew(one.index) && !r.yield(engine.Record{ID: idAt(seq, one.index), Data: bytes.Clone(one.data)}, nil) {
+			r.left = true
+			return false
+		}
+	}
+	return true
 }
 
 func (r *reading) state(ctx context.Context, opts ...jetstream.StreamInfoOpt) (jetstream.StreamState, error) {
@@ -115,12 +191,13 @@ func (r *reading) pages(ctx context.Context, from, to uint64) (uint64, error) {
 			if m.Seq <= r.upTo {
 				r.messages++
 			}
-			id, ok := r.e.idOf(m.Subject)
-			if !ok {
-				continue
+			seq, ok := r.e.runOf(m.Subject)
+			results, bad := decodeResults(m.Data)
+			if !ok || bad != nil {
+				continue // see rest
 			}
-			r.seen = append(r.seen, id)
-			if r.left = !r.yield(engine.Record{ID: id, Data: m.Data}, nil); r.left {
+			r.run(seq).messages++
+			if !r.yieldAll(seq, results) {
 				return next, nil
 			}
 		}
@@ -135,11 +212,11 @@ func (r *reading) pages(ctx context.Context, from, to uint64) (uint64, error) {
 	return from, nil
 }
 
-// idOf returns the ID of the record that is stored on a subject. It is false for what others
+// runOf returns the sequence of the run whose results are stored on a subject. It is false for what others
 // have stored on subjects with the same prefix, which is the result of no task.
-func (e *Engine) idOf(subject string) (uint64, bool) {
-	id, err := strconv.ParseUint(strings.TrimPrefix(subject, e.names.result), 10, 64)
-	return id, err == nil && id > 0 && subject == e.resultSubject(id)
+func (e *Engine) runOf(subject string) (uint64, bool) {
+	seq, err := strconv.ParseUint(strings.TrimPrefix(subject, e.names.result), 10, 64)
+	return seq, err == nil && seq < 1<<(64-indexBits) && subject == e.resultSubject(seq)
 }
 
 // page returns messages from a place in the stream on, and where to go on. It returns no
@@ -150,7 +227,7 @@ func (e *Engine) page(ctx context.Context, seq uint64) ([]storedMsg, uint64, err
 		return nil, seq, err
 	}
 	defer end()
-	msgs, err := e.directPage(call, seq)
+	msgs, err := e.directPage(call, seq, e.names.result+"*")
 	if err == nil && len(msgs) == 0 {
 		// A replica that lags may say so too soon. The leader knows.
 		var m *storedMsg
@@ -171,8 +248,8 @@ func (e *Engine) page(ctx context.Context, seq uint64) ([]storedMsg, uint64, err
 	return msgs, seq, err
 }
 
-func (e *Engine) directPage(ctx context.Context, seq uint64) ([]storedMsg, error) {
-	req := getRequest{Seq: seq, NextFor: e.names.result + "*", Batch: pageRecords, MaxBytes: pageBytes}
+func (e *Engine) directPage(ctx context.Context, seq uint64, subject string) ([]storedMsg, error) {
+	req := getRequest{Seq: seq, NextFor: subject, Batch: pageRecords, MaxBytes: pageBytes}
 	sub, msgs, err := e.request(e.names.direct, req, pageRecords)
 	if err != nil {
 		return nil, err

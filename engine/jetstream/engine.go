@@ -26,6 +26,12 @@ type Engine struct {
 	tasks, results, starts jetstream.Stream
 	workers                jetstream.ConsumerConfig // to make the consumer anew
 	lease                  time.Duration
+	run                    int // tasks in a message, at most; 0: as pace says
+
+	outbox outbox
+	pulled pulledRuns
+	saves  saves
+	pace   pace
 
 	// window bounds the messages that are published and not acknowledged. A server refuses
 	// messages if too many wait to be stored, 100,000 or 128 MiB for a stream: this leaves
@@ -60,12 +66,13 @@ type Engine struct {
 
 // All that an engine can do.
 var (
-	_ engine.Engine      = (*Engine)(nil)
-	_ engine.Waiter      = (*Engine)(nil)
-	_ engine.StartMarker = (*Engine)(nil)
-	_ engine.Sizer       = (*Engine)(nil)
-	_ engine.Describer   = (*Engine)(nil)
-	_ engine.Retryabler  = (*Engine)(nil)
+	_ engine.Engine        = (*Engine)(nil)
+	_ engine.Waiter        = (*Engine)(nil)
+	_ engine.StartMarker   = (*Engine)(nil)
+	_ engine.DelayedNacker = (*Engine)(nil)
+	_ engine.Sizer         = (*Engine)(nil)
+	_ engine.Describer     = (*Engine)(nil)
+	_ engine.Retryabler    = (*Engine)(nil)
 )
 
 // acks is what the subjects for acknowledgements begin with.
@@ -85,8 +92,9 @@ const (
 type names struct {
 	tasks, results, starts, kind string // streams
 	consumer                     string
-	task, kindSubject            string // subjects
-	result, saved, start         string // subjects, without the ID at the end
+	task, kindSubject, pace      string // subjects
+	rest, result, saved          string // subjects, without the sequence at the end
+	start                        string // subject, without the ID at the end
 
 	// Subjects of the servers, or prefixes of them.
 	next, info, consumerInfo, purgeTasks, purge, get, direct string
@@ -102,6 +110,8 @@ func namesOf(pool string) names {
 		kind:     stream + "_kind",
 		consumer: "workers",
 		task:     subject + "task",
+		rest:     subject + "rest.",
+		pace:     subject + "pace",
 		result:   subject + "result.",
 		saved:    subject + "saved.",
 		start:    subject + "start.",
@@ -298,6 +308,7 @@ func (e *Engine) Close() error {
 	}
 	e.mu.Unlock()
 	if first {
+		e.pulled.stop()
 		e.endCalls(engine.ErrClosed)
 		awaitForClose(e.idle)
 		if e.nc.IsConnected() {

@@ -1,11 +1,13 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -82,30 +84,40 @@ func (e *Engine) ask(ctx context.Context, stream string, req getRequest) (*store
 // server says that there is none, but counts and lists it, unlike one that was never there.
 var errUnreadable = errors.New("its files are damaged")
 
+func unknownFormat(id uint64) error {
+	return fmt.Errorf("the server has something under the ID of task %d, and %w: %w", id, errFormat, errUnreadable)
+}
+
 func unreadable(what string, id uint64) error {
 	return fmt.Errorf("the server has %s %d and cannot read it: %w: restore them from a backup", what, id, errUnreadable)
 }
 
 // lastOrUnreadable gets a record from the leader.
 func (e *Engine) lastOrUnreadable(ctx context.Context, id uint64) ([]byte, error) {
-	data, err := e.last(ctx, id)
-	for range 2 { // a result that was saved just now is found the second time
-		if !errors.Is(err, engine.ErrNotFound) {
-			return data, err
+	seq := seqOf(id)
+	for try := 0; ; try++ {
+		msgs, err := e.readRun(ctx, seq)
+		if err != nil {
+			return nil, err
 		}
-		info, failed := e.results.Info(ctx, jetstream.WithSubjectFilter(e.resultSubject(id)))
-		if failed != nil {
-			return nil, failed
+		for _, m := range msgs {
+			for _, r := range m.results {
+				if r.index == indexOf(id) {
+					return r.data, nil
+				}
+			}
 		}
-		if len(info.State.Subjects) == 0 {
+		subject := e.resultSubject(seq)
+		info, err := e.results.Info(ctx, jetstream.WithSubjectFilter(subject))
+		switch {
+		case err != nil:
+			return nil, err
+		case info.State.Subjects[subject] <= uint64(len(msgs)):
 			return nil, engine.ErrNotFound
+		case try == 2: // what was saved just now is found the second time
+			return nil, unreadable("the result of task", id)
 		}
-		data, err = e.last(ctx, id)
 	}
-	if errors.Is(err, engine.ErrNotFound) {
-		err = unreadable("the result of task", id)
-	}
-	return data, err
 }
 
 // stays reports, now and then, whether a task has been the first in the queue for a while.
@@ -121,7 +133,42 @@ func (e *Engine) stays(first uint64) bool {
 
 // hasTask returns nil if a task is in the queue, and ErrNotFound if it is not.
 func (e *Engine) hasTask(ctx context.Context, id uint64) error {
-	_, err := e.ask(ctx, e.names.tasks, getRequest{Seq: id})
+	if seqOf(id) == 0 { // which no message has
+		return engine.ErrNotFound
+	}
+	err := e.hasRun(ctx, seqOf(id), id)
+	if !errors.Is(err, engine.ErrNotFound) {
+		return err
+	}
+	// A rest is stored before the message that had its tasks is removed.
+	next := getRequest{Seq: 1, NextFor: e.names.rest + strconv.FormatUint(seqOf(id), 10)}
+	for {
+		m, failed := e.ask(ctx, e.names.tasks, next)
+		if failed != nil {
+			return failed
+		}
+		if has(m.Data, id) {
+			return nil
+		}
+		next.Seq = m.Seq + 1
+	}
+}
+
+// has reports whether a task is in a message.
+func has(data []byte, id uint64) bool {
+	entries, _, err := decodeRun(data)
+	return err == nil && slices.ContainsFunc(entries, func(one entry) bool { return one.index == indexOf(id) })
+}
+
+// hasMessage returns nil if a message with tasks is in the queue, and ErrNotFound if it is not.
+func (e *Engine) hasMessage(ctx context.Context, seq uint64) error { return e.hasRun(ctx, seq, 0) }
+
+// hasRun returns nil if a message is in the queue that has the task with that ID, or any if that is 0.
+func (e *Engine) hasRun(ctx context.Context, seq, id uint64) error {
+	m, err := e.ask(ctx, e.names.tasks, getRequest{Seq: seq})
+	if err == nil && id > 0 && (m.Subject != e.names.task || !has(m.Data, id)) {
+		return engine.ErrNotFound
+	}
 	if !errors.Is(err, engine.ErrNotFound) {
 		return err
 	}
@@ -129,17 +176,17 @@ func (e *Engine) hasTask(ctx context.Context, id uint64) error {
 	if failed != nil {
 		return failed
 	}
-	if has := info.State; id < has.FirstSeq || id > has.LastSeq {
+	if has := info.State; seq < has.FirstSeq || seq > has.LastSeq {
 		return err
 	}
 	if info, failed = e.tasks.Info(ctx, jetstream.WithDeletedDetails(true)); failed != nil {
 		return failed
 	}
-	if has := info.State; id < has.FirstSeq || slices.Contains(has.Deleted, id) {
+	if has := info.State; seq < has.FirstSeq || slices.Contains(has.Deleted, seq) {
 		return err
 	}
-	if _, err = e.ask(ctx, e.names.tasks, getRequest{Seq: id}); errors.Is(err, engine.ErrNotFound) {
-		err = unreadable("task", id)
+	if _, err = e.ask(ctx, e.names.tasks, getRequest{Seq: seq}); errors.Is(err, engine.ErrNotFound) {
+		err = unreadable("task", cmp.Or(id, idAt(seq, 0)))
 	}
 	return err
 }

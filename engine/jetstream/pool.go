@@ -48,29 +48,34 @@ func (e *Engine) openStreams(ctx context.Context, opts *Options) (err error) {
 	e.tasks, err = e.stream(ctx, opts, jetstream.StreamConfig{
 		Name:        n.tasks,
 		Description: "tasks of a resultpool",
-		Subjects:    []string{n.task},
+		Subjects:    []string{n.task, n.rest + "*"},
 		Retention:   jetstream.WorkQueuePolicy,
 		Discard:     jetstream.DiscardNew,
-		MaxMsgs:     int64(cmp.Or(opts.QueueBound, defaultQueueBound)),
-		Duplicates:  dedupe,
-		Replicas:    replicas,
+		// Of each subject, so that there is always room for tasks that are given back.
+		MaxMsgsPerSubject:    int64(cmp.Or(opts.QueueBound, defaultQueueBound)),
+		DiscardNewPerSubject: true,
+		Duplicates:           dedupe,
+		Replicas:             replicas,
 		// No ID is given twice, even if the stream is deleted and made again: the clock is
 		// ahead of the IDs as long as fewer than a million are given in a second.
 		FirstSeq: uint64(time.Now().UnixMicro()),
 	}, func(has jetstream.StreamConfig) error {
 		return errors.Join(
-			differs("QueueBound", opts.QueueBound, int(has.MaxMsgs)),
+			differs("QueueBound", opts.QueueBound, int(has.MaxMsgsPerSubject)),
 			unless(has.Retention == jetstream.WorkQueuePolicy, "its retention policy is not that of a work queue"),
 			unless(has.Discard == jetstream.DiscardNew, "it discards old tasks when it is full"),
 			unless(has.MaxAge == 0, "it forgets tasks that are old"),
-			unless(has.MaxMsgsPerSubject <= 0, "it limits the tasks of a subject, and drops old ones"),
-			unless(has.MaxMsgs > 0 || has.MaxBytes > 0, "it is not bounded"),
+			unless(has.MaxMsgsPerSubject <= 0 || has.DiscardNewPerSubject, "it limits the tasks of a subject, and drops old ones"),
+			unless(has.MaxMsgsPerSubject > 0 || has.MaxMsgs > 0 || has.MaxBytes > 0, "it is not bounded"),
 			unless(has.Storage == jetstream.FileStorage, "it is kept in memory"),
 			unless(has.Duplicates >= minDedupe, "its duplicate window is less than 10 s"),
 		)
 	})
 	if err != nil {
 		return err
+	}
+	if e.run == 0 && e.tasks.CachedInfo().Config.MaxMsgsPerSubject < smallBound {
+		e.run = 1
 	}
 	republish := jetstream.RePublish{Source: n.result + "*", Destination: n.saved + "{{wildcard(1)}}"}
 	e.results, err = e.stream(ctx, opts, jetstream.StreamConfig{
@@ -119,6 +124,9 @@ func (e *Engine) stream(
 	st, err := e.madeOrThere(ctx, want)
 	if err == nil {
 		has := st.CachedInfo().Config
+		if len(has.Subjects) == 1 && len(want.Subjects) > 1 && has.Subjects[0] == want.Subjects[0] {
+			return nil, fmt.Errorf("stream %s: %w", want.Name, errEarlier)
+		}
 		err = errors.Join(
 			unless(slices.Equal(has.Subjects, want.Subjects), fmt.Sprintf("its subjects are %q, want %q", has.Subjects, want.Subjects)),
 			unless(!has.NoAck, "it does not acknowledge"),
@@ -178,7 +186,6 @@ func (e *Engine) openConsumer(ctx context.Context, opts *Options) error {
 		MaxDeliver:    -1, // a task that the server no longer delivers would never have a result
 		MaxAckPending: -1,
 		MaxWaiting:    4096,
-		FilterSubject: n.task,
 	})
 	if err == nil {
 		has := c.CachedInfo().Config
@@ -196,6 +203,10 @@ func (e *Engine) openConsumer(ctx context.Context, opts *Options) error {
 	}
 	return nil
 }
+
+// errEarlier is why a pool is not opened whose messages would be misread.
+var errEarlier = errors.New("the pool was made by an earlier version, which has one task in a message: finish what is in it, and read " +
+	"its results, with that version; then delete its streams (nats stream rm), or use another name")
 
 func differs[T comparable](field string, given, has T) error {
 	var zero T

@@ -1,7 +1,6 @@
 package jetstream
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,80 +12,6 @@ import (
 
 	"github.com/resultpool/resultpool/engine"
 )
-
-// overhead is how many bytes a message may have besides its data.
-const overhead = 512
-
-// fits returns an error if the server does not take so many bytes.
-func (e *Engine) fits(what string, n uint64, data []byte) error {
-	if most := e.nc.MaxPayload() - overhead; int64(len(data)) > most {
-		return fmt.Errorf("jetstream: %s %d has %d bytes, and the server takes %d: %w", what, n, len(data), most, engine.ErrTooLarge)
-	}
-	return nil
-}
-
-// Push adds tasks at the end of the queue.
-func (e *Engine) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64, error) {
-	call, end, err := e.begin(ctx, 0, e.names.task)
-	if err != nil {
-		return nil, refusal(err)
-	}
-	defer end()
-	for i, task := range tasks {
-		if err := e.fits("task", uint64(i), task); err != nil {
-			return nil, err
-		}
-	}
-	p := pushing{ids: make([]uint64, len(tasks))}
-	publishing := publishing{e: e, ctx: call, done: p.done, message: func(i int) *nats.Msg {
-		return &nats.Msg{Subject: e.names.task, Data: tasks[i], Header: nats.Header{nats.MsgIdHdr: {key + "-" + strconv.Itoa(i)}}}
-	}}
-	p.failed = cmp.Or(publishing.run(len(tasks)), p.failed)
-	switch {
-	case p.failed != nil:
-		err = e.failAt(call, "push", e.names.tasks, p.failed)
-	case p.full && p.underWay != nil: // those may be in the queue
-		err = e.fail(call, "push", p.underWay)
-	case p.full:
-		return p.ids, fmt.Errorf("jetstream: %w", engine.ErrFull)
-	case p.known < len(tasks):
-		err = e.fail(call, "push", context.Cause(call))
-	default:
-		return p.ids, nil
-	}
-	if !p.unsure && p.underWay == nil {
-		err = refusal(err)
-	}
-	return p.ids, err
-}
-
-// pushing is what is known of the tasks of a Push.
-type pushing struct {
-	ids      []uint64
-	known    int // of ids
-	full     bool
-	failed   error
-	unsure   bool  // a task that failed may be in the queue
-	underWay error // of the last task that was pushed by another call at the same time
-}
-
-func (p *pushing) done(i int, ack *jetstream.PubAck, err error) fate {
-	switch {
-	case err == nil:
-		p.ids[i] = ack.Sequence
-		p.known++
-		return settled
-	case isUnderWay(err):
-		p.underWay = err
-		return underWay
-	case isFull(err):
-		p.full = true
-	default:
-		p.unsure = p.unsure || !isRefusal(err)
-		p.failed = cmp.Or(p.failed, err)
-	}
-	return over
-}
 
 // pause waits, or returns the cause if ctx is done.
 func pause(ctx context.Context, d time.Duration) error {
@@ -109,8 +34,9 @@ const (
 	maxPullBytes = 16 << 20
 )
 
-// Pull takes over up to most tasks, and at most 4,096, of together 16 MiB if they are more than
-// one. While there are none it removes acknowledged tasks that a server has left in the queue
+// Pull takes over up to most tasks, and at most 4,096 messages, of together 16 MiB if they are more than
+// one. What it has pulled beyond that, with the last of these, is for the next Pull, or given back
+// after 100 ms. While there are none it removes acknowledged tasks that a server has left in the queue
 // when it died: after 5 s, and then every 30 s. If somebody has deleted the consumer, Pull
 // makes it anew.
 func (e *Engine) Pull(ctx context.Context, most int) ([]engine.Delivery, error) {
@@ -122,13 +48,18 @@ func (e *Engine) Pull(ctx context.Context, most int) ([]engine.Delivery, error) 
 	if most < 1 {
 		return nil, fmt.Errorf("jetstream: pull: max is %d, want 1 or more", most)
 	}
+	if ds := e.takeSpare(most); len(ds) > 0 {
+		return ds, nil
+	}
 	poll, remade := firstPoll, false
 	for single := false; ; {
-		var ds []engine.Delivery
-		ds, single, err = e.pull(call, min(most, maxPull), poll, single)
+		var runs []*pulledRun
+		var some bool
+		runs, some, single, err = e.pull(call, min(e.messages(most), maxPull), poll, single)
 		switch {
-		case len(ds) > 0:
-			return ds, nil
+		case len(runs) > 0:
+			return e.hand(runs, most), nil
+		case some && err == nil:
 		case isMissing(err) && !remade:
 			if err := e.remakeConsumer(call); err != nil {
 				return nil, e.failAt(call, "pull", e.names.tasks, err)
@@ -153,9 +84,30 @@ type pullRequest struct {
 	Heartbeat time.Duration `json:"idle_heartbeat"`
 }
 
-// pull asks once. The server refuses with "requests pending" if others have asked for more tasks
+// hand returns the first tasks of runs, and keeps the others.
+func (e *Engine) hand(runs []*pulledRun, most int) (ds []engine.Delivery) {
+	p := &e.pulled
+	p.mu.Lock()
+	hadNone := p.out == 0
+	for _, r := range runs {
+		ds = append(ds, p.takeLocked(r, most-len(ds))...)
+		p.size += (float64(len(r.entries)) - p.size) / 8
+		if r.given < len(r.entries) {
+			p.spare = append(p.spare, r)
+		}
+	}
+	if len(p.spare) > 0 && p.timer == nil {
+		p.timer = time.AfterFunc(e.spareFor(), e.giveBackSpare)
+	}
+	p.mu.Unlock()
+	e.pace.began(hadNone)
+	return ds
+}
+
+// pull asks once, for some messages. It returns the runs in them, and whether there were any messages, of which some
+// may not be due. The server refuses with "requests pending" if others have asked for more tasks
 // than there are. Then the next request has to be for a single task, which waits for its turn.
-func (e *Engine) pull(ctx context.Context, most int, poll time.Duration, single bool) (ds []engine.Delivery, refused bool, err error) {
+func (e *Engine) pull(ctx context.Context, most int, poll time.Duration, single bool) (runs []*pulledRun, some, refused bool, err error) {
 	maxBytes := max(maxPullBytes, e.nc.MaxPayload()+1024) // the largest task has to fit, and 1024 for its subjects
 	req := pullRequest{Batch: most, MaxBytes: maxBytes, Expires: poll, NoWait: true, Heartbeat: heartbeat}
 	if single {
@@ -163,10 +115,11 @@ func (e *Engine) pull(ctx context.Context, most int, poll time.Duration, single 
 	}
 	sub, msgs, err := e.request(e.names.next, req, req.Batch)
 	if err != nil {
-		return nil, false, err
+		return nil, false, false, err
 	}
+	got := 0
 	defer func() {
-		if ctx.Err() != nil && len(ds) < req.Batch {
+		if ctx.Err() != nil && got < req.Batch {
 			e.giveBack(sub, msgs)
 		} else {
 			_ = sub.Unsubscribe()
@@ -181,39 +134,41 @@ func (e *Engine) pull(ctx context.Context, most int, poll time.Duration, single 
 		case m := <-msgs:
 			timer.Reset(silence)
 			if m.Reply != "" { // a task, whatever its headers say
-				d, err := delivery(m)
+				run, err := e.receive(m)
 				if err != nil {
-					return ds, false, err
+					return runs, some, false, err
 				}
-				ds = append(ds, d)
-				if len(ds) >= want {
-					return ds, false, nil
+				if got, some = got+1, true; run != nil {
+					runs = append(runs, run)
+				}
+				if got >= want {
+					return runs, some, false, nil
 				}
 				continue
 			}
 			switch status, text := m.Header.Get("Status"), m.Header.Get("Description"); status {
 			case "100": // the server still knows of the request
 			case "404", "408": // there are no more
-				return ds, text == "Requests Pending", nil
+				return runs, some, text == "Requests Pending", nil
 			case "503":
-				return ds, false, jetstream.ErrNoStreamResponse
+				return runs, some, false, jetstream.ErrNoStreamResponse
 			default:
 				if text == consumerDeleted {
-					return ds, false, errConsumerDeleted
+					return runs, some, false, errConsumerDeleted
 				}
 				left, err := strconv.Atoi(m.Header.Get("Nats-Pending-Messages"))
 				if err != nil || left >= want || text != batchComplete && text != bytesComplete {
-					return ds, false, fmt.Errorf("the server says %s %s", status, text)
+					return runs, some, false, fmt.Errorf("the server says %s %s", status, text)
 				}
 				// With replicas the server says so before it sends the tasks.
-				if want -= left; len(ds) >= want {
-					return ds, false, nil
+				if want -= left; got >= want {
+					return runs, some, false, nil
 				}
 			}
 		case <-timer.C:
-			return ds, false, jetstream.ErrNoHeartbeat
+			return runs, some, false, jetstream.ErrNoHeartbeat
 		case <-ctx.Done():
-			return ds, false, context.Cause(ctx)
+			return runs, some, false, context.Cause(ctx)
 		}
 	}
 }
@@ -226,19 +181,6 @@ const (
 )
 
 var errConsumerDeleted = errors.New("the consumer was deleted")
-
-func delivery(m *nats.Msg) (engine.Delivery, error) {
-	meta, err := m.Metadata()
-	if err != nil {
-		return engine.Delivery{}, err
-	}
-	return engine.Delivery{
-		ID:      meta.Sequence.Stream,
-		Task:    m.Data,
-		Attempt: int(meta.NumDelivered),
-		Token:   m.Reply,
-	}, nil
-}
 
 // giveBack ends a request that was not answered, and gives back the tasks that come in the
 // meantime: nobody would get them until their leases end.
@@ -262,53 +204,6 @@ func (e *Engine) giveBack(sub *nats.Subscription, msgs <-chan *nats.Msg) {
 	}
 }
 
-var (
-	ack      = []byte("+ACK")
-	nak      = []byte("-NAK")
-	progress = []byte("+WPI")
-)
-
-// Ack tells the servers that the results of these tasks are saved. It does not wait for them: a
-// task whose acknowledgement is lost is delivered again, and its result is there.
-func (e *Engine) Ack(ctx context.Context, ds []engine.Delivery) error {
-	return e.answer(ctx, "ack", ds, ack)
-}
-
-// Nack gives tasks back.
-func (e *Engine) Nack(ctx context.Context, ds []engine.Delivery) error {
-	return e.answer(ctx, "nack", ds, nak)
-}
-
-// Extend makes the leases of tasks begin anew.
-func (e *Engine) Extend(ctx context.Context, ds []engine.Delivery) error {
-	return e.answer(ctx, "extend", ds, progress)
-}
-
-func (e *Engine) answer(ctx context.Context, what string, ds []engine.Delivery, say []byte) error {
-	call, end, err := e.begin(ctx, 0)
-	if err != nil {
-		return err
-	}
-	defer end()
-	e.mu.Lock()
-	unheard := e.unheard
-	e.unheard = nil // said once: this answer may be permitted
-	e.mu.Unlock()
-	if unheard != nil {
-		return e.fail(call, what, unheard)
-	}
-	for _, d := range ds {
-		to, ok := d.Token.(string)
-		if !ok {
-			return fmt.Errorf("jetstream: %s: the delivery of task %d is not from this engine", what, d.ID)
-		}
-		if err := e.nc.Publish(to, say); err != nil {
-			return e.fail(call, what, err)
-		}
-	}
-	return nil
-}
-
 // Lease is how long a task is held without an Extend.
 func (e *Engine) Lease() time.Duration { return e.lease }
 
@@ -322,7 +217,7 @@ func (e *Engine) Size(ctx context.Context) (uint64, error) {
 	defer end()
 	info, err := e.tasks.Info(call)
 	if err == nil && info.State.Msgs > 0 && e.stays(info.State.FirstSeq) {
-		if err = e.hasTask(call, info.State.FirstSeq); errors.Is(err, engine.ErrNotFound) { // it was done just now
+		if err = e.hasMessage(call, info.State.FirstSeq); errors.Is(err, engine.ErrNotFound) { // it was done just now
 			info, err = e.tasks.Info(call)
 		}
 	}

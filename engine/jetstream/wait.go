@@ -29,8 +29,8 @@ func (e *Engine) Wait(ctx context.Context, id uint64) ([]byte, error) {
 	}
 	defer end()
 	// First listen, then look: what is saved after the look is heard.
-	saved := make(chan *nats.Msg, 1)
-	sub, err := e.nc.ChanSubscribe(e.names.saved+strconv.FormatUint(id, 10), saved)
+	saved := make(chan *nats.Msg, 64) // those of the other tasks of the run come as well
+	sub, err := e.nc.ChanSubscribe(e.names.saved+strconv.FormatUint(seqOf(id), 10), saved)
 	if err != nil {
 		return nil, e.fail(call, "wait", err)
 	}
@@ -54,16 +54,22 @@ func (e *Engine) Wait(ctx context.Context, id uint64) ([]byte, error) {
 		default:
 			return nil, err
 		}
-		select {
-		case m := <-saved:
-			return m.Data, nil
-		case <-time.After(rest/2 + rand.N(rest)): // not at the same time as all others that were dropped
-		case <-call.Done():
-			err := e.fail(call, "wait", context.Cause(call))
-			if unanswered != nil {
-				err = fmt.Errorf("%w; when it last looked: %w", err, unanswered)
+		again := time.After(rest/2 + rand.N(rest)) // not at the same time as all others that were dropped
+		for again != nil {
+			select {
+			case m := <-saved:
+				if data, err := find(m.Data, id); err == nil {
+					return data, nil
+				}
+			case <-again:
+				again = nil
+			case <-call.Done():
+				err := e.fail(call, "wait", context.Cause(call))
+				if unanswered != nil {
+					err = fmt.Errorf("%w; when it last looked: %w", err, unanswered)
+				}
+				return nil, err
 			}
-			return nil, err
 		}
 		limit, rest = min(2*limit, lastLook), min(2*rest, lastPause)
 	}
@@ -72,12 +78,17 @@ func (e *Engine) Wait(ctx context.Context, id uint64) ([]byte, error) {
 // lookAndListen returns what look finds, or the result that is saved meanwhile. limit is the time
 // for the look, once it is its turn.
 func (e *Engine) lookAndListen(call context.Context, id uint64, limit time.Duration, saved <-chan *nats.Msg) ([]byte, error) {
-	select {
-	case e.looks <- struct{}{}:
-	case m := <-saved:
-		return m.Data, nil
-	case <-call.Done():
-		return nil, context.Cause(call)
+	for isTurn := false; !isTurn; {
+		select {
+		case e.looks <- struct{}{}:
+			isTurn = true
+		case m := <-saved:
+			if data, err := find(m.Data, id); err == nil {
+				return data, nil
+			}
+		case <-call.Done():
+			return nil, context.Cause(call)
+		}
 	}
 	ctx, cancel := context.WithTimeoutCause(call, limit, errNoAnswer)
 	defer cancel()
@@ -89,13 +100,17 @@ func (e *Engine) lookAndListen(call context.Context, id uint64, limit time.Durat
 		<-e.looks
 		looked <- err
 	}()
-	select {
-	case m := <-saved:
-		cancel()
-		<-looked
-		return m.Data, nil
-	case err := <-looked:
-		return data, err
+	for {
+		select {
+		case m := <-saved:
+			if data, err := find(m.Data, id); err == nil {
+				cancel()
+				<-looked
+				return data, nil
+			}
+		case err := <-looked:
+			return data, err
+		}
 	}
 }
 

@@ -19,6 +19,8 @@ import (
 	"github.com/resultpool/resultpool/engine/jetstream"
 )
 
+var run = flag.Int("run", 1, "tasks in a message")
+
 var withCluster = flag.Bool("cluster", false, "check the contract on three servers with three replicas, for a minute")
 
 // TestEmbedded checks the engine on the server in this process. Half of the pools are joined
@@ -57,6 +59,9 @@ const tooLarge = 1<<20 - 512 + 1
 func subject(tb testing.TB, url string, opts jetstream.Options) enginetest.Subject {
 	const bound = 256
 	opts.Lease, opts.QueueBound = 4*time.Second, bound
+	if opts.Run == 0 {
+		opts.Run = *run
+	}
 	name := newName()
 	return enginetest.Subject{
 		Open: func(ctx context.Context) (engine.Engine, error) {

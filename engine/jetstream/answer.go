@@ -1,0 +1,82 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/resultpool/resultpool/engine"
+)
+
+var (
+	ack      = []byte("+ACK")
+	nak      = []byte("-NAK")
+	progress = []byte("+WPI")
+	term     = []byte("+TERM")
+)
+
+func nakAfter(d time.Duration) []byte { return fmt.Appendf(nil, `-NAK {"delay": %d}`, d) }
+
+// Ack tells the servers that the results of these tasks are saved, when that is so for all of their
+// message. It does not wait for them: a task whose acknowledgement is lost is delivered again, and its
+// result is there.
+func (e *Engine) Ack(ctx context.Context, ds []engine.Delivery) error {
+	return e.answer(ctx, "ack", ds, func(_ context.Context, r *pulledRun, at []int) error {
+		if e.close(r, at) {
+			return e.nc.Publish(r.reply, ack)
+		}
+		return nil
+	})
+}
+
+// Nack gives tasks back. Some of a message get a message of their own, for which it waits.
+func (e *Engine) Nack(ctx context.Context, ds []engine.Delivery) error {
+	return e.answer(ctx, "nack", ds, func(call context.Context, r *pulledRun, at []int) error {
+		return e.putBack(call, r, at, never, true)
+	})
+}
+
+// NackAfter gives tasks back that are to run again later, in messages of their own, for which it waits.
+func (e *Engine) NackAfter(ctx context.Context, ds []engine.Delivery, d time.Duration) error {
+	due := time.Now().Add(d)
+	return e.answer(ctx, "nack", ds, func(call context.Context, r *pulledRun, at []int) error {
+		return e.putBack(call, r, at, due, true)
+	})
+}
+
+// Extend makes the leases of tasks begin anew, and those of all that were delivered with them.
+func (e *Engine) Extend(ctx context.Context, ds []engine.Delivery) error {
+	return e.answer(ctx, "extend", ds, func(_ context.Context, r *pulledRun, _ []int) error {
+		e.pulled.mu.Lock()
+		isOpen := r.open > 0
+		e.pulled.mu.Unlock()
+		if !isOpen {
+			return nil
+		}
+		return e.nc.Publish(r.reply, progress)
+	})
+}
+
+func (e *Engine) answer(ctx context.Context, what string, ds []engine.Delivery, f func(ctx context.Context, r *pulledRun, at []int) error) error {
+	for _, d := range ds {
+		if t, ok := d.Token.(token); !ok || t.id() != d.ID {
+			return fmt.Errorf("jetstream: %s: the delivery of task %d is not from this engine", what, d.ID)
+		}
+	}
+	call, end, err := e.begin(ctx, 0, e.names.rest)
+	if err != nil {
+		return err
+	}
+	defer end()
+	e.mu.Lock()
+	unheard := e.unheard
+	e.unheard = nil // said once: this answer may be permitted
+	e.mu.Unlock()
+	if unheard != nil {
+		return e.fail(call, what, unheard)
+	}
+	if err := byRun(ds, func(r *pulledRun, at []int) error { return f(call, r, at) }); err != nil {
+		return e.failAt(call, what, e.names.tasks, err)
+	}
+	return nil
+}
