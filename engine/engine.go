@@ -65,6 +65,9 @@ type Delivery struct {
 // method that waits returns when ctx is done, with an error matching ctx.Err() or
 // context.Cause(ctx).
 //
+// An engine may put several tasks in one message, which it stores, delivers and forgets
+// together. Each of them has its own ID and result. What follows from that is said below.
+//
 // Package enginetest checks each clause under the number that it has here.
 //
 // Pushing:
@@ -77,13 +80,15 @@ type Delivery struct {
 //  2. Push with a key that was used before, and the same tasks, adds none that is
 //     there already and returns the IDs that these have, for as long as the engine
 //     remembers the key: for 10 seconds at least, also if the task is done by then,
-//     but for a task that is done when the engine itself has died.
+//     but for a task that is done when the engine itself has died. An engine that puts
+//     several tasks in one message may know the keys of this handle only, and each
+//     until a Push with it has returned nil.
 //  3. With an error, ids is nil or as long as tasks, and ids[i] is 0 if tasks[i] is
 //     not known to be in the queue. With an error matching [ErrFull] or [ErrTooLarge]
 //     those are not in the queue, neither by this call nor by an earlier one with the
 //     same key. With one matching [ErrRefused] they are not by this call. With any
 //     other error they may be: Push again with the same key and the same tasks tells.
-//  4. A queue is bounded. A Push that finds no room does not wait: it returns an error
+//  4. A queue is bounded, by tasks or by messages. A Push that finds no room does not wait: it returns an error
 //     matching ErrFull, drops nothing, and there is room again when tasks are
 //     acknowledged.
 //
@@ -96,13 +101,15 @@ type Delivery struct {
 //  6. A task that is delivered is held: no Pull of anybody delivers it again until the
 //     lease ends, and then one does, with a higher Attempt. The lease ends when Lease
 //     has passed since the delivery, or the last Extend of it.
-//  7. Extend makes the leases of ds begin anew. For deliveries whose lease has ended
-//     or whose task is acknowledged it does nothing, or says so in an error.
+//  7. Extend makes the leases of ds begin anew, and those of all that share a message
+//     with them. For deliveries whose lease has ended or whose task is acknowledged it
+//     does nothing, or says so in an error.
 //  8. Nack ends the leases of ds at once: the tasks are delivered again without
 //     delay, and to whoever pulls.
 //  9. After Ack has returned nil, the tasks of ds are gone from the queue, or will be
-//     in a moment. Ack of a task that is gone returns nil or an error and changes
-//     nothing.
+//     in a moment: if they share a message with others, when all of these are gone,
+//     and until then they may be delivered again when its lease ends. Ack of a task
+//     that is gone returns nil or an error and changes nothing.
 //
 // Results:
 //
@@ -208,7 +215,8 @@ type DelayedNacker interface {
 // A Sizer is an [Engine] that says how many tasks are in its queue. It is optional:
 // without it pool.Wait is an error.
 type Sizer interface {
-	// Size returns how many tasks are in the queue, held or not.
+	// Size returns how many tasks are in the queue, held or not, or how many messages
+	// with tasks: 0 if there is no task, and only then.
 	Size(ctx context.Context) (uint64, error)
 }
 

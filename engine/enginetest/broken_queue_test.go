@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/resultpool/resultpool/engine"
@@ -88,6 +89,20 @@ var brokenPushes = []broken{
 			delete(c.data.keys, c.key)
 		}
 	})},
+	{"answers are lost, and keys are ignored", "clause=2/in-doubt", func(r *rig) {
+		var mu sync.Mutex
+		lost := make(map[string]bool)
+		r.on("Push", func(c *twistedCall) {
+			key := c.key
+			c.key = rand.Text()
+			c.do()
+			mu.Lock()
+			defer mu.Unlock()
+			if !lost[key] {
+				lost[key], c.ids, c.err = true, nil, errBroken
+			}
+		})
+	}},
 	{"keys are cut", "clause=2/other-keys", before("Push", func(c *twistedCall) { c.key = c.key[:min(len(c.key), 32)] })},
 	{"keys are for UUIDs", "clause=2/other-keys", after("Push", func(c *twistedCall) {
 		if len(c.key) > 36 {
@@ -220,6 +235,18 @@ var brokenLeases = []broken{
 		time.Sleep(c.data.lease * 8 / 10)
 	})},
 	{"Ack does nothing", "clause=9/ack clause=9/ack-when-ended clause=7/extend-when-ended", on("Ack", func(*twistedCall) {})},
+	{"Ack of some is an Ack of all that was pushed with them", "clause=9/ack-in-part", before("Ack", func(c *twistedCall) {
+		c.locked(func(d *memory) {
+			for _, ids := range d.keys {
+				if slices.Contains(ids, c.ds[0].ID) {
+					for _, id := range ids {
+						delete(d.tasks, id)
+						delete(d.held, id)
+					}
+				}
+			}
+		})
+	})},
 	{"Ack of what another holds does nothing", "clause=9/ack-when-ended", before("Ack", func(c *twistedCall) {
 		c.locked(func(d *memory) {
 			d.endLeasesLocked(time.Now())

@@ -32,7 +32,7 @@ func (h *handle) tryDone(done context.Context, id uint64) {
 	ids, err := h.Push(done, key, tasks)
 	if did("Push", err) {
 		h.s.pushed(tasks, ids)
-		h.pushAgain(key, tasks, ids)
+		h.pushAgainIfKnown(key, tasks, ids)
 	} else {
 		if errors.Is(err, engine.ErrRefused) {
 			h.quiet("Push has returned an error matching engine.ErrRefused with a context that is done")

@@ -1,6 +1,8 @@
 package enginetest
 
 import (
+	"cmp"
+	"context"
 	"slices"
 	"time"
 
@@ -46,7 +48,7 @@ func heldForTheLease(s *subject) {
 func extended(s *subject) {
 	h, other := s.two()
 	lease := h.Lease()
-	h.push(2)
+	h.pushApart(2)
 	since := time.Now()
 	ds := h.pull(2)
 	long, short := ds[:1], ds[1:]
@@ -71,7 +73,7 @@ func extended(s *subject) {
 // comes back by that.
 func extendEnded(s *subject) {
 	h, other := s.two()
-	h.push(2)
+	h.pushApart(2)
 	ds := h.pull(2)
 	h.ack(ds[1:])
 	h.pause(h.Lease() * 6 / 5)
@@ -111,7 +113,7 @@ func nacked(s *subject) {
 // have ended, too.
 func acked(s *subject) {
 	h, other := s.two()
-	h.push(5)
+	h.pushApart(5)
 	since := time.Now()
 	ds := h.pull(5)
 	h.ack(ds[:2])
@@ -129,11 +131,44 @@ func acked(s *subject) {
 	sameIDs("what was delivered of two new tasks", idsOf(h.pull(2)), ids)
 }
 
+// ackedInPart acknowledges some of what was pushed together. What was not comes again, and once it is
+// acknowledged, nothing does.
+func ackedInPart(s *subject) {
+	h, other := s.two()
+	ids := h.push(6)
+	ds := h.pull(6)
+	slices.SortFunc(ds, func(a, b engine.Delivery) int { return cmp.Compare(a.ID, b.ID) })
+	h.ack(ds[:2])
+	h.nack(ds[2:3])
+	again := other.pull(1)
+	sameIDs("what was delivered when one of six tasks was given back", idsOf(again), ids[2:3])
+	h.ack(ds[3:4])
+	other.ack(again)
+	left := make(map[uint64]bool)
+	for _, id := range ids[4:] {
+		left[id] = true
+	}
+	for len(left) > 0 {
+		ctx, cancel := context.WithTimeout(h.ctx, h.afterLease())
+		ds, err := other.Pull(ctx, len(ids))
+		cancel()
+		if err != nil {
+			kit.Failf("Pull returned error %q, want the two of six tasks that are neither acknowledged nor given back", err)
+		}
+		other.pulled(ds, len(ids))
+		for _, d := range ds {
+			delete(left, d.ID)
+		}
+		other.ack(ds)
+	}
+	other.quietFor(h.Lease()*3/2, "all tasks were acknowledged, in parts")
+}
+
 // ackEnded acknowledges when the lease has ended: what nobody has, and what another has.
 // Either counts, if it is no error.
 func ackEnded(s *subject) {
 	h, other := s.two()
-	h.push(2)
+	h.pushApart(2)
 	ds := h.pull(2)
 	h.pause(h.Lease() * 6 / 5)
 	again := other.pull(1)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -22,7 +23,6 @@ func taskRoundTrip(s *subject) {
 	}
 	copy(tasks[7:], s.oddBytes())
 	ids := h.pushTasks(key, tasks)
-	h.pushAgain(key, tasks, ids)
 	ctx, cancel := context.WithTimeout(s.ctx, h.afterLease())
 	defer cancel()
 	var ds []engine.Delivery
@@ -86,6 +86,7 @@ func madeAnew(s *subject) {
 
 // pushedAgain pushes again while the tasks wait, are held, and are done, some for long.
 func pushedAgain(s *subject) {
+	s.sharesNoMessages()
 	h, other := s.two()
 	key, tasks := s.key(), s.batch(3)
 	ids := h.pushTasks(key, tasks)
@@ -107,6 +108,7 @@ func pushedAgain(s *subject) {
 // pushedAtOnce has the same Push made eight times at once, as by a caller that does not
 // wait for the answer before it tries again.
 func pushedAtOnce(s *subject) {
+	s.sharesNoMessages()
 	h, other := s.two()
 	handles := []*handle{h, other}
 	for range 5 {
@@ -126,6 +128,44 @@ func pushedAtOnce(s *subject) {
 	}
 	h.pull(25)
 	h.quiet("all tasks are held; they were pushed 8 times at once with the same key")
+}
+
+// sharesNoMessages skips a check of what does not hold for tasks that share a message.
+func (s *subject) sharesNoMessages() {
+	if s.Run > 1 {
+		notOffered("TASKS SHARE MESSAGES")
+	}
+}
+
+// pushedInDoubt ends each Push early, and makes it again until it succeeds: all of the tasks are in the queue
+// once.
+func pushedInDoubt(s *subject) {
+	const rounds, batch = 30, 5
+	h := s.open()
+	push := func(rng *rand.Rand, key string, tasks [][]byte) (ids []uint64) {
+		for try := 0; ; try++ {
+			ctx, cancel := context.WithTimeout(s.ctx, time.Duration(rng.IntN(1500)+500*try)*time.Microsecond)
+			ids, err := h.Push(ctx, key, tasks)
+			cancel()
+			if err == nil {
+				return ids
+			}
+			if try == 100 {
+				kit.Failf("Push returned error %q, the hundredth time", err)
+			}
+		}
+	}
+	var all [rounds][]uint64
+	kit.Parallel(3, func(i int) {
+		rng := rand.New(rand.NewPCG(5, uint64(i)))
+		for round := i; round < rounds; round += 3 {
+			tasks := s.batch(batch)
+			all[round] = push(rng, s.key(), tasks)
+			s.pushed(tasks, all[round])
+		}
+	})
+	sameIDs("what was delivered of Pushes that were repeated after an error", idsOf(h.pull(rounds*batch)), slices.Concat(all[:]...))
+	h.quiet("each task was delivered once; it was pushed again after an error, with its key")
 }
 
 // otherKeys pushes the same tasks with keys of all kinds. They are other tasks then.
@@ -203,10 +243,13 @@ func tooLargeTask(s *subject) {
 // full pushes until there is no room for all tasks of a call, and pushes those again when there is.
 func full(s *subject) {
 	h, other := s.two()
+	if s.Run > 1 { // the key is known to one
+		other = h
+	}
 	var known []uint64
 	var p *pushing
 	for err := error(nil); err == nil; {
-		if len(known) >= 2*s.QueueBound {
+		if len(known) >= max(2, s.Run)*s.QueueBound {
 			kit.Failf("Push returned no error until %d tasks were in the queue, want one matching engine.ErrFull: QueueBound is %d",
 				len(known), s.QueueBound)
 		}

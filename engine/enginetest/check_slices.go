@@ -68,7 +68,7 @@ func returnedSlices(s *subject) {
 	ids := h.pushTasks(key, tasks)
 	again := slices.Clone(ids)
 	clear(ids)
-	h.pushAgain(key, tasks, again)
+	h.pushAgainIfKnown(key, tasks, again)
 
 	ds := h.pull(6)
 	for _, d := range ds {

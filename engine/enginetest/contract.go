@@ -16,14 +16,16 @@ func contract() *kit.Contract {
 			2: "Push with a key that was used before, and the same tasks, adds none that is " +
 				"there already and returns the IDs that these have, for as long as the engine " +
 				"remembers the key: for 10 seconds at least, also if the task is done by " +
-				"then, but for a task that is done when the engine itself has died.",
+				"then, but for a task that is done when the engine itself has died. An engine that " +
+				"puts several tasks in one message may know the keys of this handle only, and " +
+				"each until a Push with it has returned nil.",
 			3: "With an error, ids is nil or as long as tasks, and ids[i] is 0 if tasks[i] is " +
 				"not known to be in the queue. With an error matching ErrFull or ErrTooLarge " +
 				"those are not in the queue, neither by this call nor by an earlier one with " +
 				"the same key. With one matching ErrRefused they are not by this call. With " +
 				"any other error they may be: Push again with the same key and the same " +
 				"tasks tells.",
-			4: "A queue is bounded. A Push that finds no room does not wait: it returns an " +
+			4: "A queue is bounded, by tasks or by messages. A Push that finds no room does not wait: it returns an " +
 				"error matching ErrFull, drops nothing, and there is room again when tasks " +
 				"are acknowledged.",
 			5: "Pull returns at least one task and at most limit. It waits only while there is " +
@@ -33,13 +35,15 @@ func contract() *kit.Contract {
 			6: "A task that is delivered is held: no Pull of anybody delivers it again until " +
 				"the lease ends, and then one does, with a higher Attempt. The lease ends " +
 				"when Lease has passed since the delivery, or the last Extend of it.",
-			7: "Extend makes the leases of ds begin anew. For deliveries whose lease has " +
+			7: "Extend makes the leases of ds begin anew, and those of all that share a " +
+				"message with them. For deliveries whose lease has " +
 				"ended or whose task is acknowledged it does nothing, or says so in an error.",
 			8: "Nack ends the leases of ds at once: the tasks are delivered again without " +
 				"delay, and to whoever pulls.",
 			9: "After Ack has returned nil, the tasks of ds are gone from the queue, or will " +
-				"be in a moment. Ack of a task that is gone returns nil or an error and " +
-				"changes nothing.",
+				"be in a moment: if they share a message with others, when all of these are " +
+				"gone, and until then they may be delivered again when its lease ends. Ack of " +
+				"a task that is gone returns nil or an error and changes nothing.",
 			10: "When Save returns nil, each of recs is stored, as durably as the engine can, " +
 				"or there was one under its ID before. The first write of an ID wins: a later " +
 				"one changes nothing and is no error. So a whole batch may be saved again " +
@@ -76,7 +80,8 @@ func contract() *kit.Contract {
 			"DelayedNacker": "NackAfter ends the leases of ds. The tasks are delivered again d from now, in " +
 				"about that order and to whoever pulls, with Runs one higher. They are in the queue all the " +
 				"time. If d is 0 or less, it is at once. With an error it may be done or not.",
-			"Sizer": "Size returns how many tasks are in the queue, held or not.",
+			"Sizer": "Size returns how many tasks are in the queue, held or not, or how many messages with " +
+				"tasks: 0 if there is no task, and only then.",
 			"Describer": "Describe stores kind if nothing is stored yet, and returns what is stored, " +
 				"for as long as there is the queue.",
 			"Retryabler": "Retryable reports whether a call that has returned err may succeed another " +

@@ -39,11 +39,25 @@ func (h *handle) pushTasks(key string, tasks [][]byte) []uint64 {
 	return ids
 }
 
+// pushApart pushes n new tasks that share no message.
+func (h *handle) pushApart(n int) {
+	for range n {
+		h.push(1)
+	}
+}
+
 // pushAgain pushes what was pushed with the same key.
 func (h *handle) pushAgain(key string, tasks [][]byte, want []uint64) {
 	ids, err := h.Push(h.ctx, key, tasks)
 	if err != nil || !slices.Equal(ids, want) {
 		kit.Failf("Push, again with the same key, returned IDs %v and error %v, want %v as before", ids, err, want)
+	}
+}
+
+// pushAgainIfKnown is pushAgain if the engine has to know the key of a Push that has succeeded.
+func (h *handle) pushAgainIfKnown(key string, tasks [][]byte, want []uint64) {
+	if h.s.Run <= 1 {
+		h.pushAgain(key, tasks, want)
 	}
 }
 

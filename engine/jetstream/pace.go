@@ -18,9 +18,10 @@ const ahead = 50 * time.Millisecond
 type pace struct {
 	mu sync.Mutex // guards all that follows
 
-	since time.Time // the time that is measured has begun
-	tasks int       // that have ended since
-	told  time.Time // when others were last told
+	since  time.Time // the time that is measured has begun
+	tasks  int       // that have ended since
+	told   int       // what others were last told
+	toldAt time.Time
 
 	heard   int
 	heardAt time.Time
@@ -49,17 +50,22 @@ func (p *pace) saved(e *Engine, tasks int) {
 	}
 	p.tasks += tasks
 	passed := now.Sub(p.since)
-	if e.run == 1 || passed < minPaced || now.Sub(p.told) < minPaced {
+	if e.run == 1 || passed < minPaced || now.Sub(p.toldAt) < minPaced {
 		p.mu.Unlock()
 		return
 	}
 	pace := int(float64(p.tasks) * float64(ahead) / float64(passed))
-	p.told = now
 	if passed >= ahead {
 		p.since, p.tasks = now, 0
 	}
+	capped := min(pace, 2*maxRun) // what is above makes no difference
+	if now.Sub(p.toldAt) < paceAge/4 && capped > p.told*3/4 && capped <= p.told*5/4 {
+		p.mu.Unlock()
+		return
+	}
+	p.told, p.toldAt = capped, now
 	p.mu.Unlock()
-	_ = e.nc.Publish(e.names.pace, strconv.AppendInt(nil, int64(pace), 10)) // who does not hear it sends smaller messages
+	_ = e.nc.Publish(e.names.pace, strconv.AppendInt(nil, int64(capped), 10)) // who does not hear it sends smaller messages
 }
 
 // hear is called for each message about a pace.

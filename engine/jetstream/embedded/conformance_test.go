@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,20 +20,25 @@ import (
 	"github.com/resultpool/resultpool/engine/jetstream"
 )
 
-var run = flag.Int("run", 1, "tasks in a message")
-
 var withCluster = flag.Bool("cluster", false, "check the contract on three servers with three replicas, for a minute")
 
-// TestEmbedded checks the engine on the server in this process. Half of the pools are joined
-// over the server's address, as by another process.
+// TestEmbedded checks the engine on the server in this process, with one and with several tasks in a
+// message. Half of the pools are joined over the server's address, as by another process.
 func TestEmbedded(t *testing.T) {
 	s := start(t, serverOptions{})
-	var subjects atomic.Int64
-	enginetest.Run(t, func(tb testing.TB) enginetest.Subject {
-		if subjects.Add(1)%2 == 0 {
-			return subject(tb, s.url, jetstream.Options{})
+	t.Run("run", func(t *testing.T) {
+		for _, run := range []int{1, 16, 256} {
+			t.Run(strconv.Itoa(run), func(t *testing.T) {
+				t.Parallel()
+				var subjects atomic.Int64
+				enginetest.Run(t, func(tb testing.TB) enginetest.Subject {
+					if subjects.Add(1)%2 == 0 {
+						return subject(tb, s.url, jetstream.Options{Run: run})
+					}
+					return subject(tb, "nats://in-process", jetstream.Options{Run: run, NATS: s.ClientOptions()})
+				})
+			})
 		}
-		return subject(tb, "nats://in-process", jetstream.Options{NATS: s.ClientOptions()})
 	})
 }
 
@@ -40,16 +46,20 @@ func TestEmbedded(t *testing.T) {
 func TestStandalone(t *testing.T) {
 	t.Parallel()
 	s := startStandalone(t)
-	enginetest.Run(t, func(tb testing.TB) enginetest.Subject { return subject(tb, s.url, jetstream.Options{}) })
+	enginetest.Run(t, func(tb testing.TB) enginetest.Subject { return subject(tb, s.url, jetstream.Options{Run: 64}) })
 }
 
 // TestCluster checks it on three servers with three replicas, where a handle is connected to
 // any of them.
 func TestCluster(t *testing.T) {
 	urls := startCluster(t)
-	enginetest.Run(t, func(tb testing.TB) enginetest.Subject {
-		return subject(tb, strings.Join(urls, ","), jetstream.Options{Replicas: 3})
-	})
+	for _, run := range []int{1, 16} {
+		t.Run(strconv.Itoa(run), func(t *testing.T) {
+			enginetest.Run(t, func(tb testing.TB) enginetest.Subject {
+				return subject(tb, strings.Join(urls, ","), jetstream.Options{Replicas: 3, Run: run})
+			})
+		})
+	}
 }
 
 // tooLarge is a byte more than a task or a result may have.
@@ -59,9 +69,6 @@ const tooLarge = 1<<20 - 512 + 1
 func subject(tb testing.TB, url string, opts jetstream.Options) enginetest.Subject {
 	const bound = 256
 	opts.Lease, opts.QueueBound = 4*time.Second, bound
-	if opts.Run == 0 {
-		opts.Run = *run
-	}
 	name := newName()
 	return enginetest.Subject{
 		Open: func(ctx context.Context) (engine.Engine, error) {
@@ -72,6 +79,7 @@ func subject(tb testing.TB, url string, opts jetstream.Options) enginetest.Subje
 			return e, nil
 		},
 		QueueBound: bound,
+		Run:        opts.Run,
 		TooLarge:   tooLarge,
 		Remake: func(context.Context) error {
 			p := &testPool{tb: tb, name: name}

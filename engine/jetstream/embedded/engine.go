@@ -13,9 +13,10 @@ import (
 type Options struct {
 	ServerOptions
 
-	// Retention, QueueBound and Lease are as in jetstream.Options.
+	// Retention, QueueBound, Run and Lease are as in jetstream.Options.
 	Retention  time.Duration
 	QueueBound int
+	Run        int
 	Lease      time.Duration
 }
 
@@ -43,6 +44,7 @@ func Open(ctx context.Context, dir, name string, opts *Options) (*Engine, error)
 		NATS:       s.ClientOptions(),
 		Retention:  opts.Retention,
 		QueueBound: opts.QueueBound,
+		Run:        opts.Run,
 		Lease:      opts.Lease,
 	})
 	if err != nil {
