@@ -20,7 +20,7 @@ type messages struct {
 	last    uint64   // the highest sequence
 	live    []uint64 // sequences that are not removed, ascending
 	removed []removal
-	ids     map[uint64]bool // the last words of subjects, if wanted
+	runs    map[uint64]uint64 // the numbers at the end of subjects, by the sequence of the message, if wanted
 }
 
 // A removal is a tombstone.
@@ -37,10 +37,10 @@ type blockDamage struct {
 
 // readMessages reads the files of a stream. If unsynced is true, the power may have been cut
 // while nothing was synced. Then pages that were never written are no damage.
-func readMessages(ctx context.Context, st streamDir, unsynced, wantIDs bool) (*messages, error) {
+func readMessages(ctx context.Context, st streamDir, unsynced, wantRuns bool) (*messages, error) {
 	m := &messages{sizes: make(map[int]int64)}
-	if wantIDs {
-		m.ids = make(map[uint64]bool)
+	if wantRuns {
+		m.runs = make(map[uint64]uint64)
 	}
 	// A server removes all messages by renaming a new folder.
 	for _, sub := range []string{"__new_msgs__", "msgs"} {
@@ -88,10 +88,10 @@ func (m *messages) add(rec record, block, at int) {
 		m.removed = append(m.removed, removal{seq, block, at})
 	case rec.seq&erased == 0:
 		m.live = append(m.live, seq)
-		if m.ids != nil {
+		if m.runs != nil {
 			word := rec.subject[bytes.LastIndexByte(rec.subject, '.')+1:]
-			if id, err := strconv.ParseUint(string(word), 10, 64); err == nil {
-				m.ids[id] = true
+			if run, err := strconv.ParseUint(string(word), 10, 64); err == nil {
+				m.runs[seq] = run
 			}
 		}
 	}

@@ -163,9 +163,9 @@ func (c *streamCheck) checkConsumer(ctx context.Context, consumer string) error 
 	return nil
 }
 
-// believable reports whether the state of a consumer skips no task that waits. A task that was
-// acknowledged by that state is no longer in the queue; or, if a server has died, the task has a
-// result.
+// believable reports whether the state of a consumer skips no task that waits. A message that was
+// acknowledged by that state is no longer in the queue; or, if a server has died, some of its tasks have
+// results, or were put into a message of their own, which is in the queue.
 func (c *streamCheck) believable(ctx context.Context, buf []byte) (bool, error) {
 	state, ok := parseConsumerState(buf, time.Now())
 	if !ok || state.delivered.stream > c.msgs.last {
@@ -181,5 +181,26 @@ func (c *streamCheck) believable(ctx context.Context, buf []byte) (bool, error) 
 	if err != nil {
 		return false, err
 	}
-	return !slices.ContainsFunc(acked, func(id uint64) bool { return !done.ids[id] }), nil
+	tasks, err := readMessages(ctx, c.streamDir, c.unsynced, true)
+	if err != nil {
+		return false, err
+	}
+	known := make(map[uint64]bool)
+	for _, run := range done.runs {
+		known[run] = true
+	}
+	rests := make(map[uint64]int)
+	for _, run := range tasks.runs {
+		rests[run]++
+	}
+	return !slices.ContainsFunc(acked, func(seq uint64) bool {
+		run, isRest := tasks.runs[seq]
+		if !isRest {
+			run = seq
+		} else {
+			rests[run]-- // by another one
+			defer func() { rests[run]++ }()
+		}
+		return !known[run] && rests[run] == 0
+	}), nil
 }

@@ -30,7 +30,7 @@ func (f *inspection) missingStreams(streams []streamDir) (damages []error) {
 // although it had messages that nobody has removed. The removal of a message leaves a
 // tombstone, unless it is the last message of a file; a message that expires leaves none.
 func lostFile(msgs *messages, marked mark, config server.FileStreamInfo) (block int, what error) {
-	if marked.Msgs == 0 || config.MaxMsgsPer > 0 { // as for the starts of tasks: old ones leave no tombstone either
+	if marked.Msgs == 0 || config.MaxMsgsPer > 0 && !config.DiscardNewPer { // as for the starts of tasks: old ones leave no tombstone either
 		return 0, nil
 	}
 	expired := func(unix int64) bool { return config.MaxAge > 0 && time.Since(time.Unix(unix, 0)) > config.MaxAge }

@@ -92,12 +92,19 @@ func TestPullBesideLargerRequests(t *testing.T) {
 // TestStatusOfTask has a task with a header that looks like an answer of the server.
 func TestStatusOfTask(t *testing.T) {
 	p := newPool(t, start(t, fast).url, nil)
-	for _, status := range []string{"404", "503", "100"} {
+	publish := func(data, status string) {
 		_, err := p.js.PublishMsg(t.Context(), &nats.Msg{
-			Subject: "resultpool." + p.name + ".task", Data: []byte("t"), Header: nats.Header{"Status": {status}},
+			Subject: "resultpool." + p.name + ".task", Data: []byte(data), Header: nats.Header{"Status": {status}},
 		})
 		require.NoError(t, err)
-		assert.Equal(t, "t", string(pull(t, p, 1)[0].Task))
+	}
+	for _, status := range []string{"404", "503", "100"} {
+		publish("t", status) // which no engine has written: it is removed
+		publish("\x01\x00\x00\x00\x00\x01t", status)
+		ds := pull(t, p, 1)
+		assert.Equal(t, "t", string(ds[0].Task))
+		require.NoError(t, p.Ack(t.Context(), ds))
+		awaitSize(t, p, 0)
 	}
 }
 

@@ -60,28 +60,29 @@ func TestResultsOfNoTask(t *testing.T) {
 // would not start. All, Load and Wait return an error about the result that cannot be read;
 // all others are there.
 func TestDamagedResults(t *testing.T) {
-	const n = 600 // more than a page
-	text := func(id uint64) string { return fmt.Sprintf("the result of %04d.", id) }
+	const n = 600       // more than a page
+	const one = 1 << 10 // the first ID of a message
+	text := func(id uint64) string { return fmt.Sprintf("the result of %04d.", id/one) }
 	const subject = "resultpool.x.result.5"
 	for what, damaged := range map[string]struct {
 		at     string
 		offset int
 		lost   func(id uint64) bool
 	}{
-		"a result": {text(5), 3, func(id uint64) bool { return id == 5 }},
-		"its ID":   {subject, len(subject) - 1, func(id uint64) bool { return id == 5 }},
-		"a length": {subject, -19, func(id uint64) bool { return id >= 5 }}, // those behind it cannot be found
+		"a result": {text(5 * one), 3, func(id uint64) bool { return id == 5*one }},
+		"its ID":   {subject, len(subject) - 1, func(id uint64) bool { return id == 5*one }},
+		"a length": {subject, -19, func(id uint64) bool { return id >= 5*one }}, // those behind it cannot be found
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := newStandalone(t, "")
 			s.during(t, nil, func(e *jetstream.Engine) {
 				var recs []engine.Record
 				for id := uint64(1); id <= n; id++ {
-					recs = append(recs, engine.Record{ID: id, Data: []byte(text(id))})
+					recs = append(recs, engine.Record{ID: id * one, Data: []byte(text(id * one))})
 				}
 				require.NoError(t, e.Save(t.Context(), recs))
 			})
-			flip(t, s.dir, text(5), damaged.at, damaged.offset)
+			flip(t, s.dir, text(5*one), damaged.at, damaged.offset)
 			s.during(t, nil, func(e *jetstream.Engine) {
 				for range 2 {
 					seen := make(map[uint64]bool)
@@ -97,14 +98,14 @@ func TestDamagedResults(t *testing.T) {
 					}
 					require.Len(t, seen, n)
 				}
-				const id = 5
+				const id = 5 * one
 				_, err := e.Load(t.Context(), id)
 				require.ErrorContains(t, err, "damaged")
 				assert.NotErrorIs(t, err, engine.ErrNotFound)
 				assert.False(t, e.Retryable(err))
 				_, err = e.Wait(t.Context(), id)
 				require.ErrorContains(t, err, "damaged")
-				assert.Equal(t, text(4), load(t, e, 4))
+				assert.Equal(t, text(4*one), load(t, e, 4*one))
 
 				// When its task is run again, it has a result.
 				require.NoError(t, e.Save(t.Context(), record(id)))
