@@ -19,6 +19,7 @@ import (
 // Flags for the tests that take long, need root or compare rates; .ci/cluster runs all of them.
 var (
 	outageFor      = flag.Duration("outage.for", 6*time.Second, "for how long a TestMix… goes on")
+	outageRun      = flag.Int("outage.run", 0, "tasks in a message (0: the library chooses)")
 	outageSeed     = flag.Uint64("outage.seed", 0, "seed of TestMix… (0: a random one)")
 	outageNetns    = flag.Bool("outage.netns", false, "run the tests that cut off a process: needs root and network namespaces")
 	outagePowerCut = flag.Bool("outage.powercut", false, "run the tests that cut the power: needs root and loop devices")
@@ -44,6 +45,7 @@ type part struct {
 	URL      string
 	Lease    time.Duration
 	Replicas int
+	Run      int
 
 	// Of workers.
 	Workers int

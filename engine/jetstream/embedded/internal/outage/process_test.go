@@ -37,6 +37,7 @@ type process struct {
 // start starts a process, which is killed when the test ends.
 func (s *site) start(name string, p part) *process {
 	s.t.Helper()
+	p.Run = *outageRun
 	text, err := json.Marshal(p)
 	require.NoError(s.t, err)
 	s.processes++

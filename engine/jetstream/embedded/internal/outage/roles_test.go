@@ -127,6 +127,7 @@ func (p part) open(ctx context.Context) (*jetstream.Engine, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	return jetstream.Open(ctx, p.URL, poolName, &jetstream.Options{
+		Run:   p.Run,
 		Lease: p.Lease, Replicas: p.Replicas,
 		NATS: []nats.Option{nats.ReconnectWait(50 * time.Millisecond)},
 	})
