@@ -41,11 +41,7 @@ func Open(ctx context.Context, url, name string, opts *Options) (*Engine, error)
 	if err := e.connect(ctx, url, name, opts.NATS); err != nil {
 		return nil, err
 	}
-	err := e.openPool(ctx, opts)
-	if err == nil && e.run == 0 {
-		_, err = e.nc.Subscribe(e.names.pace, e.pace.hear) // who may not has each task in a message of its own
-	}
-	if err != nil {
+	if err := e.openPool(ctx, opts); err != nil {
 		_ = e.Close()
 		return nil, fmt.Errorf("jetstream: pool %q at %s: %w", name, withoutPasswords(url), err)
 	}

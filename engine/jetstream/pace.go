@@ -18,13 +18,15 @@ const ahead = 50 * time.Millisecond
 type pace struct {
 	mu sync.Mutex // guards all that follows
 
-	since  time.Time // the time that is measured has begun
+	since  time.Time // the time that is measured has begun, without the time that it had no tasks
+	idle   time.Time // since when it has none; zero: it has
 	tasks  int       // that have ended since
 	told   int       // what others were last told
 	toldAt time.Time
 
-	heard   int
-	heardAt time.Time
+	isListening bool
+	heard       int
+	heardAt     time.Time
 }
 
 const (
@@ -32,13 +34,25 @@ const (
 	minPaced = 5 * time.Millisecond // what is less is not measured
 )
 
-// began says that this process has got tasks, and had none before, perhaps.
-func (p *pace) began(hadNone bool) {
+// began says that this process has got tasks.
+func (p *pace) began() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now := time.Now(); hadNone || p.since.IsZero() {
-		p.since, p.tasks = now, 0
+	now := time.Now()
+	switch {
+	case p.since.IsZero():
+		p.since = now
+	case !p.idle.IsZero():
+		p.since = p.since.Add(now.Sub(p.idle))
 	}
+	p.idle = time.Time{}
+}
+
+// ended says that this process has none left.
+func (p *pace) ended() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idle = time.Now()
 }
 
 // saved says that tasks have ended.
@@ -87,6 +101,10 @@ func (e *Engine) runLimit() int {
 	p := &e.pace
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !p.isListening { // who may not has each task in a message of its own
+		p.isListening = true
+		_, _ = e.nc.Subscribe(e.names.pace, p.hear)
+	}
 	if time.Since(p.heardAt) > paceAge {
 		return 1
 	}

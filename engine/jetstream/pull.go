@@ -236,6 +236,9 @@ func (e *Engine) close(r *pulledRun, which []int) (last bool) {
 		}
 	}
 	r.some = r.some || r.open < had
+	if e.pulled.out == 0 {
+		e.pace.ended()
+	}
 	return had > 0 && r.open == 0
 }
 

@@ -88,7 +88,6 @@ type pullRequest struct {
 func (e *Engine) hand(runs []*pulledRun, most int) (ds []engine.Delivery) {
 	p := &e.pulled
 	p.mu.Lock()
-	hadNone := p.out == 0
 	for _, r := range runs {
 		ds = append(ds, p.takeLocked(r, most-len(ds))...)
 		p.size += (float64(len(r.entries)) - p.size) / 8
@@ -100,7 +99,7 @@ func (e *Engine) hand(runs []*pulledRun, most int) (ds []engine.Delivery) {
 		p.timer = time.AfterFunc(e.spareFor(), e.giveBackSpare)
 	}
 	p.mu.Unlock()
-	e.pace.began(hadNone)
+	e.pace.began()
 	return ds
 }
 

@@ -43,11 +43,14 @@ func useAll(t *testing.T, url, submitter, worker string) {
 		}
 		got <- err
 	}()
-	// Deliver the last one often enough to be a suspect, whose starts are counted.
+	// Deliver them often enough to be suspects, whose starts are counted.
 	for range 3 {
 		ds, err := work.Pull(ctx, 4)
 		require.NoError(t, err)
 		require.NoError(t, work.Extend(ctx, ds))
+		require.NoError(t, work.NackAfter(ctx, ds, 0))
+		ds, err = work.Pull(ctx, 4)
+		require.NoError(t, err)
 		require.NoError(t, work.Nack(ctx, ds))
 	}
 	w, err := pool.Join(ctx, twice, work, nil)
@@ -63,6 +66,12 @@ func useAll(t *testing.T, url, submitter, worker string) {
 	n, err := s.Get(ctx, ids[2])
 	require.NoError(t, err)
 	assert.Equal(t, 6, n)
+	for range 20 { // until the worker has told its pace
+		id, err := s.Submit(ctx, 1)
+		require.NoError(t, err)
+		_, err = s.Get(ctx, id)
+		require.NoError(t, err)
+	}
 	require.NoError(t, w.Stop(ctx))
 	require.NoError(t, s.Stop(ctx))
 }
@@ -106,7 +115,7 @@ func removeOrphan(t *testing.T, url, worker string, admin *nats.Conn) {
 	work := openAs(t, url, worker)
 	ids, err := work.Push(ctx, "orphan", [][]byte{[]byte("1")})
 	require.NoError(t, err)
-	answer, err := admin.Request("$JS.API.CONSUMER.RESET.resultpool_p_tasks.workers", fmt.Appendf(nil, `{"seq":%d}`, ids[0]+1), 5*time.Second)
+	answer, err := admin.Request("$JS.API.CONSUMER.RESET.resultpool_p_tasks.workers", fmt.Appendf(nil, `{"seq":%d}`, ids[0]>>10+1), 5*time.Second)
 	require.NoError(t, err)
 	require.NotContains(t, string(answer.Data), `"error"`)
 	pulled := make(chan error, 1)

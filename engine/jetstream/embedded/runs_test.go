@@ -1,0 +1,212 @@
+package embedded_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/resultpool/resultpool/engine"
+	"github.com/resultpool/resultpool/engine/jetstream"
+	"github.com/resultpool/resultpool/pool"
+)
+
+// What holds of several tasks in one message, beyond the contract.
+
+// messages returns how many were ever stored in a stream.
+func (p *testPool) messages(part string) int {
+	st, err := p.js.Stream(p.tb.Context(), p.stream(part))
+	require.NoError(p.tb, err)
+	info := st.CachedInfo()
+	return int(info.State.LastSeq - max(info.Config.FirstSeq, 1) + 1)
+}
+
+// TestPushesShareMessages has callers push one task each, at the same time.
+func TestPushesShareMessages(t *testing.T) {
+	const callers, each = 64, 50
+	p := newPool(t, start(t, fast).url, &jetstream.Options{Run: 64})
+	var mu sync.Mutex
+	seen := make(map[uint64]bool)
+	var wg sync.WaitGroup
+	for i := range callers {
+		wg.Go(func() {
+			for j := range each {
+				ids := push(t, p, fmt.Sprintf("%d-%d", i, j), 1)
+				mu.Lock()
+				assert.False(t, seen[ids[0]])
+				seen[ids[0]] = true
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	assert.Len(t, seen, callers*each)
+	assert.Less(t, p.messages("tasks"), callers*each/4)
+	for _, d := range pull(t, p, callers*each) {
+		assert.True(t, seen[d.ID])
+	}
+}
+
+// TestSpareTasksAreGivenBack pulls one of several tasks in a message. The others are not kept for longer than a
+// moment: another handle gets them, as first deliveries.
+func TestSpareTasksAreGivenBack(t *testing.T) {
+	p := newPool(t, start(t, fast).url, &jetstream.Options{Run: 16})
+	ids := push(t, p, "a", 16)
+	first := pull(t, p, 1)
+	assert.Equal(t, ids[:1], idsOf(first))
+	next := pull(t, p, 2)
+	assert.Equal(t, ids[1:3], idsOf(next), "they are here already")
+	begun := time.Now()
+	others := pull(t, p.other(&jetstream.Options{Run: 16}), 13)
+	assert.Less(t, time.Since(begun), 5*time.Second)
+	assert.ElementsMatch(t, ids[3:], idsOf(others))
+	for _, d := range others {
+		assert.Equal(t, 1, d.Attempt)
+	}
+	for _, id := range ids { // whoever has them
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		_, err := p.Wait(ctx, id)
+		cancel()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	}
+	require.NoError(t, p.Ack(t.Context(), slices.Concat(first, next)))
+	assert.NotZero(t, size(t, p))
+	require.NoError(t, p.Ack(t.Context(), others))
+	awaitSize(t, p, 0)
+	_, err := p.Wait(t.Context(), ids[15])
+	require.ErrorIs(t, err, engine.ErrNotFound)
+}
+
+// TestFullQueueTakesTasksBack gives tasks back to a queue that is full.
+func TestFullQueueTakesTasksBack(t *testing.T) {
+	p := newPool(t, start(t, fast).url, &jetstream.Options{Run: 4, QueueBound: 2})
+	ids := push(t, p, "a", 8)
+	_, err := p.Push(t.Context(), "b", tasks(1))
+	require.ErrorIs(t, err, engine.ErrFull)
+	ds := pull(t, p, 8)
+	require.NoError(t, p.Nack(t.Context(), []engine.Delivery{ds[0], ds[5]}))
+	assert.ElementsMatch(t, []uint64{ids[0], ids[5]}, idsOf(pull(t, p, 2)))
+}
+
+// TestRunIsSavedByMany has two handles save the results of the same run at once, in parts that overlap. Each ID has one
+// record, and it is that of the first who was told so.
+func TestRunIsSavedByMany(t *testing.T) {
+	s := start(t, fast)
+	p := newPool(t, s.url, &jetstream.Options{Run: 256})
+	engines := []*jetstream.Engine{p.Engine, p.other(nil), p.other(nil)}
+	ids := push(t, p, "a", 200)
+	var wg sync.WaitGroup
+	for i, e := range engines {
+		wg.Go(func() {
+			for part := range slices.Chunk(ids, 7+5*i) {
+				recs := make([]engine.Record, len(part))
+				for k, id := range part {
+					recs[k] = engine.Record{ID: id, Data: fmt.Appendf(nil, "%d of %d", i, id)}
+				}
+				assert.NoError(t, e.Save(t.Context(), recs))
+				for _, rec := range recs {
+					data, err := engines[(i+1)%len(engines)].Load(t.Context(), rec.ID)
+					assert.NoError(t, err)
+					assert.Contains(t, string(data), fmt.Sprintf(" of %d", rec.ID))
+				}
+			}
+		})
+	}
+	wg.Wait()
+	n := 0
+	for rec, err := range p.All(t.Context()) {
+		require.NoError(t, err)
+		require.Contains(t, ids, rec.ID)
+		assert.Equal(t, string(rec.Data), load(t, engines[n%3], rec.ID))
+		n++
+	}
+	assert.Equal(t, len(ids), n)
+}
+
+// TestDeleteOfSome deletes some results of a run, while another handle saves others of it. What is left is there, also
+// if it does not fit into one message.
+func TestDeleteOfSome(t *testing.T) {
+	s := start(t, fast)
+	for _, size := range []int{10, 200_000} {
+		p := newPool(t, s.url, &jetstream.Options{Run: 256})
+		other := p.other(nil)
+		ids := push(t, p, "a", 40)
+		save := func(e *jetstream.Engine, ids ...uint64) {
+			var recs []engine.Record
+			for _, id := range ids {
+				recs = append(recs, engine.Record{ID: id, Data: bytes.Repeat([]byte{byte(id)}, size)})
+			}
+			assert.NoError(t, e.Save(t.Context(), recs))
+		}
+		save(p.Engine, ids[:20]...)
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for _, id := range ids[20:] {
+				save(other, id)
+			}
+		})
+		for _, id := range ids[:10] {
+			require.NoError(t, p.Delete(t.Context(), []uint64{id, id, 1}))
+			_, err := other.Load(t.Context(), id)
+			require.ErrorIs(t, err, engine.ErrNotFound)
+		}
+		wg.Wait()
+		got := all(t, p)
+		assert.Len(t, got, 30)
+		for _, id := range ids[10:] {
+			assert.Equal(t, size, bytes.Count([]byte(got[id]), []byte{byte(id)}))
+		}
+		require.NoError(t, other.Delete(t.Context(), ids))
+		assert.Empty(t, all(t, p))
+		st, err := p.js.Stream(t.Context(), p.stream("results"))
+		require.NoError(t, err)
+		assert.Zero(t, st.CachedInfo().State.Msgs)
+	}
+}
+
+// TestRunsFollowTheWork has a pool of which nobody says how many tasks a message has: slow ones are alone, and of quick
+// ones there are many in each.
+func TestRunsFollowTheWork(t *testing.T) {
+	p := newPool(t, start(t, fast).url, nil)
+	run := func(n int, each time.Duration) (messages int) {
+		before := p.messages("tasks")
+		w, err := pool.Join(t.Context(), func(_ context.Context, n int) (int, error) {
+			time.Sleep(each)
+			return n, nil
+		}, engine.Engine(p.Engine), &pool.Options{Workers: 2})
+		require.NoError(t, err)
+		for part := range slices.Chunk(make([]int, n), 200) {
+			_, err := w.SubmitAll(t.Context(), part)
+			require.NoError(t, err)
+		}
+		require.NoError(t, w.Wait(t.Context()))
+		require.NoError(t, w.Stop(t.Context()))
+		return p.messages("tasks") - before
+	}
+	assert.Equal(t, 20, run(20, 100*time.Millisecond))
+	quick := run(20_000, 0)
+	assert.Less(t, quick, 4000)
+	time.Sleep(3 * time.Second) // nobody knows any more
+	assert.Equal(t, 20, run(20, 0))
+}
+
+// TestRunsOfOtherSizes has handles with other options read what each of them writes.
+func TestRunsOfOtherSizes(t *testing.T) {
+	p := newPool(t, start(t, fast).url, &jetstream.Options{Run: 1})
+	other := p.other(&jetstream.Options{Run: 100})
+	ids := slices.Concat(push(t, p, "a", 10), push(t, other, "b", 150))
+	ds := slices.Concat(pull(t, p, 80), pull(t, other, 80))
+	assert.ElementsMatch(t, ids, idsOf(ds))
+	for i, d := range ds {
+		require.NoError(t, []*jetstream.Engine{p.Engine, other}[i%2].Save(t.Context(), record(d.ID)))
+	}
+	require.NoError(t, p.Ack(t.Context(), ds))
+	awaitSize(t, p, 0)
+	assert.Len(t, all(t, other), 160)
+}
