@@ -5,17 +5,24 @@
 //	go run ./internal/rates            with a sync for each message
 //	go run ./internal/rates -unsynced
 //	go run ./internal/rates -run 64    64 tasks in each message, if there are so many
+//	go run ./internal/rates -replicas  on three servers in this process, which keep three replicas
+//	go run ./internal/rates -only memory -run 64
 package main
 
 import (
 	"context"
 	"flag"
 	"fmt"
+	"net/url"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/resultpool/resultpool/engine"
 	"github.com/resultpool/resultpool/engine/jetstream"
 	"github.com/resultpool/resultpool/engine/jetstream/embedded"
 	"github.com/resultpool/resultpool/pool"
@@ -26,7 +33,8 @@ var (
 	run      = flag.Int("run", 0, "tasks in a message (0: the library chooses)")
 	most     = flag.Int("n", 200_000, "tasks of one SubmitAll")
 	singles  = flag.Int("singles", 20_000, "tasks that are submitted one by one")
-	only     = flag.String("only", "", "one of: all, one, idle, slow")
+	replicas = flag.Bool("replicas", false, "have three servers in this process, with three replicas")
+	only     = flag.String("only", "", "one of: all, one, idle, slow, memory")
 )
 
 func main() {
@@ -59,8 +67,11 @@ func main() {
 	if is("idle") {
 		idle()
 	}
-	if is("slow") {
+	if is("slow") && !*replicas {
 		slow()
+	}
+	if *only == "memory" {
+		memory()
 	}
 }
 
@@ -72,42 +83,91 @@ func check[T any](v T, err error) T {
 	return v
 }
 
-// open returns a server with a pool, on a directory.
-func open() (eng *embedded.Engine, dir string, remove func()) {
-	dir = check(os.MkdirTemp("", "rates"))
-	eng = check(embedded.Open(context.Background(), dir, "x", options()))
-	return eng, dir, func() {
-		_ = eng.Close()
-		_ = os.RemoveAll(dir)
+// An opened pool is one on a server, or on three, of its own.
+type opened struct {
+	engine.Engine
+	dir     string
+	servers []*server.Server
+}
+
+func open() *opened {
+	o := &opened{dir: check(os.MkdirTemp("", "rates"))}
+	if !*replicas {
+		o.Engine = check(embedded.Open(context.Background(), o.dir, "x", options()))
+		return o
 	}
+	var routes []*url.URL
+	for i := range 3 {
+		s := check(server.NewServer(&server.Options{
+			ServerName: fmt.Sprint("s", i), Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true,
+			JetStream: true, StoreDir: fmt.Sprint(o.dir, "/", i), SyncAlways: !*unsynced,
+			Cluster: server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: -1}, Routes: routes,
+		}))
+		s.Start()
+		o.servers = append(o.servers, s)
+		for s.ClusterAddr() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		routes = append(routes, &url.URL{Scheme: "nats", Host: s.ClusterAddr().String()})
+	}
+	for end := time.Now().Add(20 * time.Second); o.Engine == nil; {
+		eng, err := jetstream.Open(context.Background(), o.servers[0].ClientURL(), "x", joining())
+		if err == nil {
+			o.Engine = eng
+		} else if time.Now().After(end) {
+			check(0, err)
+		}
+	}
+	return o
+}
+
+func (o *opened) remove() {
+	_ = o.Close()
+	for _, s := range o.servers {
+		s.Shutdown()
+		s.WaitForShutdown()
+	}
+	_ = os.RemoveAll(o.dir)
 }
 
 func options() *embedded.Options {
 	return &embedded.Options{ServerOptions: embedded.ServerOptions{LosesOnPowerCut: *unsynced}, Run: *run}
 }
 
-func joining() *jetstream.Options { return &jetstream.Options{Run: *run} }
+func joining() *jetstream.Options {
+	opts := &jetstream.Options{Run: *run}
+	if *replicas {
+		opts.Replicas = 3
+	}
+	return opts
+}
+
+func join(eng engine.Engine, workers int, fn func(context.Context, int) (int, error)) *pool.Pool[int, int] {
+	return check(pool.Join(context.Background(), fn, eng, &pool.Options{Workers: workers}))
+}
+
+func same(_ context.Context, n int) (int, error) { return n, nil }
 
 func measure(what string, f func(p *pool.Pool[int, int]) int) {
 	var rates []float64
 	for range 3 {
-		eng, _, remove := open()
-		p := check(pool.Join(context.Background(), func(_ context.Context, n int) (int, error) { return n, nil }, eng, &pool.Options{Workers: 2}))
+		o := open()
+		p := join(o, 2, same)
 		begun := time.Now()
 		n := f(p)
 		check(0, p.Wait(context.Background()))
 		rates = append(rates, float64(n)/time.Since(begun).Seconds())
 		check(0, p.Stop(context.Background()))
-		remove()
+		o.remove()
 	}
 	slices.Sort(rates)
 	fmt.Printf("%-24s %8.0f tasks/s (%.0f to %.0f)\n", what, rates[1], rates[0], rates[2])
 }
 
 func idle() {
-	eng, _, remove := open()
-	defer remove()
-	p := check(pool.Join(context.Background(), func(_ context.Context, n int) (int, error) { return n, nil }, eng, &pool.Options{Workers: 2}))
+	o := open()
+	defer o.remove()
+	p := join(o, 2, same)
 	var all []time.Duration
 	for i := range 1000 {
 		begun := time.Now()
@@ -125,11 +185,13 @@ func slow() {
 	var all []time.Duration
 	var shares []uint64
 	for range 3 {
-		eng, dir, remove := open()
-		other := check(jetstream.OpenFolder(context.Background(), dir, "x", joining()))
-		fn := func(_ context.Context, n int) (int, error) { time.Sleep(50 * time.Millisecond); return n, nil }
-		p := check(pool.Join(context.Background(), fn, eng, &pool.Options{Workers: 16}))
-		q := check(pool.Join(context.Background(), fn, other, &pool.Options{Workers: 16}))
+		o := open()
+		other := check(jetstream.OpenFolder(context.Background(), o.dir, "x", joining()))
+		fn := func(_ context.Context, n int) (int, error) {
+			time.Sleep(50 * time.Millisecond)
+			return n, nil
+		}
+		p, q := join(o, 16, fn), join(other, 16, fn)
 		begun := time.Now()
 		check(p.SubmitAll(context.Background(), make([]int, 256)))
 		check(0, p.Wait(context.Background()))
@@ -138,10 +200,35 @@ func slow() {
 		check(0, p.Stop(context.Background()))
 		check(0, q.Stop(context.Background()))
 		_ = other.Close()
-		remove()
+		o.remove()
 	}
 	slices.Sort(all)
 	fmt.Printf("%-24s %v (%v to %v); one of the two ran %d\n", "256 tasks of 50 ms", all[1], all[0], all[2], shares)
+}
+
+// memory has tasks wait, then run, and their results kept.
+func memory() {
+	heap := func() float64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc)
+	}
+	o := open()
+	defer o.remove()
+	submitter := join(o, 1, nil)
+	before := heap()
+	for range *most / 1000 {
+		check(submitter.SubmitAll(context.Background(), make([]int, 1000)))
+	}
+	fmt.Printf("%-24s %.0f bytes for each, client and server\n", "tasks that wait", (heap()-before)/float64(*most))
+	time.Sleep(16 * time.Second) // the servers forget the keys
+	fmt.Printf("%-24s %.0f bytes for each\n", "after 16 s", (heap()-before)/float64(*most))
+	p := join(o, 2, same)
+	check(0, p.Wait(context.Background()))
+	check(0, p.Stop(context.Background()))
+	fmt.Printf("%-24s %.0f bytes for each\n", "results that are kept", (heap()-before)/float64(*most))
 }
 
 // syncTime is the median time of a write and a sync of 200 bytes.
