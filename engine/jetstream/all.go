@@ -117,19 +117,22 @@ func (r *reading) missing(ctx context.Context, seq, messages uint64) error {
 			messages = info.State.Subjects[subject]
 		}
 	}
-	if err != nil && !errors.Is(err, errUnreadable) {
+	if err != nil {
 		return r.e.failAt(call, "all", r.e.names.results, err)
 	}
+	isOdd := false
 	for _, m := range msgs {
+		isOdd = isOdd || m.isOdd
 		if !r.yieldAll(seq, m.results) {
 			return nil
 		}
 	}
-	if err == nil && uint64(len(msgs)) < messages {
-		err = unreadable("the result of task", r.firstUnseen(seq))
-	}
-	if err != nil {
-		r.left = !r.yield(engine.Record{ID: r.firstUnseen(seq)}, err)
+	id := r.firstUnseen(seq)
+	switch {
+	case isOdd:
+		r.left = !r.yield(engine.Record{ID: id}, unknownFormat(id))
+	case uint64(len(msgs)) < messages:
+		r.left = !r.yield(engine.Record{ID: id}, unreadable("the result of task", id))
 	}
 	return nil
 }
@@ -160,7 +163,7 @@ func (r *reading) run(seq uint64) *seenRun {
 // yieldAll yields those of the results of a run that have not come. It returns false if the loop was left.
 func (r *reading) yieldAll(seq uint64, results []result) bool {
 	for _, one := range results {
-		if r.run(seq).isNew(one.index) && !r.yield(engine.Record{ID: idAt(seq, one.index), Data: bytes.Clone(one.data)}, nil) {
+		if !one.isDeleted && r.run(seq).isNew(one.index) && !r.yield(engine.Record{ID: idAt(seq, one.index), Data: bytes.Clone(one.data)}, nil) {
 			r.left = true
 			return false
 		}
@@ -188,13 +191,16 @@ func (r *reading) pages(ctx context.Context, from, to uint64) (uint64, error) {
 	for from <= to && !r.left {
 		msgs, next, err := r.e.page(ctx, from)
 		for _, m := range msgs {
+			seq, ok := r.e.runOf(m.Subject)
+			results, bad := decodeResults(m.Data)
+			if ok && bad != nil {
+				continue // it is not counted, and so found by rest
+			}
 			if m.Seq <= r.upTo {
 				r.messages++
 			}
-			seq, ok := r.e.runOf(m.Subject)
-			results, bad := decodeResults(m.Data)
-			if !ok || bad != nil {
-				continue // see rest
+			if !ok {
+				continue
 			}
 			r.run(seq).messages++
 			if !r.yieldAll(seq, results) {

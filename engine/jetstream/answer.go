@@ -22,34 +22,50 @@ func nakAfter(d time.Duration) []byte { return fmt.Appendf(nil, `-NAK {"delay": 
 // result is there.
 func (e *Engine) Ack(ctx context.Context, ds []engine.Delivery) error {
 	return e.answer(ctx, "ack", ds, func(_ context.Context, r *pulledRun, at []int) error {
-		if e.close(r, at) {
-			return e.nc.Publish(r.reply, ack)
-		}
-		return nil
+		return e.acknowledge(r, e.close(r, at))
 	})
+}
+
+// acknowledge says that a run is done with, if it is, or if that could not be said before.
+func (e *Engine) acknowledge(r *pulledRun, isDone bool) error {
+	r.of.mu.Lock()
+	isDone = isDone || r.unsent
+	r.of.mu.Unlock()
+	if !isDone {
+		return nil
+	}
+	err := e.nc.Publish(r.reply, ack)
+	r.of.mu.Lock()
+	r.unsent = err != nil
+	r.of.mu.Unlock()
+	return err
 }
 
 // Nack gives tasks back. Some of a message get a message of their own, for which it waits.
 func (e *Engine) Nack(ctx context.Context, ds []engine.Delivery) error {
 	return e.answer(ctx, "nack", ds, func(call context.Context, r *pulledRun, at []int) error {
-		return e.putBack(call, r, at, never, true)
+		return e.putBack(call, r, at, true)
 	})
 }
 
-// NackAfter gives tasks back that are to run again later, in messages of their own, for which it waits.
+// NackAfter gives tasks back that are to run again later, in messages of their own, for which it waits. The
+// clocks of the machines have to agree on when that is. One that is pulled before its time counts that as an attempt.
 func (e *Engine) NackAfter(ctx context.Context, ds []engine.Delivery, d time.Duration) error {
-	due := time.Now().Add(d)
+	due := never
+	if d > 0 {
+		due = time.Now().Add(d)
+	}
 	return e.answer(ctx, "nack", ds, func(call context.Context, r *pulledRun, at []int) error {
-		return e.putBack(call, r, at, due, true)
+		return e.putLater(call, r, at, due)
 	})
 }
 
 // Extend makes the leases of tasks begin anew, and those of all that were delivered with them.
 func (e *Engine) Extend(ctx context.Context, ds []engine.Delivery) error {
 	return e.answer(ctx, "extend", ds, func(_ context.Context, r *pulledRun, _ []int) error {
-		e.pulled.mu.Lock()
+		r.of.mu.Lock()
 		isOpen := r.open > 0
-		e.pulled.mu.Unlock()
+		r.of.mu.Unlock()
 		if !isOpen {
 			return nil
 		}
@@ -74,6 +90,9 @@ func (e *Engine) answer(ctx context.Context, what string, ds []engine.Delivery, 
 	e.mu.Unlock()
 	if unheard != nil {
 		return e.fail(call, what, unheard)
+	}
+	if what == "nack" {
+		ds = e.latest(ds)
 	}
 	if err := byRun(ds, func(r *pulledRun, at []int) error { return f(call, r, at) }); err != nil {
 		return e.failAt(call, what, e.names.tasks, err)

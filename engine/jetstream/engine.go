@@ -28,10 +28,11 @@ type Engine struct {
 	lease                  time.Duration
 	run                    int // tasks in a message, at most; 0: as pace says
 
-	outbox outbox
-	pulled pulledRuns
-	saves  saves
-	pace   pace
+	outbox    outbox
+	pulled    pulledRuns
+	saves     saves
+	listeners listeners
+	pace      pace
 
 	// window bounds the messages that are published and not acknowledged. A server refuses
 	// messages if too many wait to be stored, 100,000 or 128 MiB for a stream: this leaves
@@ -308,7 +309,7 @@ func (e *Engine) Close() error {
 	}
 	e.mu.Unlock()
 	if first {
-		e.pulled.stop()
+		e.leave()
 		e.endCalls(engine.ErrClosed)
 		awaitForClose(e.idle)
 		if e.nc.IsConnected() {

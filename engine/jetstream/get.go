@@ -100,12 +100,15 @@ func (e *Engine) lastOrUnreadable(ctx context.Context, id uint64) ([]byte, error
 		if err != nil {
 			return nil, err
 		}
+		isOdd := false
 		for _, m := range msgs {
-			for _, r := range m.results {
-				if r.index == indexOf(id) {
-					return r.data, nil
-				}
+			if data, err := findIn(m.results, id); err == nil {
+				return data, nil
 			}
+			isOdd = isOdd || m.isOdd
+		}
+		if isOdd {
+			return nil, unknownFormat(id)
 		}
 		subject := e.resultSubject(seq)
 		info, err := e.results.Info(ctx, jetstream.WithSubjectFilter(subject))

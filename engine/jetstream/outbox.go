@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -19,24 +20,19 @@ import (
 // meanwhile is the next. There is no pause to wait for more: a Push that is alone is sent at once.
 //
 // A run whose fate is not known, since no answer has come, is sent again as it was when somebody repeats
-// one of its Pushes, and the servers know it by its ID. So a Push is remembered until it has
-// succeeded, or for keyAge.
+// one of its Pushes, and the servers know it by its ID. Until then none of its tasks is sent otherwise. So a Push
+// is remembered until it has succeeded, or nobody has repeated it for keyAge.
 type outbox struct {
 	mu     sync.Mutex // guards all that follows
 	pushes map[string]*push
-	left   []left // pushes that may be forgotten, in the order of time
-	next   []part // tasks for the next runs
-	again  []*run // to be sent once more
-	isBusy bool   // flush runs
+	left   []*push // those that nobody waits for, in the order in which they were left, and others
+	next   []part  // tasks for the next runs
+	again  []*run  // to be sent once more
+	isBusy bool    // flush runs
 }
 
 // keyAge is for how long a key is remembered whose Push has not succeeded.
 const keyAge = dedupe
-
-type left struct {
-	push *push
-	at   time.Time
-}
 
 // A push is what is known of the tasks of one key.
 type push struct {
@@ -48,11 +44,12 @@ type push struct {
 	open     int      // tasks that wait for an answer
 	answered chan struct{}
 	waiting  int // calls that wait for that
+	leftAt   time.Time
 
 	// Of the tasks that have got an answer since answered was made.
 	full   bool
 	failed error
-	unsure bool // one that has failed may be in the queue
+	unsure bool // one that has failed may be in the queue by this attempt
 }
 
 // A part is successive tasks of a push.
@@ -75,94 +72,98 @@ func (e *Engine) pushTogether(call context.Context, key string, tasks [][]byte) 
 	o := &e.outbox
 	o.mu.Lock()
 	p, err := o.enterLocked(key, tasks)
-	if err == nil && p.open > 0 && !o.isBusy {
-		var end func()
-		if _, end, err = e.begin(context.WithoutCancel(call), 0); err == nil { // Close waits for it
-			o.isBusy = true
-			go e.flush(end)
-		}
-	}
 	if err != nil {
 		o.mu.Unlock()
-		return nil, refusal(err)
+		return nil, err
 	}
-	p.waiting++
-	answered := p.answered
-	o.mu.Unlock()
-
-	select {
-	case <-answered:
-	case <-call.Done():
+	var failed error // of this call
+	for failed == nil {
+		if p.open == 0 { // all that was sent has an answer
+			if p.failed != nil || p.full || p.known == len(p.ids) {
+				break
+			}
+			if failed = e.startFlushLocked(call); failed != nil {
+				break
+			}
+			o.sendLocked(p)
+		}
+		answered := p.answered
+		o.mu.Unlock()
+		select {
+		case <-answered:
+		case <-call.Done():
+			failed = context.Cause(call)
+		}
+		o.mu.Lock()
 	}
-
-	o.mu.Lock()
 	p.waiting--
-	isRefused := false
-	failed, full := p.failed, p.full
-	if p.open > 0 { // call is done
-		isRefused = o.withdrawLocked(p)
-		failed = context.Cause(call)
-	} else {
-		isRefused = failed != nil && !p.unsure
+	isRefused := o.withdrawLocked(p) || p.open == 0 && !p.unsure
+	if p.open == 0 && failed == nil {
+		failed = p.failed
 	}
+	full, known := p.full && p.open == 0, p.known == len(p.ids)
 	ids := slices.Clone(p.ids)
 	o.leaveLocked(p)
 	o.mu.Unlock()
 	switch {
-	case failed != nil:
-		err = e.failAt(call, "push", e.names.tasks, failed)
-	case full:
-		return ids, fmt.Errorf("jetstream: %w", engine.ErrFull)
-	default:
+	case known:
 		return ids, nil
+	case failed == nil && full:
+		return ids, fmt.Errorf("jetstream: %w", engine.ErrFull)
 	}
-	if isRefused {
+	if err = e.failAt(call, "push", e.names.tasks, failed); isRefused {
 		err = refusal(err)
 	}
 	return ids, err
 }
 
-// enterLocked returns the push of a key, whose tasks are on their way or known.
+// startFlushLocked has somebody send what is put into the outbox. Close waits for it.
+func (e *Engine) startFlushLocked(call context.Context) error {
+	if e.outbox.isBusy {
+		return nil
+	}
+	_, end, err := e.begin(context.WithoutCancel(call), 0)
+	if err != nil {
+		return err
+	}
+	e.outbox.isBusy = true
+	go e.flush(end)
+	return nil
+}
+
+// enterLocked returns the push of a key, for a call that waits for it.
 func (o *outbox) enterLocked(key string, tasks [][]byte) (*push, error) {
-	for len(o.left) > 0 && time.Since(o.left[0].at) > keyAge {
-		if p := o.left[0].push; p.waiting == 0 && p.open == 0 && o.pushes[p.key] == p {
+	for len(o.left) > 0 && (o.left[0].waiting > 0 || time.Since(o.left[0].leftAt) > keyAge) {
+		if p := o.left[0]; p.waiting == 0 && p.open == 0 && o.pushes[p.key] == p {
 			delete(o.pushes, p.key)
 		}
 		o.left = o.left[1:]
 	}
 	p := o.pushes[key]
 	if p == nil {
-		p = &push{key: key, ids: make([]uint64, len(tasks)), answered: make(chan struct{})}
+		p = &push{key: key, ids: make([]uint64, len(tasks))}
 		o.pushes[key] = p
 	}
 	if len(p.ids) != len(tasks) {
 		return nil, fmt.Errorf("jetstream: a Push of %d tasks with a key that was used for %d", len(tasks), len(p.ids))
 	}
 	p.tasks = tasks
-	if p.open == 0 {
-		o.sendLocked(p)
+	p.waiting++
+	if p.open == 0 { // or else it waits with another call
+		p.full, p.failed, p.unsure = false, nil, false
 	}
 	return p, nil
 }
 
-// sendLocked has all tasks of a push sent that are not known to be in the queue.
+// sendLocked has tasks of a push sent that are not known to be in the queue: those of which it is not known whether they
+// are, and when there are none of these any more, the others.
 func (o *outbox) sendLocked(p *push) {
 	p.answered = make(chan struct{})
-	p.full, p.failed, p.unsure = false, nil, false
-	var inRun []bool
-	if len(p.unknown) > 0 {
-		inRun = make([]bool, len(p.ids))
-	}
 	for _, r := range p.unknown {
 		for i := range r.parts {
-			part := &r.parts[i]
-			if part.of != p {
-				continue
-			}
-			part.isOpen = true
-			p.open += part.n
-			for i := range part.n {
-				inRun[part.from+i] = true
+			if part := &r.parts[i]; part.of == p {
+				part.isOpen = true
+				p.open += part.n
 			}
 		}
 		if !r.isOnWay { // another of its Pushes may have it sent already
@@ -170,40 +171,36 @@ func (o *outbox) sendLocked(p *push) {
 			o.again = append(o.again, r)
 		}
 	}
-	for i := 0; i < len(p.ids); {
+	if len(p.unknown) > 0 {
+		return
+	}
+	for i := 0; i < len(p.ids); i++ {
 		from := i
-		for i < len(p.ids) && p.ids[i] == 0 && (inRun == nil || !inRun[i]) {
+		for i < len(p.ids) && p.ids[i] == 0 {
 			i++
 		}
 		if i > from {
 			o.next = append(o.next, part{p, from, i - from, true})
 			p.open += i - from
-		} else {
-			i++
 		}
-	}
-	if p.open == 0 {
-		close(p.answered)
 	}
 }
 
-// withdrawLocked takes the tasks of a push back if none of them is on its way and nobody else waits.
+// withdrawLocked takes the tasks of a push out of the outbox that nobody waits for, and reports whether there were any:
+// then none of its tasks is on its way.
 func (o *outbox) withdrawLocked(p *push) bool {
-	waiting := 0
-	for _, part := range o.next {
-		if part.of == p {
-			waiting += part.n
-		}
+	n := len(o.next)
+	if p.waiting == 0 {
+		o.next = slices.DeleteFunc(o.next, func(part part) bool { return part.of == p })
 	}
-	if waiting < p.open || p.waiting > 0 {
+	if len(o.next) == n {
 		return false
 	}
-	o.next = slices.DeleteFunc(o.next, func(part part) bool { return part.of == p })
 	p.open = 0
 	return true
 }
 
-// leaveLocked follows a call that has had its answer.
+// leaveLocked follows a call that has had its answer, or does not wait any more.
 func (o *outbox) leaveLocked(p *push) {
 	switch {
 	case p.waiting > 0 || o.pushes[p.key] != p:
@@ -211,7 +208,8 @@ func (o *outbox) leaveLocked(p *push) {
 		delete(o.pushes, p.key)
 	default:
 		p.tasks = nil
-		o.left = append(o.left, left{p, time.Now()})
+		p.leftAt = time.Now()
+		o.left = append(o.left, p)
 	}
 }
 
@@ -276,6 +274,7 @@ func (e *Engine) send(runs []*run) {
 	defer end()
 	const unsent, sent, known = 0, 1, 2
 	fates := make([]int, len(runs))
+	var why error
 	p := publishing{
 		e: e, ctx: call,
 		message: func(i int) *nats.Msg { return e.taskMessage(runs[i].id, runs[i].data) },
@@ -283,28 +282,34 @@ func (e *Engine) send(runs []*run) {
 			if fates[i] = sent; isUnderWay(err) {
 				return underWay
 			}
-			fates[i] = known
+			fates[i], why = known, cmp.Or(why, err)
 			e.outbox.settle(runs[i], ack, err)
 			return settled
 		},
 	}
-	last := p.run(len(runs))
+	_ = p.run(len(runs))
+	why = cmp.Or(context.Cause(call), why, p.last, errNoAnswer)
 	for i, r := range runs {
 		switch fates[i] {
 		case unsent:
-			e.outbox.settle(r, nil, refusal(context.Cause(call)))
-		case sent:
-			e.outbox.settle(r, nil, last)
+			e.outbox.settle(r, nil, refusal(why))
+		case sent: // and others are storing it
+			e.outbox.settle(r, nil, cmp.Or(p.last, why))
 		}
 	}
 }
 
-// settle notes the answer to a run. An error that is no refusal leaves its fate unknown.
+// settle notes the answer to a run.
+//
+//	stored, full            its fate is known, also of earlier attempts
+//	another refusal         this attempt has not stored it: an earlier one may have
+//	no answer               this attempt may have stored it
 func (o *outbox) settle(r *run, ack *jetstream.PubAck, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	r.isOnWay = false
-	isSure := err == nil || isFull(err) || isRefusal(err) || errors.Is(err, engine.ErrRefused)
+	isKnown := err == nil || isFull(err)
+	isUnsure := !isKnown && !isRefusal(err) && !errors.Is(err, engine.ErrRefused)
 	index := 0
 	for i := range r.parts {
 		part := &r.parts[i]
@@ -320,15 +325,13 @@ func (o *outbox) settle(r *run, ack *jetstream.PubAck, err error) {
 		case isFull(err):
 			p.full = true
 		default:
-			if p.failed == nil {
-				p.failed = err
-			}
-			p.unsure = p.unsure || !isSure
+			p.failed = cmp.Or(p.failed, err)
+			p.unsure = p.unsure || isUnsure
 		}
 		at := slices.Index(p.unknown, r)
-		if isSure && at >= 0 {
+		if isKnown && at >= 0 {
 			p.unknown = slices.Delete(p.unknown, at, at+1)
-		} else if !isSure && at < 0 {
+		} else if isUnsure && at < 0 {
 			p.unknown = append(p.unknown, r)
 		}
 		index += part.n

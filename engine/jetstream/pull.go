@@ -3,6 +3,7 @@ package jetstream
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,17 +20,19 @@ var never time.Time
 
 // A pulled run is a message that was delivered to this handle. Its lease is that of all of its tasks.
 type pulledRun struct {
+	of        *pulledRuns
 	seq       uint64 // of the IDs of its tasks
 	delivered int    // how often the message was
 	reply     string
 	entries   []entry
 	at        time.Time
 
-	// What follows is guarded by Engine.runs.mu.
+	// What follows is guarded by of.mu.
 	given  int    // entries before this one were returned by Pull
 	closed []bool // entries that are acknowledged, or stored in another message
 	open   int    // the others
 	some   bool   // some were closed while others were not
+	unsent bool   // it is to be acknowledged, and that could not be sent
 }
 
 // A token is the Token of a Delivery.
@@ -56,27 +59,35 @@ const spareFor = 100 * time.Millisecond
 func (e *Engine) spareFor() time.Duration { return min(spareFor, e.lease/4) }
 
 // receive returns the run in a message, or nil if there is none to be run now.
-func (e *Engine) receive(m *nats.Msg) (*pulledRun, error) {
+func (e *Engine) receive(ctx context.Context, m *nats.Msg) (*pulledRun, error) {
 	meta, err := m.Metadata()
 	if err != nil {
 		return nil, err
 	}
 	entries, due, err := decodeRun(m.Data)
-	if err != nil { // it is not from an engine, and nobody was told an ID
+	switch wait := time.Until(due); {
+	case err != nil && len(m.Data) > 0 && m.Data[0] < formats: // it is for another version
+		return nil, e.nc.Publish(m.Reply, nakAfter(e.lease))
+	case err != nil: // it is not from an engine, and nobody was told an ID
 		return nil, e.nc.Publish(m.Reply, term)
-	}
-	if wait := time.Until(due); !due.IsZero() && wait > 0 {
+	case !due.IsZero() && wait > 0:
 		return nil, e.nc.Publish(m.Reply, nakAfter(wait))
 	}
 	r := &pulledRun{
-		seq: meta.Sequence.Stream, delivered: int(meta.NumDelivered), reply: m.Reply, entries: entries,
-		at: time.Now(), closed: make([]bool, len(entries)), open: len(entries),
+		of: &e.pulled, seq: meta.Sequence.Stream, delivered: int(meta.NumDelivered), reply: m.Reply, entries: entries, at: time.Now(),
 	}
 	if of, isRest := strings.CutPrefix(m.Subject, e.names.rest); isRest {
 		if r.seq, err = strconv.ParseUint(of, 10, 64); err != nil {
 			return nil, e.nc.Publish(m.Reply, term)
 		}
 	}
+	if meta.NumDelivered > 1 {
+		_ = e.dropDeleted(ctx, r) // if it fails, a task runs once more
+	}
+	if len(r.entries) == 0 {
+		return nil, e.nc.Publish(m.Reply, ack)
+	}
+	r.closed, r.open = make([]bool, len(r.entries)), len(r.entries)
 	return r, nil
 }
 
@@ -103,31 +114,23 @@ func (e *Engine) takeSpare(most int) (ds []engine.Delivery) {
 	defer p.mu.Unlock()
 	for len(p.spare) > 0 && len(ds) < most {
 		r := p.spare[0]
-		if time.Since(r.at) < e.lease/2 { // or else it may be another's by now
-			ds = append(ds, p.takeLocked(r, most-len(ds))...)
-		} else {
-			r.given = len(r.entries)
+		if time.Since(r.at) > e.lease/2 { // it may be another's by now: see giveBackSpare
+			break
 		}
-		if r.given == len(r.entries) {
+		if ds = append(ds, p.takeLocked(r, most-len(ds))...); r.given == len(r.entries) {
 			p.spare = p.spare[1:]
 		}
 	}
 	return ds
 }
 
-// stop ends the timer.
-func (p *pulledRuns) stop() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.timer != nil {
-		p.timer.Stop()
-	}
-}
-
 // messages returns how many messages have about so many tasks.
 func (e *Engine) messages(tasks int) int {
 	e.pulled.mu.Lock()
 	defer e.pulled.mu.Unlock()
+	if e.pulled.size == 0 && e.run != 1 { // it is not known yet
+		return 1
+	}
 	return max(1, int(float64(tasks)/max(1, e.pulled.size)))
 }
 
@@ -149,23 +152,49 @@ func (e *Engine) giveBackSpare() {
 		return
 	}
 	call, end, err := e.begin(context.Background(), askTimeout, e.names.rest)
-	if err != nil {
-		return // the leases end
-	}
-	defer end()
-	for _, r := range old {
-		var back []int
-		for at := r.given; at < len(r.entries); at++ {
-			back = append(back, at)
+	if err == nil {
+		defer end()
+		for len(old) > 0 {
+			var back []int
+			for at := old[0].given; at < len(old[0].entries); at++ {
+				back = append(back, at)
+			}
+			if e.putBack(call, old[0], back, false) != nil {
+				break
+			}
+			old = old[1:]
 		}
-		_ = e.putBack(call, r, back, never, false)
+	}
+	if len(old) > 0 && !errors.Is(err, engine.ErrClosed) {
+		p.mu.Lock()
+		p.spare = append(old, p.spare...)
+		if p.timer == nil {
+			p.timer = time.AfterFunc(time.Second, e.giveBackSpare)
+		}
+		p.mu.Unlock()
 	}
 }
 
-// putBack gives tasks of a run back, all at once if nothing else of it is left, or in a message of their own
-// until they are due. wasGiven says that Pull has returned them.
-func (e *Engine) putBack(ctx context.Context, r *pulledRun, back []int, due time.Time, wasGiven bool) error {
-	e.pulled.mu.Lock()
+// leave gives back what nobody has had a part of, when the engine is closed.
+func (e *Engine) leave() {
+	p := &e.pulled
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	for _, r := range p.spare {
+		if r.given == 0 {
+			_ = e.nc.Publish(r.reply, nak)
+		}
+	}
+	p.spare = nil
+}
+
+// putBack gives tasks of a run back, all at once if it has no others, or in a message of their own. wasGiven says
+// that Pull has returned them.
+func (e *Engine) putBack(ctx context.Context, r *pulledRun, back []int, wasGiven bool) error {
+	r.of.mu.Lock()
 	var entries []entry
 	open := back[:0:0]
 	for _, at := range back {
@@ -176,13 +205,10 @@ func (e *Engine) putBack(ctx context.Context, r *pulledRun, back []int, due time
 		if one.attempts += r.delivered; !wasGiven {
 			one.attempts--
 		}
-		if !due.IsZero() {
-			one.runs++
-		}
 		entries, open = append(entries, one), append(open, at)
 	}
-	isWhole := due.IsZero() && len(open) == r.open && !r.some
-	e.pulled.mu.Unlock()
+	isWhole := len(open) == r.open && !r.some
+	r.of.mu.Unlock()
 	switch {
 	case len(open) == 0:
 		return nil
@@ -190,30 +216,47 @@ func (e *Engine) putBack(ctx context.Context, r *pulledRun, back []int, due time
 		e.close(r, open)
 		return e.nc.Publish(r.reply, nak)
 	}
-	// First store, then acknowledge: who dies in between has some delivered twice, and loses none.
-	if err := e.putRest(ctx, r.seq, entries, due); err != nil {
-		return err
-	}
-	if e.close(r, open) {
-		return e.nc.Publish(r.reply, ack)
-	}
-	return nil
+	return e.putRest(ctx, r, open, entries, never)
 }
 
-// putRest stores tasks of a run, in as many messages as they need.
-func (e *Engine) putRest(ctx context.Context, seq uint64, entries []entry, due time.Time) error {
+// putLater gives tasks back whose runs have ended, in a message of their own, until they are due.
+func (e *Engine) putLater(ctx context.Context, r *pulledRun, back []int, due time.Time) error {
+	r.of.mu.Lock()
+	var entries []entry
+	open := back[:0:0]
+	for _, at := range back {
+		if !r.closed[at] {
+			one := r.entries[at]
+			one.attempts += r.delivered
+			one.runs++
+			entries, open = append(entries, one), append(open, at)
+		}
+	}
+	r.of.mu.Unlock()
+	if len(open) == 0 {
+		return nil
+	}
+	return e.putRest(ctx, r, open, entries, due)
+}
+
+// putRest stores tasks of a run, in as many messages as they need. First it stores them, and then they are closed
+// here: if this process dies in between, some are delivered twice, and none is lost.
+func (e *Engine) putRest(ctx context.Context, r *pulledRun, which []int, entries []entry, due time.Time) error {
 	most, size, from := int(e.nc.MaxPayload())-overhead/2, 0, 0
 	for i, one := range entries {
 		n := len(one.task) + 16
 		if i > from && size+n > most {
-			if err := e.publishRest(ctx, seq, entries[from:i], due); err != nil {
+			if err := e.publishRest(ctx, r.seq, entries[from:i], due); err != nil {
 				return err
 			}
 			size, from = 0, i
 		}
 		size += n
 	}
-	return e.publishRest(ctx, seq, entries[from:], due)
+	if err := e.publishRest(ctx, r.seq, entries[from:], due); err != nil {
+		return err
+	}
+	return e.acknowledge(r, e.close(r, which))
 }
 
 func (e *Engine) publishRest(ctx context.Context, seq uint64, entries []entry, due time.Time) error {
@@ -224,19 +267,19 @@ func (e *Engine) publishRest(ctx context.Context, seq uint64, entries []entry, d
 
 // close notes that tasks of a run are done with here. It reports whether these were the last ones.
 func (e *Engine) close(r *pulledRun, which []int) (last bool) {
-	e.pulled.mu.Lock()
-	defer e.pulled.mu.Unlock()
+	r.of.mu.Lock()
+	defer r.of.mu.Unlock()
 	had := r.open
 	for _, at := range which {
 		if !r.closed[at] {
 			r.closed[at] = true
 			if r.open--; at < r.given {
-				e.pulled.out--
+				r.of.out--
 			}
 		}
 	}
 	r.some = r.some || r.open < had
-	if e.pulled.out == 0 {
+	if r.of == &e.pulled && r.of.out == 0 {
 		e.pace.ended()
 	}
 	return had > 0 && r.open == 0
@@ -260,4 +303,25 @@ func byRun(ds []engine.Delivery, f func(r *pulledRun, at []int) error) error {
 		}
 	}
 	return failed
+}
+
+// latest closes all deliveries but the last of each task, and returns those: two messages would be made of two
+// deliveries of one.
+func (e *Engine) latest(ds []engine.Delivery) []engine.Delivery {
+	last := make(map[uint64]int, len(ds))
+	for i, d := range ds {
+		last[d.ID] = i
+	}
+	if len(last) == len(ds) {
+		return ds
+	}
+	var latest []engine.Delivery
+	for i, d := range ds {
+		if last[d.ID] == i {
+			latest = append(latest, d)
+		} else if t := d.Token.(token); t.run != ds[last[d.ID]].Token.(token).run {
+			e.close(t.run, []int{t.at})
+		}
+	}
+	return latest
 }

@@ -90,7 +90,11 @@ func (e *Engine) hand(runs []*pulledRun, most int) (ds []engine.Delivery) {
 	p.mu.Lock()
 	for _, r := range runs {
 		ds = append(ds, p.takeLocked(r, most-len(ds))...)
-		p.size += (float64(len(r.entries)) - p.size) / 8
+		if size := float64(len(r.entries)); size > p.size {
+			p.size = size // rather too few messages than tasks that are in others' way
+		} else {
+			p.size += (size - p.size) / 8
+		}
 		if r.given < len(r.entries) {
 			p.spare = append(p.spare, r)
 		}
@@ -133,7 +137,7 @@ func (e *Engine) pull(ctx context.Context, most int, poll time.Duration, single 
 		case m := <-msgs:
 			timer.Reset(silence)
 			if m.Reply != "" { // a task, whatever its headers say
-				run, err := e.receive(m)
+				run, err := e.receive(ctx, m)
 				if err != nil {
 					return runs, some, false, err
 				}

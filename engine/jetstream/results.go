@@ -1,9 +1,11 @@
 package jetstream
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/nats-io/nats.go"
@@ -48,7 +50,7 @@ func (e *Engine) direct(ctx context.Context, id uint64) ([]byte, error) {
 		return nil, err
 	}
 	data, err := find(m.Data, id)
-	if first := m.Header.Get(nats.ExpectedLastSubjSeqHdr); !errors.Is(err, engine.ErrNotFound) || first == "0" {
+	if !errors.Is(err, engine.ErrNotFound) || m.Header.Get(nats.ExpectedLastSubjSeqHdr) == "0" {
 		return data, err
 	}
 	for from := uint64(1); ; { // it is in an earlier one, perhaps
@@ -56,14 +58,14 @@ func (e *Engine) direct(ctx context.Context, id uint64) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		if len(msgs) == 0 {
+			return nil, engine.ErrNotFound
+		}
 		for _, m := range msgs {
 			if data, err := find(m.Data, id); !errors.Is(err, engine.ErrNotFound) {
 				return data, err
 			}
 			from = m.Seq + 1
-		}
-		if len(msgs) < pageRecords {
-			return nil, engine.ErrNotFound
 		}
 	}
 }
@@ -72,11 +74,15 @@ func (e *Engine) direct(ctx context.Context, id uint64) ([]byte, error) {
 func find(data []byte, id uint64) ([]byte, error) {
 	results, err := decodeResults(data)
 	if err != nil {
-		return nil, unknownFormat(id)
+		return nil, engine.ErrNotFound // the leader's answer says why: see readRun
 	}
+	return findIn(results, id)
+}
+
+func findIn(results []result, id uint64) ([]byte, error) {
 	for _, r := range results {
-		if r.index == indexOf(id) {
-			return r.data, nil
+		if r.index == indexOf(id) && !r.isDeleted {
+			return bytes.Clone(r.data), nil // or it would keep those of the others
 		}
 	}
 	return nil, engine.ErrNotFound
@@ -86,6 +92,7 @@ func find(data []byte, id uint64) ([]byte, error) {
 type resultMsg struct {
 	seq     uint64
 	results []result
+	isOdd   bool // it was not written as this version writes them
 }
 
 // readRun returns the messages with results of a run, from the leader.
@@ -99,19 +106,15 @@ func (e *Engine) readRun(ctx context.Context, seq uint64) (msgs []resultMsg, err
 		if err != nil {
 			return nil, err
 		}
-		results, err := decodeResults(m.Data)
-		if err != nil {
-			return nil, unknownFormat(idAt(seq, 0))
-		}
-		msgs = append(msgs, resultMsg{m.Seq, results})
+		results, bad := decodeResults(m.Data)
+		msgs = append(msgs, resultMsg{m.Seq, results, bad != nil})
 		next.Seq = m.Seq + 1
 	}
 }
 
-// Delete forgets the records with those IDs. What is left of a message is stored anew, and then the message is
-// removed.
+// Delete forgets the records with those IDs.
 func (e *Engine) Delete(ctx context.Context, ids []uint64) error {
-	call, end, err := e.begin(ctx, 0, e.names.purge, e.names.result)
+	call, end, err := e.begin(ctx, 0, e.names.purge, e.names.result, e.names.get, e.names.info)
 	if err != nil {
 		return err
 	}
@@ -136,64 +139,141 @@ func (e *Engine) Delete(ctx context.Context, ids []uint64) error {
 
 // deleteOf deletes results of one run. If others write on its subject meanwhile, it begins again.
 func (e *Engine) deleteOf(ctx context.Context, seq uint64, which *set) error {
-	s, release, err := e.saves.acquire(ctx, seq)
+	known, release, err := e.saves.acquire(ctx, seq)
 	if err != nil {
 		return err
 	}
 	defer release()
-	for {
-		isDone, err := e.tryDeleteOf(ctx, s, seq, which)
+	*known = save{}
+	for d := (deleting{e: e, seq: seq, which: which}); ; {
+		ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, errNoAnswer)
+		isDone, err := d.try(ctx)
+		cancel()
 		if isDone || err != nil {
 			return err
 		}
 	}
 }
 
-func (e *Engine) tryDeleteOf(ctx context.Context, s *save, seq uint64, which *set) (isDone bool, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, errNoAnswer)
-	defer cancel()
-	msgs, err := e.readRun(ctx, seq)
+// A deleting is the deletes of results of one run. What is left of them is stored in new messages, with the indexes that
+// were deleted, and then the old ones are removed. While both are there, All yields what is in both once.
+//
+// To say in a message which of the earlier ones are deleted would be less to write, but All would have to read
+// everything twice.
+type deleting struct {
+	e     *Engine
+	seq   uint64
+	which *set
+
+	last   uint64 // the last message on the subject, as a server has said
+	isSaid bool
+}
+
+// try returns false if others have written meanwhile.
+func (d *deleting) try(ctx context.Context) (isDone bool, err error) {
+	e, subject := d.e, d.e.resultSubject(d.seq)
+	info, err := e.results.Info(ctx, jetstream.WithSubjectFilter(subject)) // first: nothing is purged that comes later
+	if err != nil || info.State.Subjects[subject] == 0 {
+		return err == nil, err
+	}
+	msgs, err := e.readRun(ctx, d.seq)
 	if err != nil {
 		return false, err
 	}
-	*s = save{}
-	var left []result
-	deleted := len(msgs) == 0 // perhaps there is one that cannot be read
+	end := info.State.LastSeq + 1
+	last := uint64(0)
+	left, isNew := d.divide(msgs)
 	for _, m := range msgs {
-		s.last = m.seq
-		for _, r := range m.results {
-			switch {
-			case which.has(r.index):
-				deleted = true
-			case !s.has.has(r.index):
-				s.has.add(r.index)
-				left = append(left, r)
+		last = m.seq
+		end = max(end, m.seq+1)
+	}
+	if len(msgs) > 0 && !isNew {
+		return true, nil
+	}
+	if d.isSaid {
+		last = d.last
+	}
+	if !slices.ContainsFunc(left, func(r result) bool { return !r.isDeleted }) {
+		if d.isSaid = false; len(left) > 0 {
+			awaited, err := e.awaitsOthers(ctx, d.seq, left)
+			if err != nil {
+				return false, err
+			}
+			if !awaited {
+				left = nil
 			}
 		}
 	}
-	if !deleted {
-		return true, nil
-	}
-	purge := []jetstream.StreamPurgeOpt{jetstream.WithPurgeSubject(e.resultSubject(seq))}
-	if s.last > 0 {
-		purge = append(purge, jetstream.WithPurgeSequence(s.last+1))
-	}
 	for i, data := range e.pack(left) {
-		ack, err := e.js.PublishMsg(ctx, e.resultsMessage(seq, s.last, data), jetstream.WithRetryAttempts(0))
+		ack, err := e.js.PublishMsg(ctx, e.resultsMessage(d.seq, last, data), jetstream.WithRetryAttempts(0))
 		if isThere(err) || isSaving(err) {
-			*s = save{}
+			if d.isSaid = false; isThere(err) {
+				d.last, d.isSaid = lastOf(err)
+			}
 			return false, pause(ctx, underWayPause)
 		}
 		if err != nil {
-			*s = save{}
 			return false, err
 		}
-		if s.last = ack.Sequence; i == 0 {
-			purge[1] = jetstream.WithPurgeSequence(ack.Sequence)
+		if last = ack.Sequence; i == 0 {
+			end = ack.Sequence
 		}
 	}
-	if len(left) == 0 {
-		*s = save{}
+	return true, e.results.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(end))
+}
+
+// divide returns what is to be left of messages, each index once, and whether that is less than there is.
+func (d *deleting) divide(msgs []resultMsg) (left []result, isNew bool) {
+	var had set
+	for _, m := range msgs {
+		for _, r := range m.results {
+			if had.has(r.index) {
+				continue
+			}
+			had.add(r.index)
+			if d.which.has(r.index) && !r.isDeleted {
+				isNew, r = true, result{index: r.index, isDeleted: true}
+			}
+			left = append(left, r)
+		}
 	}
-	return true, e.results.Purge(ctx, purge...)
+	return left, isNew
+}
+
+// awaitsOthers reports whether the message of a run, all of whose results so far are deleted, is in the queue for other
+// tasks: if it is delivered again, those that are done are not to run again.
+func (e *Engine) awaitsOthers(ctx context.Context, seq uint64, done []result) (bool, error) {
+	if seq == 0 {
+		return false, nil
+	}
+	m, err := e.ask(ctx, e.names.tasks, getRequest{Seq: seq})
+	if errors.Is(err, engine.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	entries, _, err := decodeRun(m.Data)
+	return err == nil && m.Subject == e.names.task && len(entries) > len(done), nil
+}
+
+// dropDeleted closes those tasks of a run whose results are deleted: it was delivered again for the others.
+func (e *Engine) dropDeleted(ctx context.Context, r *pulledRun) error {
+	if r.delivered == 1 || len(r.entries) == 1 {
+		return nil
+	}
+	msgs, err := e.readRun(ctx, r.seq)
+	if err != nil {
+		return err
+	}
+	var deleted set
+	for _, m := range msgs {
+		for _, one := range m.results {
+			if one.isDeleted {
+				deleted.add(one.index)
+			}
+		}
+	}
+	r.entries = slices.DeleteFunc(r.entries, func(one entry) bool { return deleted.has(one.index) })
+	return nil
 }

@@ -24,9 +24,11 @@ import (
 //
 // and results:
 //
-//	format(1) { index length (each a uvarint) result }
+//	format(1) { index length+1, or 0 if it was deleted (each a uvarint) result }
 const (
 	format = 1
+	// formats is above all formats that there will be: what begins with another byte was not written by an engine.
+	formats = 16
 
 	indexBits = 10 // of an ID
 	maxRun    = 256
@@ -62,13 +64,9 @@ func encodeRun(entries []entry, due time.Time) []byte {
 		for _, n := range []int{e.index, e.attempts, e.runs} {
 			data = binary.AppendUvarint(data, uint64(n))
 		}
-		data = appendBytes(data, e.task)
+		data = append(binary.AppendUvarint(data, uint64(len(e.task))), e.task...)
 	}
 	return data
-}
-
-func appendBytes(data, b []byte) []byte {
-	return append(binary.AppendUvarint(data, uint64(len(b))), b...)
 }
 
 func decodeRun(data []byte) (entries []entry, due time.Time, err error) {
@@ -127,8 +125,9 @@ func (r *reader) index() int {
 	return i
 }
 
-func (r *reader) bytes() []byte {
-	n := r.int()
+func (r *reader) bytes() []byte { return r.next(r.int()) }
+
+func (r *reader) next(n int) []byte {
 	if n > len(r.left) {
 		r.left, r.err = nil, errFormat
 		return nil
@@ -138,17 +137,23 @@ func (r *reader) bytes() []byte {
 	return b
 }
 
-// A result is that of the task with an index in its run.
+// A result is that of the task with an index in its run. Of one that was deleted it is known that there was one: its
+// task is not run again if its message is delivered again.
 type result struct {
-	index int
-	data  []byte
+	index     int
+	isDeleted bool
+	data      []byte
 }
 
 func appendResult(data []byte, r result) []byte {
 	if len(data) == 0 {
 		data = append(data, format)
 	}
-	return appendBytes(binary.AppendUvarint(data, uint64(r.index)), r.data)
+	data = binary.AppendUvarint(data, uint64(r.index))
+	if r.isDeleted {
+		return append(data, 0)
+	}
+	return append(binary.AppendUvarint(data, uint64(len(r.data))+1), r.data...)
 }
 
 func decodeResults(data []byte) (results []result, err error) {
@@ -157,7 +162,13 @@ func decodeResults(data []byte) (results []result, err error) {
 		return nil, err
 	}
 	for len(r.left) > 0 && r.err == nil {
-		results = append(results, result{r.index(), r.bytes()})
+		one := result{index: r.index()}
+		if n := r.int(); n == 0 {
+			one.isDeleted = true
+		} else {
+			one.data = r.next(n - 1)
+		}
+		results = append(results, one)
 	}
 	return results, r.err
 }
@@ -167,4 +178,3 @@ type set [1 << indexBits / 64]uint64
 
 func (s *set) has(index int) bool { return s[index/64]>>(index%64)&1 != 0 }
 func (s *set) add(index int)      { s[index/64] |= 1 << (index % 64) }
-func (s *set) remove(index int)   { s[index/64] &^= 1 << (index % 64) }

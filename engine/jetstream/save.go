@@ -66,12 +66,15 @@ func (s *saves) acquire(ctx context.Context, seq uint64) (*save, func(), error) 
 
 // A saving is the results of one run in a Save.
 type saving struct {
-	seq    uint64
-	recs   []engine.Record // that may not be stored yet
-	known  *save
-	parts  [][]byte // messages to be published, of recs
-	counts []int    // how many of recs each has
-	stale  bool     // another message is the last on the subject
+	seq   uint64
+	recs  []engine.Record // that may not be stored yet
+	known *save
+	data  []byte // the next message, with the first n of recs
+	n     int
+
+	isStale bool   // another message may be the last on the subject than the one that is known
+	isSaid  bool   // which one the server has said
+	last    uint64 // that
 }
 
 // Save stores recs, each under an ID that has none yet: those of a run in one message, if they fit.
@@ -94,6 +97,8 @@ func (e *Engine) Save(ctx context.Context, recs []engine.Record) error {
 		}
 		defer release()
 		s.known = known
+		// What was stored is looked for once more: a server that does not sync may have lost it.
+		s.isStale = slices.ContainsFunc(s.recs, func(rec engine.Record) bool { return known.has.has(indexOf(rec.ID)) })
 	}
 	for len(savings) > 0 {
 		if err := e.saveRound(call, savings); err != nil {
@@ -105,7 +110,7 @@ func (e *Engine) Save(ctx context.Context, recs []engine.Record) error {
 	return nil
 }
 
-// savingsOf returns recs by run, in the order of runs.
+// savingsOf returns recs by run, in the order of runs, each ID once.
 func savingsOf(recs []engine.Record) (savings []*saving) {
 	bySeq := make(map[uint64]*saving)
 	for _, rec := range recs {
@@ -117,96 +122,92 @@ func savingsOf(recs []engine.Record) (savings []*saving) {
 		}
 		s.recs = append(s.recs, rec)
 	}
+	for _, s := range savings {
+		var had set
+		s.recs = slices.DeleteFunc(s.recs, func(rec engine.Record) bool {
+			defer had.add(indexOf(rec.ID))
+			return had.has(indexOf(rec.ID))
+		})
+	}
 	slices.SortFunc(savings, func(a, b *saving) int { return cmp.Compare(a.seq, b.seq) })
 	return savings
 }
 
-// saveRound publishes the next message of each run. Where others have written, it reads what.
+// saveRound publishes the next message of each run. It reads first what others have written.
 func (e *Engine) saveRound(call context.Context, savings []*saving) error {
-	for _, s := range savings {
-		s.cut(e.mostBytes())
+	if err := e.refresh(call, savings); err != nil {
+		return e.failAt(call, "save", e.names.results, err)
 	}
-	todo := slices.DeleteFunc(slices.Clone(savings), func(s *saving) bool { return len(s.parts) == 0 })
-	stored := 0
+	var todo []*saving
+	for _, s := range savings {
+		if s.cut(e.mostBytes()); s.n > 0 {
+			todo = append(todo, s)
+		}
+	}
+	answered := 0
 	var failed error
 	publishing := publishing{
 		e: e, ctx: call,
-		message: func(i int) *nats.Msg { return e.resultsMessage(todo[i].seq, todo[i].known.last, todo[i].parts[0]) },
+		message: func(i int) *nats.Msg { return e.resultsMessage(todo[i].seq, todo[i].known.last, todo[i].data) },
 		done: func(i int, ack *jetstream.PubAck, err error) fate {
 			s := todo[i]
 			switch {
 			case err == nil:
-				stored++
 				s.stored(ack.Sequence)
-				return settled
 			case isThere(err):
-				stored++
-				s.stale = true
-				s.known.last = lastOf(err)
-				return settled
+				s.isStale = true
+				s.last, s.isSaid = lastOf(err)
 			case isSaving(err):
 				return underWay
+			default:
+				failed = cmp.Or(failed, err)
+				return over
 			}
-			failed = cmp.Or(failed, err)
-			return over
+			answered++
+			return settled
 		},
 	}
 	failed = cmp.Or(publishing.run(len(todo)), failed)
-	if failed == nil && stored < len(todo) {
-		return e.fail(call, "save", context.Cause(call))
-	}
-	if failed == nil {
-		failed = e.refresh(call, todo)
-	}
-	if failed != nil {
+	switch {
+	case failed != nil:
 		return e.failAt(call, "save", e.names.results, failed)
+	case answered < len(todo):
+		return e.fail(call, "save", context.Cause(call))
 	}
 	return nil
 }
 
-// cut leaves out what is stored, and makes messages of the rest.
+// cut leaves out what is stored, and makes a message of what is first.
 func (s *saving) cut(most int) {
-	var had set
-	s.recs = slices.DeleteFunc(s.recs, func(rec engine.Record) bool {
-		i := indexOf(rec.ID)
-		if s.known.has.has(i) || had.has(i) {
-			return true
-		}
-		had.add(i)
-		return false
-	})
-	s.parts, s.counts = nil, nil
-	var data []byte
-	n := 0
+	s.recs = slices.DeleteFunc(s.recs, func(rec engine.Record) bool { return s.known.has.has(indexOf(rec.ID)) })
+	s.data, s.n = nil, 0
 	for _, rec := range s.recs {
-		if n > 0 && len(data)+len(rec.Data)+8 > most {
-			break // in the next round
+		if s.n > 0 && len(s.data)+len(rec.Data)+8 > most {
+			break
 		}
-		data = appendResult(data, result{indexOf(rec.ID), rec.Data})
-		n++
-	}
-	if n > 0 {
-		s.parts, s.counts = [][]byte{data}, []int{n}
+		s.data = appendResult(s.data, result{index: indexOf(rec.ID), data: rec.Data})
+		s.n++
 	}
 }
 
-// stored follows the answer that the first of recs are stored.
+// stored follows the answer that the message is stored.
 func (s *saving) stored(seq uint64) {
-	for _, rec := range s.recs[:s.counts[0]] {
+	for _, rec := range s.recs[:s.n] {
 		s.known.has.add(indexOf(rec.ID))
 	}
 	s.known.last = seq
+	s.recs = s.recs[s.n:]
 }
 
-// refresh reads the results of runs that others have written to.
+// refresh reads the results of runs that others have written to. What is known changes only if that has
+// succeeded: who knows the last message knows what is in all.
 func (e *Engine) refresh(ctx context.Context, savings []*saving) error {
 	reads, ctx := errgroup.WithContext(ctx)
 	reads.SetLimit(16)
 	for _, s := range savings {
-		if !s.stale {
+		if !s.isStale {
 			continue
 		}
-		s.stale = false
 		reads.Go(func() error {
 			ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, errNoAnswer)
 			defer cancel()
@@ -214,29 +215,30 @@ func (e *Engine) refresh(ctx context.Context, savings []*saving) error {
 			if err != nil {
 				return err
 			}
-			// The last one may be one that cannot be read.
-			s.known.has = set{}
+			var known save
+			if s.isSaid {
+				known.last = s.last
+			}
 			for _, m := range msgs {
-				s.known.last = max(s.known.last, m.seq)
+				if !s.isSaid { // what the server says holds also if the last one cannot be read
+					known.last = m.seq
+				}
 				for _, r := range m.results {
-					s.known.has.add(r.index)
+					known.has.add(r.index)
 				}
 			}
+			*s.known, s.isStale, s.isSaid = known, false, false
 			return nil
 		})
 	}
 	return reads.Wait()
 }
 
-// lastOf returns the sequence that the server's error says is the last, or 0.
-func lastOf(err error) uint64 {
-	api := apiError(err)
-	if api == nil {
-		return 0
-	}
-	_, last, _ := strings.Cut(api.Description, ": ")
-	seq, _ := strconv.ParseUint(strings.TrimSpace(last), 10, 64)
-	return seq
+// lastOf returns the sequence that the server's error says is the last, 0 if there is none.
+func lastOf(err error) (seq uint64, ok bool) {
+	_, last, _ := strings.Cut(apiError(err).Description, ": ")
+	seq, bad := strconv.ParseUint(strings.TrimSpace(last), 10, 64)
+	return seq, bad == nil
 }
 
 // mostBytes is how many bytes of several results are in a message.

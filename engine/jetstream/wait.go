@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/resultpool/resultpool/engine"
 )
@@ -29,18 +26,17 @@ func (e *Engine) Wait(ctx context.Context, id uint64) ([]byte, error) {
 	}
 	defer end()
 	// First listen, then look: what is saved after the look is heard.
-	saved := make(chan *nats.Msg, 64) // those of the other tasks of the run come as well
-	sub, err := e.nc.ChanSubscribe(e.names.saved+strconv.FormatUint(seqOf(id), 10), saved)
+	w, stop, err := e.listen(id)
 	if err != nil {
 		return nil, e.fail(call, "wait", err)
 	}
-	defer func() { _ = sub.Unsubscribe() }()
+	defer stop()
 	// In a cluster the message about a result may be missed, and a task may vanish without a
 	// result: look again now and then.
 	var unanswered error
 	limit, rest := firstLook, firstPause
 	for {
-		data, err := e.lookAndListen(call, id, limit, saved)
+		data, err := e.lookAndListen(call, w, limit)
 		switch {
 		case err == nil:
 			return data, nil
@@ -54,22 +50,16 @@ func (e *Engine) Wait(ctx context.Context, id uint64) ([]byte, error) {
 		default:
 			return nil, err
 		}
-		again := time.After(rest/2 + rand.N(rest)) // not at the same time as all others that were dropped
-		for again != nil {
-			select {
-			case m := <-saved:
-				if data, err := find(m.Data, id); err == nil {
-					return data, nil
-				}
-			case <-again:
-				again = nil
-			case <-call.Done():
-				err := e.fail(call, "wait", context.Cause(call))
-				if unanswered != nil {
-					err = fmt.Errorf("%w; when it last looked: %w", err, unanswered)
-				}
-				return nil, err
+		select {
+		case data := <-w.saved:
+			return data, nil
+		case <-time.After(rest/2 + rand.N(rest)): // not at the same time as all others that were dropped
+		case <-call.Done():
+			err := e.fail(call, "wait", context.Cause(call))
+			if unanswered != nil {
+				err = fmt.Errorf("%w; when it last looked: %w", err, unanswered)
 			}
+			return nil, err
 		}
 		limit, rest = min(2*limit, lastLook), min(2*rest, lastPause)
 	}
@@ -77,18 +67,13 @@ func (e *Engine) Wait(ctx context.Context, id uint64) ([]byte, error) {
 
 // lookAndListen returns what look finds, or the result that is saved meanwhile. limit is the time
 // for the look, once it is its turn.
-func (e *Engine) lookAndListen(call context.Context, id uint64, limit time.Duration, saved <-chan *nats.Msg) ([]byte, error) {
-	for isTurn := false; !isTurn; {
-		select {
-		case e.looks <- struct{}{}:
-			isTurn = true
-		case m := <-saved:
-			if data, err := find(m.Data, id); err == nil {
-				return data, nil
-			}
-		case <-call.Done():
-			return nil, context.Cause(call)
-		}
+func (e *Engine) lookAndListen(call context.Context, w *wait, limit time.Duration) ([]byte, error) {
+	select {
+	case e.looks <- struct{}{}:
+	case data := <-w.saved:
+		return data, nil
+	case <-call.Done():
+		return nil, context.Cause(call)
 	}
 	ctx, cancel := context.WithTimeoutCause(call, limit, errNoAnswer)
 	defer cancel()
@@ -96,21 +81,17 @@ func (e *Engine) lookAndListen(call context.Context, id uint64, limit time.Durat
 	looked := make(chan error, 1)
 	go func() {
 		var err error
-		data, err = e.look(ctx, id)
+		data, err = e.look(ctx, w.id)
 		<-e.looks
 		looked <- err
 	}()
-	for {
-		select {
-		case m := <-saved:
-			if data, err := find(m.Data, id); err == nil {
-				cancel()
-				<-looked
-				return data, nil
-			}
-		case err := <-looked:
-			return data, err
-		}
+	select {
+	case data := <-w.saved:
+		cancel()
+		<-looked
+		return data, nil
+	case err := <-looked:
+		return data, err
 	}
 }
 

@@ -210,3 +210,118 @@ func TestRunsOfOtherSizes(t *testing.T) {
 	awaitSize(t, p, 0)
 	assert.Len(t, all(t, other), 160)
 }
+
+// TestDeletedIsNotRunAgain deletes a result while another task of the same message runs. When the message is delivered
+// again, for that one, the other does not come, and a result of it that is late is not stored.
+func TestDeletedIsNotRunAgain(t *testing.T) {
+	p := newPool(t, start(t, fast).url, &jetstream.Options{Run: 16, Lease: 300 * time.Millisecond})
+	ids := push(t, p, "a", 3)
+	ds := pull(t, p, 3)
+	require.NoError(t, p.Save(t.Context(), record(ids[0])))
+	require.NoError(t, p.Ack(t.Context(), ds[:1]))
+	require.NoError(t, p.Delete(t.Context(), ids[:1]))
+	assert.Empty(t, all(t, p))
+	_, err := p.Load(t.Context(), ids[0])
+	require.ErrorIs(t, err, engine.ErrNotFound)
+	other := p.other(nil)
+	again := pull(t, other, 2) // when the lease has ended
+	assert.Equal(t, ids[1:], idsOf(again))
+	require.NoError(t, other.Save(t.Context(), record(ids[0])))
+	require.NoError(t, other.Save(t.Context(), record(ids[1])))
+	assert.Len(t, all(t, p), 1)
+	require.NoError(t, other.Delete(t.Context(), ids[:2]))
+	require.NoError(t, other.Save(t.Context(), record(ids[2])))
+	require.NoError(t, other.Ack(t.Context(), again))
+	awaitSize(t, p, 0)
+	require.NoError(t, p.Delete(t.Context(), ids[2:]))
+	st, err := p.js.Stream(t.Context(), p.stream("results"))
+	require.NoError(t, err)
+	assert.Zero(t, st.CachedInfo().State.Msgs, "nothing is left of a message whose results are all deleted")
+}
+
+// TestDeleteOfNothing deletes what is not there, while others save what belongs to the same message.
+func TestDeleteOfNothing(t *testing.T) {
+	p := newPool(t, start(t, fast).url, nil)
+	const messages = 200
+	var wg sync.WaitGroup
+	for seq := uint64(1); seq <= messages; seq++ {
+		wg.Go(func() { assert.NoError(t, p.Delete(t.Context(), []uint64{seq << 10})) })
+		wg.Go(func() { assert.NoError(t, p.Save(t.Context(), record(seq<<10|1))) })
+	}
+	wg.Wait()
+	assert.Len(t, all(t, p), messages)
+}
+
+// TestTwoDeliveriesAreOneTask gives back tasks that this handle has got twice, since the lease had ended.
+func TestTwoDeliveriesAreOneTask(t *testing.T) {
+	p := newPool(t, start(t, fast).url, &jetstream.Options{Run: 16, Lease: 300 * time.Millisecond})
+	push(t, p, "a", 4)
+	ds := pull(t, p, 4)
+	twice := slices.Concat(ds, pull(t, p, 4))
+	before := p.messages("tasks")
+	require.NoError(t, p.NackAfter(t.Context(), []engine.Delivery{twice[0], twice[4], twice[1], twice[5]}, 0))
+	assert.Equal(t, before+1, p.messages("tasks"), "one for both")
+	again := pull(t, p, 2)
+	for _, d := range again {
+		assert.Equal(t, 1, d.Runs)
+	}
+	require.NoError(t, p.Ack(t.Context(), slices.Concat(again, twice[2:4], twice[6:])))
+	awaitSize(t, p, 0)
+}
+
+// TestDamagedLastResult damages the last of two messages with results of a run. What was in it can be saved again,
+// and what was in the other can be read and deleted.
+func TestDamagedLastResult(t *testing.T) {
+	s := newStandalone(t, "")
+	const id = 5 << 10
+	s.during(t, nil, func(e *jetstream.Engine) {
+		require.NoError(t, e.Save(t.Context(), record(id)))
+		require.NoError(t, e.Save(t.Context(), []engine.Record{{ID: id + 1, Data: []byte("the second one")}}))
+	})
+	flip(t, s.dir, "the second one", "the second one", 3)
+	s.during(t, nil, func(e *jetstream.Engine) {
+		assert.Equal(t, "r", load(t, e, id))
+		_, err := e.Load(t.Context(), id+1)
+		require.ErrorContains(t, err, "damaged")
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		require.NoError(t, e.Save(ctx, record(id+1)))
+		assert.Equal(t, "r", load(t, e, id+1))
+		require.NoError(t, e.Delete(ctx, []uint64{id}))
+		_, err = e.Load(t.Context(), id)
+		require.Error(t, err)
+		assert.Equal(t, "r", load(t, e, id+1))
+	})
+}
+
+// TestOtherFormats has messages in the streams that another version may have written. Tasks stay in the queue; results are
+// an error of their task, and hide no others.
+func TestOtherFormats(t *testing.T) {
+	p := newPool(t, start(t, fast).url, nil)
+	publish := func(subject, data string) {
+		_, err := p.js.Publish(t.Context(), "resultpool."+p.name+"."+subject, []byte(data))
+		require.NoError(t, err)
+	}
+	publish("task", "\x02t")
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := p.Pull(ctx, 1)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.Equal(t, 1, size(t, p))
+
+	require.NoError(t, p.Save(t.Context(), record(7<<10)))
+	publish("result.7", "\x02r")
+	require.NoError(t, p.Save(t.Context(), record(8<<10)))
+	assert.Equal(t, "r", load(t, p, 7<<10))
+	_, err = p.Load(t.Context(), 7<<10|1)
+	require.ErrorContains(t, err, "its format is not known")
+	require.NoError(t, p.other(nil).Save(t.Context(), record(7<<10|2)))
+	n, odd := 0, 0
+	for _, err := range p.All(t.Context()) {
+		if n++; err != nil {
+			odd++
+			assert.ErrorContains(t, err, "its format is not known")
+		}
+	}
+	assert.Equal(t, []int{4, 1}, []int{n, odd})
+}

@@ -85,7 +85,7 @@ func check[T any](v T, err error) T {
 
 // An opened pool is one on a server, or on three, of its own.
 type opened struct {
-	engine.Engine
+	eng     engine.Engine
 	dir     string
 	servers []*server.Server
 }
@@ -93,7 +93,7 @@ type opened struct {
 func open() *opened {
 	o := &opened{dir: check(os.MkdirTemp("", "rates"))}
 	if !*replicas {
-		o.Engine = check(embedded.Open(context.Background(), o.dir, "x", options()))
+		o.eng = check(embedded.Open(context.Background(), o.dir, "x", options()))
 		return o
 	}
 	var routes []*url.URL
@@ -110,10 +110,10 @@ func open() *opened {
 		}
 		routes = append(routes, &url.URL{Scheme: "nats", Host: s.ClusterAddr().String()})
 	}
-	for end := time.Now().Add(20 * time.Second); o.Engine == nil; {
+	for end := time.Now().Add(20 * time.Second); o.eng == nil; {
 		eng, err := jetstream.Open(context.Background(), o.servers[0].ClientURL(), "x", joining())
 		if err == nil {
-			o.Engine = eng
+			o.eng = eng
 		} else if time.Now().After(end) {
 			check(0, err)
 		}
@@ -122,7 +122,7 @@ func open() *opened {
 }
 
 func (o *opened) remove() {
-	_ = o.Close()
+	_ = o.eng.Close()
 	for _, s := range o.servers {
 		s.Shutdown()
 		s.WaitForShutdown()
@@ -152,7 +152,7 @@ func measure(what string, f func(p *pool.Pool[int, int]) int) {
 	var rates []float64
 	for range 3 {
 		o := open()
-		p := join(o, 2, same)
+		p := join(o.eng, 2, same)
 		begun := time.Now()
 		n := f(p)
 		check(0, p.Wait(context.Background()))
@@ -167,7 +167,7 @@ func measure(what string, f func(p *pool.Pool[int, int]) int) {
 func idle() {
 	o := open()
 	defer o.remove()
-	p := join(o, 2, same)
+	p := join(o.eng, 2, same)
 	var all []time.Duration
 	for i := range 1000 {
 		begun := time.Now()
@@ -191,7 +191,7 @@ func slow() {
 			time.Sleep(50 * time.Millisecond)
 			return n, nil
 		}
-		p, q := join(o, 16, fn), join(other, 16, fn)
+		p, q := join(o.eng, 16, fn), join(other, 16, fn)
 		begun := time.Now()
 		check(p.SubmitAll(context.Background(), make([]int, 256)))
 		check(0, p.Wait(context.Background()))
@@ -217,7 +217,7 @@ func memory() {
 	}
 	o := open()
 	defer o.remove()
-	submitter := join(o, 1, nil)
+	submitter := join(o.eng, 1, nil)
 	before := heap()
 	for range *most / 1000 {
 		check(submitter.SubmitAll(context.Background(), make([]int, 1000)))
@@ -225,7 +225,7 @@ func memory() {
 	fmt.Printf("%-24s %.0f bytes for each, client and server\n", "tasks that wait", (heap()-before)/float64(*most))
 	time.Sleep(16 * time.Second) // the servers forget the keys
 	fmt.Printf("%-24s %.0f bytes for each\n", "after 16 s", (heap()-before)/float64(*most))
-	p := join(o, 2, same)
+	p := join(o.eng, 2, same)
 	check(0, p.Wait(context.Background()))
 	check(0, p.Stop(context.Background()))
 	fmt.Printf("%-24s %.0f bytes for each\n", "results that are kept", (heap()-before)/float64(*most))
