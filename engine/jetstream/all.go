@@ -193,6 +193,9 @@ func (r *reading) pages(ctx context.Context, from, to uint64) (uint64, error) {
 		for _, m := range msgs {
 			seq, ok := r.e.runOf(m.Subject)
 			results, bad := decodeResults(m.Data)
+			if ok && bad != nil && isForeign(m.Data) {
+				ok = false
+			}
 			if ok && bad != nil {
 				continue // it is not counted, and so found by rest
 			}

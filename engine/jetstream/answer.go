@@ -51,7 +51,7 @@ func (e *Engine) Nack(ctx context.Context, ds []engine.Delivery) error {
 // NackAfter gives tasks back that are to run again later, in messages of their own, for which it waits. The
 // clocks of the machines have to agree on when that is. One that is pulled before its time counts that as an attempt.
 func (e *Engine) NackAfter(ctx context.Context, ds []engine.Delivery, d time.Duration) error {
-	due := never
+	var due time.Time
 	if d > 0 {
 		due = time.Now().Add(d)
 	}

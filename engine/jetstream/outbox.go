@@ -237,7 +237,7 @@ func (o *outbox) packLocked(most, bytes int) (runs []*run) {
 	var parts []part
 	size := 0
 	pack := func() {
-		runs = append(runs, &run{id: rand.Text(), data: encodeRun(entries, never), parts: parts, isOnWay: true})
+		runs = append(runs, &run{id: rand.Text(), data: encodeRun(entries, time.Time{}), parts: parts, isOnWay: true})
 		entries, parts, size = entries[:0], nil, 0
 	}
 	for _, p := range o.next {

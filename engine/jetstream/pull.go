@@ -15,9 +15,6 @@ import (
 	"github.com/resultpool/resultpool/engine"
 )
 
-// never is the due time of tasks that wait for nothing.
-var never time.Time
-
 // A pulled run is a message that was delivered to this handle. Its lease is that of all of its tasks.
 type pulledRun struct {
 	of        *pulledRuns
@@ -66,10 +63,10 @@ func (e *Engine) receive(ctx context.Context, m *nats.Msg) (*pulledRun, error) {
 	}
 	entries, due, err := decodeRun(m.Data)
 	switch wait := time.Until(due); {
-	case err != nil && len(m.Data) > 0 && m.Data[0] < formats: // it is for another version
-		return nil, e.nc.Publish(m.Reply, nakAfter(e.lease))
-	case err != nil: // it is not from an engine, and nobody was told an ID
+	case err != nil && isForeign(m.Data): // nobody was told an ID
 		return nil, e.nc.Publish(m.Reply, term)
+	case err != nil: // it is for another version
+		return nil, e.nc.Publish(m.Reply, nakAfter(e.lease))
 	case !due.IsZero() && wait > 0:
 		return nil, e.nc.Publish(m.Reply, nakAfter(wait))
 	}
@@ -216,7 +213,7 @@ func (e *Engine) putBack(ctx context.Context, r *pulledRun, back []int, wasGiven
 		e.close(r, open)
 		return e.nc.Publish(r.reply, nak)
 	}
-	return e.putRest(ctx, r, open, entries, never)
+	return e.putRest(ctx, r, open, entries, time.Time{})
 }
 
 // putLater gives tasks back whose runs have ended, in a message of their own, until they are due.

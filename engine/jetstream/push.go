@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -46,7 +47,7 @@ func (e *Engine) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64
 func (e *Engine) pushAlone(call context.Context, key string, tasks [][]byte) (ids []uint64, err error) {
 	p := pushing{ids: make([]uint64, len(tasks))}
 	publishing := publishing{e: e, ctx: call, done: p.done, message: func(i int) *nats.Msg {
-		return e.taskMessage(key+"-"+strconv.Itoa(i), encodeRun([]entry{{task: tasks[i]}}, never))
+		return e.taskMessage(key+"-"+strconv.Itoa(i), encodeRun([]entry{{task: tasks[i]}}, time.Time{}))
 	}}
 	p.failed = cmp.Or(publishing.run(len(tasks)), p.failed)
 	switch {

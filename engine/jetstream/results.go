@@ -107,7 +107,7 @@ func (e *Engine) readRun(ctx context.Context, seq uint64) (msgs []resultMsg, err
 			return nil, err
 		}
 		results, bad := decodeResults(m.Data)
-		msgs = append(msgs, resultMsg{m.Seq, results, bad != nil})
+		msgs = append(msgs, resultMsg{m.Seq, results, bad != nil && !isForeign(m.Data)})
 		next.Seq = m.Seq + 1
 	}
 }

@@ -93,6 +93,9 @@ func decodeRun(data []byte) (entries []entry, due time.Time, err error) {
 	return entries, due, r.err
 }
 
+// isForeign reports whether no version of an engine has written a message.
+func isForeign(data []byte) bool { return len(data) == 0 || data[0] == 0 || data[0] >= formats }
+
 // A reader reads a message. Its err is set once something is wrong.
 type reader struct {
 	left []byte

@@ -10,7 +10,7 @@ import (
 )
 
 func FuzzRun(f *testing.F) {
-	f.Add(encodeRun([]entry{{task: []byte("a")}, {index: 1023, attempts: 3, runs: 2, task: []byte{}}}, never))
+	f.Add(encodeRun([]entry{{task: []byte("a")}, {index: 1023, attempts: 3, runs: 2, task: []byte{}}}, time.Time{}))
 	f.Add(encodeRun([]entry{{index: 7, task: make([]byte, 300)}}, time.Unix(1, 5)))
 	f.Add([]byte{format})
 	f.Add([]byte{})

@@ -53,6 +53,7 @@ func TestEveryRequestHasALimit(t *testing.T) {
 	name := newName()
 	first := open(t, s.url, name, nil)
 	id := push(t, first, "a", 1)[0]
+	require.NoError(t, first.Save(t.Context(), record(id|1023)))
 	require.NoError(t, first.Close())
 	tasks, results, subject := "resultpool_"+name+"_tasks", "resultpool_"+name+"_results", "resultpool."+name
 	s.restart(t, toNobody(
@@ -225,6 +226,7 @@ func TestNotPermitted(t *testing.T) {
 		began := time.Now()
 		ids := push(t, all, "a", 2)
 		require.NoError(t, all.Save(t.Context(), record(ids[0])))
+		require.NoError(t, all.Save(t.Context(), record(ids[1]|1023)))
 		assert.Equal(t, "r", load(t, reader, ids[0]))
 		methods := calls(t.Context(), reader, ids[1])
 		for _, reads := range []string{"Size", "Load", "All"} {
@@ -268,7 +270,7 @@ func TestNoMoreSubscriptions(t *testing.T) {
 	name := newName()
 	push(t, open(t, s.url, name, nil), "a", 1)
 	s.restart(t, "max_subscriptions: 2")
-	e := open(t, s.url, name, nil)
+	e := open(t, s.url, name, &jetstream.Options{Run: 1})
 	push(t, e, "b", 1) // it has a subscription for its answers, and one for those of all such calls
 	size(t, e)
 	_, err := e.Pull(t.Context(), 1)

@@ -294,7 +294,8 @@ func eventually(tb testing.TB, f func() error) {
 	require.NoError(tb, err)
 }
 
-// calls are all methods that ask the servers, about a task with this ID that is not done.
+// calls are all methods that ask the servers, about a task with this ID that is not done; Delete is of another, in the same
+// message.
 func calls(ctx context.Context, e *jetstream.Engine, id uint64) map[string]func() error {
 	return map[string]func() error{
 		"Push":      func() error { _, err := e.Push(ctx, "k", tasks(2)); return err },
@@ -303,7 +304,7 @@ func calls(ctx context.Context, e *jetstream.Engine, id uint64) map[string]func(
 		"Wait":      func() error { _, err := e.Wait(ctx, id); return err },
 		"Save":      func() error { return e.Save(ctx, record(id)) },
 		"Load":      func() error { _, err := e.Load(ctx, id); return err },
-		"Delete":    func() error { return e.Delete(ctx, []uint64{id}) },
+		"Delete":    func() error { return e.Delete(ctx, []uint64{id | 1023}) },
 		"MarkStart": func() error { _, err := e.MarkStart(ctx, id, 1); return err },
 		"All": func() error {
 			for _, err := range e.All(ctx) {

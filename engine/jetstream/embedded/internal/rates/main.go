@@ -28,29 +28,33 @@ import (
 	"github.com/resultpool/resultpool/pool"
 )
 
-var (
-	unsynced = flag.Bool("unsynced", false, "do not sync")
-	run      = flag.Int("run", 0, "tasks in a message (0: the library chooses)")
-	most     = flag.Int("n", 200_000, "tasks of one SubmitAll")
-	singles  = flag.Int("singles", 20_000, "tasks that are submitted one by one")
-	replicas = flag.Bool("replicas", false, "have three servers in this process, with three replicas")
-	only     = flag.String("only", "", "one of: all, one, idle, slow, memory")
-)
+// settings are what the flags say.
+type settings struct {
+	unsynced, replicas bool
+	run, most, singles int
+}
 
 func main() {
+	var s settings
+	flag.BoolVar(&s.unsynced, "unsynced", false, "do not sync")
+	flag.BoolVar(&s.replicas, "replicas", false, "have three servers in this process, with three replicas")
+	flag.IntVar(&s.run, "run", 0, "tasks in a message (0: the library chooses)")
+	flag.IntVar(&s.most, "n", 200_000, "tasks of one SubmitAll")
+	flag.IntVar(&s.singles, "singles", 20_000, "tasks that are submitted one by one")
+	only := flag.String("only", "", "one of: all, one, idle, slow, memory")
 	flag.Parse()
 	fmt.Printf("a sync of 200 bytes, alone: %v\n", syncTime())
 	is := func(what string) bool { return *only == "" || *only == what }
 	if is("all") {
-		measure("SubmitAll", func(p *pool.Pool[int, int]) int {
-			check(p.SubmitAll(context.Background(), make([]int, *most)))
-			return *most
+		s.measure("SubmitAll", func(p *pool.Pool[int, int]) int {
+			check(p.SubmitAll(context.Background(), make([]int, s.most)))
+			return s.most
 		})
 	}
 	if is("one") {
 		for _, n := range []int{1, 8, 64, 256} {
-			measure(fmt.Sprintf("Submit, %d goroutines", n), func(p *pool.Pool[int, int]) int {
-				each := max(1, min(*singles, 1000*n)/n)
+			s.measure(fmt.Sprintf("Submit, %d goroutines", n), func(p *pool.Pool[int, int]) int {
+				each := max(1, min(s.singles, 1000*n)/n)
 				var wg sync.WaitGroup
 				for range n {
 					wg.Go(func() {
@@ -65,13 +69,13 @@ func main() {
 		}
 	}
 	if is("idle") {
-		idle()
+		s.idle()
 	}
-	if is("slow") && !*replicas {
-		slow()
+	if is("slow") && !s.replicas {
+		s.slow()
 	}
 	if *only == "memory" {
-		memory()
+		s.memory()
 	}
 }
 
@@ -90,28 +94,28 @@ type opened struct {
 	servers []*server.Server
 }
 
-func open() *opened {
+func (s settings) open() *opened {
 	o := &opened{dir: check(os.MkdirTemp("", "rates"))}
-	if !*replicas {
-		o.eng = check(embedded.Open(context.Background(), o.dir, "x", options()))
+	if !s.replicas {
+		o.eng = check(embedded.Open(context.Background(), o.dir, "x", s.options()))
 		return o
 	}
 	var routes []*url.URL
 	for i := range 3 {
-		s := check(server.NewServer(&server.Options{
+		node := check(server.NewServer(&server.Options{
 			ServerName: fmt.Sprint("s", i), Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true,
-			JetStream: true, StoreDir: fmt.Sprint(o.dir, "/", i), SyncAlways: !*unsynced,
+			JetStream: true, StoreDir: fmt.Sprint(o.dir, "/", i), SyncAlways: !s.unsynced,
 			Cluster: server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: -1}, Routes: routes,
 		}))
-		s.Start()
-		o.servers = append(o.servers, s)
-		for s.ClusterAddr() == nil {
+		node.Start()
+		o.servers = append(o.servers, node)
+		for node.ClusterAddr() == nil {
 			time.Sleep(time.Millisecond)
 		}
-		routes = append(routes, &url.URL{Scheme: "nats", Host: s.ClusterAddr().String()})
+		routes = append(routes, &url.URL{Scheme: "nats", Host: node.ClusterAddr().String()})
 	}
 	for end := time.Now().Add(20 * time.Second); o.eng == nil; {
-		eng, err := jetstream.Open(context.Background(), o.servers[0].ClientURL(), "x", joining())
+		eng, err := jetstream.Open(context.Background(), o.servers[0].ClientURL(), "x", s.joining())
 		if err == nil {
 			o.eng = eng
 		} else if time.Now().After(end) {
@@ -130,13 +134,13 @@ func (o *opened) remove() {
 	_ = os.RemoveAll(o.dir)
 }
 
-func options() *embedded.Options {
-	return &embedded.Options{ServerOptions: embedded.ServerOptions{LosesOnPowerCut: *unsynced}, Run: *run}
+func (s settings) options() *embedded.Options {
+	return &embedded.Options{ServerOptions: embedded.ServerOptions{LosesOnPowerCut: s.unsynced}, Run: s.run}
 }
 
-func joining() *jetstream.Options {
-	opts := &jetstream.Options{Run: *run}
-	if *replicas {
+func (s settings) joining() *jetstream.Options {
+	opts := &jetstream.Options{Run: s.run}
+	if s.replicas {
 		opts.Replicas = 3
 	}
 	return opts
@@ -148,10 +152,10 @@ func join(eng engine.Engine, workers int, fn func(context.Context, int) (int, er
 
 func same(_ context.Context, n int) (int, error) { return n, nil }
 
-func measure(what string, f func(p *pool.Pool[int, int]) int) {
+func (s settings) measure(what string, f func(p *pool.Pool[int, int]) int) {
 	var rates []float64
 	for range 3 {
-		o := open()
+		o := s.open()
 		p := join(o.eng, 2, same)
 		begun := time.Now()
 		n := f(p)
@@ -164,8 +168,8 @@ func measure(what string, f func(p *pool.Pool[int, int]) int) {
 	fmt.Printf("%-24s %8.0f tasks/s (%.0f to %.0f)\n", what, rates[1], rates[0], rates[2])
 }
 
-func idle() {
-	o := open()
+func (s settings) idle() {
+	o := s.open()
 	defer o.remove()
 	p := join(o.eng, 2, same)
 	var all []time.Duration
@@ -181,12 +185,12 @@ func idle() {
 }
 
 // slow has two pools with a connection each share 256 tasks of 50 ms.
-func slow() {
+func (s settings) slow() {
 	var all []time.Duration
 	var shares []uint64
 	for range 3 {
-		o := open()
-		other := check(jetstream.OpenFolder(context.Background(), o.dir, "x", joining()))
+		o := s.open()
+		other := check(jetstream.OpenFolder(context.Background(), o.dir, "x", s.joining()))
 		fn := func(_ context.Context, n int) (int, error) {
 			time.Sleep(50 * time.Millisecond)
 			return n, nil
@@ -207,7 +211,7 @@ func slow() {
 }
 
 // memory has tasks wait, then run, and their results kept.
-func memory() {
+func (s settings) memory() {
 	heap := func() float64 {
 		runtime.GC()
 		runtime.GC()
@@ -215,26 +219,26 @@ func memory() {
 		runtime.ReadMemStats(&m)
 		return float64(m.HeapAlloc)
 	}
-	o := open()
+	o := s.open()
 	defer o.remove()
 	submitter := join(o.eng, 1, nil)
 	before := heap()
-	for range *most / 1000 {
+	for range s.most / 1000 {
 		check(submitter.SubmitAll(context.Background(), make([]int, 1000)))
 	}
-	fmt.Printf("%-24s %.0f bytes for each, client and server\n", "tasks that wait", (heap()-before)/float64(*most))
+	fmt.Printf("%-24s %.0f bytes for each, client and server\n", "tasks that wait", (heap()-before)/float64(s.most))
 	time.Sleep(16 * time.Second) // the servers forget the keys
-	fmt.Printf("%-24s %.0f bytes for each\n", "after 16 s", (heap()-before)/float64(*most))
+	fmt.Printf("%-24s %.0f bytes for each\n", "after 16 s", (heap()-before)/float64(s.most))
 	p := join(o.eng, 2, same)
 	check(0, p.Wait(context.Background()))
 	check(0, p.Stop(context.Background()))
-	fmt.Printf("%-24s %.0f bytes for each\n", "results that are kept", (heap()-before)/float64(*most))
+	fmt.Printf("%-24s %.0f bytes for each\n", "results that are kept", (heap()-before)/float64(s.most))
 }
 
 // syncTime is the median time of a write and a sync of 200 bytes.
 func syncTime() time.Duration {
 	f := check(os.CreateTemp("", "sync"))
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }()
 	var all []time.Duration
 	for range 200 {
 		begun := time.Now()
