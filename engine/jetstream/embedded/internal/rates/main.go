@@ -13,6 +13,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"runtime"
@@ -100,21 +101,25 @@ func (s settings) open() *opened {
 		o.eng = check(embedded.Open(context.Background(), o.dir, "x", s.options()))
 		return o
 	}
+	var ports []int
 	var routes []*url.URL
-	for i := range 3 {
+	for range 3 {
+		l := check(net.Listen("tcp", "127.0.0.1:0"))
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		routes = append(routes, &url.URL{Scheme: "nats", Host: l.Addr().String()})
+		check(0, l.Close())
+	}
+	for i, port := range ports {
 		node := check(server.NewServer(&server.Options{
 			ServerName: fmt.Sprint("s", i), Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true,
 			JetStream: true, StoreDir: fmt.Sprint(o.dir, "/", i), SyncAlways: !s.unsynced,
-			Cluster: server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: -1}, Routes: routes,
+			Cluster: server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: port}, Routes: routes,
 		}))
 		node.Start()
 		o.servers = append(o.servers, node)
-		for node.ClusterAddr() == nil {
-			time.Sleep(time.Millisecond)
-		}
-		routes = append(routes, &url.URL{Scheme: "nats", Host: node.ClusterAddr().String()})
 	}
 	for end := time.Now().Add(20 * time.Second); o.eng == nil; {
+		time.Sleep(100 * time.Millisecond)
 		eng, err := jetstream.Open(context.Background(), o.servers[0].ClientURL(), "x", s.joining())
 		if err == nil {
 			o.eng = eng
