@@ -58,7 +58,7 @@ func rows() []row {
 		},
 		{
 			name: "asynq", open: openAsynq, needs: &redisServer, batches: asynq, singles: asynq,
-			calls: 4, call: tuning{workers: 2},
+			calls: 5, call: tuning{workers: 2},
 		},
 		{
 			name: "asynq, 2 workers", open: openAsynq, needs: &redisServer,
