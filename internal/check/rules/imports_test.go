@@ -70,6 +70,7 @@ var imports = map[string][]string{
 	"examples/internal/jobs": {"examples...", "go.uber.org/goleak"},
 	"bench":                  {"..."},
 	"bench/peers":            {"pool", "store...", "internal/naive", "github.com/...", "golang.org/x/...", "gonum.org/v1/plot..."},
+	"bench/engines":          {"pool", "store", "engine/jetstream/embedded", "github.com/...", "golang.org/x/...", "gonum.org/v1/plot..."},
 	"internal/check...":      {"..."},
 	"tools":                  {"..."},
 }
