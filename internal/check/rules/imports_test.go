@@ -55,6 +55,7 @@ var imports = map[string][]string{
 	},
 	"engine/jetstream/internal/folder":          {},
 	"engine/jetstream/embedded/internal/outage": {},
+	"engine/jetstream/embedded/internal/rates":  {"pool", "engine", "engine/jetstream...", "github.com/nats-io/..."},
 
 	// No other package imports it: who does not use it links no net/http.
 	"monitor":          {"pool", "store", "internal/errwalk", "internal/guard", "internal/text"},
