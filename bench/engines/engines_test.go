@@ -26,6 +26,9 @@ func skipWithout(t *testing.T, p *program) {
 	if p == nil {
 		return
 	}
+	if testing.Short() {
+		t.Skip("SKIPPED, so this engine is NOT tested: -short")
+	}
 	if _, err := p.find(); err != nil {
 		t.Skipf("SKIPPED, so this engine is NOT tested: %v", err)
 	}

@@ -92,10 +92,18 @@ func unreadable(what string, id uint64) error {
 	return fmt.Errorf("the server has %s %d and cannot read it: %w: restore them from a backup", what, id, errUnreadable)
 }
 
-// lastOrUnreadable gets a record from the leader.
+// lastOrUnreadable gets a record from the leader, which knows also how many messages there are that it cannot read.
 func (e *Engine) lastOrUnreadable(ctx context.Context, id uint64) ([]byte, error) {
-	seq := seqOf(id)
+	seq, subject := seqOf(id), e.resultSubject(seqOf(id))
 	for try := 0; ; try++ {
+		info, err := e.results.Info(ctx, jetstream.WithSubjectFilter(subject))
+		if err != nil {
+			return nil, err
+		}
+		messages := info.State.Subjects[subject]
+		if messages == 0 {
+			return nil, engine.ErrNotFound
+		}
 		msgs, err := e.readRun(ctx, seq)
 		if err != nil {
 			return nil, err
@@ -107,17 +115,12 @@ func (e *Engine) lastOrUnreadable(ctx context.Context, id uint64) ([]byte, error
 			}
 			isOdd = isOdd || m.isOdd
 		}
-		if isOdd {
-			return nil, unknownFormat(id)
-		}
-		subject := e.resultSubject(seq)
-		info, err := e.results.Info(ctx, jetstream.WithSubjectFilter(subject))
 		switch {
-		case err != nil:
-			return nil, err
-		case info.State.Subjects[subject] <= uint64(len(msgs)):
+		case isOdd:
+			return nil, unknownFormat(id)
+		case messages <= uint64(len(msgs)):
 			return nil, engine.ErrNotFound
-		case try == 2: // what was saved just now is found the second time
+		case try == 2: // some may have been deleted in between
 			return nil, unreadable("the result of task", id)
 		}
 	}

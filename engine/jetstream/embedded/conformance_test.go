@@ -27,7 +27,11 @@ var withCluster = flag.Bool("cluster", false, "check the contract on three serve
 func TestEmbedded(t *testing.T) {
 	s := start(t, serverOptions{})
 	t.Run("run", func(t *testing.T) {
-		for _, run := range []int{1, 16, 256} {
+		runs := []int{1, 16, 256}
+		if testing.Short() {
+			runs = []int{16} // and one in TestStandalone
+		}
+		for _, run := range runs {
 			t.Run(strconv.Itoa(run), func(t *testing.T) {
 				t.Parallel()
 				var subjects atomic.Int64
@@ -46,7 +50,7 @@ func TestEmbedded(t *testing.T) {
 func TestStandalone(t *testing.T) {
 	t.Parallel()
 	s := startStandalone(t)
-	enginetest.Run(t, func(tb testing.TB) enginetest.Subject { return subject(tb, s.url, jetstream.Options{Run: 64}) })
+	enginetest.Run(t, func(tb testing.TB) enginetest.Subject { return subject(tb, s.url, jetstream.Options{Run: 1}) })
 }
 
 // TestCluster checks it on three servers with three replicas, where a handle is connected to
