@@ -147,6 +147,13 @@ func TestJoinRetryIsNotGivenBack(t *testing.T) {
 		assert.InDelta(t, lease+lease/4, time.Since(begun), float64(lease/10))
 		assert.Equal(t, []int{1, 1, 2}, noted)
 	})
+	bubble(t, "the engine hangs once", func(t *testing.T) {
+		var noted []int
+		eng := faulty(newMemory(100), enginetest.Faults{NackAfter: enginetest.First(1, hang)})
+		p, _ := join(t, eng, retrying(3, lease/4, &noted), &pool.Options{Workers: 1})
+		has(t, p, accepted(t, p, 3)[0], 6)
+		assert.Equal(t, []int{1, 1, 2, 3, 4}, noted)
+	})
 	bubble(t, "Cancel", func(t *testing.T) {
 		gate := make(chan struct{})
 		p, _ := join(t, newMemory(100), func(_ context.Context, in int) (int, error) {

@@ -26,7 +26,8 @@ import (
 // Nothing is stored for an attempt that ends so. The task becomes Failed, with the value that came with
 // the last such error, and err, joined with the cause, if it is not run again: after
 // [Pool.Cancel], the pool's cancel, or a Stop without workers; also if that came while the attempt
-// ran. (A pool that has joined an engine gives the task back to it instead, unless it was Cancel.)
+// ran. (A pool that has joined an engine gives the task back to it instead, unless it was Cancel; an engine that is an
+// engine.DelayedNacker has it meanwhile, and it is no task of the pool's then.)
 //
 // The pool looks for the error as errors.As does; what wraps it is not kept. A nil err becomes one
 // that says so, and of one that is or wraps a RetryAfter only the error of that is kept. It means nothing

@@ -43,21 +43,35 @@ func (e *Engine) acknowledge(r *pulledRun, isDone bool) error {
 
 // Nack gives tasks back. Some of a message get a message of their own, for which it waits.
 func (e *Engine) Nack(ctx context.Context, ds []engine.Delivery) error {
-	return e.answer(ctx, "nack", ds, func(call context.Context, r *pulledRun, at []int) error {
-		return e.putBack(call, r, at, true)
+	last, earlier := latest(ds)
+	mayBeWhole := len(earlier) == 0 // or else these would be acknowledged, and with them the message
+	return e.giveBackLast(ctx, last, earlier, func(call context.Context, r *pulledRun, at []int) error {
+		return e.putBack(call, r, at, true, mayBeWhole)
 	})
 }
 
 // NackAfter gives tasks back that are to run again later, in messages of their own, for which it waits. The
-// clocks of the machines have to agree on when that is. One that is pulled before its time counts that as an attempt.
+// clocks of the machines have to agree on when that is. One that is pulled before its time,
+// as by an idle pool, counts that as a delivery.
 func (e *Engine) NackAfter(ctx context.Context, ds []engine.Delivery, d time.Duration) error {
 	var due time.Time
 	if d > 0 {
 		due = time.Now().Add(d)
 	}
-	return e.answer(ctx, "nack", ds, func(call context.Context, r *pulledRun, at []int) error {
+	last, earlier := latest(ds)
+	return e.giveBackLast(ctx, last, earlier, func(call context.Context, r *pulledRun, at []int) error {
 		return e.putLater(call, r, at, due)
 	})
+}
+
+// giveBackLast gives the last deliveries of tasks back, and then closes those before them: two messages would be made of two
+// deliveries of one task.
+func (e *Engine) giveBackLast(ctx context.Context, last, earlier []engine.Delivery, f func(ctx context.Context, r *pulledRun, at []int) error) error {
+	err := e.answer(ctx, "nack", last, f)
+	if err != nil || len(earlier) == 0 {
+		return err
+	}
+	return e.Ack(ctx, earlier)
 }
 
 // Extend makes the leases of tasks begin anew, and those of all that were delivered with them.
@@ -90,9 +104,6 @@ func (e *Engine) answer(ctx context.Context, what string, ds []engine.Delivery, 
 	e.mu.Unlock()
 	if unheard != nil {
 		return e.fail(call, what, unheard)
-	}
-	if what == "nack" {
-		ds = e.latest(ds)
 	}
 	if err := byRun(ds, func(r *pulledRun, at []int) error { return f(call, r, at) }); err != nil {
 		return e.failAt(call, what, e.names.tasks, err)

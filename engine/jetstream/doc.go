@@ -101,7 +101,7 @@
 //     run on: the functions must not trust their input.
 //   - A user who may publish to resultpool.NAME.result.* can give any task its result before it
 //     has run.
-//   - A user who may publish to resultpool.NAME.rest.* can do the same, and one who may publish to
+//   - A user who may publish to resultpool.NAME.rest.> can do the same, and one who may publish to
 //     resultpool.NAME.pace decides how many tasks share a message.
 //   - A user who may publish to resultpool.NAME.saved.* can give a result that is not stored to
 //     those who wait. Nobody needs this permission.

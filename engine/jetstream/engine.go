@@ -94,7 +94,8 @@ type names struct {
 	tasks, results, starts, kind string // streams
 	consumer                     string
 	task, kindSubject, pace      string // subjects
-	rest, result, saved          string // subjects, without the sequence at the end
+	result, saved                string // subjects, without the sequence at the end
+	rest                         string // subject, without a word of its own, and the sequence, at the end
 	start                        string // subject, without the ID at the end
 
 	// Subjects of the servers, or prefixes of them.

@@ -147,7 +147,7 @@ func (e *Engine) hasTask(ctx context.Context, id uint64) error {
 		return err
 	}
 	// A rest is stored before the message that had its tasks is removed.
-	next := getRequest{Seq: 1, NextFor: e.names.rest + strconv.FormatUint(seqOf(id), 10)}
+	next := getRequest{Seq: 1, NextFor: e.restsOf(seqOf(id))}
 	for {
 		m, failed := e.ask(ctx, e.names.tasks, next)
 		if failed != nil {
@@ -159,6 +159,9 @@ func (e *Engine) hasTask(ctx context.Context, id uint64) error {
 		next.Seq = m.Seq + 1
 	}
 }
+
+// restsOf matches the subjects of the rests of a run.
+func (e *Engine) restsOf(seq uint64) string { return e.names.rest + "*." + strconv.FormatUint(seq, 10) }
 
 // has reports whether a task is in a message.
 func has(data []byte, id uint64) bool {

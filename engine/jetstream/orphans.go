@@ -13,7 +13,7 @@ import (
 // streams by interest, and not in work queues (nats-server 2.15). Without removeOrphans, Wait
 // would wait for the task for ever, and it would keep its place in a full queue.
 //
-// Everything up to the consumer's floor is acknowledged, and only a task that has its result
+// Everything up to the consumer's floor is acknowledged, and only a task that has its result, or is in a rest,
 // is. So it does not matter what others do meanwhile. Tasks above the floor, which somebody
 // keeps down by holding an older task, are removed the next time.
 //

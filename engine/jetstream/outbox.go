@@ -246,7 +246,7 @@ func (o *outbox) packLocked(most, bytes int) (runs []*run) {
 			if n := len(entries); n == most || n > 0 && size+len(task) > bytes {
 				pack()
 			}
-			if n := len(parts); n > 0 && parts[n-1].of == p.of {
+			if n := len(parts); n > 0 && parts[n-1].of == p.of && parts[n-1].from+parts[n-1].n == p.from+i {
 				parts[n-1].n++
 			} else {
 				parts = append(parts, part{p.of, p.from + i, 1, true})
@@ -308,7 +308,8 @@ func (o *outbox) settle(r *run, ack *jetstream.PubAck, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	r.isOnWay = false
-	isKnown := err == nil || isFull(err)
+	isNoRoom := isFull(err) && !errors.Is(err, engine.ErrRefused) // and not why this one was not sent
+	isKnown := err == nil || isNoRoom
 	isUnsure := !isKnown && !isRefusal(err) && !errors.Is(err, engine.ErrRefused)
 	index := 0
 	for i := range r.parts {
@@ -322,7 +323,7 @@ func (o *outbox) settle(r *run, ack *jetstream.PubAck, err error) {
 					p.known++
 				}
 			}
-		case isFull(err):
+		case isNoRoom:
 			p.full = true
 		default:
 			p.failed = cmp.Or(p.failed, err)
@@ -339,8 +340,13 @@ func (o *outbox) settle(r *run, ack *jetstream.PubAck, err error) {
 			continue
 		}
 		part.isOpen = false
-		if p.open -= part.n; p.open == 0 {
-			close(p.answered)
+		if p.open -= part.n; p.open > 0 {
+			continue
+		}
+		close(p.answered)
+		if p.waiting == 0 { // whoever repeats it is told
+			p.leftAt = time.Now()
+			o.left = append(o.left, p)
 		}
 	}
 }

@@ -104,6 +104,28 @@ func TestOutboxSendsTheSameRun(t *testing.T) {
 	assert.Empty(t, b.pushes)
 }
 
+// Tasks that are not next to one another in their Push keep their own IDs when they are sent together.
+func TestOutboxWithHoles(t *testing.T) {
+	b := newBoxed(t)
+	p := b.push("p", 12)
+	runs := b.runs() // 4, 4, 4
+	b.answer(runs[0], nats.ErrConnectionClosed)
+	b.answer(runs[1], nil)
+	b.answer(runs[2], nats.ErrConnectionClosed)
+	b.leave(p)
+	p = b.push("p", 12)
+	all := b.packLocked(100, 1<<20)
+	require.Len(t, all, 1)
+	b.answer(all[0], nil)
+	for i, id := range p.ids {
+		want := idAt(1, i%4)
+		if i < 4 || i >= 8 {
+			want = idAt(2, i-i/8*4)
+		}
+		assert.Equal(t, want, id, i)
+	}
+}
+
 // What nobody waits for any more is not sent, and none of the caller's memory is kept.
 func TestOutboxWithdraws(t *testing.T) {
 	b := newBoxed(t)

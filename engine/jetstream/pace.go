@@ -52,7 +52,9 @@ func (p *pace) began() {
 func (p *pace) ended() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.idle = time.Now()
+	if p.idle.IsZero() {
+		p.idle = time.Now()
+	}
 }
 
 // saved says that tasks have ended.

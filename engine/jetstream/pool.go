@@ -48,7 +48,7 @@ func (e *Engine) openStreams(ctx context.Context, opts *Options) (err error) {
 	e.tasks, err = e.stream(ctx, opts, jetstream.StreamConfig{
 		Name:        n.tasks,
 		Description: "tasks of a resultpool",
-		Subjects:    []string{n.task, n.rest + "*"},
+		Subjects:    []string{n.task, n.rest + "*.*"},
 		Retention:   jetstream.WorkQueuePolicy,
 		Discard:     jetstream.DiscardNew,
 		// Of each subject, so that there is always room for tasks that are given back.

@@ -3,6 +3,7 @@ package jetstream
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"strconv"
 	"strings"
@@ -73,12 +74,12 @@ func (e *Engine) receive(ctx context.Context, m *nats.Msg) (*pulledRun, error) {
 	r := &pulledRun{
 		of: &e.pulled, seq: meta.Sequence.Stream, delivered: int(meta.NumDelivered), reply: m.Reply, entries: entries, at: time.Now(),
 	}
-	if of, isRest := strings.CutPrefix(m.Subject, e.names.rest); isRest {
-		if r.seq, err = strconv.ParseUint(of, 10, 64); err != nil {
+	if strings.HasPrefix(m.Subject, e.names.rest) {
+		if r.seq, err = strconv.ParseUint(m.Subject[strings.LastIndexByte(m.Subject, '.')+1:], 10, 64); err != nil {
 			return nil, e.nc.Publish(m.Reply, term)
 		}
 	}
-	if meta.NumDelivered > 1 {
+	if meta.NumDelivered > 1 && len(r.entries) > 1 {
 		_ = e.dropDeleted(ctx, r) // if it fails, a task runs once more
 	}
 	if len(r.entries) == 0 {
@@ -108,7 +109,12 @@ func (p *pulledRuns) takeLocked(r *pulledRun, most int) (ds []engine.Delivery) {
 func (e *Engine) takeSpare(most int) (ds []engine.Delivery) {
 	p := &e.pulled
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer func() {
+		p.mu.Unlock()
+		if len(ds) > 0 {
+			e.pace.began()
+		}
+	}()
 	for len(p.spare) > 0 && len(ds) < most {
 		r := p.spare[0]
 		if time.Since(r.at) > e.lease/2 { // it may be another's by now: see giveBackSpare
@@ -156,7 +162,7 @@ func (e *Engine) giveBackSpare() {
 			for at := old[0].given; at < len(old[0].entries); at++ {
 				back = append(back, at)
 			}
-			if e.putBack(call, old[0], back, false) != nil {
+			if e.putBack(call, old[0], back, false, true) != nil {
 				break
 			}
 			old = old[1:]
@@ -188,9 +194,9 @@ func (e *Engine) leave() {
 	p.spare = nil
 }
 
-// putBack gives tasks of a run back, all at once if it has no others, or in a message of their own. wasGiven says
-// that Pull has returned them.
-func (e *Engine) putBack(ctx context.Context, r *pulledRun, back []int, wasGiven bool) error {
+// putBack gives tasks of a run back, in a message of their own, or with that of the run if it has no others and mayBeWhole
+// is true. wasGiven says that Pull has returned them.
+func (e *Engine) putBack(ctx context.Context, r *pulledRun, back []int, wasGiven, mayBeWhole bool) error {
 	r.of.mu.Lock()
 	var entries []entry
 	open := back[:0:0]
@@ -204,14 +210,17 @@ func (e *Engine) putBack(ctx context.Context, r *pulledRun, back []int, wasGiven
 		}
 		entries, open = append(entries, one), append(open, at)
 	}
-	isWhole := len(open) == r.open && !r.some
+	isWhole := mayBeWhole && len(open) == r.open && !r.some
 	r.of.mu.Unlock()
 	switch {
 	case len(open) == 0:
 		return nil
 	case isWhole:
+		if err := e.nc.Publish(r.reply, nak); err != nil {
+			return err
+		}
 		e.close(r, open)
-		return e.nc.Publish(r.reply, nak)
+		return nil
 	}
 	return e.putRest(ctx, r, open, entries, time.Time{})
 }
@@ -257,7 +266,9 @@ func (e *Engine) putRest(ctx context.Context, r *pulledRun, which []int, entries
 }
 
 func (e *Engine) publishRest(ctx context.Context, seq uint64, entries []entry, due time.Time) error {
-	_, err := e.js.PublishMsg(ctx, &nats.Msg{Subject: e.names.rest + strconv.FormatUint(seq, 10), Data: encodeRun(entries, due)},
+	// On a subject of its own, so that the bound of the queue, which is that of a subject, does not keep it out.
+	subject := e.names.rest + rand.Text() + "." + strconv.FormatUint(seq, 10)
+	_, err := e.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: encodeRun(entries, due)},
 		jetstream.WithRetryAttempts(0))
 	return err
 }
@@ -302,23 +313,21 @@ func byRun(ds []engine.Delivery, f func(r *pulledRun, at []int) error) error {
 	return failed
 }
 
-// latest closes all deliveries but the last of each task, and returns those: two messages would be made of two
-// deliveries of one.
-func (e *Engine) latest(ds []engine.Delivery) []engine.Delivery {
-	last := make(map[uint64]int, len(ds))
+// latest returns the last delivery of each task, and those before it.
+func latest(ds []engine.Delivery) (last, earlier []engine.Delivery) {
+	at := make(map[uint64]int, len(ds))
 	for i, d := range ds {
-		last[d.ID] = i
+		at[d.ID] = i
 	}
-	if len(last) == len(ds) {
-		return ds
+	if len(at) == len(ds) {
+		return ds, nil
 	}
-	var latest []engine.Delivery
 	for i, d := range ds {
-		if last[d.ID] == i {
-			latest = append(latest, d)
-		} else if t := d.Token.(token); t.run != ds[last[d.ID]].Token.(token).run {
-			e.close(t.run, []int{t.at})
+		if at[d.ID] == i {
+			last = append(last, d)
+		} else {
+			earlier = append(earlier, d)
 		}
 	}
-	return latest
+	return last, earlier
 }

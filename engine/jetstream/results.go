@@ -31,6 +31,9 @@ func (e *Engine) Load(ctx context.Context, id uint64) ([]byte, error) {
 	if errors.Is(err, engine.ErrNotFound) {
 		data, err = e.lastOrUnreadable(call, id)
 	}
+	if errors.Is(err, errUnreadable) && e.hasTask(call, id) == nil { // it is not its own result that cannot be read
+		err = engine.ErrNotFound
+	}
 	switch {
 	case err == nil:
 		return data, nil
@@ -167,6 +170,7 @@ type deleting struct {
 
 	last   uint64 // the last message on the subject, as a server has said
 	isSaid bool
+	tries  int // in which not all messages could be read
 }
 
 // try returns false if others have written meanwhile.
@@ -179,6 +183,15 @@ func (d *deleting) try(ctx context.Context) (isDone bool, err error) {
 	msgs, err := e.readRun(ctx, d.seq)
 	if err != nil {
 		return false, err
+	}
+	if slices.ContainsFunc(msgs, func(m resultMsg) bool { return m.isOdd }) {
+		return false, unknownFormat(idAt(d.seq, 0))
+	}
+	if uint64(len(msgs)) < info.State.Subjects[subject] { // or others have deleted some in between
+		if d.tries++; d.tries > 2 {
+			return false, unreadable("a result beside that of task", idAt(d.seq, 0))
+		}
+		return false, nil
 	}
 	end := info.State.LastSeq + 1
 	last := uint64(0)
@@ -224,15 +237,24 @@ func (d *deleting) try(ctx context.Context) (isDone bool, err error) {
 
 // divide returns what is to be left of messages, each index once, and whether that is less than there is.
 func (d *deleting) divide(msgs []resultMsg) (left []result, isNew bool) {
+	gone := *d.which
+	for _, m := range msgs {
+		for _, r := range m.results {
+			if r.isDeleted { // by another Delete, which has not removed what was before
+				gone.add(r.index)
+			}
+		}
+	}
 	var had set
 	for _, m := range msgs {
 		for _, r := range m.results {
+			isNew = isNew || d.which.has(r.index) && !r.isDeleted
 			if had.has(r.index) {
 				continue
 			}
 			had.add(r.index)
-			if d.which.has(r.index) && !r.isDeleted {
-				isNew, r = true, result{index: r.index, isDeleted: true}
+			if gone.has(r.index) {
+				r = result{index: r.index, isDeleted: true}
 			}
 			left = append(left, r)
 		}
@@ -240,28 +262,34 @@ func (d *deleting) divide(msgs []resultMsg) (left []result, isNew bool) {
 	return left, isNew
 }
 
-// awaitsOthers reports whether the message of a run, all of whose results so far are deleted, is in the queue for other
-// tasks: if it is delivered again, those that are done are not to run again.
+// awaitsOthers reports whether the message of a run, all of whose results so far are deleted, or a rest of it, is in the queue
+// for other tasks: if it is delivered again, those that are done are not to run again.
 func (e *Engine) awaitsOthers(ctx context.Context, seq uint64, done []result) (bool, error) {
 	if seq == 0 {
 		return false, nil
 	}
 	m, err := e.ask(ctx, e.names.tasks, getRequest{Seq: seq})
+	if err == nil && m.Subject == e.names.task {
+		if entries, _, err := decodeRun(m.Data); err == nil && len(entries) > len(done) {
+			return true, nil
+		}
+	}
+	if err == nil || errors.Is(err, engine.ErrNotFound) {
+		_, err = e.ask(ctx, e.names.tasks, getRequest{Seq: 1, NextFor: e.restsOf(seq)})
+	}
 	if errors.Is(err, engine.ErrNotFound) {
 		return false, nil
 	}
-	if err != nil {
-		return false, err
-	}
-	entries, _, err := decodeRun(m.Data)
-	return err == nil && m.Subject == e.names.task && len(entries) > len(done), nil
+	return err == nil, err
 }
 
-// dropDeleted closes those tasks of a run whose results are deleted: it was delivered again for the others.
+// dropDeleted removes those tasks from a run whose results are deleted: it was delivered again for the others.
 func (e *Engine) dropDeleted(ctx context.Context, r *pulledRun) error {
-	if r.delivered == 1 || len(r.entries) == 1 {
-		return nil
+	ctx, end, err := e.begin(ctx, min(askTimeout, e.lease/4), e.names.get)
+	if err != nil {
+		return err
 	}
+	defer end()
 	msgs, err := e.readRun(ctx, r.seq)
 	if err != nil {
 		return err

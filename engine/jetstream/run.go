@@ -16,7 +16,7 @@ import (
 //
 // The message is acknowledged when each of its tasks is acknowledged, or is in another message that is
 // stored: who gives back some tasks of a run, and has others, puts them into a message on the subject
-// rest.SEQUENCE, where they keep their IDs. If it dies in between, these are delivered by both.
+// rest.….SEQUENCE, where they keep their IDs. If it dies in between, these are delivered by both.
 //
 // A task, or a rest, as bytes:
 //

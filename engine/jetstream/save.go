@@ -79,7 +79,7 @@ type saving struct {
 
 // Save stores recs, each under an ID that has none yet: those of a run in one message, if they fit.
 func (e *Engine) Save(ctx context.Context, recs []engine.Record) error {
-	call, end, err := e.begin(ctx, 0, e.names.result)
+	call, end, err := e.begin(ctx, 0, e.names.result, e.names.get)
 	if err != nil {
 		return err
 	}

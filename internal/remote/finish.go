@@ -75,19 +75,17 @@ func (s *Share) ack(ctx context.Context, ids ...uint64) {
 }
 
 // giveBack lets another process have tasks, now, and ends their holding here. If the engine is not
-// told, they are delivered when their leases end. An engine that hangs is waited for once: the host
-// ends.
+// told, they are delivered when their leases end. An engine that hangs is waited for once: the host ends.
 func (s *Share) giveBack(ids []uint64) {
 	// From here on nobody extends their leases. A worker that still had one of them would not know,
 	// so they are not given back before their workers are done with them.
-	s.tell(s.drop(ids), s.eng.Nack)
+	if ds := s.drop(ids); len(ds) > 0 && !s.deaf.Load() {
+		s.tell(ds, s.eng.Nack)
+	}
 }
 
-// tell makes a Nack, unless the engine has not answered to one.
+// tell makes a Nack.
 func (s *Share) tell(ds []engine.Delivery, nack func(ctx context.Context, ds []engine.Delivery) error) {
-	if len(ds) == 0 || s.deaf.Load() {
-		return
-	}
 	err := s.ask(s.calls, func(ctx context.Context) error { return nack(ctx, ds) })
 	if errors.Is(err, context.DeadlineExceeded) {
 		s.deaf.Store(true)
@@ -107,9 +105,24 @@ func (s *Share) RunLater(id uint64, after time.Duration) bool {
 // Settled gives those of the tasks back for which RunLater was called. The host has nothing left that it knows by
 // their IDs, under which the engine may deliver them again at once.
 func (s *Share) Settled(ids []uint64) {
+	together := make(map[time.Time][]uint64)
 	for id, until := range s.held.delayed(ids) {
-		s.tell(s.drop([]uint64{id}), func(ctx context.Context, ds []engine.Delivery) error {
+		var at time.Time // it is over
+		if time.Until(until) > 0 {
+			at = until.Truncate(sameTime).Add(sameTime) // rather too late
+		}
+		together[at] = append(together[at], id)
+	}
+	for until, ids := range together {
+		ds := s.drop(ids)
+		if len(ds) == 0 || s.deaf.Load() && s.intake.Err() != nil { // the engine may answer again, while the host goes on
+			continue
+		}
+		s.tell(ds, func(ctx context.Context, ds []engine.Delivery) error {
 			return s.eng.(engine.DelayedNacker).NackAfter(ctx, ds, time.Until(until))
 		})
 	}
 }
+
+// sameTime is how far apart the times of tasks are that are given back together.
+const sameTime = 10 * time.Millisecond

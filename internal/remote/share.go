@@ -41,7 +41,7 @@
 //	Save       Finish      patience, ctx           not here                    it ends the host
 //	Ack        Finish      patience, ctx           never                       it ends the host
 //	Nack       giveBack    patience                never                       it is ignored
-//	NackAfter  giveBack    patience                never                       it is ignored
+//	NackAfter  Settled     patience                never                       it is ignored
 //	Load       Load        patience, ctx           until ctx ends              it is returned
 //	Wait       Load        ctx                     until ctx ends              it is returned
 //	Size       Wait        patience, ctx           until ctx ends              it is returned
@@ -136,7 +136,8 @@ type Share struct {
 	// it; workers read it.
 	low atomic.Int64
 
-	// deaf is true once the engine has not answered to a Nack in time. No other one is sent then.
+	// deaf is true once the engine has not answered to a Nack in time. No other one is sent then, and no NackAfter
+	// once the host ends.
 	deaf atomic.Bool
 
 	held held

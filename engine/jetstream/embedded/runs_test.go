@@ -287,10 +287,8 @@ func TestDamagedLastResult(t *testing.T) {
 		defer cancel()
 		require.NoError(t, e.Save(ctx, record(id+1)))
 		assert.Equal(t, "r", load(t, e, id+1))
-		require.NoError(t, e.Delete(ctx, []uint64{id}))
-		_, err = e.Load(t.Context(), id)
-		require.Error(t, err)
-		assert.Equal(t, "r", load(t, e, id+1))
+		require.ErrorContains(t, e.Delete(ctx, []uint64{id}), "damaged", "it would remove what may be restored")
+		assert.Equal(t, "r", load(t, e, id))
 	})
 }
 
@@ -324,4 +322,64 @@ func TestOtherFormats(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []int{4, 1}, []int{n, odd})
+}
+
+// TestDeletesRace has two handles delete results of the same messages at once. None comes back.
+func TestDeletesRace(t *testing.T) {
+	p := newPool(t, start(t, fast).url, &jetstream.Options{Run: 32})
+	engines := []*jetstream.Engine{p.Engine, p.other(nil)}
+	for round := range 10 {
+		ids := push(t, p, fmt.Sprint("a", round), 32)
+		for part := range slices.Chunk(ids, 5) {
+			var recs []engine.Record
+			for _, id := range part {
+				recs = append(recs, record(id)...)
+			}
+			require.NoError(t, p.Save(t.Context(), recs))
+		}
+		var wg sync.WaitGroup
+		for i, e := range engines {
+			wg.Go(func() {
+				for k := i; k < 30; k += 2 {
+					assert.NoError(t, e.Delete(t.Context(), ids[k:k+1]))
+				}
+			})
+		}
+		wg.Wait()
+		got := all(t, p)
+		assert.Len(t, got, 2)
+		require.NoError(t, p.Delete(t.Context(), ids))
+	}
+}
+
+// TestDeletedIsNotRunAgainInARest is TestDeletedIsNotRunAgain for tasks that were given back.
+func TestDeletedIsNotRunAgainInARest(t *testing.T) {
+	p := newPool(t, start(t, fast).url, &jetstream.Options{Run: 16, Lease: 500 * time.Millisecond})
+	ids := push(t, p, "a", 3)
+	first := pull(t, p, 1)
+	other := p.other(nil)
+	rest := pull(t, other, 2)
+	assert.Equal(t, ids[1:], idsOf(rest))
+	for _, d := range slices.Concat(first, rest[:1]) {
+		require.NoError(t, other.Save(t.Context(), record(d.ID)))
+	}
+	require.NoError(t, p.Ack(t.Context(), first))
+	require.NoError(t, other.Ack(t.Context(), rest[:1]))
+	require.NoError(t, p.Delete(t.Context(), ids[:2]))
+	again := pull(t, p, 1)
+	assert.Equal(t, ids[2:], idsOf(again))
+	require.NoError(t, p.Ack(t.Context(), again))
+	awaitSize(t, p, 0)
+}
+
+// TestSmallQueueRunsAgain has more tasks ask to run again than there is room for messages.
+func TestSmallQueueRunsAgain(t *testing.T) {
+	p := newPool(t, start(t, fast).url, &jetstream.Options{Run: 4, QueueBound: 1})
+	push(t, p, "a", 4)
+	for n := range 4 {
+		for _, d := range pull(t, p, 4) {
+			assert.Equal(t, n, d.Runs)
+			require.NoError(t, p.NackAfter(t.Context(), []engine.Delivery{d}, 5*time.Millisecond))
+		}
+	}
 }
