@@ -168,6 +168,9 @@ type deleting struct {
 	seq   uint64
 	which *set
 
+	isCompact bool   // nothing is to be deleted
+	written   uint64 // the last new message
+
 	last   uint64 // the last message on the subject, as a server has said
 	isSaid bool
 	tries  int // in which not all messages could be read
@@ -200,7 +203,7 @@ func (d *deleting) try(ctx context.Context) (isDone bool, err error) {
 		last = m.seq
 		end = max(end, m.seq+1)
 	}
-	if len(msgs) > 0 && !isNew {
+	if len(msgs) > 0 && !isNew && !d.isCompact {
 		return true, nil
 	}
 	if d.isSaid {
@@ -232,6 +235,7 @@ func (d *deleting) try(ctx context.Context) (isDone bool, err error) {
 			end = ack.Sequence
 		}
 	}
+	d.written = last
 	return true, e.results.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(end))
 }
 

@@ -34,9 +34,14 @@ type knownSave struct {
 
 // A save is what is known of the results of a run.
 type save struct {
-	last uint64 // the last message on its subject; 0: none
-	has  set    // what is stored, or was
+	last     uint64 // the last message on its subject; 0: none
+	has      set    // what is stored, or was
+	messages int    // that it was written to, since it was last one message
 }
+
+// mostMessages is in how many messages the results of a run are, before they are written as one. (Some more if several
+// processes save them.) A Load reads all of them, and so does a Delete.
+const mostMessages = 16
 
 // acquire returns what is known of a run, and waits while another call works with it. A call that needs several
 // takes them in their order.
@@ -100,14 +105,31 @@ func (e *Engine) Save(ctx context.Context, recs []engine.Record) error {
 		// What was stored is looked for once more: a server that does not sync may have lost it.
 		s.isStale = slices.ContainsFunc(s.recs, func(rec engine.Record) bool { return known.has.has(indexOf(rec.ID)) })
 	}
+	all := slices.Clone(savings)
 	for len(savings) > 0 {
 		if err := e.saveRound(call, savings); err != nil {
 			return err
 		}
 		savings = slices.DeleteFunc(savings, func(s *saving) bool { return len(s.recs) == 0 })
 	}
+	for _, s := range all {
+		if s.known.messages > mostMessages {
+			e.compact(call, s.seq, s.known) // if it fails, they are where they were
+		}
+	}
 	e.pace.saved(e, len(recs))
 	return nil
+}
+
+// compact writes the results of a run as one message, or as few as they need.
+func (e *Engine) compact(ctx context.Context, seq uint64, known *save) {
+	d := deleting{e: e, seq: seq, which: new(set), isCompact: true}
+	ctx, cancel := context.WithTimeoutCause(ctx, askTimeout, errNoAnswer)
+	defer cancel()
+	known.messages = 0
+	if isDone, err := d.try(ctx); isDone && err == nil && d.written > 0 {
+		known.last = d.written
+	}
 }
 
 // savingsOf returns recs by run, in the order of runs, each ID once.
@@ -196,6 +218,7 @@ func (s *saving) stored(seq uint64) {
 		s.known.has.add(indexOf(rec.ID))
 	}
 	s.known.last = seq
+	s.known.messages++
 	s.recs = s.recs[s.n:]
 }
 

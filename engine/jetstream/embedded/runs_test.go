@@ -383,3 +383,28 @@ func TestSmallQueueRunsAgain(t *testing.T) {
 		}
 	}
 }
+
+// TestResultsOfOneRunAreGathered saves many results of a message one by one, from two handles.
+func TestResultsOfOneRunAreGathered(t *testing.T) {
+	p := newPool(t, start(t, fast).url, &jetstream.Options{Run: 256})
+	engines := []*jetstream.Engine{p.Engine, p.other(nil)}
+	ids := push(t, p, "a", 200)
+	var wg sync.WaitGroup
+	for i, e := range engines {
+		wg.Go(func() {
+			for k := i; k < len(ids); k += 2 {
+				assert.NoError(t, e.Save(t.Context(), record(ids[k])))
+			}
+		})
+	}
+	wg.Wait()
+	st, err := p.js.Stream(t.Context(), p.stream("results"))
+	require.NoError(t, err)
+	assert.Less(t, st.CachedInfo().State.Msgs, uint64(60))
+	assert.Len(t, all(t, p), len(ids))
+	for _, id := range ids {
+		assert.Equal(t, "r", load(t, engines[1], id))
+	}
+	require.NoError(t, engines[1].Delete(t.Context(), ids))
+	assert.Empty(t, all(t, p))
+}
