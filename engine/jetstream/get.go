@@ -92,8 +92,9 @@ func unreadable(what string, id uint64) error {
 	return fmt.Errorf("the server has %s %d and cannot read it: %w: restore them from a backup", what, id, errUnreadable)
 }
 
-// lastOrUnreadable gets a record from the leader, which knows also how many messages there are that it cannot read.
-func (e *Engine) lastOrUnreadable(ctx context.Context, id uint64) ([]byte, error) {
+// lastOrUnreadable gets a record from the leader, which knows also how many messages there are that it cannot read. read is
+// how many were read of the run, in vain: if there is no other replica, and there are no more, that is the answer.
+func (e *Engine) lastOrUnreadable(ctx context.Context, id uint64, read int) ([]byte, error) {
 	seq, subject := seqOf(id), e.resultSubject(seqOf(id))
 	for try := 0; ; try++ {
 		info, err := e.results.Info(ctx, jetstream.WithSubjectFilter(subject))
@@ -101,7 +102,7 @@ func (e *Engine) lastOrUnreadable(ctx context.Context, id uint64) ([]byte, error
 			return nil, err
 		}
 		messages := info.State.Subjects[subject]
-		if messages == 0 {
+		if messages == 0 || messages == uint64(read) && e.results.CachedInfo().Config.Replicas <= 1 {
 			return nil, engine.ErrNotFound
 		}
 		msgs, err := e.readRun(ctx, seq)

@@ -27,9 +27,9 @@ func (e *Engine) Load(ctx context.Context, id uint64) ([]byte, error) {
 		return nil, err
 	}
 	defer end()
-	data, err := e.direct(call, id)
+	data, read, err := e.direct(call, id)
 	if errors.Is(err, engine.ErrNotFound) {
-		data, err = e.lastOrUnreadable(call, id)
+		data, err = e.lastOrUnreadable(call, id, read)
 	}
 	if errors.Is(err, errUnreadable) && e.hasTask(call, id) == nil { // it is not its own result that cannot be read
 		err = engine.ErrNotFound
@@ -43,43 +43,51 @@ func (e *Engine) Load(ctx context.Context, id uint64) ([]byte, error) {
 	return nil, e.failAt(call, "load", e.names.results, err)
 }
 
-// direct gets a record from any replica. A replica that lags does not find it.
-func (e *Engine) direct(ctx context.Context, id uint64) ([]byte, error) {
+// direct gets a record from any replica. A replica that lags does not find it. It returns how many messages of the run it has
+// read, if it has read all.
+func (e *Engine) direct(ctx context.Context, id uint64) (data []byte, read int, err error) {
 	m, err := e.results.GetLastMsgForSubject(ctx, e.resultSubject(seqOf(id)))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, engine.ErrNotFound
+		return nil, 0, engine.ErrNotFound
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	data, err := find(m.Data, id)
-	if !errors.Is(err, engine.ErrNotFound) || m.Header.Get(nats.ExpectedLastSubjSeqHdr) == "0" {
-		return data, err
+	data, isOdd, err := find(m.Data, id)
+	switch {
+	case err == nil:
+		return data, 0, nil
+	case m.Header.Get(nats.ExpectedLastSubjSeqHdr) == "0" && !isOdd:
+		return nil, 1, err
 	}
 	for from := uint64(1); ; { // it is in an earlier one, perhaps
 		msgs, err := e.directPage(ctx, from, e.resultSubject(seqOf(id)))
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if len(msgs) == 0 {
-			return nil, engine.ErrNotFound
+			return nil, read, engine.ErrNotFound
 		}
 		for _, m := range msgs {
-			if data, err := find(m.Data, id); !errors.Is(err, engine.ErrNotFound) {
-				return data, err
+			data, isOdd, err := find(m.Data, id)
+			if err == nil {
+				return data, 0, nil
 			}
-			from = m.Seq + 1
+			if from = m.Seq + 1; !isOdd {
+				read++
+			}
 		}
 	}
 }
 
-// find returns a record that is in a message of results.
-func find(data []byte, id uint64) ([]byte, error) {
-	results, err := decodeResults(data)
+// find returns a record that is in a message of results, or that it was not written as this version writes them.
+func find(msg []byte, id uint64) (data []byte, isOdd bool, err error) {
+	results, err := decodeResults(msg)
 	if err != nil {
-		return nil, engine.ErrNotFound // the leader's answer says why: see readRun
+		return nil, true, engine.ErrNotFound
 	}
-	return findIn(results, id)
+	data, err = findIn(results, id)
+	return data, false, err
 }
 
 func findIn(results []result, id uint64) ([]byte, error) {

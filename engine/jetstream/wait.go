@@ -104,7 +104,7 @@ func (e *Engine) look(ctx context.Context, id uint64) ([]byte, error) {
 	if id == 0 {
 		return nil, engine.ErrNotFound
 	}
-	data, err := e.direct(ctx, id)
+	data, _, err := e.direct(ctx, id)
 	switch {
 	case err == nil:
 		return data, nil
@@ -120,7 +120,7 @@ func (e *Engine) look(ctx context.Context, id uint64) ([]byte, error) {
 	case !errors.Is(err, engine.ErrNotFound):
 		return nil, e.failAt(ctx, "wait", e.names.tasks, err)
 	}
-	data, err = e.lastOrUnreadable(ctx, id)
+	data, err = e.lastOrUnreadable(ctx, id, 0) // what was read before says nothing of now
 	if err == nil || errors.Is(err, engine.ErrNotFound) {
 		return data, err
 	}
