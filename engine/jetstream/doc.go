@@ -71,7 +71,7 @@
 // anew, which loses nothing. If its tasks or results are gone, its calls return an error that
 // matches engine.ErrGone, as soon as the servers have said twice that there is no such stream.
 // A pool that is made anew does not give IDs again, as long as the clock of the machine that
-// makes it is not set back: the first ID is the time in microseconds.
+// makes it is not set back: the first ID is the time in microseconds, times 1,024.
 //
 // A server that cannot read the damaged files of a stream starts without the stream, and deletes
 // the files when the stream is made anew. So Open refuses a pool that has results or starts and

@@ -218,10 +218,11 @@ func (e *Engine) flush(end func()) {
 	defer end()
 	o := &e.outbox
 	for {
+		most, bytes := e.runLimit(), e.mostBytes() // which ask the client
 		o.mu.Lock()
 		runs := o.again
 		o.again = nil
-		runs = append(runs, o.packLocked(e.runLimit(), e.mostBytes())...)
+		runs = append(runs, o.packLocked(most, bytes)...)
 		o.isBusy = len(runs) > 0
 		o.mu.Unlock()
 		if len(runs) == 0 {

@@ -102,11 +102,14 @@ func (e *Engine) runLimit() int {
 	}
 	p := &e.pace
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.isListening { // who may not has each task in a message of its own
-		p.isListening = true
+	wasListening := p.isListening
+	p.isListening = true
+	p.mu.Unlock()
+	if !wasListening { // who may not has each task in a message of its own
 		_, _ = e.nc.Subscribe(e.names.pace, p.hear)
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if time.Since(p.heardAt) > paceAge {
 		return 1
 	}

@@ -182,36 +182,29 @@ func (e *Engine) giveBackSpare() {
 func (e *Engine) leave() {
 	p := &e.pulled
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.timer != nil {
 		p.timer.Stop()
 	}
-	for _, r := range p.spare {
+	spare := p.spare
+	p.spare = nil
+	p.mu.Unlock()
+	for _, r := range spare {
 		if r.given == 0 {
 			_ = e.nc.Publish(r.reply, nak)
 		}
 	}
-	p.spare = nil
 }
 
 // putBack gives tasks of a run back, in a message of their own, or with that of the run if it has no others and mayBeWhole
 // is true. wasGiven says that Pull has returned them.
 func (e *Engine) putBack(ctx context.Context, r *pulledRun, back []int, wasGiven, mayBeWhole bool) error {
-	r.of.mu.Lock()
-	var entries []entry
-	open := back[:0:0]
-	for _, at := range back {
-		if r.closed[at] {
-			continue
+	entries, open, isAll := r.left(back)
+	if !wasGiven {
+		for i := range entries {
+			entries[i].attempts--
 		}
-		one := r.entries[at]
-		if one.attempts += r.delivered; !wasGiven {
-			one.attempts--
-		}
-		entries, open = append(entries, one), append(open, at)
 	}
-	isWhole := mayBeWhole && len(open) == r.open && !r.some
-	r.of.mu.Unlock()
+	isWhole := mayBeWhole && isAll
 	switch {
 	case len(open) == 0:
 		return nil
@@ -227,22 +220,29 @@ func (e *Engine) putBack(ctx context.Context, r *pulledRun, back []int, wasGiven
 
 // putLater gives tasks back whose runs have ended, in a message of their own, until they are due.
 func (e *Engine) putLater(ctx context.Context, r *pulledRun, back []int, due time.Time) error {
-	r.of.mu.Lock()
-	var entries []entry
-	open := back[:0:0]
-	for _, at := range back {
-		if !r.closed[at] {
-			one := r.entries[at]
-			one.attempts += r.delivered
-			one.runs++
-			entries, open = append(entries, one), append(open, at)
-		}
-	}
-	r.of.mu.Unlock()
+	entries, open, _ := r.left(back)
 	if len(open) == 0 {
 		return nil
 	}
+	for i := range entries {
+		entries[i].runs++
+	}
 	return e.putRest(ctx, r, open, entries, due)
+}
+
+// left returns those of the tasks at these places that are not closed, as a rest has them, and whether the run never had
+// any others.
+func (r *pulledRun) left(places []int) (entries []entry, open []int, isAll bool) {
+	r.of.mu.Lock()
+	defer r.of.mu.Unlock()
+	for _, at := range places {
+		if !r.closed[at] {
+			one := r.entries[at]
+			one.attempts += r.delivered
+			entries, open = append(entries, one), append(open, at)
+		}
+	}
+	return entries, open, len(open) == r.open && !r.some
 }
 
 // putRest stores tasks of a run, in as many messages as they need. First it stores them, and then they are closed
