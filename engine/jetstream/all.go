@@ -95,7 +95,7 @@ func (r *reading) rest(ctx context.Context, next uint64) error {
 		if seen := r.seen[seq]; !ok || seen != nil && seen.messages >= messages {
 			continue
 		}
-		if err := r.missing(ctx, seq, messages); err != nil || r.left {
+		if err := r.missing(ctx, seq); err != nil || r.left {
 			return err
 		}
 	}
@@ -103,20 +103,13 @@ func (r *reading) rest(ctx context.Context, next uint64) error {
 }
 
 // missing yields the records of a run that have not come, and says if not all of it can be read.
-func (r *reading) missing(ctx context.Context, seq, messages uint64) error {
+func (r *reading) missing(ctx context.Context, seq uint64) error {
 	call, end, err := r.e.begin(ctx, askTimeout, r.e.names.get, r.e.names.info)
 	if err != nil {
 		return err
 	}
 	defer end()
-	msgs, err := r.e.readRun(call, seq)
-	if err == nil && uint64(len(msgs)) < messages { // perhaps deleted meanwhile
-		var info *jetstream.StreamInfo
-		subject := r.e.resultSubject(seq)
-		if info, err = r.e.results.Info(call, jetstream.WithSubjectFilter(subject)); err == nil {
-			messages = info.State.Subjects[subject]
-		}
-	}
+	msgs, _, isWhole, err := r.e.readWholeRun(call, seq)
 	if err != nil {
 		return r.e.failAt(call, "all", r.e.names.results, err)
 	}
@@ -131,7 +124,7 @@ func (r *reading) missing(ctx context.Context, seq, messages uint64) error {
 	switch {
 	case isOdd:
 		r.left = !r.yield(engine.Record{ID: id}, unknownFormat(id))
-	case uint64(len(msgs)) < messages:
+	case !isWhole:
 		r.left = !r.yield(engine.Record{ID: id}, unreadable("the result of task", id))
 	}
 	return nil

@@ -95,36 +95,33 @@ func unreadable(what string, id uint64) error {
 // lastOrUnreadable gets a record from the leader, which knows also how many messages there are that it cannot read. read is
 // how many were read of the run, in vain: if there is no other replica, and there are no more, that is the answer.
 func (e *Engine) lastOrUnreadable(ctx context.Context, id uint64, read int) ([]byte, error) {
-	seq, subject := seqOf(id), e.resultSubject(seqOf(id))
-	for try := 0; ; try++ {
-		info, err := e.results.Info(ctx, jetstream.WithSubjectFilter(subject))
-		if err != nil {
-			return nil, err
-		}
-		messages := info.State.Subjects[subject]
-		if messages == 0 || messages == uint64(read) && e.results.CachedInfo().Config.Replicas <= 1 {
-			return nil, engine.ErrNotFound
-		}
-		msgs, err := e.readRun(ctx, seq)
-		if err != nil {
-			return nil, err
-		}
-		isOdd := false
-		for _, m := range msgs {
-			if data, err := findIn(m.results, id); err == nil {
-				return data, nil
-			}
-			isOdd = isOdd || m.isOdd
-		}
-		switch {
-		case isOdd:
-			return nil, unknownFormat(id)
-		case messages <= uint64(len(msgs)):
-			return nil, engine.ErrNotFound
-		case try == 2: // some may have been deleted in between
-			return nil, unreadable("the result of task", id)
-		}
+	subject := e.resultSubject(seqOf(id))
+	info, err := e.results.Info(ctx, jetstream.WithSubjectFilter(subject))
+	if err != nil {
+		return nil, err
 	}
+	listed := info.State.Subjects[subject]
+	if listed == 0 || listed == uint64(read) && e.results.CachedInfo().Config.Replicas <= 1 {
+		return nil, engine.ErrNotFound
+	}
+	msgs, _, isWhole, err := e.readWholeRun(ctx, seqOf(id))
+	if err != nil {
+		return nil, err
+	}
+	isOdd := false
+	for _, m := range msgs {
+		if data, err := findIn(m.results, id); err == nil {
+			return data, nil
+		}
+		isOdd = isOdd || m.isOdd
+	}
+	switch {
+	case isOdd:
+		return nil, unknownFormat(id)
+	case !isWhole:
+		return nil, unreadable("the result of task", id)
+	}
+	return nil, engine.ErrNotFound
 }
 
 // stays reports, now and then, whether a task has been the first in the queue for a while.

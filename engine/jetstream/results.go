@@ -123,6 +123,39 @@ func (e *Engine) readRun(ctx context.Context, seq uint64) (msgs []resultMsg, err
 	}
 }
 
+// readWholeRun is readRun for who must know that nothing is missing: isWhole is false if the server lists messages that it
+// cannot read. Each message below end, which is above all of msgs, is in msgs or was removed.
+//
+// Deletes by others make it look so for a moment. They change the last message or the number of them, and damage does
+// not: it is damage if both are twice the same.
+func (e *Engine) readWholeRun(ctx context.Context, seq uint64) (msgs []resultMsg, end uint64, isWhole bool, err error) {
+	subject := e.resultSubject(seq)
+	type view struct{ listed, last uint64 }
+	for before := (view{}); ; {
+		info, err := e.results.Info(ctx, jetstream.WithSubjectFilter(subject)) // first: nothing is below end that comes later
+		if err != nil {
+			return nil, 0, false, err
+		}
+		listed := info.State.Subjects[subject]
+		if listed == 0 {
+			return nil, 0, true, nil
+		}
+		msgs, err := e.readRun(ctx, seq)
+		if err != nil {
+			return nil, 0, false, err
+		}
+		now := view{listed: listed}
+		if len(msgs) > 0 {
+			now.last = msgs[len(msgs)-1].seq
+		}
+		end := max(info.State.LastSeq, now.last) + 1
+		if uint64(len(msgs)) >= listed || now == before {
+			return msgs, end, uint64(len(msgs)) >= listed, nil
+		}
+		before = now
+	}
+}
+
 // Delete forgets the records with those IDs.
 func (e *Engine) Delete(ctx context.Context, ids []uint64) error {
 	call, end, err := e.begin(ctx, 0, e.names.purge, e.names.result, e.names.get, e.names.info)
@@ -181,39 +214,25 @@ type deleting struct {
 
 	last   uint64 // the last message on the subject, as a server has said
 	isSaid bool
-	tries  int // in which not all messages could be read
 }
 
 // try returns false if others have written meanwhile.
 func (d *deleting) try(ctx context.Context) (isDone bool, err error) {
-	e, subject := d.e, d.e.resultSubject(d.seq)
-	info, err := e.results.Info(ctx, jetstream.WithSubjectFilter(subject)) // first: nothing is purged that comes later
-	if err != nil || info.State.Subjects[subject] == 0 {
-		return err == nil, err
-	}
-	msgs, err := e.readRun(ctx, d.seq)
-	if err != nil {
+	e := d.e
+	msgs, end, isWhole, err := e.readWholeRun(ctx, d.seq)
+	switch {
+	case err != nil:
 		return false, err
-	}
-	if slices.ContainsFunc(msgs, func(m resultMsg) bool { return m.isOdd }) {
+	case slices.ContainsFunc(msgs, func(m resultMsg) bool { return m.isOdd }):
 		return false, unknownFormat(idAt(d.seq, 0))
+	case !isWhole:
+		return false, unreadable("a result beside that of task", idAt(d.seq, 0))
 	}
-	if uint64(len(msgs)) < info.State.Subjects[subject] { // or others have deleted some in between
-		if d.tries++; d.tries > 2 {
-			return false, unreadable("a result beside that of task", idAt(d.seq, 0))
-		}
-		return false, nil
-	}
-	end := info.State.LastSeq + 1
-	last := uint64(0)
 	left, isNew := d.divide(msgs)
-	for _, m := range msgs {
-		last = m.seq
-		end = max(end, m.seq+1)
-	}
-	if len(msgs) > 0 && !isNew && !d.isCompact {
+	if len(msgs) == 0 || !isNew && !d.isCompact {
 		return true, nil
 	}
+	last := msgs[len(msgs)-1].seq
 	if d.isSaid {
 		last = d.last
 	}
@@ -244,7 +263,7 @@ func (d *deleting) try(ctx context.Context) (isDone bool, err error) {
 		}
 	}
 	d.written = last
-	return true, e.results.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(end))
+	return true, e.results.Purge(ctx, jetstream.WithPurgeSubject(e.resultSubject(d.seq)), jetstream.WithPurgeSequence(end))
 }
 
 // divide returns what is to be left of messages, each index once, and whether that is less than there is.
