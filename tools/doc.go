@@ -1,3 +1,3 @@
-// Package tools pins what the project is checked with: golangci-lint and
-// benchstat, as tool lines of this module's go.mod.
+// Package tools pins what the project is checked with, as tool lines of this module's go.mod: golangci-lint,
+// benchstat, apidiff and govulncheck.
 package tools

@@ -9,7 +9,7 @@ require (
 	github.com/gammazero/workerpool v1.2.1
 	github.com/panjf2000/ants/v2 v2.12.1
 	github.com/puzpuzpuz/xsync/v4 v4.5.0
-	github.com/resultpool/resultpool v0.0.0
+	github.com/resultpool/resultpool v0.1.0
 	github.com/schollz/progressbar/v3 v3.19.1
 	github.com/sourcegraph/conc v0.3.0
 	github.com/stretchr/testify v1.12.1

@@ -6,9 +6,9 @@ replace github.com/resultpool/resultpool => ../..
 
 require (
 	github.com/nats-io/nats.go v1.55.0
-	github.com/resultpool/resultpool v0.0.0
+	github.com/resultpool/resultpool v0.1.0
 	github.com/stretchr/testify v1.12.1
-	golang.org/x/sync v0.22.0
+	golang.org/x/sync v0.25.0
 )
 
 require (

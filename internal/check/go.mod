@@ -5,7 +5,7 @@ go 1.25.0
 replace github.com/resultpool/resultpool => ../..
 
 require (
-	github.com/resultpool/resultpool v0.0.0
+	github.com/resultpool/resultpool v0.1.0
 	github.com/stretchr/testify v1.12.1
 	pgregory.net/rapid v1.3.0
 )

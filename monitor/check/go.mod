@@ -7,7 +7,7 @@ replace github.com/resultpool/resultpool => ../..
 require (
 	github.com/prometheus/client_model v0.6.3
 	github.com/prometheus/common v0.74.0
-	github.com/resultpool/resultpool v0.0.0
+	github.com/resultpool/resultpool v0.1.0
 	github.com/stretchr/testify v1.12.1
 )
 
