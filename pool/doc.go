@@ -39,10 +39,9 @@
 //
 // No more tasks run at once than there are workers, even during [Pool.Resize]. A panic in a task is a result, not a
 // crash.
-//
 // Workers take tasks in the order of their IDs, except for short claims: while tasks take microseconds and many
-// wait, a worker takes up to 32 at once and runs them one after another. At most 64 later tasks for each worker
-// begin before a task does. No task waits behind another while a worker is free, unless it waits for its key
+// wait, a worker takes up to 32 at once and runs them one after another. A task is overtaken by at most 64 later
+// tasks for each worker. No task waits behind another while a worker is free, unless it waits for its key
 // ([NewKeyed]) or for its next attempt ([RetryAfter]). Nothing is promised about the order in which tasks end or
 // their results are stored. Only what the store keeps survives the process.
 //
@@ -63,12 +62,12 @@
 // a store that is down first slows down and then blocks submission (backpressure), and nothing is lost when it
 // comes back. [Stats].Unsaved says how many results wait; Stats.Failing says since when and why.
 //
-// To a [store.BatchPutter], such as a database, one extra goroutine writes, which exists only while there is
-// something to write. Workers hand their results over and go on. The results that gather while a batch is written,
-// at most 1,024, are the next batch; there is no timer. When that many have gathered, workers wait as above. For a
-// [store.RecordPutter] the workers encode their results, and at most 8 MiB of them gather, or one result. A batch
-// that fails is halved until a bad result is alone. A bad result does not hold up the others: it is tried again
-// beside them. At most as many results as there are workers are tried beside the others at once.
+// For a [store.BatchPutter], such as a database, one extra goroutine writes the results; it exists only while there
+// is something to write. Workers hand their results over and go on. The results that gather while a batch is
+// written, at most 1,024, are the next batch; there is no timer. When that many have gathered, workers wait as
+// above. For a [store.RecordPutter] the workers encode their results, and at most 8 MiB of them gather, or one
+// result. A batch that fails is halved until a bad result is alone. That one is tried again beside the others, so
+// that it does not hold them up; there are at most as many such results as workers.
 //
 // A result that the store can never take ([store.ErrRejected], or a panic in Put) is stored as a result whose Err
 // says so. What cannot be saved at all, or not before the pool is cancelled, is handed back by Stop in an
@@ -79,9 +78,9 @@
 //
 // # Stores and engines that fail for good
 //
-// A store that is closed ([store.ErrClosed]) will never take a result. An engine (see below) whose error is final,
-// as package engine defines it, will never do what the pool needs. Such an error ends the pool as a cancel does,
-// with the error as its cause:
+// A store that is closed ([store.ErrClosed]) will never take a result. An engine (a queue that many processes
+// share, see below) whose error is final, as package engine defines it, will never do what the pool needs. Such an
+// error ends the pool as a cancel does, with the error as its cause:
 //
 //	tasks that wait         not run: ErrNotRun; in a joined pool given back to the engine
 //	tasks that run          their context is cancelled; the real outcome counts
@@ -95,9 +94,9 @@
 //	Done                    closed
 //
 // A joined pool is ended only by errors that keep a worker from its work: those of pulling, saving, acknowledging
-// and extending leases, and those that say that the engine is gone or closed. Any other final error is returned by
-// the Submit, Get or Wait that met it.
-//
+// A joined pool is ended only by errors that keep a worker from its work: those of pulling, saving, acknowledging
+// and extending leases (the time for which a task is its process's own), and those that say that the engine is gone
+// or closed. Any other final error is returned by the Submit, Get or Wait that met it.
 // # Shutting down
 //
 // [Pool.Stop] is the graceful shutdown: it runs everything that was accepted. Cancelling the pool's context runs
@@ -127,9 +126,9 @@
 //
 // # Many machines
 //
-// A pool opened with [Join] instead of New has its queue and its results in an engine, a server shared by many
-// processes such as that of package engine/jetstream, and shares them with all pools that have joined the same
-// engine. Everything above is about a pool made by New. What Join changes:
+// A pool opened with [Join] instead of New has its queue and its results in an engine, such as that of package
+// engine/jetstream, and shares them with all pools that have joined the same engine. Everything else here is about
+// a pool made by New. What Join changes:
 //
 //	the promise   fn runs at least once for each task, and more than once if processes die or
 //	              are cut off. One result counts: the first that is saved.
@@ -151,8 +150,8 @@
 //	              tasks at once; if there are more, they take turns of a second.
 //	Finished      It has the results of the tasks that this pool has submitted, and ends when
 //	              the pool and all these tasks have ended. It keeps their IDs, 8 bytes each.
-//	Results       It has the results of all pools, since ever, until they are deleted with the
-//	              engine's Delete or the engine forgets them.
+//	Results       It has all results of all pools, until they are deleted with the engine's
+//	              Delete or the engine forgets them.
 //	Wait          It waits until the shared queue is empty, and asks again after pauses of up
 //	              to 100 ms, also while the engine fails. If ctx is done first, the error says
 //	              how many tasks are left. If the engine does not implement engine.Sizer, the
@@ -165,10 +164,10 @@
 //	              Stop, which gives them back.
 //	RetryAfter    If the engine implements engine.DelayedNacker, it holds the task until then,
 //	              any process runs it, and the count of attempts goes on; this pool counts it as
-//	              NotRun. Otherwise the task stays with this process, which keeps its lease (the
-//	              time for which it is its own). If that dies, or the pool ends, another one runs
-//	              it, and counts the attempts from 1 again. While as many tasks are parked here
-//	              as Queue has room for, no others are taken over.
+//	              NotRun. Otherwise the task stays with this process, which extends its lease. If
+//	              that dies, or the pool ends, another one runs it, and counts the attempts from 1
+//	              again. While as many tasks are parked here as Queue has room for, no others are
+//	              taken over.
 //	NewKeyed      There is none for an engine.
 //	Cancel,       They know the tasks that this pool has taken over and that have not ended.
 //	Running
@@ -196,7 +195,7 @@
 //	  a Get       waits at its task's segment, and is told when the task is settled
 //	Stop          (mu) closeLocked shuts the tail; the last goroutine to leave ends the pool
 //	the cancel    (mu) closeLocked shuts the tail; the reaper takes what waits, and settles it as not run
-//	a Cancel      (mu) marks the task: if it waits, its result is saved at once, and its turn passed over;
+//	a Cancel      (mu) marks the task: if it waits, its result is saved at once, and its turn is skipped;
 //	              if it runs, its context ends
 //
 // # Beyond the pool

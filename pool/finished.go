@@ -50,7 +50,7 @@ type finished struct {
 const maxUndeleted = 1024
 
 // Finished returns a sequence of the results of all tasks of this pool: first those that are stored, in the order
-// of their IDs, then that of each other task when it has ended. Each result is yielded once, and deleted from the
+// of their IDs, then the others, each when its task has ended. Each result is yielded once, and deleted from the
 // store after the loop's body has run for it. The loop ends when the pool has ended and nothing is left.
 //
 //	for res, err := range p.Finished(ctx) {

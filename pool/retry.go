@@ -28,7 +28,7 @@ import (
 // instead, except after Cancel; if the engine implements engine.DelayedNacker, the engine holds the task meanwhile,
 // and it is no task of this pool.)
 //
-// The pool looks for the error as errors.As does; what wraps it is not kept. A nil err becomes one that says so; if
+// The pool looks for the error as errors.As does; its wrappers are not kept. A nil err becomes one that says so; if
 // err itself is or wraps a RetryAfter, only the err of that is kept. For [Map] and [MapSeq] it is an error like
 // others.
 func RetryAfter(d time.Duration, err error) error {

@@ -25,8 +25,8 @@ type Subject struct {
 	// times as many if that is more. With some hundreds the checks are quick.
 	QueueBound int
 
-	// Run is how many tasks the engine may put in one message; 0 is 1. With more, the checks are those that the
-	// contract says of such an engine; with 1, all that it says.
+	// Run is how many tasks the engine may put in one message; 0 is 1. With 1, the whole contract is checked; with
+	// more, what it says of an engine that puts several tasks in one message.
 	Run int
 
 	// TooLarge is a size in bytes that the engine takes neither for a task nor for a record. With 0 it takes all,

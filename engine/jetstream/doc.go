@@ -25,7 +25,7 @@
 // # What it needs from the servers
 //
 // NATS server 2.12 or newer with JetStream enabled, and an account that may use it; 2.15 if the servers
-// sync (below), since before that they could lose data all the same.
+// sync (below), because older versions could lose data nevertheless.
 //
 // By default JetStream acknowledges before it syncs to disk. If the power is cut, what was acknowledged in the last
 // two minutes can be lost, or everything on a new server, and the IDs of lost tasks are given to other tasks. To

@@ -42,7 +42,7 @@
 // followed by a Delete, and each batch by a [store.DeleteAll] of as many results: in a store that is a
 // [store.BatchDeleter] the two take about equally long. New reads all that the store holds.
 //
-// The store must be used only through what New returns, and only through one such: a result that is put into it
-// directly is shown, and not counted; one that is deleted from it directly counts until it would be the oldest. A
-// store that has to be closed is closed directly.
+// Use the store only through what New returns, and call New once for it: a result that is put into it directly is
+// shown, and not counted; one that is deleted from it directly counts until it would be the oldest. If the store has
+// to be closed, close it directly.
 package bounded

@@ -131,7 +131,7 @@ func (c *Codec[R]) Encode(res store.Result[R]) ([]byte, error) {
 //
 // An error names id. It means that Encode did not return data for that ID, or a bit has changed since; that a newer
 // version of this package wrote it; or that Values cannot decode the value, or panics. It matches no other error:
-// an error of Values is in its text only, because what a store's errors match has a meaning.
+// an error of Values is in its text only, because pools act on what a store's errors match.
 func (c *Codec[R]) Decode(id store.ID, data []byte) (store.Result[R], error) {
 	if c.isZero() {
 		return store.Result[R]{}, errZero
