@@ -1,31 +1,29 @@
-// Package engine is the seam between a pool and a queue that many machines share:
-// tasks and results as bytes, in batches, and nothing that knows their types.
+// Package engine is the interface between a pool and a queue that many machines share (the engine): it handles
+// tasks and results as bytes, in batches, and does not know their types.
 //
 //	eng, err := jetstream.Open(ctx, "nats://10.0.0.7:4222", "thumbs", nil)
 //	…
 //	p, err := pool.Join(ctx, makeThumb, eng, &pool.Options{Workers: 8})
 //
-// Those who use an engine need none of what is here but [Engine]. Those who write one
-// implement it, read its numbered clauses, and prove them with package enginetest in
-// one line:
+// Users of an engine need only the name [Engine] from here. To write one, implement it, read its numbered clauses,
+// and prove that your engine keeps them with package enginetest, a conformance test suite, in one line:
 //
 //	func TestConformance(t *testing.T) { enginetest.Run(t, newSubject) }
 //
 // # Who does what
 //
-// An engine moves bytes. It never retries, never logs, starts no work of its own for a
-// task, and looks into neither tasks nor results. The pool encodes and decodes,
-// gathers results into batches, tries again after pauses that grow, extends leases,
-// finds the tasks that kill their processes, and decides what a failure means. So
-// each of these is written once, for all engines.
+// An engine moves bytes. It never retries, never logs, starts no work of its own for a task, and looks into neither
+// tasks nor results. The pool encodes and decodes, gathers results into batches, retries with growing pauses
+// (backoff), extends leases, finds the tasks that kill their processes, and decides what a failure means. So each
+// of these is written once, for all engines.
 //
 // # The life of a task
 //
-// It is pushed, and has an ID from then on. It is pulled by a pool on one of the
-// machines, which holds a lease on it and extends that while it works. When the result
-// is saved, and only then, the task is acknowledged and forgotten. If the process dies
-// or is cut off, the lease ends, and the task is delivered again, to any of them. So
-// a task is run at least once, and has exactly one result: the first that was saved.
+// A task is pushed, and has an ID from then on. It is pulled by a pool on one of the machines, which holds a lease
+// on it (a visibility timeout: until it ends, nobody else gets the task) and extends the lease while it works. When
+// the result is saved, and only then, the task is acknowledged and forgotten. If the process dies or is cut off,
+// the lease ends, and the task is delivered again, to any of the pools. So a task is run at least once, and has
+// exactly one result: the first that was saved.
 package engine
 
 import (
@@ -46,17 +44,14 @@ type Delivery struct {
 	ID   uint64 // what Push has returned
 	Task []byte // what was pushed; the receiver's own
 
-	// Attempt counts the deliveries of this task: 1 is the first. It does not count
-	// how often the task was started: a process that dies takes with it what it had
-	// pulled and not started.
+	// Attempt counts the deliveries of this task: 1 is the first. That is not how often the task was started: a
+	// process that dies may have pulled the task and not started it.
 	Attempt int
 
-	// Runs counts those of them that a [DelayedNacker] was given back by NackAfter, and whose
-	// process has not died at the task, therefore.
+	// Runs counts the deliveries that ended with NackAfter of a [DelayedNacker]: the process did not die in those.
 	Runs int
 
-	// Token is the engine's own handle of this delivery. Who is given a Delivery
-	// hands it back as it is.
+	// Token is the engine's own handle of this delivery. A caller hands the Delivery back unchanged.
 	Token any
 }
 
@@ -182,9 +177,8 @@ type Results interface {
 	All(ctx context.Context) iter.Seq2[Record, error]
 }
 
-// A Waiter is an [Engine] that tells when a result is saved. It is optional: of an
-// engine that is not a Waiter a pool asks for the result again and again, and cannot
-// tell a task that waits from one that never was.
+// A Waiter is an [Engine] that tells when a result is saved. It is optional: with an engine that is not a Waiter, a
+// pool asks for the result again and again, and cannot tell a task that waits from one that never existed.
 type Waiter interface {
 	// Wait returns the record with that ID. It blocks while there is none and the task
 	// is in the queue, held or not, until ctx is done. If there is neither task nor
@@ -192,19 +186,18 @@ type Waiter interface {
 	Wait(ctx context.Context, id uint64) ([]byte, error)
 }
 
-// A StartMarker is an [Engine] that counts, durably, how often a task was really
-// started, so that one that kills its process can be told from those that were
-// only there. It is optional: without it deliveries are counted instead, and more of
-// them are allowed.
+// A StartMarker is an [Engine] that counts, durably, how often a task was really started, so that a task that kills
+// its process can be told from tasks that were only pulled by it. It is optional: without it a pool counts
+// deliveries instead, and allows more of them.
 type StartMarker interface {
 	// MarkStart adds n to the starts of a task, 1, or -1 for one that is taken back,
 	// and returns how many there are now. With an error it may have been added or not.
 	MarkStart(ctx context.Context, id uint64, n int) (starts int, err error)
 }
 
-// A DelayedNacker is an [Engine] that has tasks delivered again later, whose functions have ended
-// and ask for that. It is optional: without it a pool keeps such tasks itself, under their
-// leases, and who gets one after its process has died counts its runs anew.
+// A DelayedNacker is an [Engine] that can deliver a task again later, for a function that has ended and asks to be
+// run again. It is optional: without it a pool keeps such tasks itself, under their leases, and if its process
+// dies, the next one counts their runs from the beginning.
 type DelayedNacker interface {
 	// NackAfter ends the leases of ds. The tasks are delivered again d from now, in about that order
 	// and to whoever pulls, with Runs one higher. They are in the queue all the time. If d
@@ -212,35 +205,34 @@ type DelayedNacker interface {
 	NackAfter(ctx context.Context, ds []Delivery, d time.Duration) error
 }
 
-// A Sizer is an [Engine] that says how many tasks are in its queue. It is optional:
-// without it pool.Wait is an error.
+// A Sizer is an [Engine] that says how many tasks are in its queue. It is optional: without it the pool's Wait,
+// which waits until the queue is empty, returns an error.
 type Sizer interface {
 	// Size returns how many tasks are in the queue, held or not, or how many messages
 	// with tasks: 0 if there is no task, and only then.
 	Size(ctx context.Context) (uint64, error)
 }
 
-// A Describer is an [Engine] that remembers what its tasks and results are. It is
-// optional: without it a pool finds tasks of another type one by one.
+// A Describer is an [Engine] that stores the types of its tasks and results. It is optional: without it a pool
+// finds tasks of another type one by one.
 type Describer interface {
 	// Describe stores kind if nothing is stored yet, and returns what is stored, for as
 	// long as there is the queue.
 	Describe(ctx context.Context, kind string) (stored string, err error)
 }
 
-// A Retryabler is an [Engine] that knows which of its errors can never pass, as that
-// of a permission that is missing. It is optional: without it every error but those of
-// this package is taken for one that may pass.
+// A Retryabler is an [Engine] that knows which of its errors no retry can change, such as a missing permission. It
+// is optional: without it a pool retries after every error except those of this package.
 //
-// An error that can never pass is final. One of Push, Load, Wait or Size is what the
-// caller of the pool gets, at once. One of Pull, Save, Ack or Extend ends the pool, since
-// it can do no work; so does one that matches [ErrGone] or [ErrClosed], of whatever method.
+// An error that no retry can change is final. If Push, Load, Wait or Size returns it, the caller of the pool gets
+// it at once. If Pull, Save, Ack or Extend returns it, the pool ends, because it can do no work; so it does after
+// an error that matches [ErrGone] or [ErrClosed], of any method.
 type Retryabler interface {
 	// Retryable reports whether a call that has returned err may succeed another time.
 	Retryable(err error) bool
 }
 
-// Errors of every engine. They are in the chain of what it returns.
+// Errors of every engine. They are in the chain of the errors it returns.
 var (
 	// ErrFull is returned by Push if the queue is full.
 	ErrFull = errors.New("engine: queue is full")
@@ -249,20 +241,19 @@ var (
 	// can never take.
 	ErrTooLarge = errors.New("engine: too large")
 
-	// ErrRefused is in the chain of what Push returns, beside the reason, if this call has
-	// certainly not put the tasks without an ID into the queue: they were not sent, or the
-	// engine has said no to each. It says nothing of earlier calls with the same key, nor
-	// of whether another attempt may succeed.
+	// ErrRefused is in the chain of an error of Push, beside the reason, if this call has certainly not put the
+	// tasks without an ID into the queue: they were not sent, or the engine has refused each. It says nothing about
+	// earlier calls with the same key, nor whether another attempt may succeed.
 	ErrRefused = errors.New("engine: not accepted")
 
 	// ErrNotFound is returned by Load, and by Wait.
 	ErrNotFound = errors.New("engine: not found")
 
-	// ErrGone is returned by every method when the queue is no longer there, or its
-	// results are not, and to make them anew would lose what was in them. It is final.
+	// ErrGone is returned by every method when the queue or its results no longer exist, and making them anew would
+	// lose what was in them. It is final.
 	ErrGone = errors.New("engine: the queue is gone")
 
-	// ErrClosed is returned by every method after Close, and when the engine cannot be
-	// used any more for another reason. It is final.
+	// ErrClosed is returned by every method after Close, and when the engine cannot be used any more for another
+	// reason. It is final.
 	ErrClosed = errors.New("engine: closed")
 )

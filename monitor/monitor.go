@@ -11,15 +11,15 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// A Source is what can be looked at; a [pool.Pool] of any types is one. Its methods are called by one
-// goroutine at a time, and must not block.
+// A Source is what a Monitor looks at; a [pool.Pool] of any types is one. Its methods are called by one goroutine
+// at a time, and must not block.
 type Source interface {
 	Stats() pool.Stats
 	Running() []store.ID // in order
 }
 
-// A SharedQueue is a Source whose tasks wait in a queue that others use, too, as those of pool.Join do.
-// It is optional. With the engine that the pool has joined, this is one:
+// A SharedQueue is a Source whose tasks wait in a queue that others use, too, like those of pool.Join. It is
+// optional. A pool and the engine that it has joined make one:
 //
 //	struct {
 //		*pool.Pool[Photo, Thumbnail]
@@ -28,26 +28,25 @@ type Source interface {
 type SharedQueue interface {
 	Source
 
-	// Size returns how many tasks are in the shared queue, held by a process or not. It may block
-	// until ctx ends: it is called on a goroutine of its own, by one at a time, and at most once in five seconds.
+	// Size returns how many tasks are in the shared queue, held by a process or not. It may block until ctx ends:
+	// it is called on a goroutine of its own, one call at a time, and at most once in five seconds.
 	Size(ctx context.Context) (uint64, error)
 }
 
 // Options configures a Monitor. The zero value, and a nil *Options, mean the defaults.
 type Options struct {
-	// Every is how often pools are looked at. 0 and less mean a second; less than
-	// 100 ms is 100 ms.
+	// Every is how often pools are looked at. 0 and less mean a second; less than 100 ms means 100 ms.
 	Every time.Duration
 
-	// Stuck is how long a task may run until it is stuck, which the page shows and OnStuck is told.
-	// 0 means a minute; with a negative Stuck no task ever is.
+	// Stuck is how long a task may run before it counts as stuck, which the page shows and OnStuck reports. 0 means
+	// a minute; with a negative Stuck no task ever is.
 	Stuck time.Duration
 
-	// OnStuck, if it is not nil, is called for each task that is stuck, once for as long as it runs on:
-	// for one that is run again after a RetryAfter maybe again. It is called on the goroutine that looks, one
-	// call at a time; a panic is recovered from and shown on the page. atLeast is how long the task has run.
-	// It must not call Close, which waits for it. What ends and begins again between two looks, after a
-	// RetryAfter, counts as one run.
+	// OnStuck, if it is not nil, is called for each stuck task, once as long as it keeps running; a task that is
+	// run again after a RetryAfter may be reported again. It is called on the goroutine that looks, one call at a
+	// time; a panic is recovered and shown on the page. atLeast is how long the task has run. It must not call
+	// Close, which waits for it. If a task ends and begins again between two looks, after a RetryAfter, that counts
+	// as one run.
 	OnStuck func(pool string, id store.ID, atLeast time.Duration)
 }
 
@@ -73,8 +72,8 @@ func (o *Options) withDefaults() Options {
 	return opts
 }
 
-// A Monitor looks at pools, and is the http.Handler that shows them. Its methods may be called from any
-// goroutine. Close it when it is not needed any more.
+// A Monitor looks at pools, and is the http.Handler that shows them. Its methods may be called from any goroutine.
+// Close it when it is not needed any more.
 type Monitor struct {
 	opts   Options
 	page   page
@@ -101,7 +100,7 @@ type Monitor struct {
 	news     chan struct{} // closed, and replaced, by each look
 }
 
-// New returns a Monitor of no pools.
+// New returns a Monitor without pools. A nil opts means the defaults.
 func New(opts *Options) *Monitor {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Monitor{
@@ -118,9 +117,9 @@ func New(opts *Options) *Monitor {
 	}
 }
 
-// Add has m show p under a name, until remove is called. A name that is taken gets a number: "resize (2)".
-// An empty one is "unnamed", and of a very long one the beginning is shown. remove may be called many
-// times. Afterwards m keeps nothing of p; a look that is under way may still end. After Close, Add does nothing.
+// Add makes m show p under a name, until remove is called. A name that is taken gets a number: "resize (2)". An
+// empty one is "unnamed", and of a very long one only the beginning is shown. remove may be called many times.
+// Afterwards m keeps nothing of p; a look that is under way may still end. After Close, Add does nothing.
 func (m *Monitor) Add(name string, p Source) (remove func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -183,13 +182,13 @@ func shorten(s string, n int) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
-// Hooks returns the hooks of a pool that is, or will be, added under this name: by them m knows its errors
-// and for how long its tasks run. Without them the page says that these are not known. Pools of the same
-// name share what their hooks have told. What is told before Add is kept for it. Ask for them for each pool: those of
-// one that was removed tell nobody any more.
+// Hooks returns the hooks of a pool that is, or will be, added under this name: from them m knows its errors and
+// how long its tasks run. Without them the page says that these are not known. Pools of the same name share what
+// their hooks have reported. Reports from before Add are kept for it. Call Hooks for each pool: those of a removed
+// pool report to nobody any more.
 //
-// They cost each task two looks at the clock, and one that fails a lock. To use others beside them, call these
-// from yours.
+// They cost each task two readings of the clock, and a failed task a lock. To use other hooks beside them, call
+// these from yours.
 func (m *Monitor) Hooks(name string) *pool.Hooks {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -208,11 +207,11 @@ func (m *Monitor) recordLocked(name string) *record {
 	return rec
 }
 
-// Close ends what m does, and all requests for /events; others get the status 503 from now on. It waits for
-// OnStuck and for a Size, whose context has ended. Afterwards m has no goroutine left, but for those
-// of the server. Hooks that m has given out stay valid. The error is nil.
+// Close ends m's work, and all requests for /events; others get the status 503 from now on. It waits for OnStuck
+// and for a Size, whose context has ended. Afterwards m has no goroutine left, except those of the server. Hooks
+// that m has given out stay valid. The error is nil.
 //
-// An http.Server that shuts down waits for /events: let it call Close, by RegisterOnShutdown.
+// An http.Server that shuts down waits for /events: make it call Close, by RegisterOnShutdown.
 func (m *Monitor) Close() error {
 	m.mu.Lock()
 	m.cancel()

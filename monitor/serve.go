@@ -13,9 +13,9 @@ import (
 // patience is how long a client of /events may take to read one.
 const patience = 10 * time.Second
 
-// ServeHTTP shows the pools. The last part of the path says how: nothing is the page, "events" are
-// server-sent events, "metrics" the text format of Prometheus, "stats" JSON. Other paths get the status 404, other
-// methods than GET and HEAD 405.
+// ServeHTTP shows the pools. The last part of the path says how: an empty one is the page, "events" are server-sent
+// events, "metrics" the text format of Prometheus, "stats" JSON. Other paths get the status 404, methods other than
+// GET and HEAD 405.
 func (m *Monitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")

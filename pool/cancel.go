@@ -56,19 +56,18 @@ type callOff struct {
 	ran           time.Duration
 }
 
-// Cancel calls one task off. One that waits is not run: its result is [ErrNotRun], which wraps
-// cause, and it gives up its room in the queue at once. Of one that runs the context ends, with that cause,
-// and what its function returns then is its result, as always: Go cannot end a function.
-// A nil cause is context.Canceled. If a task that runs is cancelled again, the first cause stays.
+// Cancel cancels one task. If the task waits, it is not run: its result is [ErrNotRun], which wraps cause, and its
+// room in the queue is free at once. If the task runs, its context ends with that cause, and its result is what its
+// function returns then, as always: Go cannot end a function. A nil cause means context.Canceled. If a running task
+// is cancelled again, the first cause stays.
 //
-// Cancel reports whether it took effect. It did not on a task that has ended, or whose function
-// has returned and whose result is being stored, on one that is being stored as not run, on an ID that
-// was not given out, and, in a pool that has joined an engine, on one that this process has not
-// taken over.
+// Cancel reports whether it took effect. It has no effect on a task that has ended, on one whose function has
+// returned and whose result is being stored, on one that is being stored as not run, on an ID that was never given
+// out, and, in a pool that has joined an engine, on a task that this process has not taken over.
 //
-// It may be called from any goroutine, also in a task, and for that task itself. It does not wait, also
-// not for the store: [Pool.Get] waits for the result. Until that is stored the task counts as running in
-// Stats, and as not run afterwards.
+// It may be called from any goroutine, also inside a task, and for that task itself. It waits for nothing, not even
+// for the store: [Pool.Get] waits for the result. Until the result is stored, Stats counts the task as running, and
+// afterwards as not run.
 func (p *Pool[T, R]) Cancel(id store.ID, cause error) bool {
 	if p.isZero() {
 		return false

@@ -49,9 +49,9 @@ type finished struct {
 // maxUndeleted is how many results a loop has gone through and not deleted, at most.
 const maxUndeleted = 1024
 
-// Finished returns a sequence of the results of all tasks of this pool: first those that are stored, in the
-// order of their IDs, and then of each task when it has ended. Each result is yielded once, and deleted from the
-// store when the loop's body has returned from it. The loop ends when the pool has ended and nothing is left.
+// Finished returns a sequence of the results of all tasks of this pool: first those that are stored, in the order
+// of their IDs, then the others, each when its task has ended. Each result is yielded once, and deleted from the
+// store after the loop's body has run for it. The loop ends when the pool has ended and nothing is left.
 //
 //	for res, err := range p.Finished(ctx) {
 //		if err != nil && res.ID == 0 {
@@ -60,26 +60,26 @@ const maxUndeleted = 1024
 //		use(res, err) // err: this one cannot be read, and stays in the store
 //	}
 //
-// Memory stays constant as long as the loop keeps up; beyond that it is the store's. Several loops, on several
-// goroutines, share the results: each goes to one of them. After a break or a panic in the body, the result
-// at hand is still in the store, for another loop, and what came before it is deleted.
+// Memory stays constant as long as the loop keeps up; if it does not, the results stay in the store. Several loops,
+// on several goroutines, share the results: each result goes to one of them. After a break or a panic in the body,
+// the current result is still in the store, for another loop, and those before it are deleted.
 //
-// Results are deleted together, up to 1,024 of them, by [store.DeleteAll]: before the loop waits, breaks,
-// panics or ends. So a crash may show these again to whoever reads the store. Others may delete results as
-// well: what is gone is passed over. What the store would not take is not yielded: Stop hands it back. What
-// a store has of other pools and of earlier runs is left alone: All of the store yields it.
+// Results are deleted together, up to 1,024 of them, by [store.DeleteAll]: before the loop waits, breaks, panics or
+// ends. So after a crash these may be seen again by whoever reads the store. Others may delete results as well: a
+// result that is gone is skipped. A result that the store did not take is not yielded: Stop hands it back. Results
+// of other pools and of earlier runs stay in the store: its All yields them.
 //
-// A pair with an error and ID 0 is the last: ctx is done, the store has failed, also in deleting, or,
-// as [ErrInTask], the loop is inside a task of the same pool. Another loop goes on where this one has ended, and
-// shows again what could not be deleted. The results that a loop has gone through are deleted
-// also if ctx is done, for which the store has five seconds then.
+// A pair with an error and ID 0 is the last: ctx is done, the store has failed, also in deleting, or the loop is
+// inside a task of the same pool ([ErrInTask]). Another loop goes on where this one has ended, and yields again
+// what could not be deleted. Results that a loop has yielded are deleted even if ctx is done; the store has five
+// seconds for that.
 //
-// The loop blocks while no task ends, until ctx is done. A pool over which nobody loops does nothing for it.
-// The body may do everything, also with the pool: no lock is held while it runs.
+// The loop blocks while no task ends, until ctx is done. Without a loop, the pool does no work for Finished. The
+// body may call anything, also the pool: no lock is held while it runs.
 //
-// In a pool that has joined an engine it is the results of the tasks that this pool has submitted, whoever
-// has run them, and the loop ends when the pool has ended and all of those tasks have. Such a pool keeps 8 bytes for
-// each task that it has submitted and that was not yielded, also if nobody loops.
+// In a pool that has joined an engine, Finished yields the results of the tasks that this pool has submitted,
+// whoever ran them, and the loop ends when the pool and all of those tasks have ended. Such a pool keeps 8 bytes
+// for each task that it has submitted and that was not yielded, also without a loop.
 func (p *Pool[T, R]) Finished(ctx context.Context) iter.Seq2[store.Result[R], error] {
 	return func(yield func(store.Result[R], error) bool) {
 		err := p.check(ctx)

@@ -8,20 +8,18 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// Get waits for the task with that ID and returns its value and its error, as
-// the store has them: what the task's function returned, a *[PanicError],
-// [ErrGoexit] or [ErrNotRun].
+// Get waits for the task with that ID and returns its value and its error as they are stored: what the task's
+// function returned, a *[PanicError], [ErrGoexit] or [ErrNotRun].
 //
-// Get blocks while the task waits or runs, or its result waits for a store that
-// fails, until ctx is done; the error is then context.Cause(ctx). It returns an
-// error matching [store.ErrNotFound] at once for an ID that was never given out
-// or whose result was deleted, the store's error if the store cannot be read, and
-// the value with an [UnsavedError] if the store would not take it.
+// Get blocks while the task waits or runs, or while its result waits for a store that fails, until ctx is done; the
+// error is then context.Cause(ctx). For an ID that was never given out or whose result was deleted, it returns an
+// error matching [store.ErrNotFound] at once. If the store cannot be read, it returns the store's error; if the
+// store did not take the result, the value with an [UnsavedError].
 //
-// Inside a task, with the task's context, Get of a task that has not ended
-// returns [ErrInTask]: all workers could be waiting for each other.
+// Inside a task, with the task's context, Get of a task that has not ended returns [ErrInTask]: all workers could
+// be waiting for each other.
 //
-// The task's error and Get's own are one here. [Pool.Result] tells them apart.
+// The error may be the task's or Get's own. [Pool.Result] tells them apart.
 func (p *Pool[T, R]) Get(ctx context.Context, id store.ID) (R, error) {
 	res, err := p.Result(ctx, id)
 	if err == nil {
@@ -59,15 +57,13 @@ func (p *Pool[T, R]) ticketOf(id store.ID) (ticket uint64, ok bool) {
 	return p.ids.Ticket(uint64(id))
 }
 
-// Results returns a copy of all that is stored, which the caller owns. It does
-// not wait for tasks: call [Pool.Wait] or [Pool.Stop] first to have the results
-// of all. What is stored or deleted meanwhile may or may not be in it. No worker
-// is held up.
+// Results returns a copy of all stored results, which the caller owns. It does not wait for tasks: call [Pool.Wait]
+// or [Pool.Stop] first to have the results of all. A result that is stored or deleted during the call may or may
+// not be in the copy. No worker is held up.
 //
-// Results that cannot be read are not in the copy, and the error joins what the store
-// says of each. Any other error, context.Cause(ctx) or the store's, comes with a nil
-// map; see [store.Snapshot]. To use results one by one, without a copy of all, range over
-// the store's All.
+// Results that cannot be read are not in the copy, and the error joins what the store says of each. With any other
+// error, context.Cause(ctx) or the store's, the map is nil; see [store.Snapshot]. To use results one by one,
+// without a copy, range over the store's All.
 func (p *Pool[T, R]) Results(ctx context.Context) (map[store.ID]store.Result[R], error) {
 	if err := p.check(ctx); err != nil {
 		return nil, err
@@ -75,13 +71,12 @@ func (p *Pool[T, R]) Results(ctx context.Context) (map[store.ID]store.Result[R],
 	return store.Snapshot(ctx, p.saver.Store())
 }
 
-// Wait waits until no task waits or runs, and all results are stored. Intake
-// stays open: Wait returns nil at the first such moment, and tasks may have come
-// in since. After Resize(0), tasks that wait do so until there are workers again.
+// Wait waits until no task waits or runs, and all results are stored. Submission stays open: Wait returns nil at
+// the first such moment, and tasks may have come in since. After Resize(0), waiting tasks wait until there are
+// workers again, and so does Wait.
 //
-// The error matches context.Cause(ctx) if ctx is done first, [ErrInTask] inside a
-// task, with the task's context, and [ErrClosed] if the store or the engine has failed
-// for good.
+// The error matches context.Cause(ctx) if ctx is done first, [ErrInTask] inside a task, with the task's context,
+// and [ErrClosed] if the store or the engine has failed for good.
 func (p *Pool[T, R]) Wait(ctx context.Context) error {
 	if err := p.check(ctx); err != nil {
 		return err

@@ -19,10 +19,9 @@ import (
 // Decided against: a Get for each ID, one after the other, is neither in that order nor prompt; a goroutine
 // for each is dear; to look at all IDs again whenever a task ends is quadratic.
 
-// GetAll returns a sequence of the results of the tasks with those IDs. It yields each as soon as it is
-// stored: first those that are, in the order of ids, and then each of the others when its task has ended, in
-// the order in which they end. Each result is yielded once, also if its ID is in ids twice, and then the loop
-// ends. Nothing is deleted.
+// GetAll returns a sequence of the results of the tasks with those IDs. It yields each as soon as it is stored:
+// first those that are stored already, in the order of ids, then each of the others when its task has ended. Each
+// result is yielded once, even if its ID is in ids twice; then the loop ends. Nothing is deleted.
 //
 //	for res, err := range p.GetAll(ctx, ids) {
 //		if err != nil && res.ID == 0 {
@@ -31,14 +30,14 @@ import (
 //		use(res, err) // err: this one cannot be had
 //	}
 //
-// A pair with an error and an ID that is not 0 says why the result of that task cannot be had, as the error
-// of [Pool.Result] does, and the loop goes on. With an [UnsavedError] the result is complete. A pair with an
-// error and ID 0 is the last: ctx is done, the store has failed, or one of ids is 0.
+// A pair with an error and an ID other than 0 says why the result of that task cannot be had, as the error of
+// [Pool.Result] does, and the loop goes on. With an [UnsavedError] the result is complete. A pair with an error and
+// ID 0 is the last: ctx is done, the store has failed, or one of ids is 0.
 //
-// The loop blocks while no task of ids ends, until ctx is done. Each loop costs workers no more than one Get
-// does, for each task. Inside a task, with the task's context, what has not ended is yielded with
-// [ErrInTask]. The body may do everything, also with the pool: no lock is held while it runs. The sequence
-// may be ranged over again, and by several goroutines; ids must not change meanwhile.
+// The loop blocks while no task of ids ends, until ctx is done. For each task, a loop costs the workers no more
+// than one Get does. Inside a task, with the task's context, each task that has not ended is yielded with
+// [ErrInTask]. The body may call anything, also the pool: no lock is held while it runs. The sequence may be ranged
+// over again, and by several goroutines; ids must not change meanwhile.
 func (p *Pool[T, R]) GetAll(ctx context.Context, ids []store.ID) iter.Seq2[store.Result[R], error] {
 	return func(yield func(store.Result[R], error) bool) {
 		ids, err := distinct(ids)

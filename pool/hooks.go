@@ -13,34 +13,35 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// Hooks are functions that a pool calls as things happen to its tasks, for metrics and tracing. Each may be
-// nil, and costs nothing then; the clock is read only for Started and Ended.
+// Hooks are functions that a pool calls as things happen to its tasks, for metrics and tracing. Each may be nil,
+// and then costs nothing; the clock is read only for Started and Ended.
 //
-// A hook runs on the goroutine of the submission or the task that it is about, with no lock held. One that
-// blocks holds that one up, and nothing else; over a [store.BatchPutter], Ended runs on the goroutine that
-// writes, and holds up the results behind it. One that panics is recovered from, and Options.Logger told. One that calls
-// Goexit ends its worker, which is replaced; of the results that were written together with its own, no more is told then. All may
-// be called from many goroutines at once.
+// A hook runs on the goroutine of the submission or the task that it is about, with no lock held. A hook that
+// blocks holds up only that goroutine; with a [store.BatchPutter], Ended runs on the goroutine that writes, and
+// holds up the results behind it. A panic in a hook is recovered and reported to Options.Logger. A hook that calls
+// Goexit ends its worker, which is replaced; Ended is then not called for the rest of the results that were written
+// together with its own. All hooks may be called from many goroutines at once.
 //
-// A hook may call the pool, but must not wait there: not in Get and its kin, not in Wait and Stop, and not in Submit for
-// room, for which there is TrySubmit. The worker that runs it may be the one that would have to go on.
+// A hook may call the pool, but must not wait there: not in Get, Result, GetAll or Finished, not in Wait or Stop,
+// and not in Submit or SubmitAll for room; TrySubmit does not wait. The worker that runs the hook may be the one
+// that would have to go on.
 type Hooks struct {
-	// Submitted is called when a task was accepted. ctx is Submit's. The task may have started,
-	// and ended, before.
+	// Submitted is called when a task was accepted. ctx is Submit's. The task may have started, and even ended,
+	// before.
 	Submitted func(ctx context.Context, id store.ID)
 
-	// Started is called before the function is, once for each attempt. ctx is the task's. waited is
-	// how long the task waited for it since it was submitted, or since the time had come that a RetryAfter
-	// has named; in a pool that has joined an engine, since this pool took it over.
+	// Started is called before the function, once for each attempt. ctx is the task's. waited is how long the task
+	// has waited since it was submitted, or since the time that its RetryAfter set; in a pool that has joined an
+	// engine, since this pool took it over.
 	Started func(ctx context.Context, id store.ID, waited time.Duration)
 
-	// Ended is called once for each task, when its result is stored or given up, before anyone
-	// who waits for it wakes; in a pool that has joined an engine, those who wait at the engine may wake
-	// before. err is the task's, or matches [ErrUnsaved] if the result was given
-	// up. ran is for how long its function ran, the last time; 0 if it never did.
+	// Ended is called once for each task, when its result is stored or given up, before anyone who waits for it is
+	// woken; in a pool that has joined an engine, those who wait at the engine may wake earlier. err is the task's,
+	// or matches [ErrUnsaved] if the result was given up. ran is how long its function ran, the last time; 0 if it
+	// never did.
 	Ended func(id store.ID, out Outcome, err error, ran time.Duration)
 
-	// Refused is called for a call of Submit or its kin that returns [ErrQueueFull] or [ErrClosed].
+	// Refused is called for each call of Submit, TrySubmit or SubmitAll that returns [ErrQueueFull] or [ErrClosed].
 	Refused func(err error)
 }
 

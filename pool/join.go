@@ -19,8 +19,8 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// Join returns a pool that shares its tasks and results with all the pools, in this
-// process and in others, that have joined the same engine. It is used as any other:
+// Join returns a pool that shares its tasks and results with all the pools, in this process and in others, that
+// have joined the same engine (a queue and results outside the process). It is used like any other:
 //
 //	eng, err := jetstream.Open(ctx, "nats://10.0.0.7:4222", "thumbs", nil)
 //	…
@@ -29,28 +29,27 @@ import (
 //	id, err := p.Submit(ctx, file) // run by this pool or by another
 //	thumb, err := p.Get(ctx, id)   // from any of them
 //
-// All must have the same T and R and the same meaning of fn. With a nil fn the pool
-// submits and reads and runs nothing.
+// All must have the same T and R and the same meaning of fn. With a nil fn the pool submits and reads, but runs
+// nothing.
 //
-// Every task that was accepted has exactly one result in the end, whichever of the
-// processes die. fn may run more than once for it: when a process dies or is cut off
-// for longer than the engine's lease, another one runs what it held. Then the first
-// result that is saved counts, and nobody sees another. A task whose process dies at it
-// five times is not tried again: its result is [ErrPoisoned].
+// Every accepted task has exactly one result in the end, whichever of the processes die. fn may run more than once
+// for it: when a process dies, or is cut off for longer than the engine's lease (the time for which a task is its
+// own), another one runs the tasks it held. Then the first result that is saved counts, and nobody sees another. A
+// task that was being run by five processes when they died is not tried again: its result is [ErrPoisoned].
 //
-// Tasks and values are written as opts.Codec says, and what survives of them and of an error is
-// said in package codec. A T or an R of which JSON would lose something, as a field that is not
-// exported, is an error that names the field and the way out. A value that would, as a string that is
-// not UTF-8, is one of Submit, or the task's result. The package comment has a table of what differs from a pool of New.
+// Tasks and values are encoded as opts.Codec says; package codec says what survives of them and of an error. If
+// JSON would lose something of the type T or R, such as an unexported field, Join returns an error that names the
+// field and the way out. If JSON would lose something of a value, such as a string that is not UTF-8, the error is
+// that of Submit, or is the task's result. The package comment has a table of what differs from a pool made by New.
 //
-// While the engine fails, the pool tries again, and Stats.Failing says what. An error that
-// can never pass ends the pool; see the package comment.
+// While the engine fails, the pool tries again, and Stats.Failing says what is wrong. An error that no retry can
+// change ends the pool; see the package comment.
 //
-// ctx is the context of the pool, as New's is. Join blocks while the engine is asked
-// what its tasks are, until ctx is done, and starts two goroutines, which end with the
-// pool. The engine is not closed with the pool: close it after Stop.
+// ctx is the context of the pool, as New's is. Join blocks while it asks the engine for the types of its tasks,
+// until ctx is done, and starts two goroutines, which end with the pool. The engine is not closed with the pool:
+// close it after Stop.
 //
-// The error is one that says which option is wrong, or that the engine has tasks or
+// The error says which option is wrong, or that the engine has tasks or results of other types, or is the engine's.
 // results of other types, or the engine's.
 func Join[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), eng engine.Engine, opts *Options) (*Pool[T, R], error) {
 	switch {

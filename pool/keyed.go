@@ -11,29 +11,29 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// NewKeyed is [New] for tasks of which no more than Options.PerKey with the same key run at
-// once: one, unless opts says more. Those of one key are started in the order of their IDs. A task
-// whose key is busy is passed over and holds no worker; one of another key runs in its place.
+// NewKeyed is [New] for a pool that runs at most Options.PerKey tasks with the same key at once: one by default.
+// Tasks of one key are started in the order of their IDs. A task whose key is busy is passed over and holds no
+// worker; a task of another key runs in its place.
 //
 //	p, err := pool.NewKeyed(ctx, fetch, hostOf, dense.New[Page](), &pool.Options{Workers: 64, PerKey: 2})
 //
-// A key is busy until the result of its task is stored, or handed to the goroutine that writes
-// batches. A task that waits for its next attempt, see [RetryAfter], keeps no key busy, and then
-// waits for its key like those that come new: so the order holds for first starts.
+// A key is busy until the result of its task is stored, or handed to the goroutine that writes batches. A task that
+// waits for its next attempt (see [RetryAfter]) keeps no key busy, and afterwards waits for its key like a new
+// task: so the order holds for first starts only.
 //
-// Tasks that are passed over count as Queued and take up room in the queue. So one busy key can
-// fill it, and hold up the submitting of tasks of other keys while workers idle: let Options.Queue
-// be as large as what may wait for one key, or [math.MaxInt]. Over that, Queued may exceed Queue
-// by one for each worker.
+// Tasks that are passed over count as Queued and take up room in the queue. So one busy key can fill the queue and
+// block the submission of tasks of other keys while workers idle: set Options.Queue to as many tasks as may wait
+// for one key, or to [math.MaxInt]. Queued may exceed Queue by one for each worker.
 //
-// Submit and its kin call key, once for each task, on a goroutine of its own, with no lock held. If it panics,
-// calls Goexit, or returns a key that cannot be looked up (NaN, or a value in an interface
-// that has no ==), Submit returns an error that says so, with the index in SubmitAll, and accepts none of the tasks.
-// A key of which no task is here takes no memory.
+// Submit, TrySubmit and SubmitAll call key once for each task, on a goroutine of its own, with no lock held. If key
+// panics, calls Goexit, or returns a key that cannot be looked up (NaN, or an interface that holds a value without
+// ==), they return an error that says so, in SubmitAll with the index, and accept none of the tasks. A key without
+// tasks takes no memory.
 //
-// Such a pool takes its lock for each task that is submitted and for each that is taken, which New's does not.
+// Such a pool takes its lock for each task that is submitted and for each that a worker takes, which a pool made by
+// New does not.
 //
-// The error is New's, or one for a nil key.
+// The error is New's, or says that key is nil.
 func NewKeyed[K comparable, T, R any](ctx context.Context, fn func(context.Context, T) (R, error), key func(T) K, st store.ResultStore[R], opts *Options) (*Pool[T, R], error) {
 	if key == nil {
 		return nil, errNilKey

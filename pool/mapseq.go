@@ -15,23 +15,22 @@ import (
 //
 //	for thumb, err := range pool.MapSeq(ctx, files, makeThumb, nil) {
 //
-// The error is that of the call for this value, and the loop goes on: what fn returned, beside its value; a
-// *[PanicError] for a panic; [ErrGoexit] for a Goexit; [ErrNilTask] for a nil value, for which fn is not
-// called.
+// The error is that of the call for this value, and the loop goes on: the error that fn returned, with its value; a
+// *[PanicError] for a panic; [ErrGoexit] for a Goexit; [ErrNilTask] for a nil value, for which fn is not called.
 //
-// At most opts.Workers calls run at once, and in is pulled no further ahead than opts.Queue values, 0
-// meaning 1,024: more are neither running nor waiting for their turn to be yielded. So no more than that run
-// at once either. in runs on the goroutine of the loop, and while it blocks nothing is yielded.
+// At most opts.Workers calls run at once, and in is pulled at most opts.Queue values ahead; 0 means 1,024. These
+// are the values that run or wait to be yielded, so no more than that run at once either. in runs on the goroutine
+// of the loop; while it blocks, nothing is yielded.
 //
-// When ctx is done, in is not pulled any more and no further call is started. The results of those that run
-// are yielded as they are; a value that was pulled and not run has an error that matches [ErrNotRun] and
-// ctx's cause; so has one more pair, the last, if in had not ended.
+// When ctx is done, in is not pulled any more and no further call is started. The results of the calls that run are
+// yielded as they are; a value that was pulled and not run has an error that matches [ErrNotRun] and ctx's cause;
+// if in had not ended, one more pair, the last, has that error too.
 //
-// A break, and a panic in the body or in in, cancels the context of the calls that run, and waits for them. No
-// goroutine is left when the loop has ended. The sequence may be ranged over again if in may be.
+// A break, and a panic in the body or in in, cancels the context of the calls that run, and waits for them. When
+// the loop has ended, no goroutine is left. The sequence may be ranged over again if in may be.
 //
-// If an argument is wrong, there is one pair, with [ErrNilFunc], or an error that says what is nil or names the
-// field of opts.
+// If an argument is wrong, there is one pair, with [ErrNilFunc], or with an error that says what is nil or names
+// the field of opts.
 func MapSeq[T, R any](ctx context.Context, in iter.Seq[T], fn func(context.Context, T) (R, error), opts *Options) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
 		o, err := opts.withDefaults()

@@ -8,21 +8,18 @@ import (
 	"github.com/resultpool/resultpool/store/codec"
 )
 
-// Options configures a pool. The zero value, and a nil *Options, mean the
-// defaults. A negative number is an error of New that names the field.
+// Options configures a pool. The zero value, and a nil *Options, mean the defaults. For a negative number, New
+// returns an error that names the field.
 type Options struct {
-	// Workers is how many tasks may run at once. 0 means runtime.GOMAXPROCS(0).
-	// A worker's goroutine is started when there is first a task for it, and
-	// kept. See [Pool.Resize] for changing the number later.
+	// Workers is how many tasks may run at once. 0 means runtime.GOMAXPROCS(0). A worker's goroutine is started
+	// when there is first a task for it, and then kept. [Pool.Resize] changes the number later.
 	Workers int
 
-	// Queue is how many accepted tasks may wait for a worker, beside those that
-	// run, and those that workers have claimed to run next: at most 32 each, and none if
-	// Queue is less than 16 for each worker, or for each processor if these are fewer, or less
-	// than 32. 0 means 1024. A Submit that finds the queue
-	// full waits, but fails inside a task: for tasks that submit tasks, nobody knows how
-	// many, there is math.MaxInt, which memory bounds alone. It is taken as the queue
-	// fills, and given back. Map ignores it.
+	// Queue is how many accepted tasks may wait for a worker; 0 means 1024. Not counted are the tasks that run, and
+	// those that workers have claimed to run next: at most 32 each, and none if Queue is less than 32, or less than
+	// 16 for each worker (or for each processor if these are fewer). A Submit that finds the queue full waits;
+	// inside a task it fails. For tasks that submit tasks, if nobody knows how many, use math.MaxInt: then only
+	// memory limits the queue. The memory is allocated as the queue fills, and given back. Map ignores Queue.
 	//
 	// For a pool of [Join], see the table in the package comment.
 	Queue int
@@ -31,28 +28,25 @@ type Options struct {
 	// [NewKeyed]: 0 means 1. Elsewhere it is an error.
 	PerKey int
 
-	// Name is what the pool is called in logs, profiles and monitors. It may be empty,
-	// and that of several pools.
+	// Name is what the pool is called in logs, profiles and monitors. It may be empty, and several pools may have
+	// the same.
 	Name string
 
-	// Logger is told what an operator has to know: a panic, with its stack; a store or an
-	// engine that begins to fail, and that works again; a task of an engine that was poisoned; and
-	// what Wait and Stop wait for, after five seconds and then after twice as many each
-	// time. There is nothing for each task. Nil is silence.
+	// Logger is told what an operator has to know: a panic, with its stack; that a store or an engine begins to
+	// fail, and that it works again; that a task of an engine was poisoned; and what Wait and Stop wait for, after
+	// five seconds and then each time twice as long. Nothing is logged for each task. Nil means no logs.
 	Logger *slog.Logger
 
 	// Hooks are called as things happen to tasks. Nil costs nothing.
 	Hooks *Hooks
 
-	// Profile has each task run with the pprof labels "pool" (Name) and, in a pool of
-	// NewKeyed, "key", and as a task of runtime/trace while that is on. That costs some
-	// allocations for each task.
+	// Profile makes each task run with the pprof labels "pool" (Name) and, in a pool of NewKeyed, "key", and as a
+	// task of runtime/trace while tracing is on. That costs some allocations for each task.
 	Profile bool
 
-	// Codec says how a pool that has joined an engine writes its tasks, its values and
-	// its errors: with the Values and Errors of package codec. Nil is JSON, and then a
-	// type of which JSON would lose something is an error of Join. All who
-	// join have the same. New and Map ignore it.
+	// Codec says how a pool that has joined an engine encodes its tasks, its values and its errors: with the Values
+	// and Errors of package codec. Nil is JSON, and then Join returns an error for a type of which JSON would lose
+	// something. All pools that join must have the same. New and Map ignore it.
 	Codec *codec.Options
 }
 

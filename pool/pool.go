@@ -95,23 +95,19 @@ type Pool[T, R any] struct {
 	watched bool        // onCancel has run, or was taken back
 }
 
-// New returns a pool that runs fn over the tasks it is given and puts the
-// results into st.
+// New returns a pool that runs fn over the tasks it is given and puts the results into st.
 //
-// ctx is the context of the whole pool. When it is done, the pool takes no more
-// tasks, does not start those that wait, cancels the context of those that run,
-// and ends; see [Pool.Stop] for the gentle way. Tasks see ctx's values. If ctx
-// is done already, the pool is closed from the start, as one that is cancelled a
-// moment later.
+// ctx is the context of the whole pool. When it is done, the pool takes no more tasks, does not start those that
+// wait, cancels the context of those that run, and ends; see [Pool.Stop] for a graceful shutdown. Tasks see ctx's
+// values. If ctx is done already, the pool is closed from the start, as if it had been cancelled a moment later.
 //
 // A pool with nil opts has GOMAXPROCS workers and room for 1024 waiting tasks.
 //
-// The error is [ErrNilFunc], [ErrNilStore], one that names the field of opts
-// that is wrong, or the store's if it is a [store.IDReserver] that cannot
-// reserve IDs, which is all that New blocks for. New starts no worker: that is
-// done when there is first a task for it.
+// The error is [ErrNilFunc], [ErrNilStore], one that names the field of opts that is wrong, or the store's if it is
+// a [store.IDReserver] that cannot reserve IDs. New blocks only while such a store reserves IDs. New starts no
+// worker: that happens when there is first a task for it.
 //
-// Every pool must be ended, by Stop or by ctx, or its idle workers stay for ever.
+// Every pool must be ended, by Stop or by ctx, or its idle workers stay for ever (a goroutine leak).
 func New[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), st store.ResultStore[R], opts *Options) (*Pool[T, R], error) {
 	return newLocal(ctx, fn, nil, st, opts)
 }
@@ -216,10 +212,9 @@ func (p *Pool[T, R]) check(ctx context.Context) error {
 	}
 }
 
-// Done returns a channel that is closed when the pool has ended: it takes no
-// tasks, the result of every accepted one is stored or handed back by Stop, and
-// no goroutine of the pool is left. It stays open until Stop is called or the
-// pool's context is done.
+// Done returns a channel that is closed when the pool has ended: it takes no tasks, the result of every accepted
+// task is stored or handed back by Stop, and no goroutine of the pool is left. It stays open until Stop is called
+// or the pool's context is done.
 func (p *Pool[T, R]) Done() <-chan struct{} {
 	if p.isZero() {
 		done := make(chan struct{})
@@ -237,8 +232,7 @@ func (p *Pool[T, R]) Done() <-chan struct{} {
 type Stats struct {
 	Submitted uint64 // tasks accepted since New
 
-	// Tasks that are over: their results are stored, or among those that Stop
-	// will hand back. The first three have run.
+	// Tasks that are over: their results are stored, or will be handed back by Stop. The first three have run.
 	Succeeded uint64 // the function returned a nil error
 	Failed    uint64 // the function returned an error or called runtime.Goexit
 	Panicked  uint64 // the function panicked
@@ -246,30 +240,29 @@ type Stats struct {
 
 	Queued uint64 // tasks that wait for a worker
 
-	// Running is how many tasks run, or have run, or were called off by Cancel while they
-	// waited, and their results are not stored yet. Over a [store.BatchPutter] it may be up to twice Workers and 2,048 more.
+	// Running is how many tasks run, or have run but their result is not stored yet, or were cancelled by Cancel
+	// while they waited and are not stored yet. With a [store.BatchPutter] it may be up to twice Workers and 2,048
+	// more.
 	Running uint64
 
-	// Unsaved is how many results the store was asked to take and has not: those
-	// that wait for another try, whose tasks are not over, and those that were
-	// given up. Anything but 0 means trouble with the store.
+	// Unsaved is how many results the store was asked to take and has not taken: those that wait for another try,
+	// whose tasks are not over, and those that were given up. Anything but 0 means trouble with the store.
 	Unsaved uint64
 
 	Workers  int // how many tasks may run at once; see Resize
 	Capacity int // how many may wait; see Options.Queue
 
-	// Refused is how many calls of Submit and its kin have returned ErrQueueFull.
+	// Refused is how many calls of Submit, TrySubmit and SubmitAll have returned ErrQueueFull.
 	Refused uint64
 
-	// Oldest is the lowest ID of the tasks that wait for a worker, for their key, or for
-	// their next attempt; 0 if none does.
+	// Oldest is the lowest ID of the tasks that wait for a worker, for their key, or for their next attempt; 0 if
+	// none waits.
 	Oldest store.ID
 
-	// Failing says since when the store or the engine has failed, and with what. Since is
-	// when the oldest of those attempts failed that have been repeated without success until
-	// now; it is zero if there are none. Err is the latest refusal of it, and matches what
-	// the store or the engine has returned. After a failure for good, which ends the pool,
-	// both stay. A queue that is full is no failure.
+	// Failing says since when the store or the engine has failed, and with what. Since is the time of the oldest
+	// failure among the attempts that are still being repeated without success; it is zero if there are none. Err
+	// is the latest error, and matches what the store or the engine has returned. After a failure for good, which
+	// ends the pool, both stay. A full queue is not a failure.
 	Failing struct {
 		Since time.Time
 		Err   error

@@ -32,15 +32,15 @@ func (s State) String() string {
 	}
 }
 
-// Result waits for the task with that ID, as [Pool.Get] does, and returns its result. What became of the
-// task is in its Err. The error beside the result is Result's own, and says that the result cannot be had:
+// Result waits for the task with that ID, as [Pool.Get] does, and returns its result, with the task's error in its
+// Err. The error beside the result is Result's own, and says that the result cannot be had:
 //
 //   - context.Cause(ctx), if ctx was done first;
-//   - one matching [store.ErrNotFound], at once, for an ID that was never given out or whose result was
+//   - an error matching [store.ErrNotFound], at once, for an ID that was never given out or whose result was
 //     deleted;
-//   - [ErrInTask], inside a task, with the task's context, of a task that has not ended;
-//   - the store's, or that of a result which cannot be read;
-//   - an [UnsavedError], if the store would not take the result. It is returned beside it, complete.
+//   - [ErrInTask], inside a task, with the task's context, for a task that has not ended;
+//   - the store's, or that of a result that cannot be read;
+//   - an [UnsavedError], if the store did not take the result, which is then returned complete beside the error.
 //
 // It may be called from any goroutine.
 func (p *Pool[T, R]) Result(ctx context.Context, id store.ID) (store.Result[R], error) {
@@ -62,17 +62,17 @@ func (p *Pool[T, R]) Result(ctx context.Context, id store.ID) (store.Result[R], 
 	return p.unsavedOr(id, res, err)
 }
 
-// Peek returns what has become of the task with that ID by now: its result if it has [Ended], and else no
+// Peek returns what has become of the task with that ID so far: its result if it has [Ended], and otherwise no
 // result. It does not wait for the task, and may be called inside one. It blocks while the store reads.
 //
-// The error is the store's, and the state then Unknown; or, of a task that has Ended, an [UnsavedError]
-// beside its result if the store would not take that, or one that says that the result cannot be read. That
-// there is no such task is no error.
+// If the store fails, the error is the store's and the state Unknown. For a task that has Ended, the error is an
+// [UnsavedError] beside the result if the store did not take it, or says that the result cannot be read. A task
+// that does not exist is not an error.
 //
-// In a pool that has joined an engine it asks once, for up to five seconds or until ctx is done, and does not
-// try again. If there is no result, it asks whether there is a task: that takes a tenth of a second if
-// there is, or five times as long as the first answer has taken if that is longer. Of an engine that is no
-// engine.Waiter nobody knows, and a task without a result is Pending.
+// In a pool that has joined an engine, Peek asks once, for up to five seconds or until ctx is done, and does not
+// try again. If there is no result, it asks whether there is a task: if there is, that takes a tenth of a second,
+// or five times as long as the first answer took if that is longer. If the engine does not implement engine.Waiter,
+// nobody can know, and a task without a result is Pending.
 func (p *Pool[T, R]) Peek(ctx context.Context, id store.ID) (store.Result[R], State, error) {
 	var none store.Result[R]
 	if err := p.check(ctx); err != nil {

@@ -11,27 +11,26 @@ import (
 	"github.com/resultpool/resultpool/internal/text"
 )
 
-// RetryAfter returns an error by which a task function says that its task has not ended: it is
-// to be run again, d from now, by any worker. err is why, and the error's text.
+// RetryAfter returns an error by which a task function says that its task has not ended: it must be run again after
+// d, by any worker. err is the reason, and gives the error its text.
 //
 //	if resp.StatusCode == http.StatusTooManyRequests {
 //		return page, pool.RetryAfter(pause, errTooMany)
 //	}
 //
-// Meanwhile the task holds no worker. It stays accepted, counts as Queued in Stats, takes up room
-// in the queue, and Stop waits for it. So many such tasks can fill the queue and hold up intake while workers
-// idle. If d is 0 or negative, the task comes at once, behind those that wait now. [TaskFromContext]
-// says which attempt a run is.
+// Meanwhile the task holds no worker. It stays accepted, counts as Queued in Stats, takes up room in the queue, and
+// Stop waits for it. So many such tasks can fill the queue and block submission while workers idle. If d is 0 or
+// negative, the task is ready at once, behind those that wait now. [TaskFromContext] says which attempt is running.
 //
-// Nothing is stored for an attempt that ends so. The task becomes Failed, with the value that came with
-// the last such error, and err, joined with the cause, if it is not run again: after
-// [Pool.Cancel], the pool's cancel, or a Stop without workers; also if that came while the attempt
-// ran. (A pool that has joined an engine gives the task back to it instead, unless it was Cancel; an engine that is an
-// engine.DelayedNacker has it meanwhile, and it is no task of the pool's then.)
+// Nothing is stored for an attempt that ends so. If the task is not run again, because of [Pool.Cancel], the pool's
+// cancel, or a Stop without workers, also if that came while the attempt ran, it becomes Failed: its result is the
+// last such value, and err joined with the cause. (A pool that has joined an engine gives the task back to it
+// instead, except after Cancel; if the engine implements engine.DelayedNacker, the engine holds the task meanwhile,
+// and it is no task of this pool.)
 //
-// The pool looks for the error as errors.As does; what wraps it is not kept. A nil err becomes one
-// that says so, and of one that is or wraps a RetryAfter only the error of that is kept. It means nothing
-// to [Map] and [MapSeq], where it is an error like others.
+// The pool looks for the error as errors.As does; its wrappers are not kept. A nil err becomes one that says so; if
+// err itself is or wraps a RetryAfter, only the err of that is kept. For [Map] and [MapSeq] it is an error like
+// others.
 func RetryAfter(d time.Duration, err error) error {
 	if err == nil {
 		err = errNoReason
@@ -62,8 +61,8 @@ func retryOf(err error) *retryAfter {
 	return retry
 }
 
-// Backoff says how often [Retry] has a task run, and how long it pauses in between. A zero field means
-// its default. A negative one is an error of each attempt that names it.
+// Backoff says how often [Retry] has a task run, and how long it pauses between attempts. A zero field means its
+// default. With a negative field, each attempt fails with an error that names it.
 type Backoff struct {
 	Attempts int           // in all; 0 means 5
 	First    time.Duration // the longest first pause, twice as long for each one after it; 0 means 100 ms
@@ -105,16 +104,16 @@ func (b Backoff) pause(attempts int) time.Duration {
 	return longest - rand.N(longest/2+1)
 }
 
-// Retry returns a task function that calls fn and, if that fails, has the task run again, by
-// [RetryAfter], after pauses that double and have some chance in them.
+// Retry returns a task function that calls fn and, if that fails, has the task run again by [RetryAfter], after
+// random pauses that double (exponential backoff with jitter).
 //
 //	p, err := pool.New(ctx, pool.Retry(fetch, pool.Backoff{}), st, nil)
 //
-// An error that [Permanent] has made is not tried again, nor is one of the last attempt; the task's result is
-// then the value and the error of that attempt. A RetryAfter of fn's own keeps its pause, and counts as an attempt.
-// A panic and a Goexit are not tried again.
+// An error made by [Permanent] is not tried again, nor is that of the last attempt; the task's result is then the
+// value and the error of that attempt. If fn itself returns a RetryAfter, its pause is kept, and it counts as an
+// attempt. A panic and a Goexit are not tried again.
 //
-// Outside a task, as in [Map], fn is called once. Of a nil fn Retry makes nil, which New refuses.
+// Outside a task, as in [Map], fn is called once. If fn is nil, so is the function returned, which New refuses.
 func Retry[T, R any](fn func(context.Context, T) (R, error), b Backoff) func(context.Context, T) (R, error) {
 	if fn == nil {
 		return nil
@@ -147,8 +146,8 @@ func Retry[T, R any](fn func(context.Context, T) (R, error), b Backoff) func(con
 	}
 }
 
-// Permanent returns err as one that [Retry] does not try again, and nil if err is nil. The task's
-// result has err itself.
+// Permanent marks err as an error that [Retry] does not try again; it returns nil if err is nil. The task's result
+// has err itself.
 func Permanent(err error) error {
 	if err == nil {
 		return nil

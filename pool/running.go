@@ -6,8 +6,8 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// Running returns the IDs of the tasks that run now, in their order: those that Stats counts
-// as Running, at one moment. So a task is among them until its result is stored. It does not block.
+// Running returns the IDs, in increasing order, of the tasks that Stats counts as Running, at one moment: so a task
+// is among them until its result is stored. It does not block.
 //
 // In a pool that has joined an engine they are the tasks that run in this process.
 func (p *Pool[T, R]) Running() []store.ID {

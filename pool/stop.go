@@ -9,27 +9,24 @@ import (
 	"github.com/resultpool/resultpool/internal/text"
 )
 
-// Stop ends the pool gently: it takes no more tasks, runs all that it has
-// accepted, and waits until every result is stored. It may be called any number
-// of times, also at once; all calls wait for the same end and return the same:
+// Stop ends the pool gracefully: it takes no more tasks, runs all that it has accepted, and waits until every
+// result is stored. It may be called any number of times, also at once; all calls wait for the same end and return
+// the same:
 //
-//   - nil if every accepted task was run, but those that [Pool.Cancel] has called off,
-//     and all results are stored;
-//   - the cause of the cancel, if the pool's context was cancelled before the
-//     end: tasks that had not started then have [ErrNotRun] for a result;
-//   - an error matching ErrNotRun and [ErrNoWorkers], if tasks were left waiting
-//     by Resize(0): they have that result too;
+//   - nil if every accepted task was run, except those that [Pool.Cancel] has cancelled, and all results are
+//     stored;
+//   - the cause of the cancel, if the pool's context was cancelled before the end: the result of each task that had
+//     not started then is [ErrNotRun];
+//   - an error matching ErrNotRun and [ErrNoWorkers], if tasks were left waiting by Resize(0): that is their result
+//     too;
 //   - the error of a store or an engine that has failed for good;
-//   - an [UnsavedError] with the results that the store would not take, if any.
+//   - an [UnsavedError] with the results that the store did not take, if any.
 //
-// ctx bounds the waiting only. If it is done first, Stop returns its cause and
-// the pool goes on draining: call Stop again, or cancel the pool's context to
-// run no more of the tasks that wait. That cancels the tasks that run as well,
-// but a function that ignores its context cannot be killed in Go, nor can a
-// store: Stop and Done wait for it.
+// ctx limits only the wait. If it is done first, Stop returns its cause and the pool goes on draining: call Stop
+// again, or cancel the pool's context so that no more of the waiting tasks are run. That cancels the running tasks
+// as well, but Go cannot kill a function or a store that ignores its context: Stop and Done wait for it.
 //
-// Inside a task, with the task's context, Stop returns [ErrInTask] at once; the
-// pool is stopping all the same.
+// Inside a task, with the task's context, Stop returns [ErrInTask] at once, but the pool is stopping nevertheless.
 func (p *Pool[T, R]) Stop(ctx context.Context) error {
 	if err := p.check(ctx); err != nil {
 		return err
@@ -60,17 +57,15 @@ func (p *Pool[T, R]) Stop(ctx context.Context) error {
 	return backoff.Cause(ctx)
 }
 
-// Resize changes how many tasks may run at once. Surplus workers leave after the
-// task they hold; no task is interrupted. Resize never waits.
+// Resize changes how many tasks may run at once. Surplus workers leave after the task they hold; no task is
+// interrupted. Resize never waits.
 //
-// After Resize(0) running tasks finish, waiting ones wait, and Submit, also one
-// that was blocked, returns [ErrNoWorkers] until workers are added again. On a
-// pool that is being stopped, Resize(0) leaves the waiting tasks unrun; see
-// [Pool.Stop].
+// After Resize(0) running tasks finish, waiting tasks stay in the queue, and Submit, also one that was blocked,
+// returns [ErrNoWorkers] until workers are added again. On a pool that is being stopped, Resize(0) leaves the
+// waiting tasks unrun; see [Pool.Stop].
 //
-// The error is ErrNoWorkers if workers is negative, [ErrClosed] if the pool has
-// ended or runs no more tasks, or [ErrNilFunc] if it has joined without a function.
-// Nothing changes then.
+// The error is ErrNoWorkers if workers is negative, [ErrClosed] if the pool has ended or runs no more tasks, or
+// [ErrNilFunc] if it has joined without a function. Nothing changes then.
 func (p *Pool[T, R]) Resize(workers int) error {
 	if workers < 0 {
 		return fmt.Errorf("%w: Resize(%d), want 0 or more", ErrNoWorkers, workers)

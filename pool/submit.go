@@ -12,21 +12,18 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// Submit hands in to a worker and returns the ID its result will be stored
-// under.
+// Submit hands in to a worker and returns the ID under which its result will be stored.
 //
-// Submit blocks while the queue is full, until there is room or ctx is done.
-// ctx governs that wait only; the task runs under the pool's context.
+// Submit blocks while the queue is full, until there is room or ctx is done. ctx governs that wait only; the task
+// runs under the pool's context.
 //
-// The error is [ErrClosed] once Stop has been called or the pool's context is
-// done, [ErrNoWorkers] after Resize(0), [ErrNilTask], or context.Cause(ctx),
-// also for a ctx that is done to begin with; over a [store.IDReserver] also the
-// store's. After any error the task was not accepted: it will not run and
-// nothing will be stored for it.
+// The error is [ErrClosed] once Stop has been called or the pool's context is done, [ErrNoWorkers] after Resize(0),
+// [ErrNilTask], or context.Cause(ctx), also if ctx is done from the start; with a [store.IDReserver] also the
+// store's. After any error the task was not accepted: it will not run and nothing will be stored for it.
 //
-// Submit may be called from any goroutine. From inside a task, with the task's
-// context, it returns [ErrQueueFull] rather than wait for its own pool. Tasks that
-// submit tasks, nobody knows how many, need Options.Queue: [math.MaxInt]; see the example.
+// Submit may be called from any goroutine. From inside a task, with the task's context, it returns [ErrQueueFull]
+// instead of waiting for its own pool. Tasks that submit tasks, if nobody knows how many, need Options.Queue:
+// [math.MaxInt]; see the example.
 func (p *Pool[T, R]) Submit(ctx context.Context, in T) (store.ID, error) {
 	id, err := p.submit(ctx, in, true)
 	if err != nil || p.hooks.Submitted != nil {
@@ -133,12 +130,12 @@ func (p *Pool[T, R]) lockForSubmit(ctx context.Context, expired error, sub *subm
 	}
 }
 
-// SubmitAll is Submit for many tasks at a lower price: ids[i] is the ID of
-// in[i]. IDs increase, but tasks of other submitters may come between.
+// SubmitAll is Submit for many tasks at a lower price: ids[i] is the ID of in[i]. IDs increase, but those of other
+// submitters' tasks may come between.
 //
-// SubmitAll blocks while there is no room for the rest of in. With an error, ids
-// is shorter than in: the tasks in[:len(ids)] were accepted, the others were
-// not. If one of in is nil, none is accepted, and the error says which.
+// SubmitAll blocks while there is no room for the rest of in. With an error, ids is shorter than in: the tasks
+// in[:len(ids)] were accepted, the others were not. If one of in is nil, none is accepted, and the error says
+// which.
 //
 // SubmitAll does not keep in after it has returned.
 func (p *Pool[T, R]) SubmitAll(ctx context.Context, in []T) ([]store.ID, error) {

@@ -16,20 +16,20 @@ func Call[R any](ctx context.Context, task func(context.Context) (R, error)) (R,
 	return task(ctx)
 }
 
-// A Task is what a task's context says of it.
+// A Task is what a task's context says about it.
 type Task struct {
 	ID      store.ID // the ID that Submit has returned
 	Attempt int      // which run of its function this is, from 1
 }
 
-// TaskFromContext returns the task whose context ctx is, or comes from, and false if it is that of
-// none. It does not block.
+// TaskFromContext returns the task that ctx, or the context it comes from, belongs to, and false if there is none.
+// It does not block.
 //
-// A context is that of its task for good, also after the task's end. But the task, or what it has called,
-// must have used it before: a context that was only kept, and is first used after the end of its task, may
-// be that of another task by then, which is a data race.
+// A context belongs to its task for good, also after the task's end. But the task, or a function that it called,
+// must have used the context before: one that was only kept, and is first used after the end of its task, may
+// belong to another task by then, and using it is a data race.
 //
-// The function that [Map] calls runs as no task.
+// The function that [Map] calls does not run as a task.
 func TaskFromContext(ctx context.Context) (Task, bool) {
 	if ctx == nil {
 		return Task{}, false

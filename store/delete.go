@@ -6,15 +6,14 @@ import (
 	"fmt"
 )
 
-// DeleteAll deletes the Results that st holds under ids: at once if st is a [BatchDeleter],
-// and else one by one. An ID that is not held is no error. It blocks for as long as st
-// does, and may be called from any goroutine.
+// DeleteAll deletes the Results that st holds under ids: together if st is a [BatchDeleter], and otherwise one by
+// one. An ID that is not held is not an error. It blocks for as long as st does, and may be called from any
+// goroutine.
 //
-// When it returns nil, none of ids is held. After an error each may be or not, and
-// DeleteAll of all of them may be called again. One by one, a result that cannot be deleted
-// does not keep the others from it: the error joins those of Delete, each with its ID. It
-// ends early only when ctx is done or st returns [ErrClosed], and then says how many IDs are
-// left.
+// When it returns nil, none of ids is held. After an error each of them may still be held or not, and DeleteAll may
+// be called again with all of them. One by one, a result that cannot be deleted does not keep the others from being
+// deleted: the error joins those of Delete, each with its ID. It stops early only when ctx is done or st returns
+// [ErrClosed], and then says how many IDs are left.
 func DeleteAll[R any](ctx context.Context, st ResultStore[R], ids []ID) error {
 	if b, ok := st.(BatchDeleter[R]); ok {
 		return b.DeleteBatch(ctx, ids)

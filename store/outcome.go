@@ -5,12 +5,11 @@ import (
 	"fmt"
 )
 
-// Errors that a pool puts into a Result in place of a task's own. They are here, and
-// not in package pool, for stores that encode their results; pool has them under the
-// same names.
+// Errors that a pool puts into a Result in place of a task's own. They are here, and not in package pool, for
+// stores that encode their results; pool has them under the same names.
 var (
-	// ErrNotRun is the Err of a task that was accepted and never started. It
-	// wraps the reason: the cause of the pool's cancel, or pool.ErrNoWorkers.
+	// ErrNotRun is the Err of a task that was accepted and never started. It wraps the reason: the cause given to
+	// the pool's Cancel, that of the pool's cancel, or pool.ErrNoWorkers.
 	ErrNotRun = errors.New("pool: task not run")
 
 	// ErrGoexit is the Err of a task that called runtime.Goexit, as

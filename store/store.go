@@ -10,30 +10,26 @@
 //   - [github.com/resultpool/resultpool/store/syncmap]: a sync.Map.
 //   - [github.com/resultpool/resultpool/store/xsync]: an xsync map.
 //
-// A fifth keeps results on disk, and is a module of its own:
-// [github.com/resultpool/resultpool/store/bolt]. For any of them,
-// [github.com/resultpool/resultpool/store/bounded] limits how many results it keeps, and
-// for how long.
+// A fifth keeps results on disk, and is a module of its own: [github.com/resultpool/resultpool/store/bolt].
+// [github.com/resultpool/resultpool/store/bounded] limits how many results any of them keeps, and for how long.
 //
 // # Writing a store
 //
-// Implement [ResultStore], read its numbered clauses, and prove them with
-// package storetest in one line:
+// Implement [ResultStore], read its numbered clauses, and prove that your store keeps them with package storetest,
+// a conformance test suite, in one line:
 //
 //	func TestConformance(t *testing.T) { storetest.Run(t, newStore) }
 //
-// A store that keeps bytes has [github.com/resultpool/resultpool/store/codec] to make
-// them.
+// A store that keeps bytes can make them with [github.com/resultpool/resultpool/store/codec].
 //
-// Four further interfaces are optional: [BatchPutter] and [BatchDeleter] for a store that
-// writes or deletes many results at the price of one, [RecordPutter] for one that stores
-// bytes, and [IDReserver] for a store that outlives the pool or serves more than one. A
-// store in memory embeds a [Sequence] for the last.
+// Four further interfaces are optional: [BatchPutter] and [BatchDeleter] for a store that writes or deletes many
+// results at the price of one, [RecordPutter] for one that stores bytes, and [IDReserver] for a store that outlives
+// the pool or serves more than one. A store in memory embeds a [Sequence] for the last.
 //
 // # How long results live
 //
-// A store keeps every result until somebody deletes it: a program that submits
-// for ever and never deletes runs out of memory. Delete what you have read:
+// A store keeps every result until somebody deletes it: a program that submits for ever and never deletes runs out
+// of memory. Delete the results that you have read:
 //
 //	v, err := p.Get(ctx, id)
 //	st.Delete(ctx, id)
@@ -49,8 +45,8 @@
 //	}
 //	err := store.DeleteAll(ctx, st, used) // on a disk many times faster than one by one
 //
-// Or lay package bounded over the store, which deletes the oldest: then a result that is
-// not read in time is gone.
+// Or wrap the store with package bounded, which deletes the oldest results: then a result that is not read in time
+// is gone.
 package store
 
 import (
@@ -59,24 +55,20 @@ import (
 	"iter"
 )
 
-// An ID names a task and its result. A pool gives IDs out in increasing order,
-// in the order in which it accepts tasks, and never gives one out twice. The
-// zero ID is never given out.
+// An ID names a task and its result. A pool gives IDs out in increasing order, in the order in which it accepts
+// tasks, and never gives one out twice. The zero ID is never given out.
 //
-// IDs are dense: those of a pool that has its store for itself start at 1 and
-// leave no gaps. A store may be faster for dense IDs but must take any other
-// than 0.
+// IDs are dense: those of a pool that does not share its store start at 1 and leave no gaps. A store may be faster
+// for dense IDs but must take any other ID except 0.
 //
-// So an ID is no secret: whoever has one can guess the others, and how many tasks
-// there were. A service that hands out results by their IDs, in a URL say, has to
-// know whose each is and to check who asks.
+// So an ID is not a secret: whoever has one can guess the others, and how many tasks there were. A service that
+// hands out results by ID, for example in a URL, must know whose result each is and check who asks.
 type ID uint64
 
 // A Result is the outcome of the task with that ID.
 //
-// Err is nil if the task's function returned a nil error. Otherwise Err is that
-// error, with the Value that came with it, or one of the pool's own: a
-// *PanicError, ErrGoexit or ErrNotRun.
+// Err is nil if the task's function returned a nil error. Otherwise Err is that error, with the Value that was
+// returned beside it, or one of the pool's own: a *PanicError, ErrGoexit or ErrNotRun.
 type Result[R any] struct {
 	ID    ID
 	Value R
@@ -116,10 +108,9 @@ type Result[R any] struct {
 //
 // An ID of 0 is outside the contract: a pool never uses it.
 //
-// Any error of Put that matches none of ErrExists, [ErrRejected] and [ErrClosed] means "not
-// now": a pool holds the result and tries again, for as long as it takes. So a
-// Put that returned such an error may be repeated, and if the first attempt did
-// store the Result after all, the second returns ErrExists.
+// Any error of Put that matches none of ErrExists, [ErrRejected] and [ErrClosed] means "not now": a pool holds the
+// result and tries again, for as long as it takes. So a Put that returned such an error may be repeated; if the
+// first attempt did store the Result after all, the second returns ErrExists.
 //
 // A store never retries and never logs: its caller decides.
 type ResultStore[R any] interface {
@@ -140,13 +131,11 @@ type ResultStore[R any] interface {
 	All(ctx context.Context) iter.Seq2[Result[R], error]
 }
 
-// A BatchPutter is a [ResultStore] that stores many results at the price of
-// one, as a database does in one transaction. It is optional: a store that is
-// not a BatchPutter is given its results one by one.
+// A BatchPutter is a [ResultStore] that stores many results at the price of one, as a database does in one
+// transaction. It is optional: a pool gives a store that is not a BatchPutter its results one by one.
 //
-// A pool's workers do not wait for a BatchPutter: they hand their results over, and
-// while one batch is written the next one gathers, of up to 1,024. A batch that fails
-// is given again in halves, and a single result by Put.
+// A pool's workers do not wait for a BatchPutter: they hand their results over, and while one batch is written the
+// next one gathers, up to 1,024 results. The pool repeats a batch that fails in halves, and a single result by Put.
 type BatchPutter[R any] interface {
 	// PutBatch stores every Result of res, or none of them and returns an
 	// error: for ErrExists, ErrRejected and every other error as Put would for
@@ -155,14 +144,13 @@ type BatchPutter[R any] interface {
 	PutBatch(ctx context.Context, res []Result[R]) error
 }
 
-// A RecordPutter is a [BatchPutter] that stores bytes, and lets the pool make them ahead
-// of the write. It is optional. A pool's workers call Encode, each for its own result, so
-// that encoding is done in parallel and the size of what gathers is known: at most 8 MiB
-// of records gather for the next batch, or one result. Of a BatchPutter that is not a
-// RecordPutter 1,024 results gather, whatever their size.
+// A RecordPutter is a [BatchPutter] that stores bytes, and lets the pool make them before the write. It is
+// optional. A pool's workers call Encode, each for its own result, so that results are encoded in parallel and the
+// size of the next batch is known: it gathers at most 8 MiB of records, or one result. For a BatchPutter that is
+// not a RecordPutter, up to 1,024 results gather, whatever their size.
 //
-// What is encoded is given to PutRecords, a single result too, and not to Put or PutBatch. So
-// a type that embeds a RecordPutter to do more in these has to do it in PutRecords as well.
+// The pool gives encoded results to PutRecords, also a single one, and not to Put or PutBatch. So a type that
+// embeds a RecordPutter to do more in these methods has to do it in PutRecords as well.
 type RecordPutter[R any] interface {
 	BatchPutter[R]
 
@@ -174,15 +162,14 @@ type RecordPutter[R any] interface {
 	PutRecords(ctx context.Context, recs []Record) error
 }
 
-// A Record is a [Result] as the bytes that a [RecordPutter] makes of it.
+// A Record is a [Result] as the bytes that a [RecordPutter] has made of it.
 type Record struct {
 	ID   ID     // that of the Result
 	Data []byte // what Encode returned
 }
 
-// A BatchDeleter is a [ResultStore] that deletes many results at the price of one, as a
-// database does in one transaction. It is optional, and [DeleteAll] is how to use it: a
-// store that is not a BatchDeleter has its results deleted one by one.
+// A BatchDeleter is a [ResultStore] that deletes many results at the price of one, as a database does in one
+// transaction. It is optional, and used by [DeleteAll], which deletes the results of any other store one by one.
 type BatchDeleter[R any] interface {
 	// DeleteBatch forgets every Result that is held under one of ids, as Delete would
 	// each. An ID that is not held is no error, nor is one that is there twice. When it
@@ -191,15 +178,13 @@ type BatchDeleter[R any] interface {
 	DeleteBatch(ctx context.Context, ids []ID) error
 }
 
-// An IDReserver is a [ResultStore] that hands out ranges of IDs, so that they
-// stay unique over restarts and over several pools on one store. It is
-// optional: over a store that is not an IDReserver a pool counts from 1, so
-// such a store must belong to that one pool and must be empty when it is made.
-// (Otherwise the results of the new tasks are refused with ErrExists. None is
-// overwritten, and the pool's Stop hands them back.)
+// An IDReserver is a [ResultStore] that hands out ranges of IDs, so that they stay unique over restarts and over
+// several pools on one store. It is optional: with a store that is not an IDReserver a pool counts from 1, so such
+// a store must belong to that one pool and must be empty when the pool is made. (Otherwise the store refuses the
+// results of the new tasks with ErrExists. None is overwritten, and the pool's Stop hands them back.)
 //
-// A store that wraps another hides the optional interfaces of the inner one, also
-// if it embeds it, unless it has the methods too.
+// A store that wraps another hides the optional interfaces of the inner one, even if it embeds it, unless it has
+// their methods too.
 type IDReserver interface {
 	// ReserveIDs returns the first of n consecutive IDs that no call of it has
 	// returned before, in this process or an earlier one on the same data. Each
@@ -215,22 +200,19 @@ var ErrNotFound = errors.New("store: result not found")
 // ErrExists is returned by Put for an ID that is held. A store never overwrites.
 var ErrExists = errors.New("store: result already exists")
 
-// ErrRejected is returned by Put for a Result that this store can never take,
-// for example because it is too large or cannot be encoded. A pool does not
-// retry it: it stores, under the same ID, a result whose Err says so.
+// ErrRejected is returned by Put for a Result that this store can never take, for example because it is too large
+// or cannot be encoded. A pool does not retry it: it stores, under the same ID, a result whose Err says so.
 var ErrRejected = errors.New("store: result rejected")
 
-// ErrClosed is in the chain of what the methods of a store return once it has been closed
-// for good. A pool does not try again then: it ends, and its Stop hands back what was
-// not stored.
+// ErrClosed is in the chain of the errors that a store's methods return once it has been closed for good. A pool
+// does not try again then: it ends, and its Stop hands back the results that were not stored.
 var ErrClosed = errors.New("store: closed")
 
 // Snapshot copies all that st holds into a map that the caller owns.
 //
-// It is as consistent as st.All: what is put or deleted while it runs may or may
-// not be in it. Results that cannot be read are not in the map, and the error joins
-// what All says of each. If ctx is done before Snapshot has finished, or the store
-// fails, the map is nil and the error is context.Cause(ctx) or the store's.
+// It is as consistent as st.All: a result that is put or deleted while it runs may or may not be in the map.
+// Results that cannot be read are not in the map, and the error joins what All says of each. If ctx is done before
+// Snapshot has finished, or the store fails, the map is nil and the error is context.Cause(ctx) or the store's.
 func Snapshot[R any](ctx context.Context, st ResultStore[R]) (map[ID]Result[R], error) {
 	all := make(map[ID]Result[R])
 	var unreadable []error

@@ -13,8 +13,8 @@ import (
 	"github.com/resultpool/resultpool/internal/kit"
 )
 
-// Faults says which Fault each method of an engine has. A method whose Fault is nil
-// works as it should. Close, Lease and Retryable have none.
+// Faults says which Fault each method of an engine has. A method whose Fault is nil works normally. Close, Lease
+// and Retryable have none.
 type Faults struct {
 	Push      Fault // of no ID: they are not known yet
 	Pull      Fault // of no ID
@@ -31,21 +31,21 @@ type Faults struct {
 	Size      Fault // of no ID
 	Describe  Fault // of no ID
 
-	// Record is of each record that a loop over All comes to, and of its ID. Its error is
-	// that of a record that cannot be read: it is yielded with the ID, and the loop goes on.
+	// Record applies to each record that a loop over All reaches, with its ID. Its error means that the record
+	// cannot be read: it is yielded with the ID, and the loop goes on.
 	Record Fault
 }
 
-// A Faulty is an engine that fails on purpose, to test what uses engines.
+// A Faulty is an engine that fails on purpose, for testing code that uses engines.
 //
-// It has the methods of all optional interfaces. If the engine inside lacks one, Wait, MarkStart,
-// NackAfter, Size and Describe return an error matching [errors.ErrUnsupported], and
-// Retryable is what is said where it is missing. To hide what is there, or is not:
+// It has the methods of all optional interfaces. If the engine inside lacks one, Wait, MarkStart, NackAfter, Size
+// and Describe return an error matching [errors.ErrUnsupported], and Retryable returns what a pool assumes without
+// it. To hide all optional methods:
 //
 //	struct{ engine.Engine }{faulty}
 //
-// It starts no goroutines, and waits by timers and channels only, so it can be used in
-// a bubble of testing/synctest.
+// It starts no goroutines, and waits by timers and channels only, so it can be used in a bubble of
+// testing/synctest.
 type Faulty struct {
 	wrapped
 
@@ -56,7 +56,7 @@ type Faulty struct {
 	made   map[*context.CancelCauseFunc]struct{} // of the calls that are being made
 }
 
-// WithFaults returns an engine that is eng but for its faults. Its Close closes eng.
+// WithFaults returns an engine that is eng except for its faults. Its Close closes eng.
 func WithFaults(eng engine.Engine, faults Faults) *Faulty {
 	f := &Faulty{
 		faults: faults,
@@ -73,10 +73,9 @@ func (f *Faulty) SetFaults(faults Faults) {
 	f.faults = faults
 }
 
-// Down has every method fail with err until Up, as an engine that cannot be reached, or
-// with one that matches engine.ErrGone, one whose queue was deleted.
-// Calls that are being made see their contexts cancelled with err. Those that have done
-// their work by then still succeed, the others return err. err must not be nil.
+// Down makes every method fail with err until Up, like an engine that cannot be reached, or, if err matches
+// engine.ErrGone, one whose queue was deleted. Calls under way see their contexts cancelled with err. Those that
+// have done their work by then still succeed, the others return err. err must not be nil.
 func (f *Faulty) Down(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -86,15 +85,15 @@ func (f *Faulty) Down(err error) {
 	}
 }
 
-// Up ends what Down has begun. Faults are as they were.
+// Up ends Down. The Faults stay as they were.
 func (f *Faulty) Up() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.down = nil
 }
 
-// Close closes the engine inside, also while it is down. Calls that are being made see
-// their contexts cancelled with [engine.ErrClosed].
+// Close closes the engine inside, also while it is down. Calls under way see their contexts cancelled with
+// [engine.ErrClosed].
 func (f *Faulty) Close() error {
 	f.mu.Lock()
 	f.closed = true
@@ -189,18 +188,15 @@ func mayPass(err error, never ...error) bool {
 	return !slices.ContainsFunc(never, func(e error) bool { return errors.Is(err, e) })
 }
 
-// A Fault stands between a caller and a method of an engine. It makes the call with
-// do, at most once, and returns the error that the caller is to see: do's, or one of
-// its own. It may do so late, or not at all, or panic instead. What a method returns
-// beside an error is nothing, but for the IDs beside ErrFull. An error of its own that
+// A Fault stands between a caller and a method of an engine. It makes the call with do, at most once, and returns
+// the error that the caller is to see: do's, or one of its own. It may return late, make no call, or panic instead.
+// Beside an error, the method's other results are dropped, except the IDs beside ErrFull. An error of its own that
 // matches engine.ErrRefused or engine.ErrGone means what these mean, so it must be true.
 //
-// ids are those that the call is about, which the Fault must neither keep nor change. A
-// Fault is called on the caller's goroutine, and by several at once. A nil Fault makes the
-// call, inside another as well.
+// ids are the IDs that the call is about; the Fault must neither keep nor change them. A Fault is called on the
+// caller's goroutine, and by several at once. A nil Fault makes the call, inside another as well.
 //
-// One of your own is a few lines. This one saves nothing until the test opens the gate,
-// and ignores its context:
+// Your own Fault takes a few lines. This one saves nothing until the test opens the gate, and ignores its context:
 //
 //	func(ctx context.Context, _ []uint64, do func(context.Context) error) error {
 //		<-gate
@@ -208,27 +204,25 @@ func mayPass(err error, never ...error) bool {
 //	}
 type Fault = func(ctx context.Context, ids []uint64, do func(context.Context) error) error
 
-// Fail has every call return err, and nothing done. err must not be nil.
+// Fail makes every call return err without doing anything. err must not be nil.
 func Fail(err error) Fault { return kit.Failing[uint64](err) }
 
-// Lose has every call do its work and then return err all the same, as when the
-// answer is lost on the way: what was pushed is in the queue, what was pulled is held
-// by nobody. err must not be nil.
+// Lose makes every call do its work and then return err nevertheless, as when the answer is lost on the way: pushed
+// tasks are in the queue, and pulled tasks are held by nobody. err must not be nil.
 func Lose(err error) Fault { return kit.Losing[uint64](err) }
 
-// Drop has every call return nil, and nothing done, as an Ack that is only sent, and
-// lost. It is for Ack, Nack, NackAfter and Extend: a method that returns something would return
-// nothing, which no engine does.
+// Drop makes every call return nil without doing anything, like an Ack that is sent and lost. It is for Ack, Nack,
+// NackAfter and Extend: a method that returns a value would return nothing, which no engine does.
 func Drop() Fault {
 	return func(context.Context, []uint64, func(context.Context) error) error { return nil }
 }
 
-// Panic has every call panic with v.
+// Panic makes every call panic with v.
 func Panic(v any) Fault {
 	return func(context.Context, []uint64, func(context.Context) error) error { panic(v) }
 }
 
-// Goexit has every call end its goroutine, as runtime.Goexit does, and nothing done.
+// Goexit makes every call end its goroutine, as runtime.Goexit does, without doing anything.
 func Goexit() Fault {
 	return func(context.Context, []uint64, func(context.Context) error) error {
 		runtime.Goexit()
@@ -236,15 +230,15 @@ func Goexit() Fault {
 	}
 }
 
-// First is f for the first n calls. Those after them work.
+// First applies f to the first n calls. Later calls work.
 func First(n int, f Fault) Fault { return kit.First(n, f) }
 
-// After is the opposite of First: the first n calls work, and it is f for the others.
+// After is the opposite of First: the first n calls work, and f applies to later ones.
 func After(n int, f Fault) Fault { return kit.After(n, f) }
 
-// Only is f for calls that are about one of these IDs. All others work.
+// Only applies f to calls that are about one of these IDs. All others work.
 func Only(f Fault, ids ...uint64) Fault { return kit.Only(f, ids...) }
 
-// Chain has every call go through all faults in their order, as far as they let it:
-// Chain(After(1, Fail(err)), First(3, Panic(v))) panics once, and then fails.
+// Chain makes every call go through all faults in their order, as far as they let it: Chain(After(1, Fail(err)),
+// First(3, Panic(v))) panics once, and then fails.
 func Chain(faults ...Fault) Fault { return kit.Chain(faults...) }

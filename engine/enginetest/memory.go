@@ -18,18 +18,15 @@ type MemoryOptions struct {
 	MaxSize    int           // of a task and of a record, in bytes; 0: 1 MiB
 }
 
-// A Memory is a whole [engine.Engine] in the memory of this process, with all that
-// is optional, to test what uses an engine. It is for tests: nothing outlives the
-// process, and nobody outside of it has a part in it.
+// A Memory is a whole [engine.Engine] in the memory of this process, with all optional interfaces, for testing code
+// that uses an engine. Nothing outlives the process, and no other process can use it.
 //
-// It keeps the contract to the letter and none of what engines do beyond it. A Push
-// that finds too little room takes over the first of its tasks, and returns their IDs
-// with ErrFull. A Push that does nothing returns ErrRefused beside the reason. An Ack counts
-// after the lease has ended as well. A Delivery must be handed back as it was.
+// It keeps the contract to the letter and does nothing beyond it. A Push that finds too little room takes the first
+// of its tasks, and returns their IDs with ErrFull. A Push that does nothing returns ErrRefused beside the reason.
+// An Ack counts even after the lease has ended. A Delivery must be handed back unchanged.
 //
-// A Memory is one handle on its data, as one process has one connection; [Memory.Open]
-// makes another. It starts no goroutine, and waits by timers and channels only, so it
-// can be used in a bubble of testing/synctest.
+// A Memory is one handle on its data, like the connection of one process; [Memory.Open] makes another. It starts no
+// goroutine, and waits by timers and channels only, so it can be used in a bubble of testing/synctest.
 type Memory struct {
 	data    *memory
 	closing sync.Once
@@ -58,14 +55,14 @@ func NewMemory(o *MemoryOptions) *Memory {
 	return &Memory{data: data, closed: make(chan struct{})}
 }
 
-// Open returns another handle on the same data, as another process has, or this one
-// after a restart. It works also after Close.
+// Open returns another handle on the same data, for another process or for this one after a restart. It works also
+// after Close.
 func (m *Memory) Open() *Memory {
 	return &Memory{data: m.data, closed: make(chan struct{})}
 }
 
-// Close closes this handle only. What it held is delivered again when the leases end.
-// The data is there as long as somebody has a handle to open another from.
+// Close closes this handle only. The tasks it held are delivered again when the leases end. The data lives as long
+// as somebody has a handle to open another from.
 func (m *Memory) Close() error {
 	m.closing.Do(func() { close(m.closed) })
 	return nil

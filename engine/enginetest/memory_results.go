@@ -95,8 +95,8 @@ func (m *Memory) Delete(ctx context.Context, ids []uint64) error {
 	})
 }
 
-// All implements [engine.Results]. It yields those that are stored when the loop
-// begins and still are when it comes to them, in the order of the IDs.
+// All implements [engine.Results]. It yields the records that are stored when the loop begins and still are when it
+// reaches them, in the order of the IDs.
 func (m *Memory) All(ctx context.Context) iter.Seq2[engine.Record, error] {
 	return func(yield func(engine.Record, error) bool) {
 		if err := m.enter(ctx); err != nil {

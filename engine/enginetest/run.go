@@ -21,12 +21,11 @@ const (
 	maxLease = 5 * time.Second
 )
 
-// Run checks that the engines which newSubject's Subject opens keep the contract of
-// [engine.Engine], and those of the optional interfaces that they implement. Each check
-// is a subtest, and calls newSubject for a queue of its own. Those that wait for leases
-// to end, or for keys to be remembered, run at once and beside the others.
+// Run checks that the engines opened by newSubject's Subject keep the contract of [engine.Engine], and those of the
+// optional interfaces that they implement. Each check is a subtest, and calls newSubject for a queue of its own.
+// Checks that wait for leases to end, or for keys to be remembered, run concurrently with the others.
 //
-// What the engine does not offer is skipped.
+// Interfaces that the engine does not implement are skipped.
 func Run(t *testing.T, newSubject func(testing.TB) Subject) {
 	t.Helper()
 	run(t, newRun(newSubject, patience, remembering))

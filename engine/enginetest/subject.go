@@ -13,29 +13,28 @@ import (
 	"github.com/resultpool/resultpool/internal/kit"
 )
 
-// A Subject is what [Run] tries: a queue that is new, empty and nobody else's, and how
-// to open it.
+// A Subject is what [Run] tries: a queue that is new, empty and used by nobody else, and how to open it.
 type Subject struct {
-	// Open opens the queue, as a process does: while it is open already, and after all
-	// have closed it. Each call returns a handle of its own, which Run closes. It may be
-	// called from any goroutine, and ctx is for the opening only. The engine's Lease must
-	// be half a second to five, and should be one or two: many checks wait for its end.
+	// Open opens the queue, as a process does: also while it is open already, and after all have closed it. Each
+	// call returns a handle of its own, which Run closes. It may be called from any goroutine, and ctx is for the
+	// opening only. The engine's Lease must be between half a second and five, and should be one or two: many
+	// checks wait for its end.
 	Open func(ctx context.Context) (engine.Engine, error)
 
-	// QueueBound is how many tasks find room in the queue, at least 256. Twice as many
-	// must not, or Run times as many if that is more. With some hundreds the checks are quick.
+	// QueueBound is how many tasks have room in the queue, at least 256. Twice as many must not have room, or Run
+	// times as many if that is more. With some hundreds the checks are quick.
 	QueueBound int
 
-	// Run is how many tasks the engine may put in one message; 0 is 1. With more, it is checked
-	// for what the contract says of such an engine, and with 1 for all that it says.
+	// Run is how many tasks the engine may put in one message; 0 is 1. With 1, the whole contract is checked; with
+	// more, what it says of an engine that puts several tasks in one message.
 	Run int
 
-	// TooLarge is a size in bytes that the engine takes neither as a task's nor as a
-	// record's. With 0 it takes all, and what is said of ErrTooLarge is not checked.
+	// TooLarge is a size in bytes that the engine takes neither for a task nor for a record. With 0 it takes all,
+	// and the clauses about ErrTooLarge are not checked.
 	TooLarge int
 
-	// Remake removes the queue with all that is in it and makes it anew under the same
-	// name. Nobody has it open then. If it is nil, that is not checked.
+	// Remake removes the queue with all that is in it and makes it anew under the same name, while nobody has it
+	// open. If Remake is nil, that is not checked.
 	Remake func(ctx context.Context) error
 }
 

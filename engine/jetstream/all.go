@@ -20,10 +20,9 @@ const (
 	pageBytes   = 4 << 20
 )
 
-// All returns the records that are stored. It asks for some hundred at a time, so a loop that
-// is slow, or that is left, holds nothing in the server. It passes over what is stored under
-// something other than an ID. A record that the server cannot read is a pair of its ID and an
-// error.
+// All returns the records that are stored. It asks for some hundred at a time, so a loop that is slow, or that is
+// left, holds nothing in the server. It skips what is stored under anything but an ID. A record that the server
+// cannot read is yielded as its ID and an error.
 func (e *Engine) All(ctx context.Context) iter.Seq2[engine.Record, error] {
 	return func(yield func(engine.Record, error) bool) {
 		r := reading{e: e, yield: yield, seen: make(map[uint64]*seenRun)}

@@ -17,9 +17,9 @@ var (
 
 func nakAfter(d time.Duration) []byte { return fmt.Appendf(nil, `-NAK {"delay": %d}`, d) }
 
-// Ack tells the servers that the results of these tasks are saved, when that is so for all of their
-// message. It does not wait for them: a task whose acknowledgement is lost is delivered again, and its
-// result is there.
+// Ack tells the servers that the results of these tasks are saved, once that is so for all tasks of their message.
+// It does not wait for an answer: if an acknowledgement is lost, the task is delivered again, and its result is
+// there.
 func (e *Engine) Ack(ctx context.Context, ds []engine.Delivery) error {
 	return e.answer(ctx, "ack", ds, func(_ context.Context, r *pulledRun, at []int) error {
 		return e.acknowledge(r, e.close(r, at))
@@ -41,7 +41,8 @@ func (e *Engine) acknowledge(r *pulledRun, isDone bool) error {
 	return err
 }
 
-// Nack gives tasks back. Some of a message get a message of their own, for which it waits.
+// Nack gives tasks back. If they are only some of a message, they get a message of their own, and Nack waits for
+// it.
 func (e *Engine) Nack(ctx context.Context, ds []engine.Delivery) error {
 	last, earlier := latest(ds)
 	mayBeWhole := len(earlier) == 0 // or else these would be acknowledged, and with them the message
@@ -50,9 +51,9 @@ func (e *Engine) Nack(ctx context.Context, ds []engine.Delivery) error {
 	})
 }
 
-// NackAfter gives tasks back that are to run again later, in messages of their own, for which it waits. The
-// clocks of the machines have to agree on when that is. One that is pulled before its time,
-// as by an idle pool, counts that as a delivery.
+// NackAfter gives tasks back that are to run again later, in messages of their own, and waits for these. The clocks
+// of the machines have to agree on that time. A task that is pulled before its time, for example by an idle pool,
+// counts that as a delivery.
 func (e *Engine) NackAfter(ctx context.Context, ds []engine.Delivery, d time.Duration) error {
 	var due time.Time
 	if d > 0 {
@@ -74,7 +75,7 @@ func (e *Engine) giveBackLast(ctx context.Context, last, earlier []engine.Delive
 	return e.Ack(ctx, earlier)
 }
 
-// Extend makes the leases of tasks begin anew, and those of all that were delivered with them.
+// Extend makes the leases of tasks begin anew, and those of all tasks that were delivered in the same messages.
 func (e *Engine) Extend(ctx context.Context, ds []engine.Delivery) error {
 	return e.answer(ctx, "extend", ds, func(_ context.Context, r *pulledRun, _ []int) error {
 		r.of.mu.Lock()

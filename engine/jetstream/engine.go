@@ -298,9 +298,9 @@ func (e *Engine) fail(ctx context.Context, what string, err error) error {
 	return e.explain(fmt.Errorf("jetstream: %s: %w", what, err))
 }
 
-// Close gives up the connection. Methods that run return, and those that wait give back what has
-// come just now. Tasks that were pulled are delivered again when their leases end. Close waits
-// for the methods, and until what was published is sent, for some seconds at most.
+// Close gives up the connection. Methods that run return, and waiting Pulls give back the tasks that have just
+// arrived. Tasks that were pulled are delivered again when their leases end. Close waits for the methods, and until
+// published messages are sent, for some seconds at most.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	first := !e.closed

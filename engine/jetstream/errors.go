@@ -69,11 +69,10 @@ func (e *Engine) explain(err error) error {
 	return err
 }
 
-// Retryable reports whether a call that has returned err may succeed another time. It may not
-// if the server permits too little, if tasks or results are gone with their stream, if the
-// client has given up for good or the engine is closed, if a result is damaged, and if a task
-// or a result is too large. A server that refuses the credentials, or that has no JetStream,
-// may do otherwise tomorrow.
+// Retryable reports whether a call that has returned err may succeed another time. It may not if the server permits
+// too little, if tasks or results are gone with their stream, if the client has given up for good or the engine is
+// closed, if a result is damaged, and if a task or a result is too large. If a server refuses the credentials or
+// has no JetStream, it may: that can change.
 func (e *Engine) Retryable(err error) bool {
 	return !isAny(err, engine.ErrTooLarge, engine.ErrGone, engine.ErrClosed, nats.ErrPermissionViolation,
 		nats.ErrConnectionClosed, errUnreadable)

@@ -19,13 +19,12 @@ import (
 	"github.com/resultpool/resultpool/engine/jetstream/internal/folder"
 )
 
-// OpenFolder is [Open] for the embedded server that another process of this user runs on a
-// folder. The folder says where the server listens and which credentials it wants. So a
-// process needs only the folder's name to join, as an argument for example. The engine finds
-// the server again when it is started again, even on another port.
+// OpenFolder is [Open] for the embedded server that another process of this user runs on a folder. The folder says
+// where the server listens and which credentials it wants. So a process needs only the folder's name to join, for
+// example as an argument. If the server is started again, even on another port, the engine finds it.
 //
-// The credentials in the folder are those that the server has made. Credentials that its
-// program has given are not written down: they have to be in Options.NATS, which takes
+// The credentials in the folder are those that the server has made. Credentials given by its program are not
+// written down: they have to be in Options.NATS, which takes precedence over the folder.
 // precedence over the folder.
 //
 // OpenFolder does not wait for a server: it returns an error if none runs on the folder. It

@@ -14,13 +14,13 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Open connects to the servers at url and opens the pool of that name. If there is none, it
-// makes it. The name has letters, digits, - and _. url is as for nats.Connect: one address or
-// several with commas between them, "nats://10.0.0.7:4222".
+// Open connects to the servers at url and opens the pool of that name, or makes it if there is none. The name has
+// letters, digits, - and _. url is as for nats.Connect: one address or several with commas between them,
+// "nats://10.0.0.7:4222".
 //
-// Open waits for the servers until ctx is done, and a minute at most, and does not try again:
-// it returns an error if there is no server at url, or if it refuses the credentials. Later
-// the engine reconnects for ever, even if it is refused: passwords change.
+// Open waits for the servers until ctx is done, and a minute at most, and does not retry: it returns an error if
+// there is no server at url, or if it refuses the credentials. Later the engine reconnects for ever, even if it is
+// refused: passwords change.
 func Open(ctx context.Context, url, name string, opts *Options) (*Engine, error) {
 	if opts == nil {
 		opts = &Options{}

@@ -8,10 +8,10 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Options are how a pool's queue and results are kept. A nil *Options is the zero value.
+// Options are how a pool's queue and results are kept. A nil *Options means the zero value.
 //
-// The servers keep the settings of a pool. For a pool that exists, a zero field means the
-// setting that the pool was made with, and any other value has to be the same.
+// The servers keep the settings of a pool. For an existing pool, a zero field means the setting that the pool was
+// made with, and any other value must equal it.
 type Options struct {
 	// NATS is passed to the client: credentials, TLS, more servers' addresses, callbacks.
 	// The engine itself sets what it relies on: reconnecting for ever, even to servers that
@@ -26,20 +26,20 @@ type Options struct {
 	// servers need about 131 bytes of memory for each result.
 	Retention time.Duration
 
-	// QueueBound is how many messages may be in the queue, those being worked on included: as many
-	// tasks if each is alone in its message, and up to Run times as many. 0 is 1<<20, or what the pool has.
+	// QueueBound is how many messages may be in the queue, including those being worked on: as many tasks if each
+	// is alone in its message, and up to Run times as many. 0 is 1<<20, or what the pool has.
 	QueueBound int
 
-	// Run is how many tasks are in one message of those that this process submits, at most 256. With more of
-	// them in one, a task costs less; they go to one process together, and have one lease. 0 is as
-	// many as a process has lately done in 50 ms, and 1 if QueueBound is less than 4,096 or nobody has
-	// done any in the last 2 s.
+	// Run is how many of the tasks that this process submits are in one message, at most 256. The more tasks are in
+	// one message, the less a task costs; they go to one process together, and share one lease. 0 is as many as a
+	// process has lately done in 50 ms, and 1 if QueueBound is less than 4,096 or nobody has done any in the last 2
+	// s.
 	//
-	// It is no setting of the pool: each process may have its own.
+	// It is not a setting of the pool: each process may have its own.
 	Run int
 
-	// Lease is how long a task is held without a heartbeat before another machine gets it.
-	// 0 is 30 s, or what the pool has.
+	// Lease is how long a task is held without a heartbeat before another machine gets it (a visibility timeout). 0
+	// is 30 s, or what the pool has.
 	Lease time.Duration
 }
 

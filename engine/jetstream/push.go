@@ -24,8 +24,8 @@ func (e *Engine) fits(what string, n uint64, data []byte) error {
 	return nil
 }
 
-// Push adds tasks at the end of the queue. Those of Pushes that come while others are under way are put
-// into messages together, as Options.Run says.
+// Push adds tasks at the end of the queue. The tasks of Pushes that come while others are under way are put into
+// messages together, as Options.Run says.
 func (e *Engine) Push(ctx context.Context, key string, tasks [][]byte) ([]uint64, error) {
 	call, end, err := e.begin(ctx, 0, e.names.task)
 	if err != nil {

@@ -34,11 +34,10 @@ const (
 	maxPullBytes = 16 << 20
 )
 
-// Pull takes over up to most tasks, and at most 4,096 messages, of together 16 MiB if they are more than
-// one. What it has pulled beyond that, with the last of these, is for the next Pull, or given back
-// after 100 ms. While there are none it removes acknowledged tasks that a server has left in the queue
-// when it died: after 5 s, and then every 30 s. If somebody has deleted the consumer, Pull
-// makes it anew.
+// Pull takes over up to most tasks, from at most 4,096 messages, of together at most 16 MiB if they are more than
+// one. Tasks beyond most, from the last of these messages, are for the next Pull, or given back after 100 ms. While
+// there are no tasks, Pull removes acknowledged tasks that a killed server has left in the queue: after 5 s, and
+// then every 30 s. If somebody has deleted the consumer, Pull makes it anew.
 func (e *Engine) Pull(ctx context.Context, most int) ([]engine.Delivery, error) {
 	call, end, err := e.begin(ctx, 0, e.names.next)
 	if err != nil {
@@ -210,8 +209,8 @@ func (e *Engine) giveBack(sub *nats.Subscription, msgs <-chan *nats.Msg) {
 // Lease is how long a task is held without an Extend.
 func (e *Engine) Lease() time.Duration { return e.lease }
 
-// Size returns how many tasks are in the queue, held or not. It returns an error if the first of
-// them stays there because it is damaged on the server's disk and so delivered to nobody.
+// Size returns how many tasks are in the queue, held or not. It returns an error if the first of them stays there
+// because it is damaged on the server's disk and therefore never delivered.
 func (e *Engine) Size(ctx context.Context) (uint64, error) {
 	call, end, err := e.begin(ctx, askTimeout, e.names.info, e.names.get)
 	if err != nil {

@@ -19,8 +19,8 @@ func (e *Engine) resultSubject(seq uint64) string {
 	return e.names.result + strconv.FormatUint(seq, 10)
 }
 
-// Load returns the record with that ID. With replicas any of them may answer: what was
-// deleted a moment ago may still be found.
+// Load returns the record with that ID. With replicas any of them may answer: a record that was deleted a moment
+// ago may still be found.
 func (e *Engine) Load(ctx context.Context, id uint64) ([]byte, error) {
 	call, end, err := e.begin(ctx, askTimeout, e.names.direct, e.names.get, e.names.info)
 	if err != nil {

@@ -82,7 +82,8 @@ type saving struct {
 	last    uint64 // that
 }
 
-// Save stores recs, each under an ID that has none yet: those of a run in one message, if they fit.
+// Save stores recs, each under an ID that has none yet. The results of a run (the tasks of one message) go into one
+// message, if they fit.
 func (e *Engine) Save(ctx context.Context, recs []engine.Record) error {
 	call, end, err := e.begin(ctx, 0, e.names.result, e.names.get)
 	if err != nil {

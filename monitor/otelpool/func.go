@@ -18,11 +18,10 @@ import (
 //
 //	p, err := pool.New(ctx, otelpool.Func(resize, "thumbs", nil), st, &pool.Options{Name: "thumbs"})
 //
-// name is the pool's, and may be empty. The context that fn is given has the span. The package comment says what the
-// span has. What fn returns is returned as it is; a panic and a Goexit of fn go on, and are the
-// pool's.
+// name is the pool's, and may be empty. The context that fn is given has the span; the package comment says what
+// the span contains. The results of fn are returned unchanged; a panic and a Goexit of fn pass through to the pool.
 //
-// Outside a task, as in [pool.Map], the span has no ID and no attempt. Of a nil fn Func makes nil, which New
+// Outside a task, as in [pool.Map], the span has no ID and no attempt. If fn is nil, Func returns nil, which New
 // refuses, and with which Join makes a pool that runs nothing.
 func Func[T, R any](fn func(context.Context, T) (R, error), name string, o *Options) func(context.Context, Traced[T]) (R, error) {
 	if fn == nil {

@@ -19,13 +19,14 @@ type Source interface {
 	Running() []store.ID
 }
 
-// ErrNilSource is returned by Observe of nothing.
+// ErrNilSource is returned by Observe if p is nil.
 var ErrNilSource = errors.New("otelpool: nil source")
 
-// Observe has a meter look at p whenever metrics are collected. The package comment lists the metrics. name is in their
-// attribute resultpool.pool.name, and has to be that of no other pool of the meter's provider: the numbers of both would be added up.
+// Observe makes a meter read p whenever metrics are collected. The package comment lists the metrics. name is their
+// attribute resultpool.pool.name, and no other pool of the meter's provider may have it: the numbers of both would
+// be added up.
 //
-// The meter holds p until unregister is called. Its error, and Observe's, is ErrNilSource or the
+// The meter holds p until unregister is called. The error of unregister, and of Observe, is ErrNilSource or the
 // meter's own.
 func Observe(p Source, name string, o *Options) (unregister func() error, err error) {
 	if v := reflect.ValueOf(p); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {

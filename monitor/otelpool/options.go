@@ -20,7 +20,7 @@ const (
 	taskWaitTime = attribute.Key("resultpool.task.wait_duration")
 )
 
-// Options are where telemetry goes. nil is the zero value.
+// Options are where telemetry goes. nil means the zero value.
 type Options struct {
 	// TracerProvider makes the spans of Func. Nil is the global one, of package otel.
 	TracerProvider trace.TracerProvider
@@ -28,10 +28,10 @@ type Options struct {
 	// MeterProvider collects the metrics of Observe. Nil is the global one.
 	MeterProvider metric.MeterProvider
 
-	// Propagator writes the submitter's trace context into a Traced and reads it again, so it has to
-	// be the same on both sides. Nil is [propagation.TraceContext], that is, W3C's traceparent and
-	// tracestate; not the global one, which does nothing until it is set. What else a
-	// propagator carries, as [propagation.Baggage] does, is in the task's context.
+	// Propagator writes the submitter's trace context into a Traced and reads it again, so it has to be the same on
+	// both sides. Nil is [propagation.TraceContext], that is, W3C's traceparent and tracestate; not the global one,
+	// which does nothing until it is set. Anything else that a propagator carries, such as [propagation.Baggage],
+	// is in the task's context.
 	Propagator propagation.TextMapPropagator
 }
 

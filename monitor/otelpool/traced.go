@@ -7,9 +7,8 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 )
 
-// A Traced is a task's input with what its span has to know of its submission. [Wrap] makes one, and the function that
-// [Func] returns takes it. It comes back from JSON as it was, if In does, so it passes through an
-// engine.
+// A Traced is a task's input with what its span has to know about its submission. [Wrap] makes one, and the
+// function that [Func] returns takes it. It survives JSON unchanged, if In does, so it passes through an engine.
 //
 // A Traced is never nil, so a pool does not refuse one with a nil In.
 type Traced[T any] struct {
@@ -22,8 +21,8 @@ type Traced[T any] struct {
 //
 //	id, err := p.Submit(ctx, otelpool.Wrap(ctx, file, nil))
 //
-// It starts no span: the one in ctx is the one that the task's span links to. If there is none, the task's
-// span has no link. Of o only the Propagator counts.
+// It starts no span: the task's span links to the one in ctx. If there is none, the task's span has no link. Of o
+// only the Propagator counts.
 func Wrap[T any](ctx context.Context, in T, o *Options) Traced[T] {
 	carrier := make(propagation.MapCarrier)
 	o.propagator().Inject(ctx, carrier)

@@ -8,28 +8,26 @@ import (
 	"github.com/resultpool/resultpool/store/codec"
 )
 
-// A Store is a [store.ResultStore], a [store.RecordPutter], a [store.BatchDeleter] and a
-// [store.IDReserver] in a file. Make one with [Open]. Its methods may be called from any number of
-// goroutines at once; after Close all but Encode return [ErrClosed].
+// A Store is a [store.ResultStore], a [store.RecordPutter], a [store.BatchDeleter] and a [store.IDReserver] in a
+// file. Make one with [Open]. Its methods may be called from any number of goroutines at once; after Close all
+// except Encode return [ErrClosed].
 type Store[R any] struct {
 	codec *codec.Codec[R]
 	file  *file
 	limit int // maxValue, but in tests
 }
 
-// Open opens the store in the file at path, and makes the file if there is none, or an
-// empty one.
+// Open opens the store in the file at path. If there is no file, or an empty one, it makes it. The folder must
+// exist.
 //
-// It returns an error if the file is in use, by another process or by this one,
-// and still is after Options.Timeout; if it is no database, or not one of this
-// package, or holds another type of results, or is damaged, which the file then still
-// is, for nothing has been changed; and if it cannot be read and written. The folder
-// must exist. What of a damage Open does not see is in the package's documentation.
+// It returns an error if the file is still in use, by another process or by this one, after Options.Timeout; if it
+// is not a database, or not one of this package, or holds results of another type; if it is damaged, and then
+// leaves the file as it is; and if it cannot be read and written. The package's documentation says which damage
+// Open does not see.
 //
-// It returns an error as well, and makes no file, if R is a type of which package codec says
-// that JSON would lose something. A file that has results of such an R already, of an earlier
-// version of this package, opens for reading: Get, All and Delete do as ever, and each Put and
-// PutBatch returns that error, as [store.ErrRejected].
+// It also returns an error, and makes no file, if R is a type of which package codec says that JSON would lose
+// something. If a file of an earlier version of this package has results of such an R already, it opens for
+// reading: Get, All and Delete work, and each Put and PutBatch returns that error, as [store.ErrRejected].
 func Open[R any](path string, opts *Options) (*Store[R], error) {
 	o, err := opts.complete()
 	if err != nil {
@@ -56,9 +54,8 @@ func (s *Store[R]) Put(ctx context.Context, res store.Result[R]) error {
 	return s.PutBatch(ctx, []store.Result[R]{res})
 }
 
-// PutBatch implements [store.BatchPutter], in one transaction: the disk is waited for
-// as often as for a single result. ctx ends the wait for other writers, but not a
-// write that has begun.
+// PutBatch implements [store.BatchPutter], in one transaction: it waits for the disk as often as for a single
+// result. ctx ends the wait for other writers, but not a write that has begun.
 func (s *Store[R]) PutBatch(ctx context.Context, res []store.Result[R]) error {
 	recs := make([]store.Record, len(res))
 	for i, r := range res {
@@ -113,27 +110,23 @@ func (s *Store[R]) Delete(ctx context.Context, id store.ID) error {
 	return s.DeleteBatch(ctx, []store.ID{id})
 }
 
-// DeleteBatch implements [store.BatchDeleter], in one transaction: the disk is waited for
-// as often as for a single result, and all are deleted or none. ctx ends the wait for other
-// writers, but not a write that has begun.
+// DeleteBatch implements [store.BatchDeleter], in one transaction: it waits for the disk as often as for a single
+// result, and deletes all or none. ctx ends the wait for other writers, but not a write that has begun.
 func (s *Store[R]) DeleteBatch(ctx context.Context, ids []store.ID) error {
 	return s.file.del(ctx, ids)
 }
 
-// ReserveIDs implements [store.IDReserver], so that pools can share the file, at once
-// or one after the other. When it returns nil, the reservation is on the disk, in two
-// places. It passes over IDs that are held.
+// ReserveIDs implements [store.IDReserver], so that pools can share the file, at once or one after the other. When
+// it returns nil, the reservation is on the disk, in two places. It skips IDs that are held.
 func (s *Store[R]) ReserveIDs(ctx context.Context, n uint64) (first store.ID, err error) {
 	return s.file.reserve(ctx, n)
 }
 
-// Close closes the file, after the calls under way, and lets others open it. Calls
-// that still wait for other writers return ErrClosed, as do later ones. A loop over
-// All is not waited for: it ends with ErrClosed. Close may be called again, and
-// returns nil then.
+// Close closes the file, after the calls under way, and lets others open it. Calls that still wait for other
+// writers return ErrClosed, as do later ones. Close does not wait for a loop over All: the loop ends with
+// ErrClosed. Close may be called again, and then returns nil.
 //
-// If anything has been written, Close writes once more: then both meta pages say the
-// same, and damage to one takes nothing back. It returns an error if there is no file at
-// the path any more, or another one: what has been written is lost then, or under
-// another name.
+// If anything has been written, Close writes once more: then both meta pages say the same, and damage to one takes
+// nothing back. It returns an error if the file at the path is gone or is another one: then what has been written
+// is lost, or under another name.
 func (s *Store[R]) Close() error { return s.file.close() }

@@ -13,23 +13,22 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// Options are the limits. With the zero value there are none.
+// Options are the limits. The zero value sets none.
 type Options struct {
-	// MaxResults is how many results are held at most; 0: any number.
+	// MaxResults is how many results are held at most; 0 means no limit.
 	MaxResults int
 
-	// MaxAge is for how long a result is held at most; 0: for any time.
+	// MaxAge is how long a result is held at most; 0 means no limit.
 	MaxAge time.Duration
 }
 
-// New returns st as a store that keeps to the limits in opts. It has the optional interfaces of
-// st and no others, and may be used by any number of goroutines at once.
+// New returns st as a store that keeps to the limits in opts. It has the optional interfaces of st and no others,
+// and may be used by any number of goroutines at once.
 //
-// It reads what st holds, which counts: that takes as long as a loop over All. It deletes
+// New reads the results that st holds already, which count: that takes as long as a loop over All. It deletes
 // nothing. Results beyond MaxResults are not shown any more, and the first Put deletes them.
 //
-// The error is one about opts, of which no limit may be negative, one that says that st is
-// nil, or st's.
+// The error says that a limit in opts is negative or that st is nil, or is st's.
 func New[R any](st store.ResultStore[R], opts Options) (store.ResultStore[R], error) {
 	switch {
 	case guard.IsNilPointer(st):

@@ -7,48 +7,42 @@
 //	}
 //	p, err := pool.New(ctx, fetch, st, nil)
 //
-// Any store will do. What New returns has the optional interfaces that this one has, and no
-// others.
+// Any store will do. The store that New returns has the optional interfaces of the inner store, and no others.
 //
 // # What is not promised any more
 //
-// A result is not held until somebody deletes it (clause 7 of [store.ResultStore]), so whoever
-// has the ID of a task finds its result only while that is neither too old nor one too many:
-// after that Get returns an error matching [store.ErrNotFound], as for a result that was deleted.
-// A pool's Get that waits for a task may miss its result in the same way, if many others end
-// between that moment and the one at which it wakes. Choose MaxResults well above the number of
-// results that are waited for, or MaxAge well above the time that it takes to read them.
+// A result is not held until somebody deletes it (clause 7 of [store.ResultStore]). So the result of a task can be
+// read only until it is too old or there are too many newer ones: after that Get returns an error matching
+// [store.ErrNotFound], as for a result that was deleted. A pool's Get that waits for a task may miss its result in
+// the same way, if many other tasks end between that task's end and the moment at which Get wakes. Choose
+// MaxResults well above the number of results that are waited for, or MaxAge well above the time that it takes to
+// read them.
 //
 // # What is oldest
 //
-// The age of a result is the time since its Put. The results that the store holds when New is
-// called are in order of their IDs, and as old as if they had been put then. Ages are not kept
-// anywhere: if the program is started again, they begin again.
+// The age of a result is the time since its Put. Results that the store holds when New is called are in order of
+// their IDs, and as old as if they had been put then. Ages are not stored: if the program is started again, they
+// begin again.
 //
 // # When results are deleted
 //
-// In Put, PutBatch and PutRecords: nothing here runs by itself, and no goroutine is started. So
-// a store that gets no more results deletes none; but what is too old is not shown by Get and
-// All any more, deleted or not.
+// In Put, PutBatch and PutRecords: nothing here runs by itself, and no goroutine is started. So a store that gets
+// no more results deletes none; but Get and All do not show results that are too old, deleted or not.
 //
-// The call that puts one too many deletes the oldest when its own result is stored. So there
-// may be more than MaxResults for that moment: as many more as there are calls under way, and
-// what they put. If the store does not delete what it should, that is not shown either, and the
-// next Put deletes it before it stores anything: it returns the error of the store as long as
-// that fails, with nothing stored, and a pool tries it again. So the limit holds whatever
-// happens.
+// The call that exceeds the limit deletes the oldest results after its own is stored. So for a moment there may be
+// more than MaxResults: by as many as the calls under way have put. If the store fails to delete a result, that
+// result is not shown either. The next Put deletes it before it stores anything; while that fails, it returns the
+// store's error with nothing stored, and a pool tries it again. So the limit holds whatever happens.
 //
-// A batch that is larger than MaxResults is stored whole, as is promised, and then its first
-// results are deleted.
+// A batch that is larger than MaxResults is stored whole, as is promised, and then its first results are deleted.
 //
 // # Cost
 //
-// The ID and the age of each result that is held are kept in memory, also for a store on a
-// disk. At the limit each Put is followed by a Delete, and each batch by a [store.DeleteAll] of
-// as many: in a store that is a [store.BatchDeleter] the two take about as long as each other.
-// New reads all that the store holds.
+// The ID and the age of each held result are kept in memory, also for a store on a disk. At the limit each Put is
+// followed by a Delete, and each batch by a [store.DeleteAll] of as many results: in a store that is a
+// [store.BatchDeleter] the two take about equally long. New reads all that the store holds.
 //
-// The store has to be used through what New returns, and through one only: what is put into it
-// directly is shown, and not counted; what is deleted from it directly goes on to be counted until it
-// would be the oldest. A store that has to be closed is closed directly.
+// Use the store only through what New returns, and call New once for it: a result that is put into it directly is
+// shown, and not counted; one that is deleted from it directly counts until it would be the oldest. If the store has
+// to be closed, close it directly.
 package bounded

@@ -10,22 +10,22 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// Options are what New needs to know. Nil is the zero value.
+// Options are what New needs to know. Nil means the zero value.
 type Options struct {
-	// Values turns values into bytes and back; nil is JSON.
+	// Values encodes and decodes values; nil is JSON.
 	Values Values
 
-	// Errors are sentinels, each under a code: an error that matches one under
-	// [errors.Is] matches it after the trip too. The code is what is written, so
-	// it stays the same for as long as the data lives. New copies the map.
+	// Errors are sentinels, each under a code: an error that matches a sentinel under [errors.Is] still matches it
+	// after decoding. The code is what is written, so it must stay the same for as long as the data lives. New
+	// copies the map.
 	//
-	// A sentinel is a package's variable, so that all of a program and the next
-	// run of it mean the same. It must be comparable.
+	// A sentinel should be a package's variable, so that it means the same in all of the program and in its next
+	// run. It must be comparable.
 	Errors map[string]error
 }
 
-// A Codec turns results into bytes and back. It is made by [New], never changes,
-// and may be used from any number of goroutines at once.
+// A Codec encodes results as bytes and decodes them. It is made by [New], never changes, and may be used from any
+// number of goroutines at once.
 type Codec[R any] struct {
 	values Values
 	known  sentinels
@@ -36,12 +36,11 @@ type Codec[R any] struct {
 	loss   error  // why nothing is written, in a Codec of ForReading
 }
 
-// New makes a Codec. It returns an error that says which option is bad: Values
-// that are a nil pointer, an empty code, a code that the codec has itself, an
-// error that is nil, not comparable, or known under another code.
+// New makes a Codec. The error says which option is bad: Values that are a nil pointer, an empty code, a code that
+// the codec uses itself, or an error that is nil, not comparable, or registered under another code.
 //
-// If Values are JSON, New also refuses an R of which JSON would lose something. The
-// error names the field and the way out; see the package's documentation.
+// If Values are JSON, New also refuses an R of which JSON would lose something. The error names the field and the
+// way out; see the package's documentation.
 func New[R any](opts *Options) (*Codec[R], error) {
 	c, err := ForReading[R](opts)
 	if err == nil && c.loss != nil {
@@ -50,9 +49,9 @@ func New[R any](opts *Options) (*Codec[R], error) {
 	return c, err
 }
 
-// ForReading is New for data that exist already, perhaps of a program that was made before New
-// refused its R. It takes such an R: what was written of it can be read, and Encode and EncodeValue
-// return New's error. An error of ForReading is about an option.
+// ForReading is New for existing data, perhaps written by a program from before New refused its R. It takes such an
+// R: existing data can be decoded, and Encode and EncodeValue return New's error. An error of ForReading itself is
+// about an option.
 func ForReading[R any](opts *Options) (*Codec[R], error) {
 	if opts == nil {
 		opts = &Options{}
@@ -84,21 +83,21 @@ var errZero = errors.New("codec: this Codec was not made by New")
 
 func (c *Codec[R]) isZero() bool { return c == nil || c.values == nil }
 
-// Name says what the bytes are: the type of the values, with the paths of all
-// packages in it, and what writes them, for example
+// Name says what the bytes are: the type of the values, with the paths of all packages in it, and how they are
+// encoded, for example
 //
 //	example.com/img.Thumb as json
 //
-// A store writes it down beside its data, and refuses data of another name. It does
-// not say how a type is declared: fields may come and go, as far as Values takes it.
+// A store writes it down beside its data, and refuses data of another name. It does not say how a type is declared:
+// fields may come and go, as far as Values allows.
 func (c *Codec[R]) Name() string { return c.name }
 
-// Encode turns res into bytes that are the caller's. Its ID is not in them, but they
-// have a checksum, and the ID is in that: only with the same ID can they be decoded.
+// Encode turns res into bytes that the caller owns. They do not contain its ID, but their checksum covers it: they
+// can be decoded only with the same ID.
 //
-// An error matches [store.ErrRejected], names the ID and says what to do. There is
-// one if Values cannot write the value, if JSON would write one that is another when it is
-// read, or if a method of the value or of the error panics. Then it is the same the next time.
+// An error matches [store.ErrRejected], names the ID and says what to do. It means that Values cannot encode the
+// value, that JSON would change the value, or that a method of the value or of the error panics. The same call
+// gives the same error again.
 func (c *Codec[R]) Encode(res store.Result[R]) ([]byte, error) {
 	if c.isZero() {
 		return nil, fmt.Errorf("%w: %w", store.ErrRejected, errZero)
@@ -128,12 +127,11 @@ func (c *Codec[R]) Encode(res store.Result[R]) ([]byte, error) {
 	return seal(res.ID, e, value), nil
 }
 
-// Decode is the way back. It gives id to the result, and does not keep data.
+// Decode reverses Encode. It gives id to the result, and does not keep data.
 //
-// The error names id. There is one if data is nothing that Encode returned for that
-// ID, or a bit of it has changed since; if a newer version of this package wrote it;
-// or if Values cannot read the value, or panics. It matches nothing: an error of
-// Values is in its text only, since what errors of a store match has a meaning.
+// An error names id. It means that Encode did not return data for that ID, or a bit has changed since; that a newer
+// version of this package wrote it; or that Values cannot decode the value, or panics. It matches no other error:
+// an error of Values is in its text only, because pools act on what a store's errors match.
 func (c *Codec[R]) Decode(id store.ID, data []byte) (store.Result[R], error) {
 	if c.isZero() {
 		return store.Result[R]{}, errZero
@@ -155,12 +153,11 @@ func (c *Codec[R]) Decode(id store.ID, data []byte) (store.Result[R], error) {
 	return res, nil
 }
 
-// EncodeValue turns a value into bytes that are the caller's, without a result around it:
-// a pool writes its tasks so. The bytes say of what type the value is, by [Codec.Name],
-// and have no checksum.
+// EncodeValue turns a value, without a result around it, into bytes that the caller owns: a pool encodes its tasks
+// so. The bytes contain [Codec.Name], the type of the value, and have no checksum.
 //
-// There is an error if Values cannot write the value, which the error wraps, or panic, or if
-// JSON would write one that is another when it is read. Then it is the same the next time.
+// An error means that Values cannot encode the value or panics (then it wraps the error of Values), or that JSON
+// would change the value. The same call gives the same error again.
 func (c *Codec[R]) EncodeValue(v R) ([]byte, error) {
 	if c.isZero() {
 		return nil, errZero
@@ -175,11 +172,11 @@ func (c *Codec[R]) EncodeValue(v R) ([]byte, error) {
 	return sealValue(c.name, value), nil
 }
 
-// DecodeValue is the way back. The caller gives data away: Values may keep and change it.
+// DecodeValue reverses EncodeValue. The caller must not use data afterwards: Values may keep and change it.
 //
-// There is an error if data is nothing that EncodeValue returned, of another type, or of a
-// newer version of this package, or if Values cannot read it. The error matches nothing.
-// A panic of Values is not recovered: the caller is the function that needs the value.
+// An error means that EncodeValue did not return data, or for another type or in a newer version of this package,
+// or that Values cannot decode it. It matches no other error. A panic of Values is not recovered: the caller is the
+// function that needs the value.
 func (c *Codec[R]) DecodeValue(data []byte) (v R, err error) {
 	if c.isZero() {
 		return v, errZero

@@ -5,13 +5,12 @@ import (
 	"errors"
 )
 
-// A Values turns values into bytes and back. It is called from many goroutines
-// at once.
+// A Values encodes and decodes values. It is called from many goroutines at once.
 //
-// Both methods are given a pointer to an R, also where R is a pointer itself, so
-// that Marshal sees what Unmarshal will fill, with all of its methods.
+// Both methods are given a pointer to an R, also where R is a pointer itself, so that Marshal sees what Unmarshal
+// will fill, with all of its methods.
 //
-// A panic in either is an error of the codec, and no more than that.
+// A panic in either is an error of the codec, and nothing more.
 type Values interface {
 	// Marshal returns the bytes of the R that v points to, which it does not
 	// change. An error means that this value cannot be written, now or later.
@@ -30,7 +29,7 @@ const deepest = 10_000
 
 var errTooDeep = errors.New("json: nested deeper than json.Unmarshal reads")
 
-// Marshal is json.Marshal, but for a value that json.Unmarshal would not read.
+// Marshal is json.Marshal, except that it refuses a value that json.Unmarshal would not read.
 func (JSON) Marshal(v any) ([]byte, error) {
 	data, err := json.Marshal(v)
 	if err == nil && len(data) > deepest && !json.Valid(data) {

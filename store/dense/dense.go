@@ -1,5 +1,5 @@
-// Package dense keeps results in an array indexed by ID, in segments that are
-// made and given back as the IDs go by.
+// Package dense keeps results in an array indexed by ID, in segments that are allocated and freed as the IDs go by.
+// It is for dense IDs: those of a pool, which leave no gaps.
 //
 //	p, err := pool.New(ctx, fn, dense.New[int](), nil)
 //
@@ -13,28 +13,23 @@
 //
 // # Cost
 //
-// A segment is allocated at once: 12 bytes for each Result[int], and 16 more in a
-// segment that has errors; the ID takes no room. It has 1,024 results, or as many as
-// have 64 KiB of values, whichever is less, but one at least. Put and Get cost
-// a few atomic operations on the result's own slot, and no lock. Growing copies no
-// results, and no Put is long for it (BenchmarkGrowth of package bench). A loop over
-// All takes no lock, but for results that were deleted and put again, so a copy does
-// not hold up those who write.
+// A segment is allocated at once: 12 bytes for each Result[int], and 16 more in a segment that has errors; the ID
+// takes no room. A segment has 1,024 results, or as many as have 64 KiB of values, whichever is less, but at least
+// one. Put and Get cost a few atomic operations on the result's own slot, and take no lock. Growing copies no
+// results, so it makes no Put slow (BenchmarkGrowth of package bench). A loop over All takes no lock, except for
+// results that were deleted and put again, so a copy does not hold up writers.
 //
-// The collector does not look at results whose type has no pointers, however
-// many there are.
+// The garbage collector does not scan results whose type has no pointers, however many there are.
 //
-// A segment's memory is given back when all of its results have been put and
-// deleted. Until then the values of its deleted results stay reachable, also what they
-// refer to: one result that is kept for ever keeps up to 1,023 others from being
-// collected.
+// A segment's memory is freed when all of its results have been put and deleted. Until then the values of its
+// deleted results, and what they refer to, stay reachable: one result that is kept for ever keeps up to 1,023
+// others from being collected.
 //
 // # When to use
 //
-// By default. The IDs of a pool are dense and increasing, and this store is made
-// for that. Any ID can be held, and does not slow down others, but scattered ones
-// cost a segment each. So does one that is put again after all of its segment was
-// deleted.
+// By default. The IDs of a pool are dense and increasing, and this store is made for that. Any ID can be held, and
+// does not slow down others, but each scattered ID costs a segment. So does an ID that is put again after all of
+// its segment was deleted.
 package dense
 
 import (
@@ -103,8 +98,8 @@ func (s *Store[R]) Delete(_ context.Context, id store.ID) error {
 	return nil
 }
 
-// All implements [store.ResultStore]. Unlike other stores it yields results in
-// the order of their IDs, but for those that were deleted and put again.
+// All implements [store.ResultStore]. Unlike other stores it yields results in the order of their IDs, except for
+// those that were deleted and put again.
 func (s *Store[R]) All(context.Context) iter.Seq2[store.Result[R], error] {
 	return func(yield func(store.Result[R], error) bool) {
 		segs := s.dir.Segments()

@@ -12,19 +12,18 @@
 //
 // # Cost
 //
-// A Put locks the whole map, and Gets wait for it. A loop over All takes the read
-// lock for a few thousand results at a time, so while a million results are copied
-// a writer waits for less than a millisecond, and not until the copy is complete
-// (BenchmarkStall of package bench). The map does not shrink when results are
-// deleted; its room is used again.
+// A Put locks the whole map, and Gets wait for it. A loop over All takes the read lock for a few thousand results
+// at a time. So while a million results are copied, a writer waits less than a millisecond, not until the copy is
+// complete (BenchmarkStall of package bench). The map does not shrink when results are deleted, but reuses the
+// room.
 //
 // A Put hashes its ID once if the ID is new, as a pool's are, and twice if it may
 // have been put before.
 //
 // # When to use
 //
-// When you want the container that everybody can read and debug. Package dense
-// is several times faster and smaller for the IDs that a pool gives out.
+// When you want the container that everybody can read and debug. Package dense is several times faster and smaller
+// for the IDs that a pool gives out.
 package rwmutex
 
 import (

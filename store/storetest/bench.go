@@ -11,30 +11,28 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// RunBenchmarks measures the stores that newStore makes, used as a pool and its
-// readers use them. The benchmarks are named for benchstat:
+// RunBenchmarks measures the stores that newStore makes, under the load of a pool and its readers. The benchmarks
+// are named for benchstat:
 //
 //	op=put/held=H     Put alone
 //	mix=P:G/held=H    P percent Put, G percent Get of results that are held
 //	op=batch/held=H   PutBatch of 1,024 results, if the store is a BatchPutter; one op is one result
 //	op=all/held=H     a loop over All; one op is one result that it yields
 //
-// H is how many results the store holds at the start. Several goroutines use the
-// store at once, as many as -cpu says, and share nothing else. Each takes its IDs
-// in blocks from the dense, increasing sequence that a pool would give out, and
-// gets any of the results that it has put or that were there at the start.
+// H is how many results the store holds at the start. Several goroutines, as many as -cpu says, use the store at
+// once, and share nothing else. Each takes its IDs in blocks from the dense (gapless), increasing sequence that a
+// pool would give out, and gets any of the results that it has put or that were there at the start.
 //
-// The store grows with b.N and nothing is deleted, so that ns/op depends on b.N.
-// Compare stores at one fixed number of operations, here those of some packages:
+// The store grows with b.N and nothing is deleted, so ns/op depends on b.N. Compare stores at one fixed number of
+// operations, here those of some packages:
 //
 //	go test -run=NONE -bench=Store -benchtime=1000000x -count=10 ./... | tee new.txt
 //	benchstat -table goos -col pkg new.txt
 //
-// A pool gives a BatchPutter its results in batches, one after the other: of such a store
-// op=batch says what a pool sees, and op=put is slower by as much as a batch is cheaper than
-// its results one by one. On a disk, where a batch takes about as long as a Put, that is hundreds
-// of times, and no number of operations is right for both. Use two, which take some seconds
-// each:
+// A pool gives a BatchPutter its results in batches, one after the other: for such a store op=batch says what a
+// pool sees, and op=put is slower by as much as a batch is cheaper than its results one by one. On a disk, where a
+// batch takes about as long as a Put, that is hundreds of times, and no number of operations is right for both. Use
+// two, which take some seconds each:
 //
 //	go test -run=NONE -bench='Store/(op=put|op=all|mix)' -benchtime=2000x -count=10 ./mystore
 //	go test -run=NONE -bench='Store/op=batch' -benchtime=200000x -count=10 ./mystore

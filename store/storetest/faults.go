@@ -11,18 +11,18 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// Fail has every call return err, with nothing done.
+// Fail makes every call return err without doing anything.
 //
-// To a pool, store.ErrRejected means that this result can never be stored, any
-// other error that the store fails for now. err must not be nil.
+// To a pool, store.ErrRejected means that this result can never be stored, and any other error that the store fails
+// for now. err must not be nil.
 func Fail(err error) Fault { return kit.Failing[store.ID](err) }
 
-// Lose has every call do its work and then return err all the same, as when a
-// database has committed but its answer is lost on the way. err must not be nil.
+// Lose makes every call do its work and then return err nevertheless, as when a database has committed but its
+// answer is lost on the way. err must not be nil.
 func Lose(err error) Fault { return kit.Losing[store.ID](err) }
 
-// Slow has every call wait for d before it is made. If its context is done
-// before, it returns context.Cause, with nothing done.
+// Slow makes every call wait for d before it is made. If its context is done first, it returns context.Cause, and
+// does nothing.
 func Slow(d time.Duration) Fault {
 	return func(ctx context.Context, _ []store.ID, do func(context.Context) error) error {
 		timer := time.NewTimer(d)
@@ -36,9 +36,8 @@ func Slow(d time.Duration) Fault {
 	}
 }
 
-// Block has every call wait until its context is done, and then return
-// context.Cause, with nothing done. With a context that cannot be done, it waits
-// for ever.
+// Block makes every call wait until its context is done, and then return context.Cause without doing anything. If
+// the context is never done, it waits for ever.
 func Block() Fault {
 	return func(ctx context.Context, _ []store.ID, _ func(context.Context) error) error {
 		<-ctx.Done()
@@ -46,15 +45,15 @@ func Block() Fault {
 	}
 }
 
-// Panic has every call panic with v.
+// Panic makes every call panic with v.
 func Panic(v any) Fault {
 	return func(context.Context, []store.ID, func(context.Context) error) error { panic(v) }
 }
 
-// First is f for the first n calls. Those after them work.
+// First applies f to the first n calls. Later calls work.
 func First(n int, f Fault) Fault { return kit.First[store.ID](n, f) }
 
-// For is f from the first call on and for as long as d. Calls after that work.
+// For applies f from the first call on, for as long as d. Later calls work.
 func For(d time.Duration, f Fault) Fault {
 	begun := sync.OnceValue(time.Now)
 	return func(ctx context.Context, ids []store.ID, do func(context.Context) error) error {
@@ -65,18 +64,16 @@ func For(d time.Duration, f Fault) Fault {
 	}
 }
 
-// Only is f for calls that are about one of these IDs. All others work.
+// Only applies f to calls that are about one of these IDs. All others work.
 func Only(f Fault, ids ...store.ID) Fault { return kit.Only(f, ids...) }
 
-// Chain has every call go through all faults in their order, as far as they let
-// it: Chain(Slow(time.Second), First(3, Fail(err))) waits for a second, and then
-// fails three times.
+// Chain makes every call go through all faults in their order, as far as they let it: Chain(Slow(time.Second),
+// First(3, Fail(err))) waits for a second, and then fails three times.
 func Chain(faults ...Fault) Fault { return kit.Chain(faults...) }
 
-// Faults says which Fault each method of a store has. A method whose Fault is nil
-// works as it should, with one exception: a nil PutBatch stands for Put's Fault,
-// so that a store whose Put fails does not take the same results in a batch, and a nil
-// DeleteBatch for Delete's.
+// Faults says which Fault each method of a store has. A method whose Fault is nil works normally, with two
+// exceptions, so that a store whose Put or Delete fails does not accept the same in a batch: a nil PutBatch means
+// Put's Fault, and a nil DeleteBatch means Delete's.
 type Faults struct {
 	Put         Fault // of one ID
 	Get         Fault // of one ID
@@ -88,24 +85,22 @@ type Faults struct {
 	ReserveIDs  Fault // of no ID, if the store is an IDReserver
 }
 
-// A Fault stands between a caller and a method of a store. It makes the call with
-// do, at most once, and returns the error that the caller is to see: do's, or one
-// of its own. It may do so late, or not at all, or panic instead.
+// A Fault stands between a caller and a method of a store. It makes the call with do, at most once, and returns the
+// error that the caller is to see: do's, or one of its own. It may return late, make no call, or panic instead.
 //
-// ids are those that the call is about: one for Put, Get and Delete, all of a
-// batch for PutBatch and DeleteBatch, none for All and ReserveIDs. When a Fault returns an error,
-// Get returns a zero Result beside it, and All yields it as its last pair.
+// ids are the IDs that the call is about: one for Put, Get and Delete, all of a batch for PutBatch and DeleteBatch,
+// none for All and ReserveIDs. When a Fault returns an error, Get returns a zero Result beside it, and All yields
+// it as its last pair.
 //
-// A result that cannot be read is made of two faults. All goes on after it:
+// A result that cannot be read takes two faults. All goes on after it:
 //
 //	unreadable := storetest.Only(storetest.Fail(err), 7)
 //	storetest.Faults{Get: unreadable, Each: unreadable}
 //
-// A Fault is called on the caller's goroutine, also by several at once. A nil Fault
-// makes the call, also inside another.
+// A Fault is called on the caller's goroutine, also by several at once. A nil Fault makes the call, also inside
+// another.
 //
-// One of your own is a few lines. This one hangs until the test opens the gate,
-// and does not care for its context:
+// Your own Fault takes a few lines. This one hangs until the test opens the gate, and ignores its context:
 //
 //	func(ctx context.Context, _ []store.ID, do func(context.Context) error) error {
 //		<-gate
@@ -113,17 +108,17 @@ type Faults struct {
 //	}
 type Fault func(ctx context.Context, ids []store.ID, do func(context.Context) error) error
 
-// WithFaults returns a store that is st but for its faults, to test what uses a
-// store: a pool, or a store that wraps another.
+// WithFaults returns a store that is st except for its faults, to test code that uses a store: a pool, or a store
+// that wraps another.
 //
-// The store that it returns is a [store.BatchPutter] if st is one, and likewise a
-// [store.RecordPutter], a [store.BatchDeleter] and a [store.IDReserver]; see [Faults] for
-// what that means for Put and Delete. All can be hidden by wrapping st before:
+// The returned store is a [store.BatchPutter] if st is one, and likewise a [store.RecordPutter], a
+// [store.BatchDeleter] and a [store.IDReserver]; see [Faults] for what that means for Put and Delete. To hide all
+// of these, wrap st first:
 //
 //	struct{ store.ResultStore[R] }{st}
 //
-// It starts no goroutines, and waits by timers and channels only, so it can be
-// used in a bubble of testing/synctest.
+// It starts no goroutines, and waits by timers and channels only, so it can be used in a bubble of
+// testing/synctest.
 func WithFaults[R any](st store.ResultStore[R], faults Faults) store.ResultStore[R] {
 	if faults.PutBatch == nil {
 		faults.PutBatch = faults.Put

@@ -16,16 +16,15 @@
 // Get takes no lock. Put locks one bucket of a few entries and allocates one
 // entry. A loop over All locks one bucket at a time while it copies its entries.
 //
-// The table doubles inside one Put, which copies all of it while every other
-// writer waits; Gets go on. The pause grows with the table: on the way from one
-// million results to four the longest Put takes about a second, a third of the time
-// for all of them or more (BenchmarkGrowth of package bench). The other stores in
-// memory grow in small steps.
+// The table doubles inside one Put, which copies all of it while every other writer waits; Gets go on. The pause
+// grows with the table: on the way from one million results to four, the longest Put takes about a second, a third
+// or more of the time for all of them (BenchmarkGrowth of package bench). The other stores in memory grow in small
+// steps.
 //
 // # When to use
 //
-// When several goroutines write and read at once, the IDs are not dense, for
-// example because they are not a pool's, and a pause of all writers does no harm.
+// When several goroutines write and read at once, the IDs are not dense (they have gaps, for example because they
+// are not a pool's), and a pause of all writers does no harm.
 package xsync
 
 import (

@@ -66,8 +66,8 @@ func (e *Engine) Close() error {
 	return err
 }
 
-// Retryable is Retryable of the engine, except that it is true while the server stores nothing.
-// Such a server is started again, even if it looks as if it had no JetStream.
+// Retryable is Retryable of the engine, except that it is true while the server stores nothing: such a server is
+// started again, even if it looks as if it had no JetStream.
 func (e *Engine) Retryable(err error) bool {
 	var failed *failure
 	if errors.As(err, &failed) && !errors.Is(err, engine.ErrTooLarge) && !errors.Is(err, engine.ErrClosed) {

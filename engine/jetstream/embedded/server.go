@@ -21,8 +21,7 @@ import (
 	"github.com/resultpool/resultpool/engine/jetstream/internal/folder"
 )
 
-// ServerOptions are where a server listens, to whom, and how it writes. A nil *ServerOptions is the
-// zero value.
+// ServerOptions are where a server listens, for whom, and how it writes. A nil *ServerOptions means the zero value.
 type ServerOptions struct {
 	// Addr is where other processes join: "127.0.0.1:4222". "" is a free port of 127.0.0.1,
 	// and port 0 is any free port. Without credentials the address has to be one of the
@@ -34,10 +33,9 @@ type ServerOptions struct {
 	// be "".
 	DontListen bool
 
-	// User and Password are what clients have to give. The password is not hashed. If both
-	// are "", the server makes its own, and keeps them in the directory, where
-	// jetstream.OpenFolder finds them and other users do not. Those that are given are not
-	// written down.
+	// User and Password are what clients have to give. The password is not hashed. If both are "", the server makes
+	// its own, and keeps them in the directory, where jetstream.OpenFolder finds them and other users do not. Given
+	// ones are not written down.
 	User, Password string
 
 	// TLS has the server's certificate, for clients on the network. Clients verify it with
@@ -49,10 +47,9 @@ type ServerOptions struct {
 	// is 4 KiB and the most 8 MiB.
 	MaxPayload int
 
-	// LosesOnPowerCut leaves it to the system when to write to the disk, which is ten times
-	// as fast. If the power is cut, or the system crashes, then tasks and results that were
-	// acknowledged are lost: those of the last two minutes, or all of them. The IDs of those
-	// tasks may be given again. Nothing is lost if only the process dies.
+	// LosesOnPowerCut lets the system decide when to write to the disk, which is ten times as fast. If the power is
+	// cut, or the system crashes, acknowledged tasks and results are lost: those of the last two minutes, or all of
+	// them. The IDs of those tasks may be given again. Nothing is lost if only the process dies.
 	LosesOnPowerCut bool
 }
 
@@ -78,11 +75,11 @@ type Server struct {
 	close sync.Once
 }
 
-// Start starts a server on a directory. If there is no directory, Start makes it, for its owner
-// alone. Only one server at a time may use it: for a second one Start returns an error that says
-// how to join the first. Start waits until the directory was read, or ctx is done. If a file is
-// damaged, Start changes nothing and returns an error that names the file: see the package
-// comment. The directory may be relative: the process may change its working directory later.
+// Start starts a server on a directory. If there is none, Start makes it, for its owner alone. Only one server at a
+// time may use it: for a second one Start returns an error that says how to join the first. Start waits until the
+// directory was read, or ctx is done. If a file is damaged, Start changes nothing and returns an error that names
+// the file: see the package comment. The directory may be relative: the process may change its working directory
+// later.
 //
 // Start refuses a directory that another user owns or may write to, except on Windows.
 func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error) {
@@ -147,8 +144,8 @@ func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error
 	return s, nil
 }
 
-// ErrInUse is in the chain of the error of Start and Open if another server uses the directory, in
-// this process or another. The error says how to join that server.
+// ErrInUse is in the chain of an error of Start and Open if another server, in this process or another, uses the
+// directory. The error says how to join that server.
 var ErrInUse = errors.New("another server uses it")
 
 // inUse adds to the error of a directory that is in use how to join its server.
@@ -232,8 +229,8 @@ func (s *Server) URL() string {
 // they do not need.
 const inProcessURL = "nats://in-process"
 
-// ClientOptions let a client of this process connect to the server without the network, at any
-// url that begins with "nats:", and give it the credentials.
+// ClientOptions let a client of this process connect to the server without the network, at any url that begins with
+// "nats:", and give it the credentials.
 func (s *Server) ClientOptions() []nats.Option {
 	opts := []nats.Option{nats.InProcessServer(inProcess{s})}
 	if user, password := s.credentials(); user != "" {
@@ -242,7 +239,7 @@ func (s *Server) ClientOptions() []nats.Option {
 	return opts
 }
 
-// Close shuts the server down and waits until it is. Close again does nothing.
+// Close shuts the server down and waits until that is done. Close again does nothing.
 func (s *Server) Close() {
 	s.close.Do(func() {
 		close(s.quit)
