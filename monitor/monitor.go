@@ -12,7 +12,7 @@ import (
 )
 
 // A Source is what a Monitor looks at; a [pool.Pool] of any types is one. Its methods are called by one goroutine
-// at a time, and must not block.
+// at a time, and must not block. A panic in one of them is recovered, and shown on the page.
 type Source interface {
 	Stats() pool.Stats
 	Running() []store.ID // in order
@@ -28,8 +28,9 @@ type Source interface {
 type SharedQueue interface {
 	Source
 
-	// Size returns how many tasks are in the shared queue, held by a process or not. It may block until ctx ends:
-	// it is called on a goroutine of its own, one call at a time, and at most once in five seconds.
+	// Size returns how many tasks are in the shared queue, held by a process or not, or how many messages with
+	// tasks, as engine.Sizer does. It may block until ctx ends: it is called on a goroutine of its own, one call at
+	// a time, and at most once in five seconds.
 	Size(ctx context.Context) (uint64, error)
 }
 
@@ -100,7 +101,7 @@ type Monitor struct {
 	news     chan struct{} // closed, and replaced, by each look
 }
 
-// New returns a Monitor without pools. A nil opts means the defaults.
+// New returns a Monitor without pools. A nil opts means the defaults. New starts no goroutine.
 func New(opts *Options) *Monitor {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Monitor{

@@ -120,7 +120,7 @@ function showNumbers(p) {
 	number("unsaved", n(p.unsaved), "results", p.unsaved > 0);
 	number("run time", p.ran ? "< " + time(p.ran.mostUnder) : p.errors ? "–" : "not known",
 		p.ran ? "99 % of those that ended; half < " + time(p.ran.halfUnder) : p.errors ? "" : "the pool has no Hooks of this monitor");
-	number("shared queue", !p.shared ? null : p.shared.tasks === null ? "not known" : whole(p.shared.tasks), p.shared && p.shared.error || "tasks of all", p.shared && p.shared.error);
+	number("shared queue", !p.shared ? null : p.shared.tasks === null ? "not known" : whole(p.shared.tasks), p.shared && p.shared.error || "tasks, or messages, of all", p.shared && p.shared.error);
 	const alarms = [];
 	if (p.trouble) alarms.push("This pool cannot be looked at: " + p.trouble);
 	if (p.failing) alarms.push("The store or the engine has not worked for " + time(p.failing.seconds) + ". Its last error: " + p.failing.error);

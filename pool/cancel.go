@@ -56,18 +56,18 @@ type callOff struct {
 	ran           time.Duration
 }
 
-// Cancel cancels one task. If the task waits, it is not run: its result is [ErrNotRun], which wraps cause, and its
-// room in the queue is free at once. If the task runs, its context ends with that cause, and its result is what its
-// function returns then, as always: Go cannot end a function. A nil cause means context.Canceled. If a running task
-// is cancelled again, the first cause stays.
+// Cancel cancels one task. If the task waits, it is not run, and its room in the queue is free at once. Its result is
+// [ErrNotRun], which wraps cause; that of a task which waits for its next attempt is described at [RetryAfter]. If the
+// task runs, its context ends with that cause, and its result is what its function returns then, as always: Go cannot
+// end a function. A nil cause means context.Canceled. If a running task is cancelled again, the first cause stays.
 //
 // Cancel reports whether it took effect. It has no effect on a task that has ended, on one whose function has
 // returned and whose result is being stored, on one that is being stored as not run, on an ID that was never given
 // out, and, in a pool that has joined an engine, on a task that this process has not taken over.
 //
 // It may be called from any goroutine, also inside a task, and for that task itself. It waits for nothing, not even
-// for the store: [Pool.Get] waits for the result. Until the result is stored, Stats counts the task as running, and
-// afterwards as not run.
+// for the store: [Pool.Get] waits for the result. Until the result of a task that waited is stored, Stats counts the
+// task as running, and afterwards as NotRun, or, if it waited for its next attempt, as Failed.
 func (p *Pool[T, R]) Cancel(id store.ID, cause error) bool {
 	if p.isZero() {
 		return false

@@ -94,9 +94,9 @@
 //	Done                    closed
 //
 // A joined pool is ended only by errors that keep a worker from its work: those of pulling, saving, acknowledging
-// A joined pool is ended only by errors that keep a worker from its work: those of pulling, saving, acknowledging
 // and extending leases (the time for which a task is its process's own), and those that say that the engine is gone
 // or closed. Any other final error is returned by the Submit, Get or Wait that met it.
+//
 // # Shutting down
 //
 // [Pool.Stop] is the graceful shutdown: it runs everything that was accepted. Cancelling the pool's context runs
@@ -134,7 +134,8 @@
 //	              are cut off. One result counts: the first that is saved.
 //	Submit,       They return when the engine has the tasks: after a round trip. While the
 //	TrySubmit,    engine fails they try again, until ctx is done; the error then also matches
-//	SubmitAll     the engine's last error. An error that no retry can change, such as
+//	SubmitAll     the engine's last error. TrySubmit, which has no ctx, tries until the pool
+//	              takes no more tasks. An error that no retry can change, such as
 //	              engine.ErrTooLarge or that of a task that cannot be encoded, comes at once.
 //	              The error also matches ErrUnconfirmed if the engine has not answered: then
 //	              some of the tasks without an ID may have been accepted. The number of
@@ -154,8 +155,9 @@
 //	              Delete or the engine forgets them.
 //	Wait          It waits until the shared queue is empty, and asks again after pauses of up
 //	              to 100 ms, also while the engine fails. If ctx is done first, the error says
-//	              how many tasks are left. If the engine does not implement engine.Sizer, the
-//	              error matches errors.ErrUnsupported.
+//	              how many tasks are left, or how many messages with tasks, as engine.Sizer
+//	              counts them. If the engine does not implement that, the error matches
+//	              errors.ErrUnsupported.
 //	Stop,         Tasks that have begun end here. Tasks taken over and not begun are given back;
 //	the cancel    after a cancel so is a task whose function returns the cancel's error. Another
 //	              process runs them. No task gets ErrNotRun. The tasks of results in an
@@ -172,7 +174,8 @@
 //	Cancel,       They know the tasks that this pool has taken over and that have not ended.
 //	Running
 //	Stats         It counts the tasks that this pool has taken over, whoever submitted them;
-//	              NotRun counts those that it has given back.
+//	              NotRun counts those that it has given back, Unsaved the results that the
+//	              engine has not taken, and Oldest is the first of those that wait here.
 //	Queue         How many tasks may be taken over and not begun; the pool takes as many as it
 //	              expects its workers to begin within 50 ms, judging by earlier tasks. How many
 //	              may wait in the engine is an option of the engine.

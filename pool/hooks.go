@@ -41,7 +41,8 @@ type Hooks struct {
 	// never did.
 	Ended func(id store.ID, out Outcome, err error, ran time.Duration)
 
-	// Refused is called for each call of Submit, TrySubmit or SubmitAll that returns [ErrQueueFull] or [ErrClosed].
+	// Refused is called once for each call of Submit, TrySubmit or SubmitAll that returns [ErrQueueFull] or
+	// [ErrClosed], also for a SubmitAll that has accepted some of its tasks.
 	Refused func(err error)
 }
 

@@ -50,7 +50,6 @@ import (
 // close it after Stop.
 //
 // The error says which option is wrong, or that the engine has tasks or results of other types, or is the engine's.
-// results of other types, or the engine's.
 func Join[T, R any](ctx context.Context, fn func(context.Context, T) (R, error), eng engine.Engine, opts *Options) (*Pool[T, R], error) {
 	switch {
 	case ctx == nil:

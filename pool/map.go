@@ -23,9 +23,9 @@ import (
 // When ctx is done, no further call is started. Map waits for the calls that run, and adds one error that matches
 // [ErrNotRun] and ctx's cause.
 //
-// opts.Workers calls run at once, on goroutines that are started when needed and have ended when Map returns. The
-// error is [ErrNilFunc], [ErrNilTask] with the index, or one that names the field of opts that is wrong; then fn is
-// not called.
+// Map blocks until the last call has returned. opts.Workers calls run at once, on goroutines that are started when
+// needed and have ended when Map returns. The error is [ErrNilFunc], [ErrNilTask] with the index, or one that names
+// the field of opts that is wrong; then fn is not called.
 func Map[T, R any](ctx context.Context, in []T, fn func(context.Context, T) (R, error), opts *Options) (values []R, err error) {
 	if ctx == nil {
 		return nil, errNilContext

@@ -8,8 +8,8 @@ import (
 	"github.com/resultpool/resultpool/store/codec"
 )
 
-// Options configures a pool. The zero value, and a nil *Options, mean the defaults. For a negative number, New
-// returns an error that names the field.
+// Options configures a pool. The zero value, and a nil *Options, mean the defaults. For a negative number, New and
+// the other functions that take Options return an error that names the field.
 type Options struct {
 	// Workers is how many tasks may run at once. 0 means runtime.GOMAXPROCS(0). A worker's goroutine is started
 	// when there is first a task for it, and then kept. [Pool.Resize] changes the number later.
@@ -24,8 +24,8 @@ type Options struct {
 	// For a pool of [Join], see the table in the package comment.
 	Queue int
 
-	// PerKey is how many tasks with the same key may run at once, in a pool of
-	// [NewKeyed]: 0 means 1. Elsewhere it is an error.
+	// PerKey is how many tasks with the same key may run at once, in a pool of [NewKeyed]: 0 means 1. New, Join, Map
+	// and MapSeq return an error that names it if it is not 0.
 	PerKey int
 
 	// Name is what the pool is called in logs, profiles and monitors. It may be empty, and several pools may have

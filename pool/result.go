@@ -65,9 +65,9 @@ func (p *Pool[T, R]) Result(ctx context.Context, id store.ID) (store.Result[R], 
 // Peek returns what has become of the task with that ID so far: its result if it has [Ended], and otherwise no
 // result. It does not wait for the task, and may be called inside one. It blocks while the store reads.
 //
-// If the store fails, the error is the store's and the state Unknown. For a task that has Ended, the error is an
-// [UnsavedError] beside the result if the store did not take it, or says that the result cannot be read. A task
-// that does not exist is not an error.
+// If the store fails, or returns because ctx is done, the error is the store's and the state Unknown. For a task
+// that has Ended, the error is an [UnsavedError] beside the result if the store did not take it, or says that the
+// result cannot be read. A task that does not exist is not an error.
 //
 // In a pool that has joined an engine, Peek asks once, for up to five seconds or until ctx is done, and does not
 // try again. If there is no result, it asks whether there is a task: if there is, that takes a tenth of a second,

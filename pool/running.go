@@ -7,7 +7,7 @@ import (
 )
 
 // Running returns the IDs, in increasing order, of the tasks that Stats counts as Running, at one moment: so a task
-// is among them until its result is stored. It does not block.
+// is among them until its result is stored. It returns nil if there are none, and does not block.
 //
 // In a pool that has joined an engine they are the tasks that run in this process.
 func (p *Pool[T, R]) Running() []store.ID {

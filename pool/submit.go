@@ -32,8 +32,9 @@ func (p *Pool[T, R]) Submit(ctx context.Context, in T) (store.ID, error) {
 	return id, err
 }
 
-// TrySubmit is Submit without the wait: if the queue is full, it returns
-// [ErrQueueFull]. It blocks only on a store that has to reserve more IDs.
+// TrySubmit is Submit without the wait: if the queue is full, or others wait for room, it returns [ErrQueueFull].
+// Its other errors are those of Submit. It blocks only on a store that has to reserve more IDs; in a joined pool,
+// until the engine has answered.
 func (p *Pool[T, R]) TrySubmit(in T) (store.ID, error) {
 	id, err := p.submit(context.Background(), in, false)
 	if err != nil || p.hooks.Submitted != nil {
@@ -133,9 +134,10 @@ func (p *Pool[T, R]) lockForSubmit(ctx context.Context, expired error, sub *subm
 // SubmitAll is Submit for many tasks at a lower price: ids[i] is the ID of in[i]. IDs increase, but those of other
 // submitters' tasks may come between.
 //
-// SubmitAll blocks while there is no room for the rest of in. With an error, ids is shorter than in: the tasks
-// in[:len(ids)] were accepted, the others were not. If one of in is nil, none is accepted, and the error says
-// which.
+// SubmitAll blocks while there is no room for the rest of in, until ctx is done. Its errors are those of Submit;
+// inside a task it returns [ErrQueueFull] when there is no room for the rest. With an error, the tasks in[:len(ids)]
+// were accepted, the others were not. If one of in is nil, none is accepted, and the error says which. If in is
+// empty, the error is nil, unless the pool takes no tasks now or ctx is done.
 //
 // SubmitAll does not keep in after it has returned.
 func (p *Pool[T, R]) SubmitAll(ctx context.Context, in []T) ([]store.ID, error) {

@@ -23,7 +23,7 @@ type Task struct {
 }
 
 // TaskFromContext returns the task that ctx, or the context it comes from, belongs to, and false if there is none.
-// It does not block.
+// It does not block, and may be called from any goroutine; a nil ctx belongs to no task.
 //
 // A context belongs to its task for good, also after the task's end. But the task, or a function that it called,
 // must have used the context before: one that was only kept, and is first used after the end of its task, may

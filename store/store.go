@@ -171,10 +171,11 @@ type Record struct {
 // A BatchDeleter is a [ResultStore] that deletes many results at the price of one, as a database does in one
 // transaction. It is optional, and used by [DeleteAll], which deletes the results of any other store one by one.
 type BatchDeleter[R any] interface {
-	// DeleteBatch forgets every Result that is held under one of ids, as Delete would
-	// each. An ID that is not held is no error, nor is one that is there twice. When it
-	// returns nil, none of ids is held. After an error each may be or not, and the call may
-	// be repeated. It does not change ids, and does not keep it after it has returned.
+	// DeleteBatch forgets every Result that is held under one of ids, as a Delete of each
+	// would. It is no error if an ID is not held, or is in ids twice. When it returns nil,
+	// none of ids is held. After an error, each of them may still be held or not, and the
+	// call may be repeated. It does not change ids, and does not keep it after it has
+	// returned.
 	DeleteBatch(ctx context.Context, ids []ID) error
 }
 
@@ -208,7 +209,7 @@ var ErrRejected = errors.New("store: result rejected")
 // does not try again then: it ends, and its Stop hands back the results that were not stored.
 var ErrClosed = errors.New("store: closed")
 
-// Snapshot copies all that st holds into a map that the caller owns.
+// Snapshot copies all that st holds into a map that the caller owns. It blocks for as long as a loop over st.All.
 //
 // It is as consistent as st.All: a result that is put or deleted while it runs may or may not be in the map.
 // Results that cannot be read are not in the map, and the error joins what All says of each. If ctx is done before

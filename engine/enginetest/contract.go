@@ -13,12 +13,13 @@ func contract() *kit.Contract {
 				"was refused with ErrFull and is pushed again. A Push that begins after another " +
 				"has returned gets higher IDs. No ID is given to two tasks, also not after the " +
 				"engine was closed and opened again, or made anew under the same name.",
-			2: "Push with a key that was used before, and the same tasks, adds none that is " +
-				"there already and returns the IDs that these have, for as long as the engine " +
-				"remembers the key: for 10 seconds at least, also if the task is done by " +
-				"then, but for a task that is done when the engine itself has died. An engine that " +
-				"puts several tasks in one message may know the keys of this handle only, and " +
-				"each until a Push with it has returned nil.",
+			2: "A Push may be repeated, with the same key and the same tasks. It does not " +
+				"add a task again that an earlier one has added, but returns the ID of that " +
+				"task, for as long as the engine remembers the key. That is at least 10 " +
+				"seconds, also if the task is done by then. There are two exceptions. An " +
+				"engine that has died itself may forget the keys of tasks that are done. An " +
+				"engine that puts several tasks in one message may know only the keys of this " +
+				"handle, and each of them only until a Push with it has returned nil.",
 			3: "With an error, ids is nil or as long as tasks, and ids[i] is 0 if tasks[i] is " +
 				"not known to be in the queue. With an error matching ErrFull or ErrTooLarge " +
 				"those are not in the queue, neither by this call nor by an earlier one with " +
@@ -35,15 +36,16 @@ func contract() *kit.Contract {
 			6: "A task that is delivered is held: no Pull of anybody delivers it again until " +
 				"the lease ends, and then one does, with a higher Attempt. The lease ends " +
 				"when Lease has passed since the delivery, or the last Extend of it.",
-			7: "Extend makes the leases of ds begin anew, and those of all that share a " +
-				"message with them. For deliveries whose lease has " +
-				"ended or whose task is acknowledged it does nothing, or says so in an error.",
+			7: "Extend makes the leases of ds begin again now, and with them those of all " +
+				"tasks in the same messages. For a delivery whose lease has ended or whose " +
+				"task is acknowledged, it does nothing, or returns an error that says so.",
 			8: "Nack ends the leases of ds at once: the tasks are delivered again without " +
 				"delay, and to whoever pulls.",
 			9: "After Ack has returned nil, the tasks of ds are gone from the queue, or will " +
-				"be in a moment: if they share a message with others, when all of these are " +
-				"gone, and until then they may be delivered again when its lease ends. Ack of " +
-				"a task that is gone returns nil or an error and changes nothing.",
+				"be in a moment. A task that shares a message with others is gone only when " +
+				"all tasks of the message are acknowledged; until then it may be delivered " +
+				"again, when the lease of the message ends. Ack of a task that is gone " +
+				"returns nil or an error, and changes nothing.",
 			10: "When Save returns nil, each of recs is stored, as durably as the engine can, " +
 				"or there was one under its ID before. The first write of an ID wins: a later " +
 				"one changes nothing and is no error. So a whole batch may be saved again " +
@@ -74,12 +76,13 @@ func contract() *kit.Contract {
 			"Waiter": "Wait returns the record with that ID. It blocks while there is none and the " +
 				"task is in the queue, held or not, until ctx is done. If there is neither " +
 				"task nor record, it returns an error matching ErrNotFound at once.",
-			"StartMarker": "MarkStart adds n to the starts of a task, 1, or -1 for one that is taken " +
-				"back, and returns how many there are now. With an error it may have been " +
-				"added or not.",
-			"DelayedNacker": "NackAfter ends the leases of ds. The tasks are delivered again d from now, in " +
-				"about that order and to whoever pulls, with Runs one higher. They are in the queue all the " +
-				"time. If d is 0 or less, it is at once. With an error it may be done or not.",
+			"StartMarker": "MarkStart adds n to the number of starts of a task, and returns how many " +
+				"there are now. n is 1 for a start, and -1 to take a start back. After an " +
+				"error, n may have been added or not.",
+			"DelayedNacker": "NackAfter ends the leases of ds. The tasks stay in the queue. After d they " +
+				"are delivered again, in about the order of these times and to whoever pulls, " +
+				"with Runs one higher. If d is 0 or less, they are delivered again at once. " +
+				"After an error, all this may have happened or not.",
 			"Sizer": "Size returns how many tasks are in the queue, held or not, or how many messages with " +
 				"tasks: 0 if there is no task, and only then.",
 			"Describer": "Describe stores kind if nothing is stored yet, and returns what is stored, " +

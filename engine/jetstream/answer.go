@@ -75,7 +75,8 @@ func (e *Engine) giveBackLast(ctx context.Context, last, earlier []engine.Delive
 	return e.Ack(ctx, earlier)
 }
 
-// Extend makes the leases of tasks begin anew, and those of all tasks that were delivered in the same messages.
+// Extend makes the leases of tasks begin again now, and with them those of all tasks that were delivered in the same
+// messages. It does not wait for an answer.
 func (e *Engine) Extend(ctx context.Context, ds []engine.Delivery) error {
 	return e.answer(ctx, "extend", ds, func(_ context.Context, r *pulledRun, _ []int) error {
 		r.of.mu.Lock()

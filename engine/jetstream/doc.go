@@ -39,7 +39,6 @@
 //
 // The servers keep about 131 bytes of memory for each message with results, and 111 for each message with tasks of
 // the last 15 seconds. They forget results after Options.Retention, whether or not anybody has read them.
-// whether or not anybody has read them.
 //
 // # Durability
 //

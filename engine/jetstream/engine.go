@@ -16,8 +16,14 @@ import (
 	"github.com/resultpool/resultpool/engine"
 )
 
-// An Engine is one pool's queue and results in the servers. It implements engine.Engine
-// and every optional interface of that package. See the package comment.
+// An Engine is one pool's queue and results in the servers. It implements engine.Engine and every optional interface
+// of that package.
+//
+// While the client reconnects, each method returns at once an error that matches nats.ErrDisconnected. If the
+// servers do not answer a request within 10 s, the method returns an error that matches nats.ErrTimeout; that of
+// Push or Save may match ErrAsyncPublishTimeout of the client's package jetstream instead. Wait asks again until ctx
+// is done. Pull returns an error that matches ErrNoHeartbeat of that package if it hears nothing from the servers
+// for 5 s. The package comment says what other errors match.
 type Engine struct {
 	nc    *nats.Conn
 	js    jetstream.JetStream

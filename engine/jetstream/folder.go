@@ -25,7 +25,6 @@ import (
 //
 // The credentials in the folder are those that the server has made. Credentials given by its program are not
 // written down: they have to be in Options.NATS, which takes precedence over the folder.
-// precedence over the folder.
 //
 // OpenFolder does not wait for a server: it returns an error if none runs on the folder. It
 // refuses a folder that belongs to another user, or to which others may write.

@@ -11,7 +11,8 @@ import (
 // Options are how a pool's queue and results are kept. A nil *Options means the zero value.
 //
 // The servers keep the settings of a pool. For an existing pool, a zero field means the setting that the pool was
-// made with, and any other value must equal it.
+// made with, and any other value must equal it. Open returns an error that names the field of a value that is not
+// allowed, such as a negative one.
 type Options struct {
 	// NATS is passed to the client: credentials, TLS, more servers' addresses, callbacks.
 	// The engine itself sets what it relies on: reconnecting for ever, even to servers that
@@ -22,8 +23,8 @@ type Options struct {
 	// 0 is 1, or what the pool has.
 	Replicas int
 
-	// Retention is how long a result is kept. 0 is seven days, or what the pool has. The
-	// servers need about 131 bytes of memory for each result.
+	// Retention is how long a result is kept, at least 1 s. 0 is seven days, or what the pool
+	// has. The servers need about 131 bytes of memory for each result.
 	Retention time.Duration
 
 	// QueueBound is how many messages may be in the queue, including those being worked on: as many tasks if each
@@ -38,8 +39,8 @@ type Options struct {
 	// It is not a setting of the pool: each process may have its own.
 	Run int
 
-	// Lease is how long a task is held without a heartbeat before another machine gets it (a visibility timeout). 0
-	// is 30 s, or what the pool has.
+	// Lease is how long a task is held without a heartbeat before another machine gets it (a visibility timeout), at
+	// least 100 ms. 0 is 30 s, or what the pool has.
 	Lease time.Duration
 }
 

@@ -209,8 +209,8 @@ func (e *Engine) giveBack(sub *nats.Subscription, msgs <-chan *nats.Msg) {
 // Lease is how long a task is held without an Extend.
 func (e *Engine) Lease() time.Duration { return e.lease }
 
-// Size returns how many tasks are in the queue, held or not. It returns an error if the first of them stays there
-// because it is damaged on the server's disk and therefore never delivered.
+// Size returns how many messages with tasks are in the queue, held or not. It returns an error if the first of them
+// stays there because it is damaged on the server's disk and therefore never delivered.
 func (e *Engine) Size(ctx context.Context) (uint64, error) {
 	call, end, err := e.begin(ctx, askTimeout, e.names.info, e.names.get)
 	if err != nil {
@@ -229,7 +229,7 @@ func (e *Engine) Size(ctx context.Context) (uint64, error) {
 	return info.State.Msgs, nil
 }
 
-// MarkStart adds n to the starts of a task.
+// MarkStart adds n to the number of starts of a task, and returns how many there are now.
 func (e *Engine) MarkStart(ctx context.Context, id uint64, n int) (int, error) {
 	call, end, err := e.begin(ctx, askTimeout, e.names.start)
 	if err != nil {

@@ -26,8 +26,8 @@ var ErrNilSource = errors.New("otelpool: nil source")
 // attribute resultpool.pool.name, and no other pool of the meter's provider may have it: the numbers of both would
 // be added up.
 //
-// The meter holds p until unregister is called. The error of unregister, and of Observe, is ErrNilSource or the
-// meter's own.
+// The meter holds p until unregister is called; to call it again does nothing. Both functions may be called from any
+// goroutine. The error of unregister, and of Observe, is ErrNilSource or the meter's own.
 func Observe(p Source, name string, o *Options) (unregister func() error, err error) {
 	if v := reflect.ValueOf(p); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return nil, ErrNilSource

@@ -20,7 +20,7 @@ const (
 	taskWaitTime = attribute.Key("resultpool.task.wait_duration")
 )
 
-// Options are where telemetry goes. nil means the zero value.
+// Options are where telemetry goes. A nil *Options means the zero value.
 type Options struct {
 	// TracerProvider makes the spans of Func. Nil is the global one, of package otel.
 	TracerProvider trace.TracerProvider

@@ -14,7 +14,8 @@ type Options struct {
 	// again.
 	Codec *codec.Options
 
-	// Timeout is how long Open waits for a file that is in use; it looks every 50 ms. 0 means one second.
+	// Timeout is how long Open waits for a file that is in use; it looks every 50 ms. 0 means one second. If it is
+	// negative, Open returns an error.
 	Timeout time.Duration
 
 	// NoSync means not to wait for the disk: a power cut may lose results for which Put has returned nil, and may

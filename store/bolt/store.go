@@ -10,7 +10,8 @@ import (
 
 // A Store is a [store.ResultStore], a [store.RecordPutter], a [store.BatchDeleter] and a [store.IDReserver] in a
 // file. Make one with [Open]. Its methods may be called from any number of goroutines at once; after Close all
-// except Encode return [ErrClosed].
+// except Encode return [ErrClosed]. Besides the errors of package store, methods return the cause of ctx, errors of the
+// disk, and errors that name what is damaged.
 type Store[R any] struct {
 	codec *codec.Codec[R]
 	file  *file
@@ -68,7 +69,7 @@ func (s *Store[R]) PutBatch(ctx context.Context, res []store.Result[R]) error {
 	return s.PutRecords(ctx, recs)
 }
 
-// Encode implements [store.RecordPutter].
+// Encode implements [store.RecordPutter]. An error matches [store.ErrRejected].
 func (s *Store[R]) Encode(res store.Result[R]) ([]byte, error) {
 	data, err := s.codec.Encode(res)
 	if err != nil {
@@ -81,12 +82,13 @@ func (s *Store[R]) Encode(res store.Result[R]) ([]byte, error) {
 	return data, nil
 }
 
-// PutRecords implements [store.RecordPutter], in one transaction as PutBatch does.
+// PutRecords implements [store.RecordPutter], in one transaction as PutBatch does, and with its errors except
+// ErrRejected.
 func (s *Store[R]) PutRecords(ctx context.Context, recs []store.Record) error {
 	return s.file.put(ctx, recs)
 }
 
-// Get implements [store.ResultStore]. It does not wait for writers.
+// Get implements [store.ResultStore]. It does not wait for writers, except after a write that has failed.
 func (s *Store[R]) Get(ctx context.Context, id store.ID) (store.Result[R], error) {
 	data, err := s.file.get(ctx, id)
 	if err != nil {
@@ -122,9 +124,9 @@ func (s *Store[R]) ReserveIDs(ctx context.Context, n uint64) (first store.ID, er
 	return s.file.reserve(ctx, n)
 }
 
-// Close closes the file, after the calls under way, and lets others open it. Calls that still wait for other
-// writers return ErrClosed, as do later ones. Close does not wait for a loop over All: the loop ends with
-// ErrClosed. Close may be called again, and then returns nil.
+// Close closes the file, after the calls under way, however long the disk takes, and lets others open it. Calls that
+// still wait for other writers return ErrClosed, as do later ones. Close does not wait for a loop over All: the loop
+// ends with ErrClosed. Close may be called again, and then returns nil.
 //
 // If anything has been written, Close writes once more: then both meta pages say the same, and damage to one takes
 // nothing back. It returns an error if the file at the path is gone or is another one: then what has been written

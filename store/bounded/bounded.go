@@ -25,8 +25,8 @@ type Options struct {
 // New returns st as a store that keeps to the limits in opts. It has the optional interfaces of st and no others,
 // and may be used by any number of goroutines at once.
 //
-// New reads the results that st holds already, which count: that takes as long as a loop over All. It deletes
-// nothing. Results beyond MaxResults are not shown any more, and the first Put deletes them.
+// New reads the results that st holds already, which count: that takes as long as a loop over All, and nothing can
+// cancel it. It deletes nothing. Results beyond MaxResults are not shown any more, and the first Put deletes them.
 //
 // The error says that a limit in opts is negative or that st is nil, or is st's.
 func New[R any](st store.ResultStore[R], opts Options) (store.ResultStore[R], error) {

@@ -46,11 +46,11 @@ func contract() *kit.Contract {
 			"RecordPutter": "Encode returns the bytes of res, which are the caller's. It waits " +
 				"for nothing. Its error matches ErrRejected. PutRecords is PutBatch of " +
 				"the results whose bytes recs are.",
-			"BatchDeleter": "DeleteBatch forgets every Result that is held under one of ids, as " +
-				"Delete would each. An ID that is not held is no error, nor is one that " +
-				"is there twice. When it returns nil, none of ids is held. After an " +
-				"error each may be or not, and the call may be repeated. It does not " +
-				"change ids, and does not keep it after it has returned.",
+			"BatchDeleter": "DeleteBatch forgets every Result that is held under one of ids, as a Delete " +
+				"of each would. It is no error if an ID is not held, or is in ids twice. When " +
+				"it returns nil, none of ids is held. After an error, each of them may still " +
+				"be held or not, and the call may be repeated. It does not change ids, and " +
+				"does not keep it after it has returned.",
 			"IDReserver": "ReserveIDs returns the first of n consecutive IDs that no call of it " +
 				"has returned before, in this process or an earlier one on the same " +
 				"data. Each call's range is above all the ranges before it. n is at " +

@@ -59,7 +59,8 @@ func Open(ctx context.Context, dir, name string, opts *Options) (*Engine, error)
 func (e *Engine) URL() string { return e.server.URL() }
 
 // Close closes the engine and shuts the server down, for the other processes that have joined,
-// too. Their engines wait until a server is back.
+// too. Their engines wait until a server is back. It blocks as Engine.Close of package jetstream
+// and Server.Close do.
 func (e *Engine) Close() error {
 	err := e.Engine.Close()
 	e.server.Close()

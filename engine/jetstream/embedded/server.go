@@ -44,7 +44,7 @@ type ServerOptions struct {
 	TLS *tls.Config
 
 	// MaxPayload is about how many bytes a task or a result may have. 0 is 1 MiB, the least
-	// is 4 KiB and the most 8 MiB.
+	// is 4 KiB and the most 8 MiB; Start refuses any other value.
 	MaxPayload int
 
 	// LosesOnPowerCut lets the system decide when to write to the disk, which is ten times as fast. If the power is
@@ -76,10 +76,10 @@ type Server struct {
 }
 
 // Start starts a server on a directory. If there is none, Start makes it, for its owner alone. Only one server at a
-// time may use it: for a second one Start returns an error that says how to join the first. Start waits until the
-// directory was read, or ctx is done. If a file is damaged, Start changes nothing and returns an error that names
-// the file: see the package comment. The directory may be relative: the process may change its working directory
-// later.
+// time may use it: for a second one Start returns an error that matches [ErrInUse] and says how to join the first.
+// Start waits until the directory was read, or ctx is done. If a file is damaged, Start changes nothing and returns an
+// error that names the file: see the package comment. The directory may be relative: the process may change its
+// working directory later.
 //
 // Start refuses a directory that another user owns or may write to, except on Windows.
 func Start(ctx context.Context, dir string, opts *ServerOptions) (*Server, error) {
@@ -239,7 +239,7 @@ func (s *Server) ClientOptions() []nats.Option {
 	return opts
 }
 
-// Close shuts the server down and waits until that is done. Close again does nothing.
+// Close shuts the server down and waits until that is done, however long the disk takes. Close again does nothing.
 func (s *Server) Close() {
 	s.close.Do(func() {
 		close(s.quit)
