@@ -215,6 +215,9 @@ var ErrClosed = errors.New("store: closed")
 // Results that cannot be read are not in the map, and the error joins what All says of each. If ctx is done before
 // Snapshot has finished, or the store fails, the map is nil and the error is context.Cause(ctx) or the store's.
 func Snapshot[R any](ctx context.Context, st ResultStore[R]) (map[ID]Result[R], error) {
+	if ctx == nil {
+		return nil, errors.New("store: nil context; use context.Background() if there is none")
+	}
 	all := make(map[ID]Result[R])
 	var unreadable []error
 	for res, err := range st.All(ctx) {

@@ -101,6 +101,12 @@ func TestSnapshotIsNilIfContextEnds(t *testing.T) {
 	}
 }
 
+func TestSnapshotNilContext(t *testing.T) {
+	all, err := store.Snapshot(nil, rwmutex.New[int]()) //nolint:staticcheck // a nil context is what is tried
+	assert.ErrorContains(t, err, "nil context")
+	assert.Nil(t, all)
+}
+
 // endless panics with itself when its text is asked for, and fmt.Sprint with it.
 type endless struct{}
 

@@ -45,7 +45,7 @@ func (e *Engine) Pull(ctx context.Context, most int) ([]engine.Delivery, error) 
 	}
 	defer end()
 	if most < 1 {
-		return nil, fmt.Errorf("jetstream: pull: max is %d, want 1 or more", most)
+		return nil, fmt.Errorf("jetstream: pull: the limit is %d, want 1 or more", most)
 	}
 	if ds := e.takeSpare(most); len(ds) > 0 {
 		return ds, nil

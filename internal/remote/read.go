@@ -198,6 +198,6 @@ type leftError struct {
 }
 
 func (e *leftError) Error() string {
-	return fmt.Sprintf("tasks in the shared queue: %d, with this pool: %d; "+
+	return fmt.Sprintf("tasks, or messages with several, in the shared queue: %d; tasks with this pool: %d; "+
 		"what a process had that has died is delivered again within %v of its death", e.queued, e.here, e.lease)
 }

@@ -151,7 +151,7 @@ func TestRemoteWait(t *testing.T) {
 		}
 		err := h.Wait(minute())
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.ErrorContains(t, err, "tasks in the shared queue: 2, with this pool: 0; "+
+		assert.ErrorContains(t, err, "tasks, or messages with several, in the shared queue: 2; tasks with this pool: 0; "+
 			"what a process had that has died is delivered again within 30s of its death")
 		assert.InDelta(t, 600, asked.Load(), 20)
 
