@@ -113,6 +113,8 @@ import (
 	"log"
 	"os"
 	"os/signal"
+
+	"github.com/resultpool/resultpool/bench/peers/behave"
 )
 
 // docs is the folder of a whole run's report, from bench/peers, where go -C runs
@@ -122,6 +124,12 @@ const docs = "../../docs"
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("peers: ")
+	if len(os.Args) > 1 && os.Args[1] == behave.Child {
+		if err := behave.Cell(os.Stdout, os.Args[2:]); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := command(ctx, os.Stdout, os.Args[1:]...); err != nil && !errors.Is(err, flag.ErrHelp) {
@@ -137,6 +145,8 @@ func command(ctx context.Context, stdout io.Writer, args ...string) error {
 	}
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	switch name {
+	case "behaviours":
+		return behave.Table(ctx, stdout, args)
 	case "run":
 		o, err := parseRun(flags, args)
 		if err != nil {
