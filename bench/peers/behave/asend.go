@@ -12,9 +12,10 @@ import (
 	"github.com/resultpool/resultpool/store/dense"
 )
 
+// The first task is slow, and nine fast ones run beside it: has the reader their results first.
 var asTheyEnd = row{
 	name:  "as-they-end",
-	title: "a slow task, then 9 fast ones: are theirs read first",
+	title: "9 fast results before a slow one",
 	cells: map[string]program{
 		ours:      endOurs,
 		conc:      endConc,
@@ -94,6 +95,7 @@ func endConc(context.Context) string {
 	return r.said()
 }
 
+// endPond waits for one future after the other: there is no call that waits for any of them.
 func endPond(context.Context) string {
 	r := reading{release: make(chan struct{})}
 	p := pondpool.NewResultPool[int](2)

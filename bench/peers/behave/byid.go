@@ -10,9 +10,10 @@ import (
 	"github.com/resultpool/resultpool/store/dense"
 )
 
+// Another goroutine asks for the result of the seventh task while the last one runs.
 var byID = row{
 	name:  "by-id",
-	title: "another goroutine asks for the result of the 7th of 10 tasks",
+	title: "the 7th of 10 results, asked for elsewhere",
 	cells: map[string]program{
 		ours:      byIDOurs,
 		conc:      nil, // of Go that returns something, or of Wait for one task

@@ -20,10 +20,11 @@ import (
 	"github.com/resultpool/resultpool/store/dense"
 )
 
+// One worker has a task, nine wait: how many of them start after the cancel, and what are the others told.
 // Where there is no context that could be cancelled, it is the call that ends the pool at once.
 var cancelled = row{
 	name:  "cancel",
-	title: "1 task runs, 9 wait, and all is cancelled",
+	title: "1 task runs, 9 wait: the cancel",
 	cells: map[string]program{
 		ours:      cancelOurs,
 		conc:      cancelConc,

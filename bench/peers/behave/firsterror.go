@@ -11,9 +11,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// The first of ten tasks fails: which of the others start, and is their context done.
 var firstError = row{
 	name:  "first-error",
-	title: "the first of 10 tasks fails: a call that ends the rest",
+	title: "a call by which the first error ends the rest",
 	cells: map[string]program{
 		ours:      nil, // of an option of Map, or of New: a task has to cancel the context itself
 		conc:      firstErrorConc,

@@ -14,9 +14,10 @@ import (
 	"github.com/resultpool/resultpool/store/dense"
 )
 
+// Every third of a hundred tasks fails, and each has a value: for how many can both be had, and told whose they are.
 var kept = row{
 	name:  "kept",
-	title: "100 tasks with values, 34 of them with errors: what is kept",
+	title: "values and errors kept, of 100 tasks",
 	cells: map[string]program{
 		ours:      keptOurs,
 		conc:      keptConc,

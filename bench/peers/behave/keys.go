@@ -13,9 +13,10 @@ import (
 	"github.com/resultpool/resultpool/store/dense"
 )
 
+// Of fifteen tasks with three keys one of each key runs at a time, and those of several keys at once.
 var perKey = row{
 	name:  "per-key",
-	title: "3 keys, 5 tasks each, 4 workers: one at a time for each key",
+	title: "one at a time for each of 3 keys",
 	cells: map[string]program{
 		ours:      keyOurs,
 		conc:      nil, // of a key, or of pools in a pool
@@ -89,6 +90,7 @@ func keyPond(context.Context) string {
 	return l.said("yes, a subpool for each")
 }
 
+// keyRiver has one worker for each queue, and so no limit of 4 for all. Other clients would have their own workers.
 func keyRiver(ctx context.Context) string {
 	var l lane
 	queues := make(map[string]river.QueueConfig)

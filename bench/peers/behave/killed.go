@@ -13,10 +13,14 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// All but ours and River have their tasks in memory.
+// A process has accepted ten tasks and is killed while they run. Another start of it has how many results.
+//
+// All but ours and River have their tasks in memory. So has a pool of New, also over a store on disk: one that is
+// to survive has joined an engine, as docs/many-machines.md says. The dead process's hold on what it ran is short in
+// both, for tasks that take less than a second.
 var killed = row{
 	name:  "killed",
-	title: "kill -9 while 10 accepted tasks run: how many have a result after a restart",
+	title: "results of 10 tasks after a kill -9",
 	limit: time.Minute, // River's next leader is elected when the term of the dead one is over
 	cells: map[string]program{
 		ours:      killedOurs,
@@ -49,9 +53,10 @@ func slowly(_ context.Context, in int) (int, error) {
 	return 10 * in, nil
 }
 
-// Both processes open the same folder, as two starts of one program do.
+// openOurs opens a folder for the first process and for the second, as two starts of one program do. Without
+// the option the second waits for half a minute for what the first had taken over.
 func openOurs(ctx context.Context) (*embedded.Engine, *pool.Pool[int, int]) {
-	eng := must(embedded.Open(ctx, "tasks", "tasks", nil))
+	eng := must(embedded.Open(ctx, "tasks", "tasks", &embedded.Options{Lease: 10 * slow}))
 	return eng, must(pool.Join(ctx, slowly, eng, &pool.Options{Workers: 2}))
 }
 
@@ -60,7 +65,7 @@ func acceptOurs(ctx context.Context) {
 	for _, id := range must(p.SubmitAll(ctx, inputs(10))) {
 		fmt.Println(id)
 	}
-	<-ctx.Done()
+	untilLeft()
 }
 
 func killedOurs(ctx context.Context) string {
@@ -77,8 +82,8 @@ func killedOurs(ctx context.Context) string {
 	return fmt.Sprintf("%d of 10", n)
 }
 
-// killedWith is a client for tasks that take less than a second: without these options a job that was
-// running stays so for an hour.
+// killedWith is a client whose options say how long a job may run: without them one that was running when its
+// process died stays so for an hour.
 func killedWith(ctx context.Context) *riverClient {
 	return openRiver(ctx, 2, func(ctx context.Context, job *river.Job[args]) error {
 		time.Sleep(slow)
@@ -91,7 +96,7 @@ func acceptRiver(ctx context.Context) {
 	for in := range 10 {
 		fmt.Println(insert(ctx, client, in, nil))
 	}
-	<-ctx.Done()
+	untilLeft()
 }
 
 func killedRiver(ctx context.Context) string {

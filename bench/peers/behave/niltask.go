@@ -15,6 +15,7 @@ import (
 	"github.com/resultpool/resultpool/store/dense"
 )
 
+// The task is nil, as a function that a map did not have.
 var nilTask = row{
 	name:  "nil-task",
 	title: "a nil task",

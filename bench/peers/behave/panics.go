@@ -19,6 +19,7 @@ import (
 	"github.com/resultpool/resultpool/store/dense"
 )
 
+// What is told of the task that panicked, and are the results of the others there.
 var panics = row{
 	name:  "panic",
 	title: "one of 10 tasks panics",

@@ -14,9 +14,10 @@ import (
 	"github.com/resultpool/resultpool/store/dense"
 )
 
+// A task fails twice, and pauses: does another one run meanwhile on the only worker.
 var retries = row{
 	name:  "retry",
-	title: "a task waits for its next try: does another one run, with 1 worker",
+	title: "1 worker: another task runs before a retry",
 	limit: 30 * time.Second, // River looks for retries every five seconds
 	cells: map[string]program{
 		ours:      retryOurs,

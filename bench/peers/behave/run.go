@@ -1,5 +1,8 @@
-// Package behave is programs that show what pools do in cases that differ: each is run, and what it
-// printed is a cell of a table.
+// Package behave shows what pools do where they differ. Each cell of its table is what a short program has
+// printed, which was run just now, in a process of its own: some panic, and some hang.
+//
+// The programs do what the documentation of their pool would have one do, and nothing by hand that the pool has
+// no call for. A row that another pool wins stays.
 package behave
 
 import (
@@ -29,6 +32,9 @@ const (
 	hangs  = "hangs"
 	dies   = "the process dies"
 )
+
+// unknown is the version of a module that the build does not tell, as that of a test may not.
+const unknown = "of unknown version"
 
 // atOnce is how many programs run at once: most of them wait most of the time.
 const atOnce = 8
@@ -141,7 +147,8 @@ func self(ctx context.Context, args ...string) (*exec.Cmd, error) {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, program, append([]string{Child}, args...)...)
-	cmd.WaitDelay = patience // for what a child has started, and has its output
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=3") // the same on all machines, and no number that stands for something else
+	cmd.WaitDelay = patience                       // for what a child has started, and has its output
 	return cmd, nil
 }
 
@@ -193,13 +200,19 @@ type process struct {
 	lines *bufio.Scanner
 }
 
-// begin starts a second process, which ends with ctx.
+// begin starts a second process, which ends with this one at the latest.
 func begin(ctx context.Context, part string) process {
 	cmd := must(self(ctx, part))
 	cmd.Stderr = os.Stderr
+	must(cmd.StdinPipe())
 	p := process{cmd, bufio.NewScanner(must(cmd.StdoutPipe()))}
 	check(cmd.Start())
 	return p
+}
+
+// untilLeft returns in a second process when the first has ended, however.
+func untilLeft() {
+	must(io.Copy(io.Discard, os.Stdin))
 }
 
 // line returns the next line that the process prints.
@@ -248,7 +261,7 @@ func versions(of []string) string {
 		if p.module == "" || !slices.Contains(of, p.name) {
 			continue
 		}
-		version := "of unknown version" // programs of go test do not say, on some versions of Go
+		version := unknown
 		for _, m := range info.Deps {
 			if m.Path == p.module {
 				version = m.Version

@@ -13,9 +13,10 @@ import (
 	"github.com/resultpool/resultpool/pool"
 )
 
+// Two processes have a queue together, and one submits twenty tasks.
 var shared = row{
 	name:  "shared",
-	title: "20 tasks in the queue of two processes: who runs them",
+	title: "one queue, two processes: who runs the tasks",
 	limit: 30 * time.Second,
 	cells: map[string]program{
 		ours:      sharedOurs,
@@ -48,7 +49,7 @@ func joinOurs(ctx context.Context) {
 	eng := must(jetstream.OpenFolder(ctx, "tasks", "tasks", nil))
 	must(pool.Join(ctx, whoRuns, eng, &pool.Options{Workers: 2}))
 	fmt.Println("ready")
-	<-ctx.Done()
+	untilLeft()
 }
 
 func sharedOurs(ctx context.Context) string {
@@ -77,7 +78,7 @@ func sharedWith(ctx context.Context) *riverClient {
 func joinRiver(ctx context.Context) {
 	sharedWith(ctx)
 	fmt.Println("ready")
-	<-ctx.Done()
+	untilLeft()
 }
 
 func sharedRiver(ctx context.Context) string {

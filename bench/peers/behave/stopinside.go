@@ -3,7 +3,7 @@ package behave
 import (
 	"context"
 	"errors"
-	"sync"
+	"time"
 
 	pondpool "github.com/alitto/pond/v2"
 	workerpool "github.com/gammazero/workerpool"
@@ -16,6 +16,7 @@ import (
 	"github.com/resultpool/resultpool/store/dense"
 )
 
+// A task calls what ends its pool and waits for its tasks.
 var stopInside = row{
 	name:  "stop-inside",
 	title: "a task stops its own pool",
@@ -85,16 +86,17 @@ func stopErrgroup(context.Context) string {
 	return <-said
 }
 
+// stopRiver has a job that may take a second, where one minute is the default.
 func stopRiver(ctx context.Context) string {
 	said := make(chan string)
 	client := openRiver(ctx, 2, func(ctx context.Context, _ *river.Job[args]) error {
 		client := river.ClientFromContext[tx](ctx)
 		if err := client.Stop(ctx); err != nil {
-			said <- "an error"
+			said <- "an error, when it times out"
 		}
 		said <- "it returns"
 		return nil
-	}, nil)
+	}, &river.Config{JobTimeout: time.Second})
 	insert(ctx, client, 0, nil)
 	return <-said
 }
@@ -102,8 +104,7 @@ func stopRiver(ctx context.Context) string {
 func stopChannel(context.Context) string {
 	said := make(chan string)
 	jobs := make(chan func())
-	var crew *sync.WaitGroup
-	crew = workers(2, jobs, func(job func()) { job() })
+	crew := workers(2, jobs, func(job func()) { job() })
 	jobs <- func() { close(jobs); crew.Wait(); said <- "it returns" }
 	return <-said
 }

@@ -8,9 +8,10 @@ import (
 	"github.com/riverqueue/river"
 )
 
+// A task is accepted if and only if a transaction of the user's own data commits.
 var transaction = row{
 	name:  "transaction",
-	title: "a task is accepted if and only if a transaction of your data commits",
+	title: "accepted if your transaction commits",
 	cells: map[string]program{
 		ours:      nil, // of Submit with a transaction
 		conc:      nil,

@@ -19,9 +19,10 @@ import (
 	"github.com/resultpool/resultpool/store/dense"
 )
 
+// The number of workers is 0, as one that was not configured.
 var zeroWorkers = row{
 	name:  "zero-workers",
-	title: "a pool with 0 workers",
+	title: "0 workers",
 	cells: map[string]program{
 		ours:      zeroOurs,
 		conc:      zeroConc,
