@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"os"
 	"os/signal"
 	"strings"
@@ -23,16 +24,13 @@ func Example() {
 		}
 		return strings.ToUpper(word) + "!", nil
 	}
-
 	p, err := pool.New(ctx, shout, dense.New[string](), &pool.Options{Workers: 2})
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	ids, err := p.SubmitAll(ctx, []string{"ready", "", "go"})
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
 	for _, id := range ids {
 		loud, err := p.Get(ctx, id)

@@ -17,6 +17,14 @@
 //	go test -run=NONE -bench Store -count=6 ./bench > stores.txt
 //	GOWORK=off go -C bench/peers run . stores ../../stores.txt
 //
+// What these pools do where they differ, as when a task panics or the context is
+// cancelled, is a table in README.md. Each of its cells is what a program has shown
+// that was run just now: see package behave. A row alone, with what its programs write
+// to standard error, takes seconds, and the table half a minute:
+//
+//	GOWORK=off go -C bench/peers run . behaviours
+//	GOWORK=off go -C bench/peers run . behaviours -v -row panic -pool errgroup
+//
 // # What is measured
 //
 // Tasks/work=…/n=…/submitters=…/workers=…/pool=…: a whole run, from making the
@@ -113,6 +121,8 @@ import (
 	"log"
 	"os"
 	"os/signal"
+
+	"github.com/resultpool/resultpool/bench/peers/behave"
 )
 
 // docs is the folder of a whole run's report, from bench/peers, where go -C runs
@@ -122,6 +132,12 @@ const docs = "../../docs"
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("peers: ")
+	if len(os.Args) > 1 && os.Args[1] == behave.Child { // before anything asks for signals
+		if err := behave.Cell(os.Stdout, os.Args[2:]); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := command(ctx, os.Stdout, os.Args[1:]...); err != nil && !errors.Is(err, flag.ErrHelp) {
@@ -137,6 +153,8 @@ func command(ctx context.Context, stdout io.Writer, args ...string) error {
 	}
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	switch name {
+	case "behaviours":
+		return behave.Table(ctx, stdout, args)
 	case "run":
 		o, err := parseRun(flags, args)
 		if err != nil {
@@ -159,6 +177,6 @@ func command(ctx context.Context, stdout io.Writer, args ...string) error {
 	case "measure": // what run calls; to profile one rival, call it yourself
 		return measure(ctx, stdout, flags, args)
 	default:
-		return fmt.Errorf("%q is no command: say run, report FILE or stores FILE; go doc ./bench/peers says how", name)
+		return fmt.Errorf("%q is no command: say run, report FILE, stores FILE or behaviours; go doc ./bench/peers says how", name)
 	}
 }

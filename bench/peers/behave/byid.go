@@ -1,0 +1,86 @@
+package behave
+
+import (
+	"context"
+
+	pondpool "github.com/alitto/pond/v2"
+	"github.com/riverqueue/river"
+
+	"github.com/resultpool/resultpool/pool"
+	"github.com/resultpool/resultpool/store/dense"
+)
+
+// Another goroutine asks for the result of the seventh task while the last one runs.
+var byID = row{
+	name:  "by-id",
+	title: "the 7th of 10 results, asked for elsewhere",
+	cells: map[string]program{
+		ours:      byIDOurs,
+		conc:      nil, // of Go that returns something, or of Wait for one task
+		pond:      byIDPond,
+		ants:      nil, // of Submit that returns something beside an error
+		gammazero: nil, // of SubmitWait with a result, or of Submit that returns something
+		errGroup:  nil, // of Go that returns something
+		riverPool: byIDRiver,
+		channel:   nil, // of a channel that knows whose result is whose
+	},
+}
+
+// The last of ten tasks runs until the seventh is read.
+const seventh, last = 6, 9
+
+func waitIfLast(in int, read <-chan struct{}) int {
+	if in == last {
+		<-read
+	}
+	return 10 * in
+}
+
+// elsewhere has another goroutine read the seventh result, and says whether it is right.
+func elsewhere(read chan<- struct{}, get func() int, yes string) string {
+	answer := make(chan int)
+	go func() {
+		answer <- get()
+		close(read)
+	}()
+	if <-answer != 10*seventh {
+		return "no"
+	}
+	return yes
+}
+
+func byIDOurs(ctx context.Context) string {
+	read := make(chan struct{})
+	p := must(pool.New(ctx, func(_ context.Context, in int) (int, error) { return waitIfLast(in, read), nil },
+		dense.New[int](), &pool.Options{Workers: 2}))
+	ids := must(p.SubmitAll(ctx, inputs(10)))
+	said := elsewhere(read, func() int { return must(p.Get(ctx, ids[seventh])) }, "yes")
+	check(p.Stop(ctx))
+	return said
+}
+
+func byIDPond(context.Context) string {
+	read := make(chan struct{})
+	p := pondpool.NewResultPool[int](2)
+	var futures []pondpool.ResultTask[int]
+	for in := range 10 {
+		futures = append(futures, p.Submit(func() int { return waitIfLast(in, read) }))
+	}
+	said := elsewhere(read, func() int { return must(futures[seventh].Wait()) }, "yes, if it has the future")
+	p.StopAndWait()
+	return said
+}
+
+func byIDRiver(ctx context.Context) string {
+	read := make(chan struct{})
+	client := openRiver(ctx, 2, func(ctx context.Context, job *river.Job[args]) error {
+		return river.RecordOutput(ctx, waitIfLast(job.Args.In, read))
+	}, nil)
+	var ids []int64
+	for in := range 10 {
+		ids = append(ids, insert(ctx, client, in, nil))
+	}
+	said := elsewhere(read, func() int { return output(awaitJob(ctx, client, ids[seventh])) }, "yes, if it polls")
+	check(client.Stop(ctx))
+	return said
+}
