@@ -158,20 +158,3 @@ func TestLinksBite(t *testing.T) {
 		assert.Len(t, badLinks("README.md", wrong), 1, wrong)
 	}
 }
-
-// TestReadme: the first page stays short, and its figures are rows of the pages that are made from measurements.
-func TestReadme(t *testing.T) {
-	readme := read(t, "README.md")
-	assert.LessOrEqual(t, strings.Count(readme, "\n"), 150, "lines of README.md")
-	measured := read(t, "docs/benchmarks.md") + read(t, "docs/choosing-a-store.md")
-	_, after, ok := strings.Cut(readme, "<!-- /behaviours -->\n") // bench/peers looks at the rows before
-	require.True(t, ok)
-	figures := 0
-	for _, line := range prose(after) {
-		if regexp.MustCompile(`^\|.*\| *[0-9]`).MatchString(line) {
-			figures++
-			assert.Contains(t, measured, "\n"+line+"\n")
-		}
-	}
-	assert.GreaterOrEqual(t, figures, 8)
-}
