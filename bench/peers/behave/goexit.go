@@ -9,7 +9,7 @@ import (
 	"time"
 
 	pondpool "github.com/alitto/pond/v2"
-	workerpool "github.com/gammazero/workerpool"
+	"github.com/gammazero/workerpool"
 	antspool "github.com/panjf2000/ants/v2"
 	"github.com/riverqueue/river"
 	concpool "github.com/sourcegraph/conc/pool"

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 
 	pondpool "github.com/alitto/pond/v2"
-	workerpool "github.com/gammazero/workerpool"
+	"github.com/gammazero/workerpool"
 	antspool "github.com/panjf2000/ants/v2"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"

@@ -42,8 +42,15 @@ const atOnce = 8
 // Table is the command that runs all programs, or those that flags choose, and prints the table.
 func Table(ctx context.Context, stdout io.Writer, args []string) error {
 	flags := flag.NewFlagSet("behaviours", flag.ContinueOnError)
-	onlyRow := flags.String("row", "", "the row of this `name` only")
-	onlyPool := flags.String("pool", "", "the pool of this `name` only")
+	var names, columns []string
+	for _, r := range rows {
+		names = append(names, r.name)
+	}
+	for _, p := range pools {
+		columns = append(columns, p.name)
+	}
+	onlyRow := flags.String("row", "", "the row of this `name` only: "+strings.Join(names, ", "))
+	onlyPool := flags.String("pool", "", "the pool of this `name` only: "+strings.Join(columns, ", "))
 	verbose := flags.Bool("v", false, "print what the programs write to standard error, a panic for example")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -51,10 +58,10 @@ func Table(ctx context.Context, stdout io.Writer, args []string) error {
 	if flags.NArg() > 0 {
 		return errors.New("behaviours takes flags only")
 	}
-	t := table{pools: []string{}}
-	for _, p := range pools {
-		if *onlyPool == "" || *onlyPool == p.name {
-			t.pools = append(t.pools, p.name)
+	var t table
+	for _, name := range columns {
+		if *onlyPool == "" || *onlyPool == name {
+			t.pools = append(t.pools, name)
 		}
 	}
 	for _, r := range rows {
