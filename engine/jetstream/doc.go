@@ -42,13 +42,13 @@
 //
 // # Durability
 //
-// Push and Save return when the server has acknowledged all tasks and results. Ack and Extend do not wait, nor does
-// a Nack of all remaining tasks of a message: if one of these is lost, the task is delivered again. A Nack of some
+// Push and Save return when the server has acknowledged all tasks and results. Ack and Extend do not wait, nor does a
+// Nack of all remaining tasks of a message: if one of these is lost, the task is delivered again. A Nack of some
 // tasks, and NackAfter, first store the tasks in a message of their own. A server that was killed may forget which
 // tasks it had delivered: these it delivers again at once, with Attempt 1, even if somebody still works on them, and
-// the others when their lease has ended. It also forgets the keys of tasks that are done: a Push that is repeated over such a restart can add a task again
-// that was done in between. If tasks share messages, only the engine that has pushed them knows their keys, each
-// until a Push with it has succeeded.
+// the others when their lease has ended. It also forgets the keys of tasks that are done: a Push that is repeated over
+// such a restart can add a task again that was done in between. If tasks share messages, only the engine that has
+// pushed them knows their keys, each until a Push with it has succeeded.
 //
 // A server whose files are damaged skips the messages that it cannot read, and still lists them, unless it was
 // started since. So Load, Wait and All report that such a result is damaged, and Wait and Size that such a task is,
