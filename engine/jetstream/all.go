@@ -108,7 +108,7 @@ func (r *reading) missing(ctx context.Context, seq uint64) error {
 		return err
 	}
 	defer end()
-	msgs, _, isWhole, err := r.e.readWholeRun(call, seq)
+	msgs, _, isWhole, err := r.e.readWholeRun(call, seq, nil)
 	if err != nil {
 		return r.e.failAt(call, "all", r.e.names.results, err)
 	}

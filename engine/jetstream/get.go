@@ -104,19 +104,21 @@ func (e *Engine) lastOrUnreadable(ctx context.Context, id uint64, read int) ([]b
 	if listed == 0 || listed == uint64(read) && e.results.CachedInfo().Config.Replicas <= 1 {
 		return nil, engine.ErrNotFound
 	}
-	msgs, _, isWhole, err := e.readWholeRun(ctx, seqOf(id))
-	if err != nil {
-		return nil, err
+	var data []byte
+	isFound := func(msgs []resultMsg) bool {
+		return slices.ContainsFunc(msgs, func(m resultMsg) bool {
+			found, err := findIn(m.results, id)
+			data = found
+			return err == nil
+		})
 	}
-	isOdd := false
-	for _, m := range msgs {
-		if data, err := findIn(m.results, id); err == nil {
-			return data, nil
-		}
-		isOdd = isOdd || m.isOdd
-	}
+	msgs, _, isWhole, err := e.readWholeRun(ctx, seqOf(id), isFound)
 	switch {
-	case isOdd:
+	case err != nil:
+		return nil, err
+	case isFound(msgs):
+		return data, nil
+	case slices.ContainsFunc(msgs, func(m resultMsg) bool { return m.isOdd }):
 		return nil, unknownFormat(id)
 	case !isWhole:
 		return nil, unreadable("the result of task", id)

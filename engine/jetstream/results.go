@@ -124,35 +124,47 @@ func (e *Engine) readRun(ctx context.Context, seq uint64) (msgs []resultMsg, err
 }
 
 // readWholeRun is readRun for who must know that nothing is missing: isWhole is false if the server lists messages that it
-// cannot read. Each message below end, which is above all of msgs, is in msgs or was removed.
+// cannot read, or if enough, which is asked after each look, said that no more looks are needed. Each message below end,
+// which is above all of msgs, is in msgs or was removed, if isWhole is true.
 //
-// Deletes by others make it look so for a moment. They change the last message or the number of them, and damage does
-// not: it is damage if both are twice the same.
-func (e *Engine) readWholeRun(ctx context.Context, seq uint64) (msgs []resultMsg, end uint64, isWhole bool, err error) {
+// Deletes by others make it look for a moment as if something were missing. They change the number of messages or the
+// last one, and damage does not: it is damage if three looks see the same.
+func (e *Engine) readWholeRun(ctx context.Context, seq uint64, enough func([]resultMsg) bool) (msgs []resultMsg, end uint64, isWhole bool, err error) {
 	subject := e.resultSubject(seq)
-	type view struct{ listed, last uint64 }
+	type view struct {
+		listed, last uint64
+		read         int
+	}
+	same := 0
 	for before := (view{}); ; {
 		info, err := e.results.Info(ctx, jetstream.WithSubjectFilter(subject)) // first: nothing is below end that comes later
 		if err != nil {
 			return nil, 0, false, err
 		}
-		listed := info.State.Subjects[subject]
-		if listed == 0 {
+		now, upTo, known := view{listed: info.State.Subjects[subject]}, info.State.LastSeq, uint64(0)
+		if now.listed == 0 {
 			return nil, 0, true, nil
 		}
 		msgs, err := e.readRun(ctx, seq)
 		if err != nil {
 			return nil, 0, false, err
 		}
-		now := view{listed: listed}
-		if len(msgs) > 0 {
-			now.last = msgs[len(msgs)-1].seq
+		for _, m := range msgs {
+			if now.last = m.seq; m.seq <= upTo { // what has come later was not listed
+				known++
+			}
 		}
-		end := max(info.State.LastSeq, now.last) + 1
-		if uint64(len(msgs)) >= listed || now == before {
-			return msgs, end, uint64(len(msgs)) >= listed, nil
+		now.read = len(msgs)
+		end, isWhole := max(upTo, now.last)+1, known >= now.listed
+		if now != before {
+			before, same = now, 0
 		}
-		before = now
+		if same++; isWhole || same == 3 || enough != nil && enough(msgs) {
+			return msgs, end, isWhole, nil
+		}
+		if err := pause(ctx, underWayPause); err != nil {
+			return nil, 0, false, err
+		}
 	}
 }
 
@@ -219,7 +231,7 @@ type deleting struct {
 // try returns false if others have written meanwhile.
 func (d *deleting) try(ctx context.Context) (isDone bool, err error) {
 	e := d.e
-	msgs, end, isWhole, err := e.readWholeRun(ctx, d.seq)
+	msgs, end, isWhole, err := e.readWholeRun(ctx, d.seq, func([]resultMsg) bool { return d.isCompact })
 	switch {
 	case err != nil:
 		return false, err
@@ -263,7 +275,10 @@ func (d *deleting) try(ctx context.Context) (isDone bool, err error) {
 		}
 	}
 	d.written = last
-	return true, e.results.Purge(ctx, jetstream.WithPurgeSubject(e.resultSubject(d.seq)), jetstream.WithPurgeSequence(end))
+	err = e.results.Purge(ctx, jetstream.WithPurgeSubject(e.resultSubject(d.seq)), jetstream.WithPurgeSequence(end))
+	// If nothing is left, no message has made sure that nobody has written since they were read. Another Delete may
+	// have stored anew what this one was to delete, and so this one looks again.
+	return len(left) > 0, err
 }
 
 // divide returns what is to be left of messages, each index once, and whether that is less than there is.

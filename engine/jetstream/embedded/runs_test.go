@@ -352,6 +352,24 @@ func TestDeletesRace(t *testing.T) {
 	}
 }
 
+// TestDeleteOfAllRacesDeletes has a handle delete all results of a message while another one deletes some, and so stores
+// the others anew. None comes back.
+func TestDeleteOfAllRacesDeletes(t *testing.T) {
+	p := newPool(t, start(t, fast).url, &jetstream.Options{Run: 8})
+	other := p.other(nil)
+	for round := range 100 {
+		ids := push(t, p, fmt.Sprint("a", round), 8)
+		for part := range slices.Chunk(ids, 2) {
+			require.NoError(t, p.Save(t.Context(), slices.Concat(record(part[0]), record(part[1]))))
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { assert.NoError(t, p.Delete(t.Context(), ids)) })
+		wg.Go(func() { assert.NoError(t, other.Delete(t.Context(), ids[:1])) })
+		wg.Wait()
+		require.Empty(t, all(t, p))
+	}
+}
+
 // TestDeletedIsNotRunAgainInARest is TestDeletedIsNotRunAgain for tasks that were given back.
 func TestDeletedIsNotRunAgainInARest(t *testing.T) {
 	p := newPool(t, start(t, fast).url, &jetstream.Options{Run: 16, Lease: 500 * time.Millisecond})
