@@ -17,6 +17,13 @@
 //
 //	go run -race ./bench/choose
 //
+// The page docs/choosing-a-store.md is written from measurements of this program. The first command takes
+// about ten minutes, the second about three, and the third makes the page again from the raw figures:
+//
+//	go run ./bench/choose page
+//	go run -race ./bench/choose page
+//	go run ./bench/choose page -again
+//
 // # What is measured
 //
 // A measurement is of one store. It is filled, and then as many goroutines as you say do Puts and Gets in
@@ -82,6 +89,9 @@ func (at console) say(format string, args ...any) { _, _ = fmt.Fprintf(at.out, f
 
 // command is choose without the process around it.
 func command(ctx context.Context, at console, args ...string) error {
+	if len(args) > 0 && args[0] == "page" {
+		return page(ctx, at, args[1:])
+	}
 	o, err := parse(at, args)
 	if err != nil {
 		return err

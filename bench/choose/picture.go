@@ -1,6 +1,10 @@
 package main
 
 import (
+	"fmt"
+	"math"
+	"strings"
+
 	"github.com/go-analyze/charts"
 )
 
@@ -46,6 +50,40 @@ func drawStores(m mix, f found) ([]byte, error) {
 	}
 	p := newPainter(380)
 	if err := p.BarChart(opt); err != nil {
+		return nil, err
+	}
+	return p.Bytes()
+}
+
+// A curve is the medians of one store along an axis; NaN where nothing was measured.
+type curve struct {
+	name   string
+	values []float64
+}
+
+// drawCurves draws the medians of several stores along an axis.
+func drawCurves(title, axis string, labels []string, all []curve) ([]byte, error) {
+	var values [][]float64
+	var names []string
+	for _, c := range all {
+		for i, v := range c.values {
+			if math.IsNaN(v) {
+				return nil, fmt.Errorf("%s was not measured at %s", c.name, labels[i])
+			}
+		}
+		values, names = append(values, c.values), append(names, c.name)
+	}
+	opt := charts.NewLineChartOptionWithData(values)
+	opt.Theme = palette()
+	opt.Title.Text, opt.Title.FontStyle.FontSize = "ns per operation, "+strings.ToLower(title[:1])+title[1:], 11
+	opt.Legend.SeriesNames = names
+	opt.Legend.Offset = charts.OffsetStr{Left: charts.PositionRight}
+	opt.XAxis.Labels, opt.XAxis.Title = labels, axis
+	opt.YAxis[0].Min = charts.Ptr(0.0)
+	opt.ValueFormatter = number
+	opt.LineStrokeWidth = 2
+	p := newPainter(330)
+	if err := p.LineChart(opt); err != nil {
 		return nil, err
 	}
 	return p.Bytes()
