@@ -16,6 +16,11 @@
 //	go test -run=NONE -bench Pool/submit=one/read=none/store=dense ./bench
 //	go test -run=NONE -bench . -benchtime=1x -race ./bench
 //
+// Program [github.com/resultpool/resultpool/bench/choose] measures your own mix of calls on the
+// stores and says which is best for it; docs/choosing-a-store.md is written by it:
+//
+//	go run ./bench/choose
+//
 // The picture in docs/plots/stores.svg is drawn from what BenchmarkStore prints:
 //
 //	go test -run=NONE -bench Store -count=6 ./bench > stores.txt

@@ -70,6 +70,8 @@ var imports = map[string][]string{
 	"examples":               {},
 	"examples/internal/jobs": {"examples...", "go.uber.org/goleak"},
 	"bench":                  {"..."},
+	"bench/choose":           {"bench/choose/recorder", "store...", "github.com/...", "golang.org/x/term"},
+	"bench/choose/recorder":  {"store", "internal/optional"},
 	"bench/peers":            {"pool", "store...", "internal/naive", "bench/peers/behave", "github.com/...", "golang.org/x/...", "gonum.org/v1/plot..."},
 	"bench/peers/behave":     {"pool", "store...", "engine/jetstream...", "github.com/...", "golang.org/x/...", "modernc.org/sqlite"},
 	"bench/engines":          {"pool", "store", "engine/jetstream/embedded", "github.com/...", "golang.org/x/...", "gonum.org/v1/plot..."},
