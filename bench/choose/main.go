@@ -42,6 +42,8 @@
 // operations: it is that of the longest Put, within microseconds. With more goroutines than processors it
 // contains the wait for a processor.
 //
+// Values are arrays without pointers. With pointers in them the collector has more to do, in each of the stores.
+//
 // What is allocated for each result is counted from the empty store on, growth included.
 //
 // In each repetition the stores take their turns, so that what else the machine does meets them all, and the

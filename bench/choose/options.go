@@ -54,7 +54,7 @@ func parse(at console, args []string) (options, error) {
 	flags.IntVar(&o.mix.held, "held", o.mix.held, "results that are held at most")
 	flags.IntVar(&o.mix.value, "value", o.mix.value, "bytes of a value, rounded up to a power of two; a string is 16, a slice 24")
 	flags.IntVar(&o.count, "count", o.count, "repetitions")
-	flags.DurationVar(&o.each, "for", o.each, "how long one measurement of the slowest store takes, about")
+	flags.DurationVar(&o.each, "for", o.each, "how long one measurement of the slowest store takes, at most, about")
 	flags.StringVar(&o.out, "out", o.out, "the `file` for the picture")
 	if err := flags.Parse(args); err != nil {
 		return o, err

@@ -117,12 +117,15 @@ func verdict(f found) string {
 	names := ranked(f)
 	best := bestOf(f, names)
 	text := "Best for this mix is " + best.String() + "\n"
-	if best.name != "dense" {
-		return text
+	if best.name == "dense" {
+		best = bestOf(f, slices.DeleteFunc(names, func(name string) bool { return name == "dense" }))
+		text += "dense is for dense IDs, as a pool gives them out. With scattered IDs each costs it a segment: best is then\n" +
+			best.String() + "\n"
 	}
-	others := bestOf(f, slices.DeleteFunc(names, func(name string) bool { return name == "dense" }))
-	return text + "dense is for dense IDs, as a pool gives them out. With scattered IDs each costs it a segment: best is then\n" +
-		others.String() + "\n"
+	if best.name == "xsync" {
+		text += "All Puts of xsync wait while its table doubles: see the longest pause.\n"
+	}
+	return text
 }
 
 // list is a, b and c.
