@@ -21,11 +21,6 @@
 //
 //	go run ./bench/choose
 //
-// The picture in docs/plots/stores.svg is drawn from what BenchmarkStore prints:
-//
-//	go test -run=NONE -bench Store -count=6 ./bench > stores.txt
-//	GOWORK=off go -C bench/peers run . stores ../../stores.txt
-//
 // # What is measured
 //
 // BenchmarkStore/mix=PUTS:GETS/held=N/store=…: one Put or Get, in these

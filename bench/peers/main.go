@@ -10,12 +10,7 @@
 //	GOWORK=off go -C bench/peers run . run -only work=1us -count 3 -out /tmp/1us
 //	GOWORK=off go -C bench/peers run . report ../../docs/benchmarks.txt
 //
-// "run . run -h" lists the flags; all paths start from bench/peers. Another picture,
-// docs/plots/stores.svg, the cost of each store against the share of writes, is
-// drawn from what package bench prints:
-//
-//	go test -run=NONE -bench Store -count=6 ./bench > stores.txt
-//	GOWORK=off go -C bench/peers run . stores ../../stores.txt
+// "run . run -h" lists the flags; all paths start from bench/peers.
 //
 // What these pools do where they differ, as when a task panics or the context is
 // cancelled, is a table in README.md. Each of its cells is what a program has shown
@@ -161,7 +156,7 @@ func command(ctx context.Context, stdout io.Writer, args ...string) error {
 			return err
 		}
 		return o.run(ctx)
-	case "report", "stores":
+	case "report":
 		out := flags.String("out", docs, "the folder to write to")
 		if err := flags.Parse(args); err != nil {
 			return err
@@ -170,13 +165,10 @@ func command(ctx context.Context, stdout io.Writer, args ...string) error {
 		if err != nil {
 			return err
 		}
-		if name == "stores" {
-			return writeStores(*out, raw)
-		}
 		return writeReport(*out, raw)
 	case "measure": // what run calls; to profile one rival, call it yourself
 		return measure(ctx, stdout, flags, args)
 	default:
-		return fmt.Errorf("%q is no command: say run, report FILE, stores FILE or behaviours; go doc ./bench/peers says how", name)
+		return fmt.Errorf("%q is no command: say run, report FILE or behaviours; go doc ./bench/peers says how", name)
 	}
 }

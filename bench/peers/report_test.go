@@ -109,16 +109,6 @@ func TestChoice(t *testing.T) {
 	}
 }
 
-func TestStores(t *testing.T) {
-	dir := t.TempDir()
-	require.NoError(t, command(t.Context(), io.Discard, "stores", "-out", dir, "testdata/stores.txt"))
-	picture := read(t, filepath.Join(dir, "plots", "stores.svg"))
-	assertPicture(t, picture)
-	for _, text := range []string{">dense<", ">rwmutex<", ">syncmap<", ">xsync<", "doubles from 1,000,000 results"} {
-		assert.Contains(t, picture, text)
-	}
-}
-
 func TestWrongCalls(t *testing.T) {
 	dir := t.TempDir()
 	torn := filepath.Join(dir, "torn")
@@ -134,7 +124,6 @@ func TestWrongCalls(t *testing.T) {
 		"no such file":                      "report none",
 		"no line is a benchmark":            "report -out " + dir + " main.go",
 		"torn:1":                            "report -out " + dir + " " + torn,
-		"there is no line BenchmarkStore":   "stores -out " + dir + " testdata/raw.txt",
 		`there is no measurement "Nothing"`: "measure Nothing",
 		"context canceled":                  "run -quick -out " + dir,
 	} {
