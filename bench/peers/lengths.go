@@ -45,7 +45,8 @@ func (f *figures) Choice() string {
 	if from == "" {
 		return slowest
 	}
-	return strings.TrimSpace(fmt.Sprintf("From tasks of %s on, the choice of a pool by speed does not matter: every one of them takes at most "+
+	return strings.TrimSpace(fmt.Sprintf("From tasks of %s on, the choice of a pool by speed does not matter if they compute: with a "+
+		"worker for each core every pool takes at most "+
 		"%.0f %% longer than loops by hand. %s", length(from), 100*(near-1), slowest))
 }
 
