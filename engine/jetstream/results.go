@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -128,14 +129,13 @@ func (e *Engine) readRun(ctx context.Context, seq uint64) (msgs []resultMsg, err
 // which is above all of msgs, is in msgs or was removed, if isWhole is true.
 //
 // Deletes by others make it look for a moment as if something were missing. They change the number of messages or the
-// last one, and damage does not: it is damage if three looks see the same.
+// last one, and damage does not: it is damage if two looks see the same.
 func (e *Engine) readWholeRun(ctx context.Context, seq uint64, enough func([]resultMsg) bool) (msgs []resultMsg, end uint64, isWhole bool, err error) {
 	subject := e.resultSubject(seq)
 	type view struct {
 		listed, last uint64
 		read         int
 	}
-	same := 0
 	for before := (view{}); ; {
 		info, err := e.results.Info(ctx, jetstream.WithSubjectFilter(subject)) // first: nothing is below end that comes later
 		if err != nil {
@@ -156,13 +156,11 @@ func (e *Engine) readWholeRun(ctx context.Context, seq uint64, enough func([]res
 		}
 		now.read = len(msgs)
 		end, isWhole := max(upTo, now.last)+1, known >= now.listed
-		if now != before {
-			before, same = now, 0
-		}
-		if same++; isWhole || same == 3 || enough != nil && enough(msgs) {
+		if isWhole || now == before || enough != nil && enough(msgs) {
 			return msgs, end, isWhole, nil
 		}
-		if err := pause(ctx, underWayPause); err != nil {
+		before = now
+		if err := pause(ctx, 5*time.Millisecond); err != nil {
 			return nil, 0, false, err
 		}
 	}
