@@ -127,7 +127,7 @@ const docs = "../../docs"
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("peers: ")
-	if len(os.Args) > 1 && os.Args[1] == behave.Child { // before anything asks for signals
+	if len(os.Args) > 1 && os.Args[1] == behave.Child {
 		if err := behave.Cell(os.Stdout, os.Args[2:]); err != nil {
 			log.Fatal(err)
 		}

@@ -23,6 +23,7 @@ import (
 var goexits = row{
 	name:  "goexit",
 	title: "one of 10 tasks calls runtime.Goexit",
+	river: 90 * time.Second, // River looks for what to rescue every thirty seconds
 	cells: map[string]program{
 		ours:      goexitOurs,
 		conc:      goexitConc,
@@ -109,16 +110,11 @@ func goexitPond(context.Context) string {
 	for in := range 10 {
 		futures = append(futures, p.Submit(func() { c.task(in) }))
 	}
-	<-c.all
-	select {
-	case <-futures[0].Done():
-		if futures[0].Wait() == nil {
-			return c.said("no error")
-		}
-		return c.said("an error")
-	case <-time.After(soon):
-		return c.said("its Wait hangs")
+	p.StopAndWait()
+	if futures[0].Wait() == nil {
+		return c.said("no error")
 	}
+	return c.said("an error")
 }
 
 func goexitAnts(context.Context) string {
@@ -138,6 +134,7 @@ func goexitWorkerpool(context.Context) string {
 	for in := range 10 {
 		p.Submit(func() { c.task(in) })
 	}
+	mayHang()
 	p.StopWait()
 	return c.said("no error")
 }
@@ -157,14 +154,14 @@ func goexitErrgroup(context.Context) string {
 
 func goexitRiver(ctx context.Context) string {
 	c := newCrew()
-	client := openRiver(ctx, 2, func(_ context.Context, job *river.Job[args]) error { c.task(job.Args.In); return nil }, nil)
+	client := openRiver(ctx, 2, func(_ context.Context, job *river.Job[args]) error { c.task(job.Args.In); return nil }, rescued())
 	first := insert(ctx, client, 0, nil)
 	for in := 1; in < 10; in++ {
 		insert(ctx, client, in, nil)
 	}
 	<-c.all
-	if len(must(client.JobGet(ctx, first)).Errors) == 0 {
-		return c.said("no error")
+	for len(must(client.JobGet(ctx, first)).Errors) == 0 {
+		time.Sleep(look)
 	}
 	return c.said("an error")
 }

@@ -18,7 +18,7 @@ import (
 var retries = row{
 	name:  "retry",
 	title: "1 worker: another task runs before a retry",
-	limit: 30 * time.Second, // River looks for retries every five seconds
+	river: 30 * time.Second, // River looks for retries every five seconds
 	cells: map[string]program{
 		ours:      retryOurs,
 		conc:      nil, // of retries

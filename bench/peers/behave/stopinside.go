@@ -32,6 +32,13 @@ var stopInside = row{
 	},
 }
 
+// returns says so, if stop does.
+func returns(stop func()) string {
+	mayHang()
+	stop()
+	return "it returns"
+}
+
 func stopOurs(ctx context.Context) string {
 	said := make(chan error)
 	p := must(pool.New(ctx, pool.Call[int], dense.New[int](), nil))
@@ -46,14 +53,14 @@ func stopOurs(ctx context.Context) string {
 func stopConc(context.Context) string {
 	said := make(chan string)
 	p := concpool.New().WithMaxGoroutines(2)
-	p.Go(func() { p.Wait(); said <- "it returns" })
+	p.Go(func() { said <- returns(p.Wait) })
 	return <-said
 }
 
 func stopPond(context.Context) string {
 	said := make(chan string)
 	p := pondpool.NewPool(2)
-	p.Submit(func() { p.StopAndWait(); said <- "it returns" })
+	p.Submit(func() { said <- returns(p.StopAndWait) })
 	return <-said
 }
 
@@ -74,7 +81,7 @@ func stopAnts(context.Context) string {
 func stopWorkerpool(context.Context) string {
 	said := make(chan string)
 	p := workerpool.New(2)
-	p.Submit(func() { p.StopWait(); said <- "it returns" })
+	p.Submit(func() { said <- returns(p.StopWait) })
 	return <-said
 }
 
@@ -82,7 +89,7 @@ func stopErrgroup(context.Context) string {
 	said := make(chan string)
 	var g errgroup.Group
 	g.SetLimit(2)
-	g.Go(func() error { err := g.Wait(); said <- "it returns"; return err })
+	g.Go(func() error { said <- returns(func() { check(g.Wait()) }); return nil })
 	return <-said
 }
 
@@ -105,6 +112,6 @@ func stopChannel(context.Context) string {
 	said := make(chan string)
 	jobs := make(chan func())
 	crew := workers(2, jobs, func(job func()) { job() })
-	jobs <- func() { close(jobs); crew.Wait(); said <- "it returns" }
+	jobs <- func() { close(jobs); said <- returns(crew.Wait) }
 	return <-said
 }

@@ -39,16 +39,23 @@ var zeroWorkers = row{
 func atTheSameTime(submit func(task func())) string {
 	var mu sync.Mutex
 	running, most := 0, 0
+	enough := make(chan struct{}) // closed when all have begun, or those that can
+	isEnough := sync.OnceFunc(func() { close(enough) })
 	var all sync.WaitGroup
 	all.Add(100)
+	mayHang()
 	for range 100 {
 		submit(func() {
 			defer all.Done()
 			mu.Lock()
-			running++
-			most = max(most, running)
+			if running++; running == 1 {
+				time.AfterFunc(2*time.Second, isEnough)
+			}
+			if most = max(most, running); most == 100 {
+				isEnough()
+			}
 			mu.Unlock()
-			time.Sleep(look)
+			<-enough
 			mu.Lock()
 			running--
 			mu.Unlock()
@@ -60,8 +67,7 @@ func atTheSameTime(submit func(task func())) string {
 		return "GOMAXPROCS workers"
 	case 1:
 		return "1 worker"
-	}
-	if most > 50 {
+	case 100:
 		return "no limit"
 	}
 	return fmt.Sprintf("%d workers", most)
