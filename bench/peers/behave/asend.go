@@ -121,9 +121,7 @@ func endRiver(ctx context.Context) string {
 	client := outputs(ctx, 2, func(in int) int { return slowFirst(in, r.release) }, nil)
 	ended, unsubscribe := client.Subscribe(river.EventKindJobCompleted)
 	defer unsubscribe()
-	for in := range 10 {
-		insert(ctx, client, in, nil)
-	}
+	insertAll(ctx, client, 10, nil)
 	for e := range ended {
 		if !r.next(output(e.Job)) {
 			break

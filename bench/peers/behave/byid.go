@@ -76,10 +76,7 @@ func byIDRiver(ctx context.Context) string {
 	client := outputs(ctx, 2, func(in int) int { return waitIfLast(in, read) }, nil)
 	ended, unsubscribe := client.Subscribe(river.EventKindJobCompleted)
 	defer unsubscribe()
-	var ids []int64
-	for in := range 10 {
-		ids = append(ids, insert(ctx, client, in, nil))
-	}
+	ids := insertAll(ctx, client, 10, nil)
 	said := elsewhere(read, func() int {
 		for e := range ended {
 			if e.Job.ID == ids[seventh] {

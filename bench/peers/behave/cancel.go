@@ -132,50 +132,46 @@ func cancelPond(ctx context.Context) string {
 	return s.said(each(told, "an error"))
 }
 
-// cancelAnts has ten submitters, for Submit waits until the task starts.
-func cancelAnts(ctx context.Context) string {
-	s := newScene()
-	task := func() { s.task(ctx) }
-	p := must(antspool.NewPool(1))
-	check(p.Submit(task))
-	<-s.begun
-	var told atomic.Int32
+// nine has nine goroutines submit, for a call that waits is what tells them, and waits until as many wait.
+// told says how many had the error want.
+func nine(submit func() error, waiting func() int, want error) (told func() string) {
+	var n atomic.Int32
 	var submitters sync.WaitGroup
 	for range 9 {
 		submitters.Go(func() {
-			if errors.Is(p.Submit(task), antspool.ErrPoolClosed) {
-				told.Add(1)
+			if errors.Is(submit(), want) {
+				n.Add(1)
 			}
 		})
 	}
-	for p.Waiting() < 9 {
+	for waiting() < 9 {
 		time.Sleep(look)
 	}
-	p.Release()
-	close(s.end)
-	submitters.Wait()
-	return s.said(each(int(told.Load()), "an error"))
+	return func() string {
+		submitters.Wait()
+		return each(int(n.Load()), "an error")
+	}
 }
 
-// cancelWorkerpool has ten submitters, for DoWait is what tells them.
+func cancelAnts(ctx context.Context) string {
+	s := newScene()
+	p := must(antspool.NewPool(1))
+	submit := func() error { return p.Submit(func() { s.task(ctx) }) }
+	check(submit())
+	<-s.begun
+	told := nine(submit, p.Waiting, antspool.ErrPoolClosed)
+	p.Release()
+	close(s.end)
+	return s.said(told())
+}
+
 func cancelWorkerpool(ctx context.Context) string {
 	s := newScene()
-	task := func() { s.task(ctx) }
 	p := workerpool.New(1)
+	task := func() { s.task(ctx) }
 	p.Submit(task)
 	<-s.begun
-	var told atomic.Int32
-	var submitters sync.WaitGroup
-	for range 9 {
-		submitters.Go(func() {
-			if errors.Is(p.DoWait(task), workerpool.ErrStopped) {
-				told.Add(1)
-			}
-		})
-	}
-	for p.WaitingQueueSize() < 9 {
-		time.Sleep(look)
-	}
+	told := nine(func() error { return p.DoWait(task) }, p.WaitingQueueSize, workerpool.ErrStopped)
 	go func() {
 		for !p.Stopped() {
 			time.Sleep(look)
@@ -184,8 +180,7 @@ func cancelWorkerpool(ctx context.Context) string {
 		close(s.end)
 	}()
 	p.Stop()
-	submitters.Wait()
-	return s.said(each(int(told.Load()), "an error"))
+	return s.said(told())
 }
 
 func cancelErrgroup(ctx context.Context) string {
@@ -213,10 +208,7 @@ func cancelRiver(ctx context.Context) string {
 		s.task(ctx)
 		return nil
 	}, nil)
-	var ids []int64
-	for in := range 10 {
-		ids = append(ids, insert(ctx, client, in, nil))
-	}
+	ids := insertAll(ctx, client, 10, nil)
 	go func() {
 		<-(<-run).Done()
 		time.Sleep(soon) // until it fetches no more, too

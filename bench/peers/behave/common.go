@@ -99,6 +99,14 @@ func insert(ctx context.Context, client *riverClient, in int, opts *river.Insert
 	return must(client.Insert(ctx, args{in}, opts)).Job.ID
 }
 
+// insertAll returns the IDs of n new jobs.
+func insertAll(ctx context.Context, client *riverClient, n int, opts *river.InsertOpts) (ids []int64) {
+	for in := range n {
+		ids = append(ids, insert(ctx, client, in, opts))
+	}
+	return ids
+}
+
 // awaitJob asks for a job until it has ended. Subscribe would tell as well, but only of what this client ran.
 func awaitJob(ctx context.Context, client *riverClient, id int64) *rivertype.JobRow {
 	for {

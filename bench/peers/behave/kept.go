@@ -115,10 +115,7 @@ func keptRiver(ctx context.Context) string {
 		v, err := both(job.Args.In)
 		return errors.Join(river.RecordOutput(ctx, v), err)
 	}, nil)
-	var ids []int64
-	for in := range 100 {
-		ids = append(ids, insert(ctx, client, in, &river.InsertOpts{MaxAttempts: 1}))
-	}
+	ids := insertAll(ctx, client, 100, &river.InsertOpts{MaxAttempts: 1})
 	n := 0
 	for in, id := range ids {
 		job := awaitJob(ctx, client, id)

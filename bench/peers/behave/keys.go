@@ -7,11 +7,7 @@ import (
 	"time"
 
 	pondpool "github.com/alitto/pond/v2"
-	"github.com/gammazero/workerpool"
-	antspool "github.com/panjf2000/ants/v2"
 	"github.com/riverqueue/river"
-	concpool "github.com/sourcegraph/conc/pool"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store/dense"
@@ -23,13 +19,13 @@ var perKey = row{
 	title: "one at a time for each of 3 keys",
 	cells: map[string]program{
 		ours:      keyOurs,
-		conc:      keyConc,
+		conc:      keyEach(openConc, "yes, a pool for each"),
 		pond:      keyPond,
-		ants:      keyAnts,
-		gammazero: keyWorkerpool,
-		errGroup:  keyErrgroup,
+		ants:      keyEach(openAnts, "yes, a pool for each"),
+		gammazero: keyEach(openWorkerpool, "yes, a pool for each"),
+		errGroup:  keyEach(openErrgroup, "yes, a group for each"),
 		riverPool: keyRiver,
-		channel:   keyChannel,
+		channel:   keyEach(openChannel, "yes, a goroutine for each"),
 	},
 }
 
@@ -89,67 +85,27 @@ func keyOurs(ctx context.Context) string {
 	return l.said("yes")
 }
 
-// keyEach has the tasks of each key run by a pool of one worker that open opens.
-func keyEach(open func() (submit func(func()), wait func()), how string) string {
-	l := newLane()
-	var submit [keys]func(func())
-	var wait [keys]func()
-	for key := range keys {
-		submit[key], wait[key] = open()
+// keyEach has the tasks of each key run by a pool of one worker.
+func keyEach(open opener, how string) program {
+	return func(context.Context) string {
+		l := newLane()
+		var each [keys]runner
+		for key := range keys {
+			each[key] = open(1)
+		}
+		for in := range 15 {
+			each[in%keys].submit(func() { l.task(in) })
+		}
+		for _, r := range each {
+			check(r.wait())
+		}
+		return l.said(how)
 	}
-	for in := range 15 {
-		submit[in%keys](func() { l.task(in) })
-	}
-	for key := range keys {
-		wait[key]()
-	}
-	return l.said(how)
 }
 
-func keyConc(context.Context) string {
-	return keyEach(func() (func(func()), func()) {
-		p := concpool.New().WithMaxGoroutines(1)
-		return p.Go, p.Wait
-	}, "yes, a pool for each")
-}
-
-func keyPond(context.Context) string {
+func keyPond(ctx context.Context) string {
 	p := pondpool.NewPool(keys)
-	defer p.StopAndWait()
-	return keyEach(func() (func(func()), func()) {
-		sub := p.NewSubpool(1)
-		return func(task func()) { sub.Submit(task) }, sub.StopAndWait
-	}, "yes, a subpool for each")
-}
-
-func keyAnts(context.Context) string {
-	return keyEach(func() (func(func()), func()) {
-		p := must(antspool.NewPool(1))
-		return func(task func()) { check(p.Submit(task)) }, func() { check(p.ReleaseTimeout(patience)) }
-	}, "yes, a pool for each")
-}
-
-func keyWorkerpool(context.Context) string {
-	return keyEach(func() (func(func()), func()) {
-		p := workerpool.New(1)
-		return p.Submit, p.StopWait
-	}, "yes, a pool for each")
-}
-
-func keyErrgroup(context.Context) string {
-	return keyEach(func() (func(func()), func()) {
-		var g errgroup.Group
-		g.SetLimit(1)
-		return func(task func()) { g.Go(func() error { task(); return nil }) }, func() { check(g.Wait()) }
-	}, "yes, a group for each")
-}
-
-func keyChannel(context.Context) string {
-	return keyEach(func() (func(func()), func()) {
-		jobs := make(chan func())
-		crew := workers(1, jobs, func(job func()) { job() })
-		return func(task func()) { jobs <- task }, func() { close(jobs); crew.Wait() }
-	}, "yes, a goroutine for each")
+	return keyEach(func(workers int) runner { return ofPond(p.NewSubpool(workers)) }, "yes, a subpool for each")(ctx)
 }
 
 // keyRiver has one worker for each queue. Other clients would have their own workers.

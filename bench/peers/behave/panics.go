@@ -8,11 +8,9 @@ import (
 	"sync/atomic"
 
 	pondpool "github.com/alitto/pond/v2"
-	"github.com/gammazero/workerpool"
 	antspool "github.com/panjf2000/ants/v2"
 	"github.com/riverqueue/river/rivertype"
 	concpool "github.com/sourcegraph/conc/pool"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store/dense"
@@ -27,10 +25,10 @@ var panics = row{
 		conc:      panicConc,
 		pond:      panicPond,
 		ants:      panicAnts,
-		gammazero: panicWorkerpool,
-		errGroup:  panicErrgroup,
+		gammazero: panicIn(openWorkerpool),
+		errGroup:  panicIn(openErrgroup),
 		riverPool: panicRiver,
-		channel:   panicChannel,
+		channel:   panicIn(openChannel),
 	},
 }
 
@@ -126,31 +124,20 @@ func panicAnts(context.Context) string {
 	return told9(told.Load() != nil, int(fine.Load()))
 }
 
-func panicWorkerpool(context.Context) string {
-	p := workerpool.New(2)
-	for in := range 10 {
-		p.Submit(func() { boom(in) })
+func panicIn(open opener) program {
+	return func(context.Context) string {
+		r := open(2)
+		for in := range 10 {
+			r.submit(func() { boom(in) })
+		}
+		check(r.wait())
+		return "no error, others go on"
 	}
-	p.StopWait()
-	return "others go on"
-}
-
-func panicErrgroup(context.Context) string {
-	var g errgroup.Group
-	g.SetLimit(2)
-	for in := range 10 {
-		g.Go(func() error { boom(in); return nil })
-	}
-	check(g.Wait())
-	return "others go on"
 }
 
 func panicRiver(ctx context.Context) string {
 	client := outputs(ctx, 2, boom, nil)
-	var ids []int64
-	for in := range 10 {
-		ids = append(ids, insert(ctx, client, in, nil))
-	}
+	ids := insertAll(ctx, client, 10, nil)
 	fine := 0
 	for in, id := range ids {
 		if in != 2 && output(awaitJob(ctx, client, id)) == in {
@@ -164,15 +151,4 @@ func panicRiver(ctx context.Context) string {
 		return "tried again, others go on"
 	}
 	return told9(told, fine)
-}
-
-func panicChannel(context.Context) string {
-	jobs := make(chan int)
-	crew := workers(2, jobs, func(in int) { boom(in) })
-	for in := range 10 {
-		jobs <- in
-	}
-	close(jobs)
-	crew.Wait()
-	return "others go on"
 }

@@ -77,10 +77,7 @@ func sharedRiver(ctx context.Context) string {
 	client := outputs(ctx, 2, whoRuns, looksOften())
 	other := begin(ctx, "shared/River")
 	other.line()
-	var ids []int64
-	for in := range 20 {
-		ids = append(ids, insert(ctx, client, in, nil))
-	}
+	ids := insertAll(ctx, client, 20, nil)
 	by := make(map[int]int)
 	for _, id := range ids {
 		by[output(awaitJob(ctx, client, id))]++
