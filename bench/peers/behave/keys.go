@@ -79,7 +79,7 @@ func (l *lane) said(how string) string {
 func keyOurs(ctx context.Context) string {
 	l := newLane()
 	p := must(pool.NewKeyed(ctx, func(_ context.Context, in int) (int, error) { l.task(in); return 0, nil },
-		func(in int) int { return in % keys }, dense.New[int](), &pool.Options{Workers: keys}))
+		func(in int) int { return in % keys }, dense.New[int](), &pool.Options{Workers: keys + 1}))
 	must(p.SubmitAll(ctx, inputs(15)))
 	check(p.Stop(ctx))
 	return l.said("yes")
@@ -104,7 +104,7 @@ func keyEach(open opener, how string) program {
 }
 
 func keyPond(ctx context.Context) string {
-	p := pondpool.NewPool(keys)
+	p := pondpool.NewPool(keys + 1)
 	return keyEach(func(workers int) runner { return ofPond(p.NewSubpool(workers)) }, "yes, a subpool for each")(ctx)
 }
 

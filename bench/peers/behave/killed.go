@@ -12,7 +12,8 @@ import (
 	"github.com/resultpool/resultpool/store"
 )
 
-// A process has accepted ten tasks and is killed when it has done four of them. Another start of it has how many results.
+// A process has accepted ten tasks and is killed when it has done four of them. Another start of it has how many
+// results.
 //
 // All but ours and River have their tasks in memory. So has a pool of New, also over a store on disk: one that is
 // to survive has joined an engine, as docs/many-machines.md says. The dead process's hold on what it ran is two
