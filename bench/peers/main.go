@@ -15,7 +15,7 @@
 // What these pools do where they differ, as when a task panics or the context is
 // cancelled, is a table in README.md. Each of its cells is what a program has shown
 // that was run just now: see package behave. A row alone, with what its programs write
-// to standard error, takes seconds, and the table half a minute:
+// to standard error, takes seconds, or half a minute, as the table does:
 //
 //	GOWORK=off go -C bench/peers run . behaviours
 //	GOWORK=off go -C bench/peers run . behaviours -v -row panic -pool errgroup
@@ -127,7 +127,7 @@ const docs = "../../docs"
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("peers: ")
-	if len(os.Args) > 1 && os.Args[1] == behave.Child { // before anything asks for signals
+	if len(os.Args) > 1 && os.Args[1] == behave.Child {
 		if err := behave.Cell(os.Stdout, os.Args[2:]); err != nil {
 			log.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package behave
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	pondpool "github.com/alitto/pond/v2"
@@ -33,7 +34,7 @@ func slowFirst(in int, release <-chan struct{}) int {
 	if in == 0 {
 		select {
 		case <-release:
-		case <-time.After(3 * time.Second):
+		case <-time.After(8 * time.Second):
 		}
 	}
 	return in
@@ -60,10 +61,13 @@ func (r *reading) next(in int) bool {
 }
 
 func (r *reading) said() string {
-	if r.before == 9 {
+	switch r.before {
+	case 9:
 		return "yes"
+	case 0:
+		return "no, in order of submission"
 	}
-	return "no, in order of submission"
+	return fmt.Sprintf("%d of 9", r.before)
 }
 
 func endOurs(ctx context.Context) string {
@@ -114,16 +118,10 @@ func endPond(context.Context) string {
 
 func endRiver(ctx context.Context) string {
 	r := reading{release: make(chan struct{})}
-	db := openSQLite(ctx)
-	client := riverWith(ctx, db, 2, func(ctx context.Context, job *river.Job[args]) error {
-		return river.RecordOutput(ctx, slowFirst(job.Args.In, r.release))
-	}, nil)
+	client := outputs(ctx, 2, func(in int) int { return slowFirst(in, r.release) }, nil)
 	ended, unsubscribe := client.Subscribe(river.EventKindJobCompleted)
 	defer unsubscribe()
-	check(client.Start(ctx))
-	for in := range 10 {
-		insert(ctx, client, in, nil)
-	}
+	insertAll(ctx, client, 10, nil)
 	for e := range ended {
 		if !r.next(output(e.Job)) {
 			break

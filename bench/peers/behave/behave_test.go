@@ -40,8 +40,8 @@ var promised = map[string]string{
 	"zero-workers": "GOMAXPROCS workers",
 	"per-key":      "yes",
 	"retry":        "yes",
-	"killed":       "10 of 10",
-	"shared":       "both",
+	"killed":       "10 of 10, engine/jetstream",
+	"shared":       "both, engine/jetstream",
 	"transaction":  "no call",
 }
 
@@ -134,8 +134,9 @@ func TestOutcome(t *testing.T) {
 		{"yes\n", "", nil, false, "yes"},
 		{"yes\n", "a panic: that was logged\n", nil, false, "yes"},
 		{"", "panic: boom\n\ngoroutine 7 [running]:\n", failed, false, dies},
-		{"", "fatal error: all goroutines are asleep - deadlock!\n", failed, false, hangs},
-		{"", "", failed, true, hangs},
+		{marker + "\n", "", failed, true, hangs},
+		{marker + "\nyes\n", "", nil, false, "yes"},
+		{"", "", failed, true, ""},
 		{"", "WARNING: DATA RACE\n", failed, false, ""},
 		{"", "open tasks: no space left on device\n", failed, false, ""},
 		{"", "", nil, false, ""},

@@ -22,7 +22,7 @@ var byID = row{
 		gammazero: nil, // of SubmitWait with a result, or of Submit that returns something
 		errGroup:  nil, // of Go that returns something
 		riverPool: byIDRiver,
-		channel:   nil, // of a channel that knows whose result is whose
+		channel:   byIDChannel,
 	},
 }
 
@@ -73,14 +73,38 @@ func byIDPond(context.Context) string {
 
 func byIDRiver(ctx context.Context) string {
 	read := make(chan struct{})
-	client := openRiver(ctx, 2, func(ctx context.Context, job *river.Job[args]) error {
-		return river.RecordOutput(ctx, waitIfLast(job.Args.In, read))
-	}, nil)
-	var ids []int64
-	for in := range 10 {
-		ids = append(ids, insert(ctx, client, in, nil))
-	}
-	said := elsewhere(read, func() int { return output(awaitJob(ctx, client, ids[seventh])) }, "yes, if it polls")
+	client := outputs(ctx, 2, func(in int) int { return waitIfLast(in, read) }, nil)
+	ended, unsubscribe := client.Subscribe(river.EventKindJobCompleted)
+	defer unsubscribe()
+	ids := insertAll(ctx, client, 10, nil)
+	said := elsewhere(read, func() int {
+		for e := range ended {
+			if e.Job.ID == ids[seventh] {
+				return output(e.Job)
+			}
+		}
+		return 0
+	}, "yes, by its event")
 	check(client.Stop(ctx))
+	return said
+}
+
+// byIDChannel sends with each job the channel for its result.
+func byIDChannel(context.Context) string {
+	type request struct {
+		in    int
+		reply chan int
+	}
+	read := make(chan struct{})
+	jobs := make(chan request)
+	crew := workers(2, jobs, func(r request) { r.reply <- waitIfLast(r.in, read) })
+	var replies []chan int
+	for in := range 10 {
+		replies = append(replies, make(chan int, 1))
+		jobs <- request{in, replies[in]}
+	}
+	said := elsewhere(read, func() int { return <-replies[seventh] }, "yes, if it has the channel")
+	close(jobs)
+	crew.Wait()
 	return said
 }

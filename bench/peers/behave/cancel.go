@@ -39,15 +39,18 @@ var cancelled = row{
 
 // A scene has a first task that runs until it may end. Others only count that they have started.
 type scene struct {
-	begun, end chan struct{}
-	starts     atomic.Int32
-	first      sync.Once
+	begun, end        chan struct{}
+	starts, cancelled atomic.Int32 // cancelled: with a context that was done
+	first             sync.Once
 }
 
 func newScene() *scene { return &scene{begun: make(chan struct{}), end: make(chan struct{})} }
 
-func (s *scene) task() {
+func (s *scene) task(ctx context.Context) {
 	s.starts.Add(1)
+	if ctx.Err() != nil {
+		s.cancelled.Add(1)
+	}
 	s.first.Do(func() {
 		close(s.begun)
 		<-s.end
@@ -60,8 +63,8 @@ const soon = 300 * time.Millisecond
 // said says how many of those that waited have started, and what the others are told.
 func (s *scene) said(told string) string {
 	n := s.starts.Load() - 1
-	if n == 9 {
-		return "9 start"
+	if n == 9 && s.cancelled.Load() == 9 {
+		return "9 start cancelled"
 	}
 	return fmt.Sprintf("%d start, %s", n, told)
 }
@@ -69,7 +72,7 @@ func (s *scene) said(told string) string {
 func cancelOurs(ctx context.Context) string {
 	ctx, cancel := context.WithCancel(ctx)
 	s := newScene()
-	p := must(pool.New(ctx, func(context.Context, int) (int, error) { s.task(); return 0, nil },
+	p := must(pool.New(ctx, func(ctx context.Context, _ int) (int, error) { s.task(ctx); return 0, nil },
 		dense.New[int](), &pool.Options{Workers: 1}))
 	ids := must(p.SubmitAll(ctx, inputs(10)))
 	<-s.begun
@@ -102,10 +105,10 @@ func cancelConc(ctx context.Context) string {
 		close(s.end)
 	}()
 	for range 10 {
-		p.Go(func(context.Context) error { s.task(); return nil })
+		p.Go(func(ctx context.Context) error { s.task(ctx); return nil })
 	}
 	check(p.Wait())
-	return s.said("")
+	return s.said("untold")
 }
 
 func cancelPond(ctx context.Context) string {
@@ -114,7 +117,7 @@ func cancelPond(ctx context.Context) string {
 	p := pondpool.NewPool(1, pondpool.WithContext(ctx))
 	var futures []pondpool.Task
 	for range 10 {
-		futures = append(futures, p.Submit(s.task))
+		futures = append(futures, p.Submit(func() { s.task(ctx) }))
 	}
 	<-s.begun
 	cancel()
@@ -129,58 +132,61 @@ func cancelPond(ctx context.Context) string {
 	return s.said(each(told, "an error"))
 }
 
-// cancelAnts has ten submitters, for Submit waits until the task starts.
-func cancelAnts(context.Context) string {
-	s := newScene()
-	p := must(antspool.NewPool(1))
-	check(p.Submit(s.task))
-	<-s.begun
-	var told atomic.Int32
+// nine has nine goroutines submit, for a call that waits is what tells them, and waits until as many wait.
+// told says how many had the error want.
+func nine(submit func() error, waiting func() int, want error) (told func() string) {
+	var n atomic.Int32
 	var submitters sync.WaitGroup
 	for range 9 {
 		submitters.Go(func() {
-			if errors.Is(p.Submit(s.task), antspool.ErrPoolClosed) {
-				told.Add(1)
+			if errors.Is(submit(), want) {
+				n.Add(1)
 			}
 		})
 	}
-	for p.Waiting() < 9 {
+	for waiting() < 9 {
 		time.Sleep(look)
 	}
-	p.Release()
-	close(s.end)
-	submitters.Wait()
-	return s.said(each(int(told.Load()), "an error"))
+	return func() string {
+		submitters.Wait()
+		return each(int(n.Load()), "an error")
+	}
 }
 
-// cancelWorkerpool has ten submitters, for DoWait is what tells them.
-func cancelWorkerpool(context.Context) string {
+func cancelAnts(ctx context.Context) string {
+	s := newScene()
+	p := must(antspool.NewPool(1))
+	submit := func() error { return p.Submit(func() { s.task(ctx) }) }
+	check(submit())
+	<-s.begun
+	told := nine(submit, p.Waiting, antspool.ErrPoolClosed)
+	p.Release()
+	close(s.end)
+	return s.said(told())
+}
+
+func cancelWorkerpool(ctx context.Context) string {
 	s := newScene()
 	p := workerpool.New(1)
-	p.Submit(s.task)
+	task := func() { s.task(ctx) }
+	p.Submit(task)
 	<-s.begun
-	var told atomic.Int32
-	var submitters sync.WaitGroup
-	for range 9 {
-		submitters.Go(func() {
-			if errors.Is(p.DoWait(s.task), workerpool.ErrStopped) {
-				told.Add(1)
-			}
-		})
-	}
-	for p.WaitingQueueSize() < 9 {
-		time.Sleep(look)
-	}
-	time.AfterFunc(soon, func() { close(s.end) })
+	told := nine(func() error { return p.DoWait(task) }, p.WaitingQueueSize, workerpool.ErrStopped)
+	go func() {
+		for !p.Stopped() {
+			time.Sleep(look)
+		}
+		time.Sleep(soon) // until its dispatcher knows, too
+		close(s.end)
+	}()
 	p.Stop()
-	submitters.Wait()
-	return s.said(each(int(told.Load()), "an error"))
+	return s.said(told())
 }
 
 func cancelErrgroup(ctx context.Context) string {
 	ctx, cancel := context.WithCancel(ctx)
 	s := newScene()
-	g, _ := errgroup.WithContext(ctx)
+	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(1)
 	go func() {
 		<-s.begun
@@ -188,21 +194,27 @@ func cancelErrgroup(ctx context.Context) string {
 		close(s.end)
 	}()
 	for range 10 {
-		g.Go(func() error { s.task(); return nil })
+		g.Go(func() error { s.task(ctx); return nil })
 	}
 	check(g.Wait())
-	return s.said("")
+	return s.said("untold")
 }
 
 func cancelRiver(ctx context.Context) string {
 	s := newScene()
-	client := openRiver(ctx, 1, func(context.Context, *river.Job[args]) error { s.task(); return nil }, nil)
-	var ids []int64
-	for in := range 10 {
-		ids = append(ids, insert(ctx, client, in, nil))
-	}
+	run := make(chan context.Context, 10)
+	client := openRiver(ctx, 1, func(ctx context.Context, _ *river.Job[args]) error {
+		run <- ctx
+		s.task(ctx)
+		return nil
+	}, nil)
+	ids := insertAll(ctx, client, 10, nil)
+	go func() {
+		<-(<-run).Done()
+		time.Sleep(soon) // until it fetches no more, too
+		close(s.end)
+	}()
 	<-s.begun
-	time.AfterFunc(soon, func() { close(s.end) })
 	check(client.StopAndCancel(ctx))
 	wait := 0
 	for _, id := range ids {
@@ -215,7 +227,7 @@ func cancelRiver(ctx context.Context) string {
 
 // cancelChannel does it a hundred times, for select takes at random what is ready.
 func cancelChannel(ctx context.Context) string {
-	started := false
+	var starts, cancelled int32
 	for range 100 {
 		ctx, cancel := context.WithCancel(ctx)
 		s := newScene()
@@ -232,16 +244,20 @@ func cancelChannel(ctx context.Context) string {
 			}
 		})
 		for range 10 {
-			jobs <- s.task
+			jobs <- func() { s.task(ctx) }
 		}
 		<-s.begun
 		cancel()
 		close(s.end)
 		crew.Wait()
-		started = started || s.starts.Load() > 1
+		starts += s.starts.Load() - 1
+		cancelled += s.cancelled.Load()
 	}
-	if started {
-		return "some start, nobody is told"
+	switch starts {
+	case 0:
+		return "0 start, nobody is told"
+	case cancelled:
+		return "some start cancelled"
 	}
-	return "0 start, nobody is told"
+	return "some start, nobody is told"
 }

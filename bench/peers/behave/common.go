@@ -59,6 +59,18 @@ func openRiver(ctx context.Context, workers int, work func(context.Context, *riv
 	return client
 }
 
+// outputs opens a client whose jobs record what do returns.
+func outputs(ctx context.Context, workers int, do func(int) int, config *river.Config) *riverClient {
+	return openRiver(ctx, workers, func(ctx context.Context, job *river.Job[args]) error {
+		return river.RecordOutput(ctx, do(job.Args.In))
+	}, config)
+}
+
+// rescued has a client take over a job that has begun and not ended in two seconds, not in an hour.
+func rescued() *river.Config {
+	return &river.Config{JobTimeout: time.Second, RescueStuckJobsAfter: 2 * time.Second}
+}
+
 // openSQLite opens the database and has River make its tables.
 func openSQLite(ctx context.Context) *sql.DB {
 	db := must(sql.Open("sqlite", "file:river.db?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)&_txlock=immediate"))
@@ -87,7 +99,15 @@ func insert(ctx context.Context, client *riverClient, in int, opts *river.Insert
 	return must(client.Insert(ctx, args{in}, opts)).Job.ID
 }
 
-// awaitJob asks for a job until it has ended: a client has no call that waits for one.
+// insertAll returns the IDs of n new jobs.
+func insertAll(ctx context.Context, client *riverClient, n int, opts *river.InsertOpts) (ids []int64) {
+	for in := range n {
+		ids = append(ids, insert(ctx, client, in, opts))
+	}
+	return ids
+}
+
+// awaitJob asks for a job until it has ended. Subscribe would tell as well, but only of what this client ran.
 func awaitJob(ctx context.Context, client *riverClient, id int64) *rivertype.JobRow {
 	for {
 		switch job := must(client.JobGet(ctx, id)); job.State {

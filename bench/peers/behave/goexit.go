@@ -9,11 +9,7 @@ import (
 	"time"
 
 	pondpool "github.com/alitto/pond/v2"
-	"github.com/gammazero/workerpool"
-	antspool "github.com/panjf2000/ants/v2"
 	"github.com/riverqueue/river"
-	concpool "github.com/sourcegraph/conc/pool"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store/dense"
@@ -23,15 +19,16 @@ import (
 var goexits = row{
 	name:  "goexit",
 	title: "one of 10 tasks calls runtime.Goexit",
+	river: 90 * time.Second, // River looks for what to rescue every thirty seconds
 	cells: map[string]program{
 		ours:      goexitOurs,
-		conc:      goexitConc,
+		conc:      goexitIn(openConc),
 		pond:      goexitPond,
-		ants:      goexitAnts,
-		gammazero: goexitWorkerpool,
-		errGroup:  goexitErrgroup,
+		ants:      goexitIn(openAnts),
+		gammazero: goexitIn(openWorkerpool),
+		errGroup:  goexitIn(openErrgroup),
 		riverPool: goexitRiver,
-		channel:   goexitChannel,
+		channel:   goexitIn(openChannel),
 	},
 }
 
@@ -90,16 +87,20 @@ func goexitOurs(ctx context.Context) string {
 	return c.said("an error")
 }
 
-func goexitConc(context.Context) string {
-	c := newCrew()
-	p := concpool.New().WithMaxGoroutines(2).WithErrors()
-	for in := range 10 {
-		p.Go(func() error { c.task(in); return nil })
+func goexitIn(open opener) program {
+	return func(context.Context) string {
+		c := newCrew()
+		r := open(2)
+		for in := range 10 {
+			r.submit(func() { c.task(in) })
+		}
+		<-c.all
+		mayHang()
+		if r.wait() == nil {
+			return c.said("no error")
+		}
+		return c.said("an error")
 	}
-	if p.Wait() == nil {
-		return c.said("no error")
-	}
-	return c.said("an error")
 }
 
 func goexitPond(context.Context) string {
@@ -109,47 +110,8 @@ func goexitPond(context.Context) string {
 	for in := range 10 {
 		futures = append(futures, p.Submit(func() { c.task(in) }))
 	}
-	<-c.all
-	select {
-	case <-futures[0].Done():
-		if futures[0].Wait() == nil {
-			return c.said("no error")
-		}
-		return c.said("an error")
-	case <-time.After(soon):
-		return c.said("its Wait hangs")
-	}
-}
-
-func goexitAnts(context.Context) string {
-	c := newCrew()
-	p := must(antspool.NewPool(2))
-	for in := range 10 {
-		check(p.Submit(func() { c.task(in) }))
-	}
-	<-c.all
-	check(p.ReleaseTimeout(patience))
-	return c.said("no error")
-}
-
-func goexitWorkerpool(context.Context) string {
-	c := newCrew()
-	p := workerpool.New(2)
-	for in := range 10 {
-		p.Submit(func() { c.task(in) })
-	}
-	p.StopWait()
-	return c.said("no error")
-}
-
-func goexitErrgroup(context.Context) string {
-	c := newCrew()
-	var g errgroup.Group
-	g.SetLimit(2)
-	for in := range 10 {
-		g.Go(func() error { c.task(in); return nil })
-	}
-	if g.Wait() == nil {
+	p.StopAndWait()
+	if futures[0].Wait() == nil {
 		return c.said("no error")
 	}
 	return c.said("an error")
@@ -157,26 +119,11 @@ func goexitErrgroup(context.Context) string {
 
 func goexitRiver(ctx context.Context) string {
 	c := newCrew()
-	client := openRiver(ctx, 2, func(_ context.Context, job *river.Job[args]) error { c.task(job.Args.In); return nil }, nil)
-	first := insert(ctx, client, 0, nil)
-	for in := 1; in < 10; in++ {
-		insert(ctx, client, in, nil)
-	}
+	client := openRiver(ctx, 2, func(_ context.Context, job *river.Job[args]) error { c.task(job.Args.In); return nil }, rescued())
+	ids := insertAll(ctx, client, 10, nil)
 	<-c.all
-	if len(must(client.JobGet(ctx, first)).Errors) == 0 {
-		return c.said("no error")
+	for len(must(client.JobGet(ctx, ids[0])).Errors) == 0 {
+		time.Sleep(look)
 	}
 	return c.said("an error")
-}
-
-func goexitChannel(context.Context) string {
-	c := newCrew()
-	jobs := make(chan int)
-	crew := workers(2, jobs, c.task)
-	for in := range 10 {
-		jobs <- in
-	}
-	close(jobs)
-	crew.Wait()
-	return c.said("no error")
 }

@@ -7,7 +7,7 @@ import (
 
 	pondpool "github.com/alitto/pond/v2"
 	"github.com/riverqueue/river"
-	"github.com/sourcegraph/conc/iter"
+	"github.com/sourcegraph/conc/stream"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/resultpool/resultpool/pool"
@@ -60,29 +60,22 @@ func keptOurs(ctx context.Context) string {
 	return count(n)
 }
 
-// keptConc is MapErr, for a ResultErrorPool has the values in no order.
+// keptConc is a stream, whose callbacks run one by one.
 func keptConc(context.Context) string {
-	values, err := iter.MapErr(inputs(100), func(in *int) (int, error) { return both(*in) })
 	n := 0
-	for in, v := range values {
-		if v == in {
-			n++
-		}
+	s := stream.New().WithMaxGoroutines(4)
+	for in := range 100 {
+		s.Go(func() stream.Callback {
+			v, err := both(in)
+			return func() {
+				if isKept(in, v, err) {
+					n++
+				}
+			}
+		})
 	}
-	return fmt.Sprintf("%d values, %d errors apart", n, len(parted(err)))
-}
-
-// parted takes apart what errors.Join has joined, one by one.
-func parted(err error) []error {
-	var joined interface{ Unwrap() []error }
-	if !errors.As(err, &joined) {
-		return []error{err}
-	}
-	var all []error
-	for _, part := range joined.Unwrap() {
-		all = append(all, parted(part)...)
-	}
-	return all
+	s.Wait()
+	return count(n)
 }
 
 // keptPond has a future for each task: a group ends at the first error.
@@ -122,10 +115,7 @@ func keptRiver(ctx context.Context) string {
 		v, err := both(job.Args.In)
 		return errors.Join(river.RecordOutput(ctx, v), err)
 	}, nil)
-	var ids []int64
-	for in := range 100 {
-		ids = append(ids, insert(ctx, client, in, &river.InsertOpts{MaxAttempts: 1}))
-	}
+	ids := insertAll(ctx, client, 100, &river.InsertOpts{MaxAttempts: 1})
 	n := 0
 	for in, id := range ids {
 		job := awaitJob(ctx, client, id)

@@ -19,13 +19,13 @@ var perKey = row{
 	title: "one at a time for each of 3 keys",
 	cells: map[string]program{
 		ours:      keyOurs,
-		conc:      nil, // of a key, or of pools in a pool
+		conc:      keyEach(openConc, "yes, a pool for each"),
 		pond:      keyPond,
-		ants:      nil, // of a key: a MultiPool chooses its pools by turns or by their load
-		gammazero: nil, // of a key, or of pools in a pool
-		errGroup:  nil, // of a key, or of groups with one limit
+		ants:      keyEach(openAnts, "yes, a pool for each"),
+		gammazero: keyEach(openWorkerpool, "yes, a pool for each"),
+		errGroup:  keyEach(openErrgroup, "yes, a group for each"),
 		riverPool: keyRiver,
-		channel:   nil,
+		channel:   keyEach(openChannel, "yes, a goroutine for each"),
 	},
 }
 
@@ -37,14 +37,22 @@ type lane struct {
 	running         [keys]int
 	all, most, done int // most: in all
 	mostOfAKey      int
+	together        chan struct{} // closed when each key's first task runs
 }
+
+func newLane() *lane { return &lane{together: make(chan struct{})} }
 
 func (l *lane) add(key, n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.running[key] += n
 	l.all += n
-	l.most, l.mostOfAKey = max(l.most, l.all), max(l.mostOfAKey, l.running[key])
+	l.mostOfAKey = max(l.mostOfAKey, l.running[key])
+	if l.all > l.most {
+		if l.most = l.all; l.most == keys {
+			close(l.together)
+		}
+	}
 	if n < 0 {
 		l.done++
 	}
@@ -53,46 +61,56 @@ func (l *lane) add(key, n int) {
 func (l *lane) task(in int) {
 	key := in % keys
 	l.add(key, 1)
-	time.Sleep(2 * look)
+	select {
+	case <-l.together:
+		time.Sleep(look)
+	case <-time.After(time.Second):
+	}
 	l.add(key, -1)
 }
 
 func (l *lane) said(how string) string {
-	if l.done == 15 && l.mostOfAKey == 1 && l.most > 1 {
+	if l.done == 15 && l.mostOfAKey == 1 && l.most == keys {
 		return how
 	}
 	return fmt.Sprintf("%d of a key, %d in all", l.mostOfAKey, l.most)
 }
 
 func keyOurs(ctx context.Context) string {
-	var l lane
+	l := newLane()
 	p := must(pool.NewKeyed(ctx, func(_ context.Context, in int) (int, error) { l.task(in); return 0, nil },
-		func(in int) int { return in % keys }, dense.New[int](), &pool.Options{Workers: 4}))
+		func(in int) int { return in % keys }, dense.New[int](), &pool.Options{Workers: keys + 1}))
 	must(p.SubmitAll(ctx, inputs(15)))
 	check(p.Stop(ctx))
 	return l.said("yes")
 }
 
-func keyPond(context.Context) string {
-	var l lane
-	p := pondpool.NewPool(4)
-	var subpools []pondpool.Pool
-	for range keys {
-		subpools = append(subpools, p.NewSubpool(1))
+// keyEach has the tasks of each key run by a pool of one worker.
+func keyEach(open opener, how string) program {
+	return func(context.Context) string {
+		l := newLane()
+		var each [keys]runner
+		for key := range keys {
+			each[key] = open(1)
+		}
+		for in := range 15 {
+			each[in%keys].submit(func() { l.task(in) })
+		}
+		for _, r := range each {
+			check(r.wait())
+		}
+		return l.said(how)
 	}
-	for in := range 15 {
-		subpools[in%keys].Submit(func() { l.task(in) })
-	}
-	for _, sub := range subpools {
-		sub.StopAndWait()
-	}
-	p.StopAndWait()
-	return l.said("yes, a subpool for each")
 }
 
-// keyRiver has one worker for each queue, and so no limit of 4 for all. Other clients would have their own workers.
+func keyPond(ctx context.Context) string {
+	p := pondpool.NewPool(keys + 1)
+	return keyEach(func(workers int) runner { return ofPond(p.NewSubpool(workers)) }, "yes, a subpool for each")(ctx)
+}
+
+// keyRiver has one worker for each queue. Other clients would have their own workers.
 func keyRiver(ctx context.Context) string {
-	var l lane
+	l := newLane()
 	queues := make(map[string]river.QueueConfig)
 	name := func(in int) string { return fmt.Sprintf("key%d", in%keys) }
 	for key := range keys {

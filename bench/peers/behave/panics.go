@@ -8,18 +8,15 @@ import (
 	"sync/atomic"
 
 	pondpool "github.com/alitto/pond/v2"
-	"github.com/gammazero/workerpool"
 	antspool "github.com/panjf2000/ants/v2"
-	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 	concpool "github.com/sourcegraph/conc/pool"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store/dense"
 )
 
-// What is told of the task that panicked, and are the results of the others there.
+// What is told of the task that panicked, and do the others run.
 var panics = row{
 	name:  "panic",
 	title: "one of 10 tasks panics",
@@ -28,10 +25,10 @@ var panics = row{
 		conc:      panicConc,
 		pond:      panicPond,
 		ants:      panicAnts,
-		gammazero: panicWorkerpool,
-		errGroup:  panicErrgroup,
+		gammazero: panicIn(openWorkerpool),
+		errGroup:  panicIn(openErrgroup),
 		riverPool: panicRiver,
-		channel:   panicChannel,
+		channel:   panicIn(openChannel),
 	},
 }
 
@@ -74,20 +71,18 @@ func told9(told bool, fine int) string {
 }
 
 func panicConc(context.Context) string {
-	p := concpool.NewWithResults[int]().WithMaxGoroutines(2)
+	p := concpool.New().WithMaxGoroutines(2)
+	var fine atomic.Int32
 	for in := range 10 {
-		p.Go(func() int { return boom(in) })
+		p.Go(func() {
+			boom(in)
+			fine.Add(1)
+		})
 	}
-	var values []int
-	var caught any
-	func() {
-		defer func() { caught = recover() }()
-		values = p.Wait()
-	}()
-	if caught != nil && values == nil {
-		return "Wait panics, no results"
+	if caught(p.Wait) != nil && fine.Load() == 9 {
+		return "Wait panics, others go on"
 	}
-	return fmt.Sprintf("%d results", len(values))
+	return told9(false, int(fine.Load()))
 }
 
 func panicPond(context.Context) string {
@@ -129,33 +124,20 @@ func panicAnts(context.Context) string {
 	return told9(told.Load() != nil, int(fine.Load()))
 }
 
-func panicWorkerpool(context.Context) string {
-	p := workerpool.New(2)
-	for in := range 10 {
-		p.Submit(func() { boom(in) })
+func panicIn(open opener) program {
+	return func(context.Context) string {
+		r := open(2)
+		for in := range 10 {
+			r.submit(func() { boom(in) })
+		}
+		check(r.wait())
+		return "no error, others go on"
 	}
-	p.StopWait()
-	return "others go on"
-}
-
-func panicErrgroup(context.Context) string {
-	var g errgroup.Group
-	g.SetLimit(2)
-	for in := range 10 {
-		g.Go(func() error { boom(in); return nil })
-	}
-	check(g.Wait())
-	return "others go on"
 }
 
 func panicRiver(ctx context.Context) string {
-	client := openRiver(ctx, 2, func(ctx context.Context, job *river.Job[args]) error {
-		return river.RecordOutput(ctx, boom(job.Args.In))
-	}, nil)
-	var ids []int64
-	for in := range 10 {
-		ids = append(ids, insert(ctx, client, in, nil))
-	}
+	client := outputs(ctx, 2, boom, nil)
+	ids := insertAll(ctx, client, 10, nil)
 	fine := 0
 	for in, id := range ids {
 		if in != 2 && output(awaitJob(ctx, client, id)) == in {
@@ -169,15 +151,4 @@ func panicRiver(ctx context.Context) string {
 		return "tried again, others go on"
 	}
 	return told9(told, fine)
-}
-
-func panicChannel(context.Context) string {
-	jobs := make(chan int)
-	crew := workers(2, jobs, func(in int) { boom(in) })
-	for in := range 10 {
-		jobs <- in
-	}
-	close(jobs)
-	crew.Wait()
-	return "others go on"
 }

@@ -18,7 +18,7 @@ import (
 var retries = row{
 	name:  "retry",
 	title: "1 worker: another task runs before a retry",
-	limit: 30 * time.Second, // River looks for retries every five seconds
+	river: 30 * time.Second, // River looks for retries every five seconds
 	cells: map[string]program{
 		ours:      retryOurs,
 		conc:      nil, // of retries
@@ -84,8 +84,7 @@ func retryRiver(ctx context.Context) string {
 	var t tries
 	client := openRiver(ctx, 1, func(_ context.Context, job *river.Job[args]) error { return t.task(job.Args.In, job.Attempt) },
 		&river.Config{RetryPolicy: soonAgain{}})
-	ids := []int64{insert(ctx, client, 0, nil), insert(ctx, client, 1, nil)}
-	for _, id := range ids {
+	for _, id := range insertAll(ctx, client, 2, nil) {
 		awaitJob(ctx, client, id)
 	}
 	check(client.Stop(ctx))

@@ -98,7 +98,7 @@ func (t *table) run(ctx context.Context, said io.Writer) error {
 		order[i] = i
 		t.cells[i] = make([]string, len(t.pools))
 	}
-	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(t.rows[j].limit, t.rows[i].limit) }) // the longest first
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(t.rows[j].river, t.rows[i].river) }) // the longest first
 	for _, i := range order {
 		r := t.rows[i]
 		for j, pool := range t.pools {
@@ -130,8 +130,8 @@ func inChild(ctx context.Context, r row, pool string) (cell string, stderr []byt
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	limit := patience
-	if r.limit > 0 {
-		limit = r.limit
+	if pool == riverPool {
+		limit = max(limit, r.river)
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -143,11 +143,12 @@ func inChild(ctx context.Context, r row, pool string) (cell string, stderr []byt
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err = cmd.Run()
-	cell, err = outcome(out.String(), errs.String(), err, errors.Is(ctx.Err(), context.DeadlineExceeded))
+	late := err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded)
+	cell, err = outcome(out.String(), errs.String(), err, late)
 	return cell, errs.Bytes(), err
 }
 
-// self is this program as a child, with one program of a cell.
+// self is this program as a child, with one program of a cell. It ends with this one at the latest.
 func self(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -156,19 +157,28 @@ func self(ctx context.Context, args ...string) (*exec.Cmd, error) {
 	cmd := exec.CommandContext(ctx, program, append([]string{Child}, args...)...)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=3") // the same on all machines, and no number that stands for something else
 	cmd.WaitDelay = patience                       // for what a child has started, and has its output
-	return cmd, nil
+	_, err = cmd.StdinPipe()
+	return cmd, err
 }
 
 // goPanic is how Go begins to print an unrecovered panic.
-var goPanic = regexp.MustCompile(`(?m)^(panic: |fatal error: all goroutines are asleep)`)
+var goPanic = regexp.MustCompile(`(?m)^panic: `)
 
-// outcome tells what a program has shown, by what it printed and how it ended. A deadlock that Go has found
-// is one of those that hang: whether it does find one depends on what else is linked.
+// marker is the line after which a program that does not end counts as one that hangs, not as a slow one.
+const marker = "what follows may hang"
+
+// mayHang says that the next call is the one that the row is about.
+func mayHang() { fmt.Println(marker) }
+
+// outcome tells what a program has shown, by what it printed and how it ended, if it was not too late.
 func outcome(out, errs string, err error, late bool) (string, error) {
-	switch found := goPanic.FindString(errs); {
-	case late, strings.HasPrefix(found, "fatal"):
+	out, isMarked := strings.CutPrefix(out, marker+"\n")
+	switch {
+	case late && isMarked:
 		return hangs, nil
-	case err != nil && found != "":
+	case late:
+		return "", fmt.Errorf("too slow: %w: %s%s", err, out, errs)
+	case err != nil && goPanic.MatchString(errs):
 		return dies, nil
 	case err != nil:
 		return "", fmt.Errorf("%w: %s%s", err, out, errs)
@@ -183,16 +193,18 @@ func outcome(out, errs string, err error, late bool) (string, error) {
 // Child is the command that runs one program, or the second process of one.
 const Child = "behaviour"
 
-// Cell is that command. It must run before anything asks for signals, or Go finds no deadlock.
+// Cell is that command.
 func Cell(stdout io.Writer, args []string) error {
 	ctx := context.Background()
 	if len(args) == 1 && parts[args[0]] != nil {
+		endWithParent()
 		parts[args[0]](ctx)
-		return nil
+		select {}
 	}
 	if len(args) == 2 {
 		for _, r := range rows {
 			if do := r.cells[args[1]]; r.name == args[0] && do != nil {
+				endWithParent()
 				_, err := fmt.Fprintln(stdout, do(ctx))
 				return err
 			}
@@ -201,25 +213,27 @@ func Cell(stdout io.Writer, args []string) error {
 	return fmt.Errorf("there is no program %q", args)
 }
 
+// endWithParent ends this process when the one that has started it has ended, however.
+func endWithParent() {
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin) // an end as well
+		os.Exit(1)
+	}()
+}
+
 // A process is the second one of a program.
 type process struct {
 	*exec.Cmd
 	lines *bufio.Scanner
 }
 
-// begin starts a second process, which ends with this one at the latest.
+// begin starts a second process.
 func begin(ctx context.Context, part string) process {
 	cmd := must(self(ctx, part))
 	cmd.Stderr = os.Stderr
-	must(cmd.StdinPipe())
 	p := process{cmd, bufio.NewScanner(must(cmd.StdoutPipe()))}
 	check(cmd.Start())
 	return p
-}
-
-// untilLeft returns in a second process when the first has ended, however.
-func untilLeft() {
-	must(io.Copy(io.Discard, os.Stdin))
 }
 
 // line returns the next line that the process prints.

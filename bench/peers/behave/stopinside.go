@@ -5,12 +5,8 @@ import (
 	"errors"
 	"time"
 
-	pondpool "github.com/alitto/pond/v2"
-	"github.com/gammazero/workerpool"
 	antspool "github.com/panjf2000/ants/v2"
 	"github.com/riverqueue/river"
-	concpool "github.com/sourcegraph/conc/pool"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store/dense"
@@ -22,13 +18,13 @@ var stopInside = row{
 	title: "a task stops its own pool",
 	cells: map[string]program{
 		ours:      stopOurs,
-		conc:      stopConc,
-		pond:      stopPond,
+		conc:      stopIn(openConc),
+		pond:      stopIn(openPond),
 		ants:      stopAnts,
-		gammazero: stopWorkerpool,
-		errGroup:  stopErrgroup,
+		gammazero: stopIn(openWorkerpool),
+		errGroup:  stopIn(openErrgroup),
 		riverPool: stopRiver,
-		channel:   stopChannel,
+		channel:   stopIn(openChannel),
 	},
 }
 
@@ -43,18 +39,19 @@ func stopOurs(ctx context.Context) string {
 	return "an error"
 }
 
-func stopConc(context.Context) string {
-	said := make(chan string)
-	p := concpool.New().WithMaxGoroutines(2)
-	p.Go(func() { p.Wait(); said <- "it returns" })
-	return <-said
-}
-
-func stopPond(context.Context) string {
-	said := make(chan string)
-	p := pondpool.NewPool(2)
-	p.Submit(func() { p.StopAndWait(); said <- "it returns" })
-	return <-said
+func stopIn(open opener) program {
+	return func(context.Context) string {
+		said := make(chan error)
+		r := open(2)
+		r.submit(func() {
+			mayHang()
+			said <- r.wait()
+		})
+		if <-said != nil {
+			return "an error"
+		}
+		return "it returns"
+	}
 }
 
 // stopAnts is Release, which waits for nothing, also elsewhere.
@@ -71,21 +68,6 @@ func stopAnts(context.Context) string {
 	return <-said
 }
 
-func stopWorkerpool(context.Context) string {
-	said := make(chan string)
-	p := workerpool.New(2)
-	p.Submit(func() { p.StopWait(); said <- "it returns" })
-	return <-said
-}
-
-func stopErrgroup(context.Context) string {
-	said := make(chan string)
-	var g errgroup.Group
-	g.SetLimit(2)
-	g.Go(func() error { err := g.Wait(); said <- "it returns"; return err })
-	return <-said
-}
-
 // stopRiver has a job that may take a second, where one minute is the default.
 func stopRiver(ctx context.Context) string {
 	said := make(chan string)
@@ -98,13 +80,5 @@ func stopRiver(ctx context.Context) string {
 		return nil
 	}, &river.Config{JobTimeout: time.Second})
 	insert(ctx, client, 0, nil)
-	return <-said
-}
-
-func stopChannel(context.Context) string {
-	said := make(chan string)
-	jobs := make(chan func())
-	crew := workers(2, jobs, func(job func()) { job() })
-	jobs <- func() { close(jobs); crew.Wait(); said <- "it returns" }
 	return <-said
 }

@@ -9,7 +9,7 @@ import (
 type row struct {
 	name  string        // of -row
 	title string        // in the table
-	limit time.Duration // when a program counts as one that hangs; 0 is patience
+	river time.Duration // how long River's program may take, if longer than patience
 	cells map[string]program
 }
 
@@ -18,8 +18,8 @@ type row struct {
 // for a pool that has no call for it.
 type program func(ctx context.Context) string
 
-// patience is how long most programs may take. Those that end take less than a second, but for River's.
-const patience = 10 * time.Second
+// patience is how long most programs may take. Most that end take less than a second, but for River's.
+const patience = 15 * time.Second
 
 // The pools, in the order of the columns.
 const (

@@ -7,13 +7,9 @@ import (
 	"sync"
 	"time"
 
-	pondpool "github.com/alitto/pond/v2"
-	"github.com/gammazero/workerpool"
-	antspool "github.com/panjf2000/ants/v2"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	concpool "github.com/sourcegraph/conc/pool"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/resultpool/resultpool/pool"
 	"github.com/resultpool/resultpool/store/dense"
@@ -26,12 +22,12 @@ var zeroWorkers = row{
 	cells: map[string]program{
 		ours:      zeroOurs,
 		conc:      zeroConc,
-		pond:      zeroPond,
-		ants:      zeroAnts,
-		gammazero: zeroWorkerpool,
-		errGroup:  zeroErrgroup,
+		pond:      zeroIn(openPond),
+		ants:      zeroIn(openAnts),
+		gammazero: zeroIn(openWorkerpool),
+		errGroup:  zeroIn(openErrgroup),
 		riverPool: zeroRiver,
-		channel:   zeroChannel,
+		channel:   zeroIn(openChannel),
 	},
 }
 
@@ -39,16 +35,23 @@ var zeroWorkers = row{
 func atTheSameTime(submit func(task func())) string {
 	var mu sync.Mutex
 	running, most := 0, 0
+	enough := make(chan struct{}) // closed when all have begun, or those that can
+	isEnough := sync.OnceFunc(func() { close(enough) })
 	var all sync.WaitGroup
 	all.Add(100)
+	mayHang()
 	for range 100 {
 		submit(func() {
 			defer all.Done()
 			mu.Lock()
-			running++
-			most = max(most, running)
+			if running++; running == 1 {
+				time.AfterFunc(2*time.Second, isEnough)
+			}
+			if most = max(most, running); most == 100 {
+				isEnough()
+			}
 			mu.Unlock()
-			time.Sleep(look)
+			<-enough
 			mu.Lock()
 			running--
 			mu.Unlock()
@@ -60,8 +63,7 @@ func atTheSameTime(submit func(task func())) string {
 		return "GOMAXPROCS workers"
 	case 1:
 		return "1 worker"
-	}
-	if most > 50 {
+	case 100:
 		return "no limit"
 	}
 	return fmt.Sprintf("%d workers", most)
@@ -83,33 +85,13 @@ func zeroConc(context.Context) string {
 	return "no panic"
 }
 
-func zeroPond(context.Context) string {
-	p := pondpool.NewPool(0)
-	said := atTheSameTime(func(task func()) { p.Submit(task) })
-	p.StopAndWait()
-	return said
-}
-
-func zeroAnts(context.Context) string {
-	p := must(antspool.NewPool(0))
-	said := atTheSameTime(func(task func()) { check(p.Submit(task)) })
-	check(p.ReleaseTimeout(patience))
-	return said
-}
-
-func zeroWorkerpool(context.Context) string {
-	p := workerpool.New(0)
-	said := atTheSameTime(p.Submit)
-	p.StopWait()
-	return said
-}
-
-func zeroErrgroup(context.Context) string {
-	var g errgroup.Group
-	g.SetLimit(0)
-	said := atTheSameTime(func(task func()) { g.Go(func() error { task(); return nil }) })
-	check(g.Wait())
-	return said
+func zeroIn(open opener) program {
+	return func(context.Context) string {
+		r := open(0)
+		said := atTheSameTime(r.submit)
+		check(r.wait())
+		return said
+	}
 }
 
 func zeroRiver(ctx context.Context) string {
@@ -121,13 +103,4 @@ func zeroRiver(ctx context.Context) string {
 		return "an error of NewClient"
 	}
 	return "no error"
-}
-
-func zeroChannel(context.Context) string {
-	jobs := make(chan func())
-	crew := workers(0, jobs, func(job func()) { job() })
-	said := atTheSameTime(func(task func()) { jobs <- task })
-	close(jobs)
-	crew.Wait()
-	return said
 }
