@@ -24,7 +24,7 @@ import (
 // Where there is no context that could be cancelled, it is the call that ends the pool at once.
 var cancelled = row{
 	name:  "cancel",
-	title: "1 task runs, 9 wait: the cancel",
+	title: "the context is cancelled: 1 task runs, 9 wait",
 	cells: map[string]program{
 		ours:      cancelOurs,
 		conc:      cancelConc,
