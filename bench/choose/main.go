@@ -18,7 +18,7 @@
 //	go run -race ./bench/choose
 //
 // The page docs/choosing-a-store.md is written from measurements of this program. The first command takes
-// about ten minutes, the second about three, and the third makes the page again from the raw figures:
+// ten to fifteen minutes, the second two to three, and the third makes the page again from the raw figures:
 //
 //	go run ./bench/choose page
 //	go run -race ./bench/choose page

@@ -111,8 +111,8 @@ type value[E any] struct {
 
 // pointing is a rest with a pointer in it.
 type pointing[E any] struct {
-	rest E
-	p    *uint64
+	_ E
+	p *uint64
 }
 
 // toOne points to what all point to. What they would point to in a program costs the collector the same in each store.

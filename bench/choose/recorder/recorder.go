@@ -27,7 +27,6 @@ import (
 	"iter"
 	"os"
 	"reflect"
-	"slices"
 	"sync/atomic"
 
 	"github.com/resultpool/resultpool/internal/optional"
@@ -91,9 +90,12 @@ func hasPointers(t reflect.Type) bool {
 	case reflect.Array:
 		return t.Len() > 0 && hasPointers(t.Elem())
 	case reflect.Struct:
-		return slices.ContainsFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool {
-			return len(f.Index) == 1 && hasPointers(f.Type)
-		})
+		for f := range t.Fields() {
+			if hasPointers(f.Type) {
+				return true
+			}
+		}
+		return false
 	default:
 		return t.Kind() > reflect.Complex128 // those before are numbers and bool
 	}

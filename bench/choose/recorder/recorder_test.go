@@ -138,14 +138,14 @@ func TestValues(t *testing.T) {
 	assert.Equal(t, recorder.Counts{ValueBytes: 16, Pointers: true}, recorder.New(rwmutex.New[string]()).Counts())
 	assert.Equal(t, recorder.Counts{ValueBytes: 16, Pointers: true}, recorder.New(rwmutex.New[any]()).Counts())
 	type pair struct {
-		_    int
-		next [1]*int
+		_ int
+		_ [1]*int
 	}
 	assert.Equal(t, recorder.Counts{ValueBytes: 16, Pointers: true}, recorder.New(rwmutex.New[pair]()).Counts())
 	type plain struct {
 		_ [0]string
-		a [2]float64
-		b struct{ _ bool }
+		_ [2]float64
+		_ struct{ _ bool }
 	}
 	assert.Equal(t, recorder.Counts{ValueBytes: 24}, recorder.New(rwmutex.New[plain]()).Counts())
 	assert.Equal(t, recorder.Counts{}, recorder.New(rwmutex.New[struct{}]()).Counts())
