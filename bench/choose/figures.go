@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"runtime"
 	"slices"
@@ -23,19 +24,36 @@ func newFigures() *figures {
 	return &figures{config: make(map[string]string), found: map[bool]map[mix]found{false: {}, true: {}}}
 }
 
+// here is what of this machine must be the same for the figures of both kinds.
+func here() map[string]string {
+	return map[string]string{
+		"goos": runtime.GOOS, "goarch": runtime.GOARCH, "cpu": processor(), "cores": strconv.Itoa(runtime.NumCPU()),
+		"go": runtime.Version(),
+	}
+}
+
+// dateOf is the key of the day on which the figures of a kind were measured.
+func dateOf(race bool) string {
+	if race {
+		return "date-race"
+	}
+	return "date"
+}
+
 // measure measures with the race detector or without it, as this program was built. Figures of the other kind stay.
 func (f *figures) measure(ctx context.Context, at console, p plan, mixes []mix) error {
+	for key, value := range here() {
+		if len(f.found[!raced]) > 0 && f.config[key] != value {
+			return fmt.Errorf("%s is %q here, and was %q where the other figures of the page were measured: remove these first", key, value, f.config[key])
+		}
+	}
 	all, err := p.measure(ctx, at.progress, mixes)
 	if err != nil {
 		return err
 	}
 	f.found[raced] = all
-	for key, value := range map[string]string{
-		"goos": runtime.GOOS, "goarch": runtime.GOARCH, "cpu": processor(), "cores": strconv.Itoa(runtime.NumCPU()),
-		"go": runtime.Version(), "date": time.Now().UTC().Format(time.DateOnly),
-	} {
-		f.config[key] = value
-	}
+	maps.Copy(f.config, here())
+	f.config[dateOf(raced)] = time.Now().UTC().Format(time.DateOnly)
 	return nil
 }
 
@@ -50,8 +68,8 @@ func (f *figures) text() []byte {
 	for race, all := range f.found {
 		for m, of := range all {
 			for store, samples := range of {
-				name := fmt.Sprintf("BenchmarkMix/race=%v/puts=%v/deletes=%v/goroutines=%d/held=%d/value=%d/store=%s-%d",
-					race, m.puts, m.deletes, m.goroutines, m.held, m.value, store, m.procs)
+				name := fmt.Sprintf("BenchmarkMix/race=%v/puts=%v/deletes=%v/goroutines=%d/held=%d/value=%d/pointers=%v/scattered=%v/store=%s-%d",
+					race, m.puts, m.deletes, m.goroutines, m.held, m.value, m.pointers, m.scattered, store, m.procs)
 				for i, s := range samples {
 					lines = append(lines, line{name, i, fmt.Sprintf("%.1f ns/op %.3f pause-ms %.1f B/put", s.NsPerOp, pause(s), s.BytesPerPut)})
 				}
@@ -65,8 +83,10 @@ func (f *figures) text() []byte {
 		return a.sweep - b.sweep
 	})
 	var text bytes.Buffer
-	for _, key := range []string{"goos", "goarch", "cpu", "cores", "go", "date"} {
-		fmt.Fprintf(&text, "%s: %s\n", key, f.config[key])
+	for _, key := range []string{"goos", "goarch", "cpu", "cores", "go", dateOf(false), dateOf(true)} {
+		if f.config[key] != "" {
+			fmt.Fprintf(&text, "%s: %s\n", key, f.config[key])
+		}
 	}
 	for _, l := range lines {
 		fmt.Fprintf(&text, "%s 1 %s\n", l.name, l.rest)
@@ -92,11 +112,11 @@ func (f *figures) read(text []byte) error {
 			ms    float64
 		)
 		_, err := fmt.Sscanf(strings.NewReplacer("/store=", " ").Replace(name),
-			"race=%t/puts=%g/deletes=%g/goroutines=%d/held=%d/value=%d %s 1 %g ns/op %g pause-ms %g B/put",
-			&race, &m.puts, &m.deletes, &m.goroutines, &m.held, &m.value, &store, &s.NsPerOp, &ms, &s.BytesPerPut)
+			"race=%t/puts=%g/deletes=%g/goroutines=%d/held=%d/value=%d/pointers=%t/scattered=%t %s 1 %g ns/op %g pause-ms %g B/put",
+			&race, &m.puts, &m.deletes, &m.goroutines, &m.held, &m.value, &m.pointers, &m.scattered, &store, &s.NsPerOp, &ms, &s.BytesPerPut)
 		store, procs, _ := strings.Cut(store, "-")
 		m.procs, _ = strconv.Atoi(procs)
-		if err != nil || m.procs == 0 || !slices.Contains(stores[:], store) {
+		if err != nil || m.procs == 0 || !slices.Contains(m.measured(), store) {
 			return fmt.Errorf("line %d is no measurement of this program", n)
 		}
 		s.LongestPause = time.Duration(math.Round(ms * 1e6))

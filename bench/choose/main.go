@@ -18,7 +18,7 @@
 //	go run -race ./bench/choose
 //
 // The page docs/choosing-a-store.md is written from measurements of this program. The first command takes
-// about ten minutes, the second about three, and the third makes the page again from the raw figures:
+// ten to fifteen minutes, the second two to three, and the third makes the page again from the raw figures:
 //
 //	go run ./bench/choose page
 //	go run -race ./bench/choose page
@@ -27,7 +27,8 @@
 // # What is measured
 //
 // A measurement is of one store. It is filled, and then as many goroutines as you say do Puts and Gets in
-// the ratio that you say. A Put takes the next ID from a counter, as in a pool. A Get reads an ID drawn
+// the ratio that you say. A Put takes the next ID from a counter, as in a pool; with -scattered that is hashed,
+// and dense, which needs a segment for each such ID, is not measured. A Get reads an ID drawn
 // evenly from those that are held; if results are deleted, so many Gets in a hundred read the oldest
 // instead, and delete it. That the right result comes back is checked. An operation is a Put, a Get or a
 // Delete, and the time for each is that of all goroutines together, divided by the number of operations.
@@ -36,18 +37,26 @@
 // that each table doubles about once; two further ones end at 79 % and 63 % of that number, because
 // the time for each Put depends on when the table doubles. Where there is no time for all of these operations
 // (see -for), fewer are done, in 16 parts that are spread evenly over the growth, and the store is filled
-// between them. Of small stores several are measured. All stores do the same operations.
+// between them; garbage is collected before each part, so that none of that work is charged to the mix.
+// Of small stores several are measured. All stores do the same operations. The clock runs from when all
+// goroutines are awake until the last has finished.
+//
+// The row "none" is the loop itself, with a store that keeps nothing: the counter of the IDs, the drawing of those that are
+// read, and the check. Subtract it to know the time in the store.
 //
 // The longest pause is the longest time in which one of the goroutines did not finish 16
-// operations: it is that of the longest Put, within microseconds. With more goroutines than processors it
-// contains the wait for a processor.
+// operations, also while the store is filled between two parts: it is that of the longest Put, within
+// microseconds. With more goroutines than processors it contains the wait for a processor.
 //
-// Values are arrays without pointers. With pointers in them the collector has more to do, in each of the stores.
+// Values have no pointers. Strings and most structs do: say so with -pointers. It costs dense most, since the
+// collector has to look into the other stores anyway. All the pointers are equal: what yours point to costs the
+// collector the same in each store.
 //
 // What is allocated for each result is counted from the empty store on, growth included.
 //
-// In each repetition the stores take their turns, so that what else the machine does meets them all, and the
-// garbage of the one before is collected first. Compare within a run, not between machines or days.
+// In each repetition the stores take their turns, each time another one first, so that what else the machine does
+// meets them all. One store is faster than another if it was so in more repetitions than chance would have
+// (sign test, 5 %). Compare within a run, not between machines or days.
 package main
 
 import (
@@ -110,14 +119,15 @@ func command(ctx context.Context, at console, args ...string) error {
 	if raced {
 		at.say("The race detector is on: these numbers hold for programs that are tested with -race, and for no others.\n")
 	}
-	if o.loops > 0 {
-		at.say("The recorded mix also loops over All, %s; that is not replayed.\n", several(int(o.loops), "time"))
+	for _, note := range o.notes {
+		at.say("%s\n", note)
 	}
 	all, err := o.measure(ctx, at.progress, []mix{o.mix})
 	if err != nil {
 		return err
 	}
 	found := all[o.mix]
+	at.say("\n%s\n%s\n", table(found), verdict(found)) // first: a picture may fail
 	picture, err := drawStores(o.mix, found)
 	if err != nil {
 		return fmt.Errorf("drawing %s: %w", o.out, err)
@@ -125,6 +135,6 @@ func command(ctx context.Context, at console, args ...string) error {
 	if err := os.WriteFile(o.out, picture, 0o666); err != nil {
 		return fmt.Errorf("writing the picture: %w; -out names another file", err)
 	}
-	at.say("\n%s\n%s\nThe picture is in %s.\n", table(found), verdict(found), o.out)
+	at.say("The picture is in %s.\n", o.out)
 	return nil
 }

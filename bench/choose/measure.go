@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -13,13 +14,17 @@ import (
 type found map[string][]sample
 
 // try is how many operations are done to find out how fast the stores are.
-const try = parts * 2048
+const try = 4 * 8192
 
 // measure measures all stores with each of the mixes. In a repetition each has its turn, so that what else
-// the machine does meets them all.
+// the machine does meets them all, and each repetition begins with another one.
 func (p plan) measure(ctx context.Context, progress io.Writer, mixes []mix) (map[mix]found, error) {
 	all, loads := make(map[mix]found), make(map[mix]load)
-	bar := progressbar.NewOptions((1+p.count)*len(mixes)*len(stores),
+	steps := 0
+	for _, m := range mixes {
+		steps += len(m.stores()) + p.count*len(m.measured())
+	}
+	bar := progressbar.NewOptions(steps,
 		progressbar.OptionSetWriter(progress), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true))
 	step := func(m mix, name string, l load) (sample, error) {
 		// Drawn between measurements only: there may be as many goroutines as processors.
@@ -34,20 +39,23 @@ func (p plan) measure(ctx context.Context, progress io.Writer, mixes []mix) (map
 	}()
 	for _, m := range mixes {
 		slowest := time.Duration(0)
-		for _, name := range stores { // for nothing, but to find out how fast they are
-			s, err := step(m, name, load{ops: try, parts: parts, stores: 1})
+		for _, name := range m.stores() { // for nothing, but to find out how fast they are
+			s, err := step(m, name, load{ops: try, parts: 4, stores: 1})
 			if err != nil {
 				return nil, err
 			}
 			// Without the pause, which one table that doubles makes: there is not one of these in so few operations.
-			slowest = max(slowest, time.Duration(s.NsPerOp-float64(s.LongestPause)/try/inAll))
+			slowest = max(slowest, time.Duration(s.NsPerOp-float64(s.LongestPause)/try))
 		}
 		all[m], loads[m] = make(found), m.loadFor(p.each, slowest)
 	}
-	for range p.count {
+	for i := range p.count {
 		for _, m := range mixes {
-			for _, name := range stores {
-				s, err := step(m, name, loads[m])
+			l, names := loads[m], m.measured()
+			_, l.first = math.Modf(float64(i) * math.Phi) // spread, so that the parts miss no doubling again and again
+			for turn := range names {
+				name := names[(turn+i)%len(names)]
+				s, err := step(m, name, l)
 				if err != nil {
 					return nil, err
 				}

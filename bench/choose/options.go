@@ -27,8 +27,8 @@ type plan struct {
 type options struct {
 	plan
 	mix   mix
-	loops uint64 // over All, in the recorded mix
-	out   string // the picture's file
+	notes []string // what of a recorded mix is not measured
+	out   string   // the picture's file
 }
 
 func defaults() options {
@@ -53,6 +53,8 @@ func parse(at console, args []string) (options, error) {
 	flags.IntVar(&o.mix.goroutines, "goroutines", o.mix.goroutines, "goroutines that call the store at the same time")
 	flags.IntVar(&o.mix.held, "held", o.mix.held, "results that are held at most")
 	flags.IntVar(&o.mix.value, "value", o.mix.value, "bytes of a value, rounded up to a power of two; a string is 16, a slice 24")
+	flags.BoolVar(&o.mix.pointers, "pointers", o.mix.pointers, "a pointer is in each value, as in a string or a slice; at least 16 bytes then")
+	flags.BoolVar(&o.mix.scattered, "scattered", o.mix.scattered, "the IDs have large gaps; dense is not measured")
 	flags.IntVar(&o.count, "count", o.count, "repetitions")
 	flags.DurationVar(&o.each, "for", o.each, "how long one measurement of the slowest store takes, at most, about")
 	flags.StringVar(&o.out, "out", o.out, "the `file` for the picture")
@@ -91,16 +93,32 @@ func (o *options) replay(file string) error {
 		// What is deleted unread, or twice, counts as read before.
 		o.mix.deletes = 100 * min(1, float64(min(c.Deletes, c.Puts))/float64(c.Gets))
 	}
-	o.mix.held = max(leastHeld, int(c.MostHeld))
-	o.mix.goroutines = max(1, int(c.MostCalls))
-	o.loops = c.Loops
+	within := func(recorded uint64, least, most int, thing string) int {
+		if recorded > uint64(most) {
+			o.note("The recorded mix has %d %s; at most %d are measured.", recorded, thing, most)
+		}
+		return int(min(max(recorded, uint64(least)), uint64(most)))
+	}
+	o.mix.held = within(c.MostHeld, leastHeld, mostHeld, "results")
+	o.mix.goroutines = within(c.MostCalls, 1, mostGoroutines, "calls at the same time")
+	o.mix.value = within(c.ValueBytes, 1, largest, "bytes in a value")
+	o.mix.pointers = c.Pointers
+	if c.Loops > 0 {
+		o.note("The recorded mix also loops over All, %s; that is not replayed.", several(int(c.Loops), "time"))
+	}
 	return nil
+}
+
+func (o *options) note(format string, args ...any) {
+	o.notes = append(o.notes, fmt.Sprintf(format, args...))
 }
 
 // The bounds of what can be measured.
 const (
 	leastHeld, mostHeld = 1_000, 100_000_000
 	mostGoroutines      = 10_000
+	mostBytes           = int64(4 << 30)
+	mostCount           = 1_000 // of more, the sign test's figures leave the range of a float64
 )
 
 // check returns what is wrong, and what to do.
@@ -122,12 +140,15 @@ func (o *options) check() error {
 		return fmt.Errorf("-held is %d: want %d to %d; of fewer results any store is fast enough", m.held, leastHeld, mostHeld)
 	case m.value < 1 || m.value > largest:
 		return fmt.Errorf("-value is %d: want 1 to %d; for larger ones keep pointers, whose value is 8", m.value, largest)
-	case o.count < 1:
-		return fmt.Errorf("-count is %d: want at least one repetition", o.count)
+	case int64(m.held)*int64(m.value) > mostBytes:
+		return fmt.Errorf("-held %d and -value %d are %d MiB in values alone: want at most %d MiB; stores take 1.5 times that, and 100 bytes for each result",
+			m.held, m.value, int64(m.held)*int64(m.value)>>20, mostBytes>>20)
+	case o.count < 1 || o.count > mostCount:
+		return fmt.Errorf("-count is %d: want 1 to %d repetitions", o.count, mostCount)
 	case o.each <= 0:
 		return fmt.Errorf("-for is %v: want some time, 1s say", o.each)
 	}
-	m.value = roundUp(m.value)
+	m.value = m.roundUp(m.value)
 	if info, err := os.Stat(filepath.Dir(o.out)); err != nil || !info.IsDir() {
 		return fmt.Errorf("-out is %s: there is no such folder", o.out) // now, and not after a minute
 	}

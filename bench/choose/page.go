@@ -22,7 +22,7 @@ const rawName, pageName = "choosing-a-store.txt", "choosing-a-store.md"
 
 // page measures what docs/choosing-a-store.md is about, and writes it.
 func page(ctx context.Context, at console, args []string) error {
-	p := plan{count: 6, each: 12 * time.Second}
+	p := plan{count: 6, each: 8 * time.Second}
 	flags := flag.NewFlagSet("choose page", flag.ContinueOnError)
 	flags.SetOutput(at.progress)
 	docs := flags.String("docs", "docs", "the `folder` of the page and of its raw figures; plots is below it")
@@ -32,8 +32,8 @@ func page(ctx context.Context, at console, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if flags.NArg() > 0 || p.count < 1 || p.each <= 0 {
-		return errors.New("page takes flags only, at least one repetition, and some time for each")
+	if flags.NArg() > 0 || p.count < 1 || p.count > mostCount || p.each <= 0 {
+		return errors.New("page takes flags only, at least one repetition but no thousands, and some time for each")
 	}
 	if info, err := os.Stat(*docs); err != nil || !info.IsDir() {
 		return fmt.Errorf("-docs is %s: there is no such folder; run it from the root of the repository", *docs)
@@ -47,6 +47,11 @@ func page(ctx context.Context, at console, args []string) error {
 		}
 	case *again || !errors.Is(err, os.ErrNotExist):
 		return err
+	}
+	if raced && !*again {
+		if err := raw.complete(); err != nil { // before it takes minutes
+			return err
+		}
 	}
 	if !*again {
 		if err := raw.measure(ctx, at, p, toMeasure(raced)); err != nil {
@@ -84,8 +89,8 @@ func allSeries() map[string]series {
 		}
 		all[name] = s
 	}
-	shares := []string{"0", "10", "50", "100"}
-	puts := func(m *mix, i int) { m.puts = []float64{0, 10, 50, 100}[i] }
+	shares := []string{"0", "20", "50", "100"}
+	puts := func(m *mix, i int) { m.puts = []float64{0, 20, 50, 100}[i] }
 	const axis = "percent of operations that are Put, the others Get"
 
 	add("puts", "By the share of Puts", axis, shares, puts)
@@ -93,17 +98,23 @@ func allSeries() map[string]series {
 		puts(m, i)
 		m.held = 50_000
 	})
-	add("goroutines", "By goroutines", "goroutines, on two processors", []string{"1", "2", "8", "64"},
-		func(m *mix, i int) { m.goroutines = []int{1, 2, 8, 64}[i] })
+	add("goroutines", "By goroutines", "goroutines, on two processors", []string{"1", "2", "64"},
+		func(m *mix, i int) { m.goroutines = []int{1, 2, 64}[i] })
 	add("held", "By results held", "results held at most", []string{"1,000", "10,000", "100,000", "1,000,000"},
 		func(m *mix, i int) { m.held = []int{1_000, 10_000, 100_000, 1_000_000}[i] })
-	add("procs", "By processors", "processors that Go may use (GOMAXPROCS)", []string{"1", "2"},
-		func(m *mix, i int) { m.procs = i + 1 })
-	add("other", "Other mixes", "", []string{"each result deleted after it was read", "values of 256 bytes, 100,000 results"},
+	add("scattered", "Scattered IDs", "", []string{"20 % Put, 2 goroutines", "50 % Put, 2 goroutines", "50 % Put, 1 goroutine"},
 		func(m *mix, i int) {
-			if i == 0 {
+			m.scattered, m.puts, m.goroutines = true, []float64{20, 50, 50}[i], []int{2, 2, 1}[i]
+		})
+	add("other", "Other mixes", "",
+		[]string{"values of 16 bytes with a pointer", "each result deleted after it was read", "values of 256 bytes, 100,000 results"},
+		func(m *mix, i int) {
+			switch i {
+			case 0:
+				m.value, m.pointers = 16, true
+			case 1:
 				m.deletes = 100
-			} else {
+			default:
 				m.value, m.held = 256, 100_000
 			}
 		})
@@ -126,7 +137,7 @@ func toMeasure(race bool) []mix {
 func (f *figures) write(docs string) error {
 	files := make(map[string][]byte)
 	for name, s := range allSeries() {
-		if name == "procs" || name == "other" || !f.has(s) {
+		if s.Axis == "" || !f.has(s) {
 			continue
 		}
 		picture, err := f.draw(s)
@@ -154,7 +165,7 @@ func (f *figures) of(s series, i int) found { return f.found[s.race()][s.mixes[i
 
 // has tells whether all of a series was measured.
 func (f *figures) has(s series) bool {
-	return !slices.ContainsFunc(s.mixes, func(m mix) bool { return len(f.found[s.race()][m]) < len(stores) })
+	return !slices.ContainsFunc(s.mixes, func(m mix) bool { return len(f.found[s.race()][m]) < len(m.measured()) })
 }
 
 func (f *figures) draw(s series) ([]byte, error) {
@@ -176,7 +187,7 @@ func (f *figures) page() ([]byte, error) {
 		"series": func(name string) series { return allSeries()[name] },
 		"has":    f.has,
 		"table":  f.table,
-		"stores": func() []string { return stores[:] },
+		"stores": func() []string { return stores },
 		"median": func(s series, i int, store, figure string) string {
 			return number(f.spread(s, i, store, figure).Median)
 		},
@@ -191,16 +202,24 @@ func (f *figures) page() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range allSeries() {
-		if !s.race() && !f.has(s) {
-			return nil, fmt.Errorf("%s was not measured: leave -again out", strings.ToLower(s.Title))
-		}
+	if err := f.complete(); err != nil {
+		return nil, err
 	}
 	var text bytes.Buffer
 	if err := t.Execute(&text, f); err != nil {
 		return nil, err
 	}
 	return text.Bytes(), nil
+}
+
+// complete returns an error unless all was measured, but for what is measured under the race detector.
+func (f *figures) complete() error {
+	for _, s := range allSeries() {
+		if !s.race() && !f.has(s) {
+			return fmt.Errorf("%s was not measured: first do so with neither -race nor -again", strings.ToLower(s.Title))
+		}
+	}
+	return nil
 }
 
 // spread is that of a figure: ns for each operation, ms of the longest pause, or B allocated for each Put.
@@ -212,20 +231,17 @@ func (s spread) String() string {
 	return fmt.Sprintf("%s (%s–%s)", number(s.Median), number(s.Least), number(s.Most))
 }
 
-// table is ns per operation of a series, and the best stores, with dense and without.
+// table is ns per operation of a series, of the loop itself, and the best stores.
 func (f *figures) table(s series, heading string) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "| %s | %s | fastest | but for dense |\n|---|%s---|---|\n",
-		heading, strings.Join(stores[:], " | "), strings.Repeat("--:|", len(stores)))
+	names := s.mixes[0].measured()
+	fmt.Fprintf(&text, "| %s | %s | fastest |\n|---|%s---|\n", heading, strings.Join(names, " | "), strings.Repeat("--:|", len(names)))
 	for i, label := range s.Labels {
 		fmt.Fprintf(&text, "| %s |", label)
-		for _, name := range stores {
+		for _, name := range names {
 			fmt.Fprintf(&text, " %s |", f.spread(s, i, name, "ns"))
 		}
-		names := ranked(f.of(s, i))
-		fastest := bestOf(f.of(s, i), names).equal
-		others := bestOf(f.of(s, i), slices.DeleteFunc(names, func(name string) bool { return name == "dense" })).equal
-		fmt.Fprintf(&text, " %s | %s |\n", strings.Join(fastest, " = "), strings.Join(others, " = "))
+		fmt.Fprintf(&text, " %s |\n", strings.Join(bestOf(f.of(s, i)).equal, " = "))
 	}
 	return text.String()
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -41,21 +42,25 @@ func TestFigures(t *testing.T) {
 	require.NoError(t, raw.read([]byte(want)))
 	assert.Equal(t, want, string(raw.text()))
 
+	maps.Copy(raw.config, here())
 	other, small := len(raw.found[!raced]), mix{puts: 50, goroutines: 1, held: 1000, value: 8, procs: 1}
 	require.NoError(t, raw.measure(t.Context(), console{progress: io.Discard}, plan{count: 1, each: 1}, []mix{small}))
 	assert.Len(t, raw.found[!raced], other)
 	assert.Len(t, raw.found[raced], 1)
 	assert.Len(t, raw.found[raced][small]["dense"], 1)
-	assert.Len(t, toMeasure(false), 13)
+	assert.Len(t, toMeasure(false), 15)
 	assert.Len(t, toMeasure(true), 4)
+
+	raw.found[!raced], raw.config["cpu"] = raw.found[raced], "another"
+	assert.ErrorContains(t, raw.measure(t.Context(), console{}, plan{}, nil), "remove these first")
 }
 
 func TestTornFigures(t *testing.T) {
 	dir := t.TempDir()
 	for _, line := range []string{
 		"BenchmarkMix/now",
-		"BenchmarkMix/race=true/puts=50/deletes=0/goroutines=2/held=1000/value=8/store=none-2 1 5 ns/op 5 pause-ms 5 B/put",
-		"BenchmarkMix/race=true/puts=50/deletes=0/goroutines=2/held=1000/value=8/store=dense-2 1 many ns/op 5 pause-ms 5 B/put",
+		"BenchmarkMix/race=true/puts=50/deletes=0/goroutines=2/held=1000/value=8/pointers=false/scattered=true/store=dense-2 1 5 ns/op 5 pause-ms 5 B/put",
+		"BenchmarkMix/race=true/puts=50/deletes=0/goroutines=2/held=1000/value=8/pointers=false/scattered=false/store=dense-2 1 many ns/op 5 pause-ms 5 B/put",
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, rawName), []byte("cpu: x\n"+line+"\n"), 0o666))
 		_, err := choose(t, nil, "page -again -docs "+dir)

@@ -22,7 +22,7 @@
 //
 // # When to use
 //
-// When you want the container that everybody can read and debug. Package dense is several times faster and smaller
+// When you want a plain map that is easy to debug. Package dense is several times faster and smaller
 // for the IDs that a pool gives out.
 package rwmutex
 

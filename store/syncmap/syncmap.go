@@ -19,8 +19,8 @@
 // # When to use
 //
 // When a program uses sync.Map everywhere already, or many processors read results that are seldom written and
-// whose IDs are not dense (have gaps). Under the mixes of package bench, on two processors, it takes about twice
-// the time of the other two maps; package dense is several times faster.
+// whose IDs are not dense (have gaps). On two processors it is the slowest of the stores in memory under most mixes
+// (docs/choosing-a-store.md); package dense is several times faster.
 package syncmap
 
 import (

@@ -95,7 +95,7 @@ func TestOffers(t *testing.T) {
 	res, err := st.Get(ctx, 4)
 	require.NoError(t, err)
 	assert.Equal(t, store.Result[int]{ID: 4, Value: 44}, res)
-	assert.Equal(t, recorder.Counts{Puts: 4, Gets: 1, Deletes: 2, MostHeld: 4, MostCalls: 1}, full.Counts())
+	assert.Equal(t, recorder.Counts{Puts: 4, Gets: 1, Deletes: 2, MostHeld: 4, MostCalls: 1, ValueBytes: 8}, full.Counts())
 
 	st = recorder.New[int](struct{ store.ResultStore[int] }{rwmutex.New[int]()}).Store()
 	_, batches := st.(store.BatchPutter[int])
@@ -118,7 +118,7 @@ func TestRefused(t *testing.T) {
 	for range rec.Store().All(t.Context()) {
 		break
 	}
-	assert.Equal(t, recorder.Counts{Puts: 1, Gets: 2, Loops: 1, MostHeld: 1, MostCalls: 1}, rec.Counts())
+	assert.Equal(t, recorder.Counts{Puts: 1, Gets: 2, Loops: 1, MostHeld: 1, MostCalls: 1, ValueBytes: 8}, rec.Counts())
 }
 
 // Calls that take a second each are all in the store at the same time.
@@ -130,8 +130,25 @@ func TestMostCalls(t *testing.T) {
 			wg.Go(func() { assert.NoError(t, rec.Store().Put(t.Context(), store.Result[int]{ID: id + 1})) })
 		}
 		wg.Wait()
-		assert.Equal(t, recorder.Counts{Puts: 7, MostHeld: 7, MostCalls: 7}, rec.Counts())
+		assert.Equal(t, recorder.Counts{Puts: 7, MostHeld: 7, MostCalls: 7, ValueBytes: 8}, rec.Counts())
 	})
+}
+
+func TestValues(t *testing.T) {
+	assert.Equal(t, recorder.Counts{ValueBytes: 16, Pointers: true}, recorder.New(rwmutex.New[string]()).Counts())
+	assert.Equal(t, recorder.Counts{ValueBytes: 16, Pointers: true}, recorder.New(rwmutex.New[any]()).Counts())
+	type pair struct {
+		_ int
+		_ [1]*int
+	}
+	assert.Equal(t, recorder.Counts{ValueBytes: 16, Pointers: true}, recorder.New(rwmutex.New[pair]()).Counts())
+	type plain struct {
+		_ [0]string
+		_ [2]float64
+		_ struct{ _ bool }
+	}
+	assert.Equal(t, recorder.Counts{ValueBytes: 24}, recorder.New(rwmutex.New[plain]()).Counts())
+	assert.Equal(t, recorder.Counts{}, recorder.New(rwmutex.New[struct{}]()).Counts())
 }
 
 func TestWriteFile(t *testing.T) {
