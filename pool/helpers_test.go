@@ -118,13 +118,15 @@ func goroutinesLeft() (left string) {
 	return left
 }
 
-// poolGoroutines returns the stacks of all goroutines that run code of a pool.
+// poolGoroutines returns the stacks of all goroutines that run code of a pool, but for the runtime's own, in which the
+// cleanups of contexts run that an earlier test has left.
 func poolGoroutines() string {
 	buf := make([]byte, 1<<20)
 	buf = buf[:runtime.Stack(buf, true)]
 	var left []string
 	for g := range strings.SplitSeq(string(buf), "\n\n") {
-		if strings.Contains(g, "resultpool/pool.(*") || strings.Contains(g, "resultpool/internal/") {
+		ofPool := strings.Contains(g, "resultpool/pool.(*") || strings.Contains(g, "resultpool/internal/")
+		if ofPool && !strings.Contains(g, "\nruntime.runCleanups(") {
 			left = append(left, g)
 		}
 	}
