@@ -50,6 +50,7 @@ func (s *Share) Finish(ctx context.Context, recs []engine.Record) error {
 	panicked := guard.IsPanic(err)
 	switch {
 	case err == nil:
+		s.held.saved(saved)
 		s.ack(ctx, saved...)
 		return nil
 	case !panicked && !errors.Is(err, engine.ErrTooLarge) && s.isFinal(ctx, err):
@@ -102,9 +103,13 @@ func (s *Share) RunLater(id uint64, after time.Duration) bool {
 	return true
 }
 
-// Settled gives those of the tasks back for which RunLater was called. The host has nothing left that it knows by
-// their IDs, under which the engine may deliver them again at once.
+// Settled follows a Finish that has succeeded, or that is not repeated: the host has nothing left that it knows by the
+// IDs of these tasks, under which the engine may deliver them again at once. Those for which RunLater was called are
+// given back now. Those whose results are saved and that were delivered again meanwhile are acknowledged once more.
 func (s *Share) Settled(ids []uint64) {
+	if ds := s.drop(s.held.settled(ids)); len(ds) > 0 {
+		s.tell(ds, s.eng.Ack)
+	}
 	together := make(map[time.Time][]uint64)
 	for id, until := range s.held.delayed(ids) {
 		var at time.Time // it is over

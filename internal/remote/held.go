@@ -25,6 +25,9 @@ type held struct {
 	// later has the times at which tasks are to run again that are to be given back until then. It is
 	// guarded by mu.
 	later map[uint64]time.Time
+	// settling has the tasks whose results are saved and that the host has not settled: it knows them by their IDs. One
+	// that is delivered again meanwhile, as by a server that was killed, is not the host's anew. It is guarded by mu.
+	settling map[uint64]struct{}
 	// bytes is the size of the tasks together, guarded by mu.
 	bytes int
 	// closed is true once no task is added any more. It is guarded by mu.
@@ -32,14 +35,37 @@ type held struct {
 }
 
 // add holds a task, which must not be lost from here on. It returns false if the task is held
-// already: then the delivery is added.
+// already, or is being settled: then the delivery is added.
 func (h *held) add(d engine.Delivery) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	ds := h.tasks[d.ID]
 	h.tasks[d.ID] = append(ds, d)
 	h.bytes += len(d.Task)
-	return len(ds) == 0
+	_, isSettling := h.settling[d.ID]
+	return len(ds) == 0 && !isSettling
+}
+
+// saved notes that results are saved, which the host is about to settle.
+func (h *held) saved(ids []uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, id := range ids {
+		h.settling[id] = struct{}{}
+	}
+}
+
+// settled notes that the host has settled tasks. It returns those that were delivered again meanwhile.
+func (h *held) settled(ids []uint64) (again []uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, id := range ids {
+		if _, is := h.settling[id]; is && len(h.tasks[id]) > 0 {
+			again = append(again, id)
+		}
+		delete(h.settling, id)
+	}
+	return again
 }
 
 // close says that no task is added any more, and returns whether none is held. Either this or the

@@ -324,6 +324,7 @@ func (h *host) run(id uint64, f func(task byte)) {
 	for h.Finish(context.Background(), []engine.Record{{ID: id, Data: task}}) != nil && h.hasFailed() == nil {
 		time.Sleep(backoff.First)
 	}
+	h.Settled([]uint64{id})
 }
 
 // work starts the share and its workers, which run every task with f.

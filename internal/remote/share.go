@@ -26,6 +26,7 @@
 //	…                 the host runs the task's function
 //	Start.End         it has ended; feed may take over another
 //	Finish            the writer of the host has its result: Save, then (held) remove, then Ack
+//	Settled           the host has settled it; what was delivered again meanwhile is acknowledged, too
 //	  a HandBack      or it is not to be run here: (held) remove, then Nack, or NackAfter if it has run and
 //	                  is to run again
 //	Load              whoever waits for the result, here or elsewhere, gets it from the engine
@@ -42,6 +43,7 @@
 //	Ack        Finish      patience, ctx           never                       it ends the host
 //	Nack       giveBack    patience                never                       it is ignored
 //	NackAfter  Settled     patience                never                       it is ignored
+//	Ack        Settled     patience                never                       it is ignored
 //	Load       Load        patience, ctx           until ctx ends              it is returned
 //	Wait       Load        ctx                     until ctx ends              it is returned
 //	Size       Wait        patience, ctx           until ctx ends              it is returned
@@ -162,7 +164,7 @@ func New(intake context.Context, eng engine.Engine, host Host, failures *backoff
 		calls:   context.WithoutCancel(intake),
 		look:    make(chan struct{}, 1),
 		suspect: make(chan struct{}, 1),
-		held:    held{tasks: make(map[uint64][]engine.Delivery), later: make(map[uint64]time.Time)},
+		held:    held{tasks: make(map[uint64][]engine.Delivery), later: make(map[uint64]time.Time), settling: make(map[uint64]struct{})},
 	}
 	s.leases, s.release = context.WithCancel(s.calls)
 	s.alive, s.die = context.WithCancelCause(s.calls)
