@@ -177,6 +177,7 @@ func (p *Pool[T, R]) nextCalledOff() []saver.Entry[R] {
 
 // settleCalledOff settles the tasks of results that are saved.
 func (p *Pool[T, R]) settleCalledOff(es []saver.Entry[R], givenUp error) {
+	defer p.giveBack(es)           // at last
 	defer p.settleCalledOffNow(es) // also if a hook ends the goroutine
 	p.tellAllEnded(es, givenUp, func(id store.ID) (outcome, time.Duration) {
 		off := p.offs.tasks[id]

@@ -80,3 +80,26 @@ func TestJoinDeliveredAgainWhileItEnds(t *testing.T) {
 		assert.EqualValues(t, len(ids), p.Stats().Succeeded)
 	})
 }
+
+// TestJoinDeliveredAgainWhileItIsCancelled is the same with a task that Cancel has called off while it waited to run again.
+func TestJoinDeliveredAgainWhileItIsCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := newMemory(100)
+		eng := &forgetful{Engine: memory.Open(), again: make(chan engine.Delivery, 100), told: make(map[uint64]int)}
+		var runs atomic.Int64
+		p, _ := join(t, eng, func(context.Context, int) (int, error) {
+			runs.Add(1)
+			return 0, pool.RetryAfter(24*time.Hour, errTask)
+		}, &pool.Options{Workers: 1})
+		id := accepted(t, p, 1)[0]
+		synctest.Wait()
+		assert.True(t, p.Cancel(id, errCause))
+		assert.ErrorContains(t, lacks(t, p, id), errCause.Error())
+		time.Sleep(3 * lease)
+		eng.mu.Lock()
+		assert.Equal(t, 2, eng.told[uint64(id)])
+		eng.mu.Unlock()
+		require.NoError(t, p.Stop(atMost(t, time.Hour)))
+		assert.EqualValues(t, 1, runs.Load())
+	})
+}

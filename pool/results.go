@@ -109,7 +109,8 @@ func (p *Pool[T, R]) settleHandedNow(es []saver.Entry[R]) {
 	}
 }
 
-// giveBack gives those of the tasks back that are to run again and that the engine is to have until then.
+// giveBack tells the share that tasks are settled. It gives those back that are to run again and that the engine is to
+// have until then.
 func (p *Pool[T, R]) giveBack(es []saver.Entry[R]) {
 	if p.share == nil {
 		return
