@@ -226,7 +226,7 @@ type deleting struct {
 	isSaid bool
 }
 
-// try returns false if others have written meanwhile.
+// try returns false if others have written meanwhile, or may have: then it is to be called again.
 func (d *deleting) try(ctx context.Context) (isDone bool, err error) {
 	e := d.e
 	msgs, end, isWhole, err := e.readWholeRun(ctx, d.seq, func([]resultMsg) bool { return d.isCompact })

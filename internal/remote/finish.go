@@ -107,8 +107,8 @@ func (s *Share) RunLater(id uint64, after time.Duration) bool {
 // IDs of these tasks, under which the engine may deliver them again at once. Those for which RunLater was called are
 // given back now. Those whose results are saved and that were delivered again meanwhile are acknowledged once more.
 func (s *Share) Settled(ids []uint64) {
-	if ds := s.drop(s.held.settled(ids)); len(ds) > 0 {
-		s.tell(ds, s.eng.Ack)
+	if again := s.held.settled(ids); len(again) > 0 {
+		s.ack(s.calls, again...)
 	}
 	together := make(map[time.Time][]uint64)
 	for id, until := range s.held.delayed(ids) {

@@ -43,7 +43,7 @@
 //	Ack        Finish      patience, ctx           never                       it ends the host
 //	Nack       giveBack    patience                never                       it is ignored
 //	NackAfter  Settled     patience                never                       it is ignored
-//	Ack        Settled     patience                never                       it is ignored
+//	Ack        Settled     patience                never                       it ends the host
 //	Load       Load        patience, ctx           until ctx ends              it is returned
 //	Wait       Load        ctx                     until ctx ends              it is returned
 //	Size       Wait        patience, ctx           until ctx ends              it is returned
